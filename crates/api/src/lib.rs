@@ -1,0 +1,1 @@
+//! Partyline: Twilio's wire: REST.

@@ -1,0 +1,1 @@
+//! Partyline: the audio plane: RTP in, mixed RTP out.

@@ -1,0 +1,70 @@
+//! Partyline's words: SIDs, times, resources and their status values.
+//!
+//! Floor 0: depends on nothing of ours, does no I/O and decides nothing. What the API shows and the store
+//! keeps is spelled here once; who may change it, and when, is the switch's business.
+
+mod account;
+mod audio;
+mod call;
+mod conference;
+mod participant;
+mod sid;
+mod time;
+
+pub use account::{Account, AccountStatus};
+pub use audio::{Clip, LegId, PlaybackId, RoomId};
+pub use call::{Call, CallStatus, Direction};
+pub use conference::{Conference, ConferenceStatus, ReasonConferenceEnded};
+pub use participant::{Participant, ParticipantStatus};
+pub use sid::{AccountSid, ApiKeySid, CallSid, ConferenceSid, RequestSid, SidError};
+pub use time::Timestamp;
+
+/// A word that the API and the store both spell the same way.
+///
+/// `word_enum!` gives an enum its wire spelling in both directions, so that no second table can disagree.
+macro_rules! word_enum {
+    ($(#[$meta:meta])* $name:ident { $($(#[$vmeta:meta])* $variant:ident = $word:literal),+ $(,)? }) => {
+        $(#[$meta])*
+        #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+        pub enum $name { $($(#[$vmeta])* $variant),+ }
+
+        impl $name {
+            /// Every value, in the order of its life.
+            pub const ALL: &[Self] = &[$(Self::$variant),+];
+
+            /// The word as Twilio's API spells it.
+            pub const fn as_str(self) -> &'static str {
+                match self { $(Self::$variant => $word),+ }
+            }
+        }
+
+        impl std::fmt::Display for $name {
+            fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+                f.write_str(self.as_str())
+            }
+        }
+
+        impl std::str::FromStr for $name {
+            type Err = $crate::UnknownWord;
+            fn from_str(word: &str) -> Result<Self, Self::Err> {
+                match word {
+                    $($word => Ok(Self::$variant),)+
+                    _ => Err($crate::UnknownWord(word.to_owned())),
+                }
+            }
+        }
+    };
+}
+pub(crate) use word_enum;
+
+/// A word that is not among those a status value may have.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct UnknownWord(pub String);
+
+impl std::fmt::Display for UnknownWord {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "{:?} is not one of the known values", self.0)
+    }
+}
+
+impl std::error::Error for UnknownWord {}

@@ -1,0 +1,3 @@
+//! The partyline binary.
+
+fn main() {}

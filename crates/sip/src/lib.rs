@@ -1,0 +1,1 @@
+//! Partyline: SIP and SDP, from bytes to dialogs; no I/O.

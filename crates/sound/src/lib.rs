@@ -1,0 +1,1 @@
+//! Partyline: fetch and decode played audio.

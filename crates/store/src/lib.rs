@@ -1,0 +1,1 @@
+//! Partyline: resources in SQLite.

@@ -1,0 +1,1 @@
+//! Partyline: every live call and conference: events in, effects out.

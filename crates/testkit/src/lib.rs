@@ -1,0 +1,1 @@
+//! Partyline: phones, load, hearing: for tests and benches only.
