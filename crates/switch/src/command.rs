@@ -1,0 +1,172 @@
+//! What the control layer asks for, and what it is told.
+//!
+//! One spelling of each operation, whoever asks (REST today): the rules live behind it, in the switch.
+
+use model::{AccountSid, Call, CallSid, Conference, ConferenceSid, Participant};
+
+/// One operation on live things. Answered exactly once, after what it changed has been saved.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Command {
+    /// End a call (rest-voice §3.3).
+    UpdateCall {
+        /// Whose call.
+        account: AccountSid,
+        /// Which.
+        call: CallSid,
+        /// How it shall end; `None` changes nothing.
+        end: Option<CallEnd>,
+    },
+    /// End a conference, or play something to everyone in it (rest-voice §4.1).
+    UpdateConference {
+        /// Whose.
+        account: AccountSid,
+        /// Which.
+        conference: ConferenceRef,
+        /// End it; wins over `announce`.
+        complete: bool,
+        /// Play this to everyone, once.
+        announce: Option<AudioUrl>,
+    },
+    /// Change who hears whom (rest-voice §5.3).
+    UpdateParticipant {
+        /// Whose.
+        account: AccountSid,
+        /// In which conference.
+        conference: ConferenceRef,
+        /// Which.
+        participant: ParticipantRef,
+        /// Everything that shall change, at once or not at all.
+        change: ParticipantChange,
+    },
+    /// Kick (rest-voice §5.1).
+    RemoveParticipant {
+        /// Whose.
+        account: AccountSid,
+        /// Out of which conference.
+        conference: ConferenceRef,
+        /// Which.
+        participant: ParticipantRef,
+    },
+}
+
+/// How the application wants a call to end.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum CallEnd {
+    /// Whatever its state.
+    Completed,
+    /// Only while it is not answered; an answered call goes on.
+    Canceled,
+}
+
+/// A conference as a path names it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum ConferenceRef {
+    /// By SID.
+    Sid(ConferenceSid),
+    /// By the name of a live one.
+    Name(String),
+}
+
+/// A participant as a path names it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum ParticipantRef {
+    /// By its call.
+    Call(CallSid),
+    /// By the application's own name for it.
+    Label(String),
+}
+
+/// Which parameters of a participant shall change; `None` leaves one as it is.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct ParticipantChange {
+    /// `Muted`.
+    pub muted: Option<bool>,
+    /// `Hold`.
+    pub hold: Option<bool>,
+    /// `HoldUrl` and `HoldMethod`: what the participant hears on hold from the next hold on.
+    pub hold_audio: Option<AudioUrl>,
+    /// `AnnounceUrl` and `AnnounceMethod`: played once, to this participant only.
+    pub announce: Option<AudioUrl>,
+    /// `WaitUrl` and `WaitMethod`: what it hears while the conference has not started. An empty URL is silence.
+    pub wait_audio: Option<AudioUrl>,
+    /// `BeepOnExit`.
+    pub beep_on_exit: Option<bool>,
+    /// `EndConferenceOnExit`.
+    pub end_conference_on_exit: Option<bool>,
+    /// `Coaching`.
+    pub coaching: Option<bool>,
+    /// `CallSidToCoach`; without `Coaching` it implies `Coaching=true`.
+    pub call_sid_to_coach: Option<CallSid>,
+}
+
+/// Audio to be fetched when it is needed.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct AudioUrl {
+    /// Absolute `http` or `https`, checked at the edge; or empty: the default for this kind of audio.
+    pub url: String,
+    /// How to ask for it.
+    pub method: AudioMethod,
+}
+
+/// HTTP method of an audio request.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum AudioMethod {
+    /// GET.
+    Get,
+    /// POST.
+    Post,
+}
+
+/// What a command did: the resource as it is now.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Answer {
+    /// Of [`Command::UpdateCall`].
+    Call(Call),
+    /// Of [`Command::UpdateConference`].
+    Conference(Conference),
+    /// Of [`Command::UpdateParticipant`].
+    Participant(Participant),
+    /// Of [`Command::RemoveParticipant`].
+    Removed,
+}
+
+/// Why a command changed nothing. The control layer has one table from these to its own codes.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum Refusal {
+    /// The call is unknown, or long over (the store may still know it).
+    #[error("no such live call")]
+    CallNotFound,
+    /// The conference is unknown or belongs to somebody else.
+    #[error("no such live conference")]
+    ConferenceNotFound,
+    /// The conference is over; nothing can be played to it.
+    #[error("the conference is over")]
+    ConferenceOver,
+    /// No such participant in this conference.
+    #[error("no such participant in this conference")]
+    ParticipantNotFound,
+    /// Coaching was asked for without saying whom (13240).
+    #[error("coaching needs CallSidToCoach")]
+    CoachWithoutTarget,
+    /// The one to be coached is not in the room (16028).
+    #[error("the participant to coach is not in the conference")]
+    CoachTargetAbsent,
+    /// The one to be coached is on hold (16027).
+    #[error("the participant to coach is on hold")]
+    CoachTargetOnHold,
+    /// The one to be coached is coaching, or is the coach itself (16000).
+    #[error("the participant to coach is a coach")]
+    CoachTargetCoaches,
+    /// As many participants are being coached as a room can keep apart (16000).
+    #[error("too many participants are being coached in this conference")]
+    TooManyCoached,
+    /// A leg that is not connected cannot be held (20001).
+    #[error("the participant is not connected")]
+    NotConnected,
+    /// The change could not be saved (500).
+    #[error("the change could not be saved")]
+    NotSaved,
+    /// Too much is going on (503/429).
+    #[error("the switch is overloaded")]
+    Overloaded,
+}
