@@ -1,1 +1,9 @@
-//! Partyline: phones, load, hearing: for tests and benches only.
+//! Partyline's test bench: phones that hum, a load generator, the server under test, the hearing matrix.
+//!
+//! For tests and benches only. Nothing here uses Partyline's own `sip` or `media`: a peer that shared their
+//! code would share their mistakes.
+
+pub mod chirp;
+pub mod hearing;
+pub mod pcmu;
+pub mod tone;
