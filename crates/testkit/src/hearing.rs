@@ -71,12 +71,13 @@ impl Picture {
         for ((listener, marks), (_, seen)) in self.rows.iter().zip(&mut measured.rows) {
             for ((talker, want), mark) in self.columns.iter().zip(marks).zip(seen) {
                 let level_dbfs = heard.level(listener, talker);
-                let hears = match heard.sound(talker) {
-                    Sound::Hum(_) => (level_dbfs - HUM_DBFS).abs() <= HUM_TOLERANCE_DB,
-                    Sound::Music => level_dbfs >= MUSIC_DBFS_MIN,
+                let (heard_well, quiet) = match heard.sound(talker) {
+                    Sound::Hum(_) => {
+                        ((level_dbfs - HUM_DBFS).abs() <= HUM_TOLERANCE_DB, level_dbfs <= FORBIDDEN_DBFS_MAX)
+                    }
+                    Sound::Music => (level_dbfs >= MUSIC_DBFS_MIN, level_dbfs < MUSIC_DBFS_MIN),
                 };
-                let quiet = level_dbfs <= FORBIDDEN_DBFS_MAX || (!hears && heard.sound(talker) == Sound::Music);
-                let holds = if *want == Mark::Hears { hears } else { quiet };
+                let holds = if *want == Mark::Hears { heard_well } else { quiet };
                 if !holds {
                     *mark = if quiet { Mark::Not } else { Mark::Hears };
                     wrong.push(format!("{listener} has {talker} at {level_dbfs:.1} dBFS"));

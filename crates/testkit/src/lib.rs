@@ -3,7 +3,12 @@
 //! For tests and benches only. Nothing here uses Partyline's own `sip` or `media`: a peer that shared their
 //! code would share their mistakes.
 
+pub mod application;
 pub mod chirp;
 pub mod hearing;
 pub mod pcmu;
+pub mod process;
+pub mod rest;
+pub mod server;
 pub mod tone;
+pub mod wav;

@@ -106,11 +106,10 @@ fn solve(mut matrix: Vec<Vec<f64>>, mut right: Vec<f64>) -> Vec<f64> {
         if matrix[column][column].abs() < 1e-9 {
             continue;
         }
+        let pivot_row = matrix[column].clone();
         for row in column + 1..size {
-            let factor = matrix[row][column] / matrix[column][column];
-            for k in column..size {
-                matrix[row][k] -= factor * matrix[column][k];
-            }
+            let factor = matrix[row][column] / pivot_row[column];
+            matrix[row].iter_mut().zip(&pivot_row).for_each(|(m, p)| *m -= factor * p);
             right[row] -= factor * right[column];
         }
     }
