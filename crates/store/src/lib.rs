@@ -1,1 +1,37 @@
-//! Partyline: resources in SQLite.
+//! Resources in SQLite: accounts, calls, conferences, participants.
+//!
+//! Rows, not rules: what may follow what is the switch's business, how a row is spelled on the wire the API's.
+//! Reads go to a small pool of readers, each seeing the last commit; every write goes through one connection, so
+//! the order of writes is the order they were handed in.
+//!
+//! ```text
+//! switch ──Save(rows)──▶ Writer ──group──▶ one commit ──▶ each batch's `done`
+//! api ──▶ Store::call, calls, conference, … ──▶ readers (WAL snapshot)
+//! ```
+//! SQL is one text for SQLite and PostgreSQL: `$1` placeholders, TEXT and BIGINT only, booleans 0 and 1, times in
+//! microseconds, order by `seq`. A text with NUL in it is refused here, since PostgreSQL would refuse it later.
+
+mod account;
+mod call;
+mod column;
+mod commit;
+mod conference;
+mod database;
+mod error;
+mod participant;
+mod recover;
+mod select;
+#[cfg(test)]
+mod testing;
+mod writer;
+
+pub use account::{AccountFilter, Credentials};
+pub use call::CallFilter;
+pub use commit::Row;
+pub use conference::ConferenceFilter;
+pub use database::Store;
+pub use error::StoreError;
+pub use participant::ParticipantFilter;
+pub use recover::Recovered;
+pub use select::{Page, Position, Rows, Span};
+pub use writer::{Refused, Writer, WriterStats};

@@ -1,0 +1,163 @@
+//! Accounts, and the one every installation has.
+
+use model::{Account, AccountSid, AccountStatus, Timestamp};
+use sqlx::sqlite::SqliteRow;
+
+use crate::column::{number, storable, text, time, word};
+use crate::select::Select;
+use crate::{Page, Rows, Store, StoreError};
+
+/// Which accounts to list; what is `None` does not restrict.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct AccountFilter {
+    /// Shown name, byte for byte.
+    pub friendly_name: Option<String>,
+    /// Whether it may act.
+    pub status: Option<AccountStatus>,
+}
+
+/// What the main account is to be known by; what is `None` stays as stored, or is made at the first start.
+#[derive(Clone, Default, PartialEq, Eq)]
+pub struct Credentials {
+    /// `AC…`.
+    pub sid: Option<AccountSid>,
+    /// Secret.
+    pub auth_token: Option<String>,
+}
+
+impl std::fmt::Debug for Credentials {
+    /// Leaves the token out, so that no log line carries it.
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Credentials").field("sid", &self.sid).finish_non_exhaustive()
+    }
+}
+
+impl Store {
+    /// The account of that SID.
+    pub async fn account(&self, sid: AccountSid) -> Result<Option<Account>, StoreError> {
+        Select::new("SELECT * FROM accounts WHERE").push(" sid = ", sid.to_string()).first(&self.readers, decode).await
+    }
+
+    /// The accounts that account owns; a main account owns itself.
+    pub async fn accounts(
+        &self,
+        owner: AccountSid,
+        filter: &AccountFilter,
+        page: Page,
+    ) -> Result<Rows<Account>, StoreError> {
+        Select::new("SELECT * FROM accounts WHERE")
+            .push(" owner_account_sid = ", owner.to_string())
+            .push_if(" AND friendly_name = ", filter.friendly_name.clone())
+            .push_if(" AND status = ", filter.status.map(|status| status.to_string()))
+            .page(page, &self.readers, decode)
+            .await
+    }
+
+    /// Where the account of that SID stands in its owner's list.
+    pub async fn account_seq(&self, owner: AccountSid, sid: AccountSid) -> Result<Option<i64>, StoreError> {
+        Select::new("SELECT seq FROM accounts WHERE")
+            .push(" owner_account_sid = ", owner.to_string())
+            .push(" AND sid = ", sid.to_string())
+            .first(&self.readers, |row| number(row, "seq"))
+            .await
+    }
+
+    /// The main account, made at the first start. `given` wins over what is stored, what is stored over `fresh`.
+    pub async fn ensure_account(
+        &self,
+        given: &Credentials,
+        fresh: impl FnOnce() -> (AccountSid, String),
+        now: Timestamp,
+    ) -> Result<Account, StoreError> {
+        let stored = match given.sid {
+            Some(sid) => self.account(sid).await?,
+            None => self.oldest_account().await?,
+        };
+        let account = match (stored, &given.auth_token) {
+            (Some(stored), None) => return Ok(stored),
+            (Some(stored), Some(token)) if stored.auth_token == *token => return Ok(stored),
+            (Some(stored), Some(token)) => Account { auth_token: token.clone(), updated: now, ..stored },
+            (None, token) => {
+                let (sid, fresh_token) = fresh();
+                let sid = given.sid.unwrap_or(sid);
+                Account {
+                    sid,
+                    owner_account_sid: sid,
+                    friendly_name: "Partyline".to_owned(),
+                    auth_token: token.clone().unwrap_or(fresh_token),
+                    status: AccountStatus::Active,
+                    created: now,
+                    updated: now,
+                }
+            }
+        };
+        self.save_account(&account).await?;
+        Ok(account)
+    }
+
+    /// Writes the account as it is now; a new one is listed before all others.
+    pub async fn save_account(&self, account: &Account) -> Result<(), StoreError> {
+        const SAVE: &str = "INSERT INTO accounts (sid, owner_account_sid, friendly_name, auth_token, status, created, \
+                updated, seq) \
+            VALUES ($1, $2, $3, $4, $5, $6, $7, (SELECT COALESCE(MAX(seq), 0) + 1 FROM accounts)) \
+            ON CONFLICT (sid) DO UPDATE SET friendly_name = excluded.friendly_name, \
+                auth_token = excluded.auth_token, status = excluded.status, updated = excluded.updated";
+        sqlx::query(SAVE)
+            .bind(account.sid.to_string())
+            .bind(account.owner_account_sid.to_string())
+            .bind(storable(&account.friendly_name, "accounts.friendly_name")?)
+            .bind(storable(&account.auth_token, "accounts.auth_token")?)
+            .bind(account.status.as_str())
+            .bind(account.created.micros())
+            .bind(account.updated.micros())
+            .execute(&self.writer)
+            .await?;
+        Ok(())
+    }
+
+    async fn oldest_account(&self) -> Result<Option<Account>, StoreError> {
+        const OLDEST: &str = "SELECT * FROM accounts WHERE sid = owner_account_sid ORDER BY seq LIMIT 1";
+        sqlx::query(OLDEST).fetch_optional(&self.readers).await?.as_ref().map(decode).transpose()
+    }
+}
+
+fn decode(row: &SqliteRow) -> Result<Account, StoreError> {
+    Ok(Account {
+        sid: word(row, "sid")?,
+        owner_account_sid: word(row, "owner_account_sid")?,
+        friendly_name: text(row, "friendly_name")?,
+        auth_token: text(row, "auth_token")?,
+        status: word(row, "status")?,
+        created: time(row, "created")?,
+        updated: time(row, "updated")?,
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::testing::open;
+
+    const FRESH: AccountSid = AccountSid::from_bits(0xF);
+    const GIVEN: AccountSid = AccountSid::from_bits(0x6);
+
+    #[tokio::test]
+    async fn the_given_wins_over_the_stored_and_the_stored_over_the_fresh() {
+        let (_scratch, store) = open().await;
+        for (case, sid, token, want_sid, want_token) in [
+            ("first start", None, None, FRESH, "fresh"),
+            ("next start", None, None, FRESH, "fresh"),
+            ("a token is given", None, Some("mine"), FRESH, "mine"),
+            ("and not any more", None, None, FRESH, "mine"),
+            ("another account is given", Some(GIVEN), Some("theirs"), GIVEN, "theirs"),
+            ("without its token", Some(GIVEN), None, GIVEN, "theirs"),
+            ("nothing: the oldest", None, None, FRESH, "mine"),
+        ] {
+            let given = Credentials { sid, auth_token: token.map(str::to_owned) };
+            let fresh = || (FRESH, "fresh".to_owned());
+            let account = store.ensure_account(&given, fresh, Timestamp::from_micros(1)).await.expect("saves");
+            assert_eq!((account.sid, account.auth_token.as_str()), (want_sid, want_token), "{case}");
+            assert_eq!(store.account(want_sid).await.expect("reads"), Some(account), "{case}");
+        }
+    }
+}

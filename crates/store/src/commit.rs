@@ -1,0 +1,38 @@
+//! Commits: all rows of a batch, or none.
+
+use model::{Call, Conference, Participant};
+use sqlx::SqliteConnection;
+
+use crate::{Store, StoreError, call, conference, participant};
+
+/// One resource as it is now, to be written over what is stored of it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Row {
+    /// A call.
+    Call(Call),
+    /// A conference.
+    Conference(Conference),
+    /// A participant.
+    Participant(Participant),
+}
+
+impl Store {
+    /// Writes the rows in their order, in one transaction.
+    pub async fn commit(&self, rows: &[Row]) -> Result<(), StoreError> {
+        let mut transaction = self.writer.begin().await?;
+        save(rows, &mut transaction).await?;
+        Ok(transaction.commit().await?)
+    }
+}
+
+/// Writes the rows in their order, inside whatever transaction `connection` is in.
+pub(crate) async fn save(rows: &[Row], connection: &mut SqliteConnection) -> Result<(), StoreError> {
+    for row in rows {
+        match row {
+            Row::Call(row) => call::save(row, connection).await?,
+            Row::Conference(row) => conference::save(row, connection).await?,
+            Row::Participant(row) => participant::save(row, connection).await?,
+        }
+    }
+    Ok(())
+}

@@ -1,0 +1,132 @@
+//! The database file: opening, protecting and migrating it.
+
+use std::fs::{DirBuilder, File, OpenOptions, Permissions, TryLockError};
+use std::io;
+use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt, PermissionsExt};
+use std::path::Path;
+use std::sync::Arc;
+use std::time::Duration;
+
+use sqlx::SqlSafeStr;
+use sqlx::migrate::{Migration, MigrationType, Migrator};
+use sqlx::sqlite::{SqliteConnectOptions, SqliteJournalMode, SqlitePool, SqlitePoolOptions, SqliteSynchronous};
+
+use crate::StoreError;
+
+/// The open database. Cloning it is cheap; all clones share the connections.
+#[derive(Debug, Clone)]
+pub struct Store {
+    pub(crate) readers: SqlitePool,
+    /// One connection, so that writes happen in the order they are handed in.
+    pub(crate) writer: SqlitePool,
+    /// Held as long as the database is open, so that no second process takes our live calls for interrupted ones.
+    _lock: Arc<File>,
+}
+
+impl Store {
+    /// Opens the database file at `path`, making it and its directory if need be (readable by the owner only), and
+    /// brings its tables up to date.
+    pub async fn open(path: &Path) -> Result<Self, StoreError> {
+        let lock = protect(path)?;
+        let options = SqliteConnectOptions::new()
+            .filename(path)
+            .journal_mode(SqliteJournalMode::Wal)
+            // A crash of the program loses nothing, a crash of the machine may lose the last commits.
+            .synchronous(SqliteSynchronous::Normal)
+            .busy_timeout(BUSY_MAX);
+        let writer = SqlitePoolOptions::new().max_connections(1).connect_with(options.clone()).await?;
+        migrations().run(&writer).await?;
+        let readers =
+            SqlitePoolOptions::new().max_connections(READERS_MAX).connect_with(options.read_only(true)).await?;
+        Ok(Self { readers, writer, _lock: Arc::new(lock) })
+    }
+
+    /// Waits for what is under way and closes the files.
+    pub async fn close(&self) {
+        self.readers.close().await;
+        self.writer.close().await;
+    }
+}
+
+/// Makes directory and files with the owner's rights only, before SQLite would make them with everybody's; its
+/// `-wal` and `-shm` files copy the rights of the database file.
+fn protect(path: &Path) -> Result<File, StoreError> {
+    let named = |path: &Path| {
+        let path = path.to_owned();
+        move |source: io::Error| StoreError::File { path, source }
+    };
+    if let Some(directory) = path.parent().filter(|directory| !directory.as_os_str().is_empty()) {
+        DirBuilder::new().recursive(true).mode(0o700).create(directory).map_err(named(directory))?;
+    }
+    let open = |path: &Path| -> Result<File, StoreError> {
+        let file = OpenOptions::new().create(true).append(true).mode(0o600).open(path).map_err(named(path))?;
+        file.set_permissions(Permissions::from_mode(0o600)).map_err(named(path))?;
+        Ok(file)
+    };
+    open(path)?;
+    let lock_path = path.with_extension("lock");
+    let lock = open(&lock_path)?;
+    match lock.try_lock() {
+        Ok(()) => Ok(lock),
+        Err(TryLockError::WouldBlock) => Err(StoreError::InUse { path: lock_path }),
+        Err(TryLockError::Error(source)) => Err(StoreError::File { path: lock_path, source }),
+    }
+}
+
+/// Every step from an empty file to today's tables. A step that was released is never edited, only followed.
+fn migrations() -> Migrator {
+    let step = |version, description: &'static str, sql: &'static str| {
+        Migration::new(version, description.into(), MigrationType::Simple, sql.into_sql_str(), false)
+    };
+    Migrator::with_migrations(vec![step(
+        1,
+        "accounts, calls, conferences, participants",
+        include_str!("../migrations/sqlite/0001_resources.sql"),
+    )])
+}
+
+/// Connections for reading; each is a thread that waits for the disk.
+const READERS_MAX: u32 = 4;
+
+/// How long a statement waits for another's lock. With one writer and WAL only a checkpoint takes one.
+const BUSY_MAX: Duration = Duration::from_secs(5);
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn mode(path: &Path) -> u32 {
+        std::fs::metadata(path).expect("the file is there").permissions().mode() & 0o777
+    }
+
+    #[tokio::test]
+    async fn files_are_the_owners_alone() {
+        let scratch = tempfile::tempdir().expect("a scratch directory");
+        let path = scratch.path().join("data/partyline.db");
+        let store = Store::open(&path).await.expect("opens");
+        assert_eq!(mode(path.parent().expect("has one")), 0o700);
+        for file in ["partyline.db", "partyline.db-wal", "partyline.db-shm", "partyline.lock"] {
+            assert_eq!(mode(&path.with_file_name(file)), 0o600, "{file}");
+        }
+        store.close().await;
+    }
+
+    #[tokio::test]
+    async fn a_second_opener_is_refused_until_the_first_is_gone() {
+        let scratch = tempfile::tempdir().expect("a scratch directory");
+        let path = scratch.path().join("partyline.db");
+        let store = Store::open(&path).await.expect("opens");
+        assert!(matches!(Store::open(&path).await, Err(StoreError::InUse { .. })));
+        store.close().await;
+        drop(store);
+        Store::open(&path).await.expect("opens again, with its tables there already");
+    }
+
+    #[tokio::test]
+    async fn something_else_than_a_database_is_refused() {
+        let scratch = tempfile::tempdir().expect("a scratch directory");
+        let path = scratch.path().join("partyline.db");
+        std::fs::write(&path, b"not a database, but long enough to be taken for one; ".repeat(20)).expect("writes");
+        assert!(Store::open(&path).await.is_err());
+    }
+}

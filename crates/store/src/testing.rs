@@ -1,0 +1,79 @@
+//! What the tests of this crate start from: a scratch database, and rows to put in it.
+
+use model::{
+    AccountSid, Call, CallSid, CallStatus, Conference, ConferenceSid, ConferenceStatus, Direction, Participant,
+    ParticipantStatus, Timestamp,
+};
+use tempfile::TempDir;
+
+use crate::Store;
+
+/// Whose rows these are.
+pub(crate) const ACCOUNT: AccountSid = AccountSid::from_bits(0xACC);
+
+/// An empty database, and the directory that is removed when the test ends.
+pub(crate) async fn open() -> (TempDir, Store) {
+    let scratch = tempfile::tempdir().expect("a scratch directory");
+    let store = Store::open(&scratch.path().join("partyline.db")).await.expect("opens");
+    (scratch, store)
+}
+
+/// Call number `number`, in progress.
+pub(crate) fn call(number: u64) -> Call {
+    let at = Timestamp::from_micros(1_000_000 * i64::try_from(number).expect("small"));
+    Call {
+        sid: CallSid::from_bits(u128::from(number) + 1),
+        account_sid: ACCOUNT,
+        parent_call_sid: None,
+        to: "sip:standup@bridge.test".to_owned(),
+        from: "sip:ana@phone.test".to_owned(),
+        caller_name: None,
+        status: CallStatus::InProgress,
+        direction: Direction::Inbound,
+        created: at,
+        updated: at,
+        started: Some(at),
+        answered: Some(at),
+        ended: None,
+        seq: i64::try_from(number).expect("small") + 1,
+    }
+}
+
+/// Conference number `number`, in progress.
+pub(crate) fn conference(number: u64) -> Conference {
+    let at = Timestamp::from_micros(1_000_000 * i64::try_from(number).expect("small"));
+    Conference {
+        sid: ConferenceSid::from_bits(u128::from(number) + 1),
+        account_sid: ACCOUNT,
+        friendly_name: format!("room {number}"),
+        status: ConferenceStatus::InProgress,
+        region: "us1".to_owned(),
+        reason_ended: None,
+        call_sid_ending: None,
+        created: at,
+        updated: at,
+        seq: i64::try_from(number).expect("small") + 1,
+    }
+}
+
+/// Call number `number` in that conference, connected.
+pub(crate) fn participant(conference: ConferenceSid, number: u64) -> Participant {
+    let call = call(number);
+    Participant {
+        call_sid: call.sid,
+        conference_sid: conference,
+        account_sid: ACCOUNT,
+        label: None,
+        muted: false,
+        hold: false,
+        coaching: false,
+        call_sid_to_coach: None,
+        start_conference_on_enter: true,
+        end_conference_on_exit: false,
+        beep_on_exit: false,
+        status: ParticipantStatus::Connected,
+        created: call.created,
+        updated: call.updated,
+        seq: call.seq,
+    }
+}

@@ -1,0 +1,264 @@
+//! The writer: many small batches, few commits.
+//!
+//! Batches queue up while a commit is under way; whatever has queued up goes into the next one. Under load the
+//! price of a commit is shared, without load nobody waits:
+//!
+//! `submit a b c ─▶ [ a ] commit ─▶ done(a) ─▶ [ b c ] commit ─▶ done(b) done(c)`
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
+
+use sqlx::Connection as _;
+use tokio::sync::{mpsc, oneshot};
+use tokio::task::JoinHandle;
+
+use crate::{Row, Store, StoreError, commit};
+
+/// Queue in front of the one task that writes.
+#[derive(Debug)]
+pub struct Writer {
+    batches: mpsc::Sender<Batch>,
+    counters: Arc<Counters>,
+    task: JoinHandle<()>,
+}
+
+impl Writer {
+    /// Starts the task on the current runtime. At most `batches_max` batches wait.
+    pub fn start(store: Store, batches_max: usize) -> Self {
+        let (batches, queue) = mpsc::channel(batches_max);
+        let counters = Arc::new(Counters::default());
+        let task = tokio::spawn(run(store, queue, counters.clone()));
+        Self { batches, counters, task }
+    }
+
+    /// Queues a batch: its rows become visible together or not at all, after those of every batch before it. `done`
+    /// is then called once, on the writer's task, with what became of this batch; it must not block.
+    pub fn submit(
+        &self,
+        rows: Vec<Row>,
+        done: impl FnOnce(Result<(), StoreError>) + Send + 'static,
+    ) -> Result<(), Refused> {
+        self.batches.try_send(Batch { rows, done: Box::new(done) }).map_err(|refused| {
+            self.counters.refused.fetch_add(1, Relaxed);
+            match refused {
+                mpsc::error::TrySendError::Full(batch) => Refused::Full(batch.rows),
+                mpsc::error::TrySendError::Closed(batch) => Refused::Stopped(batch.rows),
+            }
+        })
+    }
+
+    /// Queues a batch, waiting for room, and waits for its commit.
+    pub async fn write(&self, rows: Vec<Row>) -> Result<(), StoreError> {
+        let (sender, result) = oneshot::channel();
+        // A caller that has gone away does not ask what became of its rows.
+        let done = Box::new(move |outcome| drop(sender.send(outcome)));
+        self.batches.send(Batch { rows, done }).await.map_err(|_| StoreError::WriterGone)?;
+        result.await.unwrap_or(Err(StoreError::WriterGone))
+    }
+
+    /// What has been written so far.
+    pub fn stats(&self) -> WriterStats {
+        WriterStats {
+            batches_saved: self.counters.saved.load(Relaxed),
+            batches_failed: self.counters.failed.load(Relaxed),
+            batches_refused: self.counters.refused.load(Relaxed),
+            commits: self.counters.commits.load(Relaxed),
+            batches_waiting: self.batches.max_capacity() - self.batches.capacity(),
+        }
+    }
+
+    /// Writes what is queued and stops.
+    pub async fn close(self) {
+        drop(self.batches);
+        if let Err(panic) = self.task.await {
+            tracing::error!(%panic, "the writer stopped early");
+        }
+    }
+}
+
+/// Why a batch was not queued; it is handed back, and its `done` is not called.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Refused {
+    /// As many batches wait as may.
+    Full(Vec<Row>),
+    /// The writer is no longer there.
+    Stopped(Vec<Row>),
+}
+
+/// Counts since the start.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct WriterStats {
+    /// Batches whose rows are stored.
+    pub batches_saved: u64,
+    /// Batches that were tried and are not stored.
+    pub batches_failed: u64,
+    /// Batches for which there was no room.
+    pub batches_refused: u64,
+    /// Transactions committed.
+    pub commits: u64,
+    /// Batches that wait now.
+    pub batches_waiting: usize,
+}
+
+struct Batch {
+    rows: Vec<Row>,
+    done: Box<dyn FnOnce(Result<(), StoreError>) + Send>,
+}
+
+#[derive(Debug, Default)]
+struct Counters {
+    saved: AtomicU64,
+    failed: AtomicU64,
+    refused: AtomicU64,
+    commits: AtomicU64,
+}
+
+async fn run(store: Store, mut queue: mpsc::Receiver<Batch>, counters: Arc<Counters>) {
+    let mut group = Vec::with_capacity(GROUP_MAX);
+    while queue.recv_many(&mut group, GROUP_MAX).await > 0 {
+        let (batches, dones): (Vec<_>, Vec<_>) = group.drain(..).map(|batch| (batch.rows, batch.done)).unzip();
+        let results = match together(&store, &batches, &counters).await {
+            Ok(results) => results,
+            // The commit itself failed: each batch gets its own, so that only the one to blame suffers.
+            Err(reason) => {
+                tracing::warn!(%reason, batches = batches.len(), "group commit failed, writing batch by batch");
+                one_by_one(&store, &batches, &counters).await
+            }
+        };
+        for (done, result) in dones.into_iter().zip(results) {
+            let counter = if result.is_ok() { &counters.saved } else { &counters.failed };
+            counter.fetch_add(1, Relaxed);
+            done(result);
+        }
+    }
+}
+
+/// All batches in one commit. A batch that fails is taken back alone, to its savepoint.
+async fn together(
+    store: &Store,
+    batches: &[Vec<Row>],
+    counters: &Counters,
+) -> Result<Vec<Result<(), StoreError>>, sqlx::Error> {
+    let mut results = Vec::with_capacity(batches.len());
+    let mut transaction = store.writer.begin().await?;
+    for rows in batches {
+        let mut savepoint = transaction.begin().await?;
+        let result = commit::save(rows, &mut savepoint).await;
+        match result {
+            Ok(()) => savepoint.commit().await?,
+            Err(_) => savepoint.rollback().await?,
+        }
+        results.push(result);
+    }
+    transaction.commit().await?;
+    counters.commits.fetch_add(1, Relaxed);
+    Ok(results)
+}
+
+async fn one_by_one(store: &Store, batches: &[Vec<Row>], counters: &Counters) -> Vec<Result<(), StoreError>> {
+    let mut results = Vec::with_capacity(batches.len());
+    for rows in batches {
+        let result = store.commit(rows).await;
+        counters.commits.fetch_add(result.is_ok().into(), Relaxed);
+        results.push(result);
+    }
+    results
+}
+
+/// Batches that share a commit at most: bounds how long the first of them waits.
+const GROUP_MAX: usize = 256;
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Mutex;
+
+    use sqlx::Executor as _;
+
+    use super::*;
+    use crate::testing::{ACCOUNT, call, open};
+
+    /// What became of each batch, in the order it was said.
+    #[derive(Clone, Default)]
+    struct Outcomes(Arc<Mutex<Vec<(u64, bool)>>>);
+
+    impl Outcomes {
+        fn note(&self, batch: u64) -> impl FnOnce(Result<(), StoreError>) + Send + 'static {
+            let outcomes = self.0.clone();
+            move |result| outcomes.lock().expect("no test panics holding it").push((batch, result.is_ok()))
+        }
+
+        fn take(&self) -> Vec<(u64, bool)> {
+            std::mem::take(&mut self.0.lock().expect("no test panics holding it"))
+        }
+    }
+
+    #[tokio::test]
+    async fn what_queues_up_shares_a_commit_and_a_bad_batch_fails_alone() {
+        let (_scratch, store) = open().await;
+        let writer = Writer::start(store.clone(), 8);
+        let outcomes = Outcomes::default();
+        // Nothing is awaited between these, so on this one-threaded runtime they meet in the queue.
+        for number in 0..5 {
+            let mut good = call(number);
+            good.to = "sip:standup@bridge.test".to_owned();
+            let mut bad = call(100 + number);
+            bad.to = "sip:nul\0@bridge.test".to_owned();
+            let rows = if number == 2 { vec![Row::Call(good), Row::Call(bad)] } else { vec![Row::Call(good)] };
+            writer.submit(rows, outcomes.note(number)).expect("there is room");
+        }
+        let last = writer.write(vec![Row::Call(call(5))]).await;
+        assert!(last.is_ok());
+        assert_eq!(outcomes.take(), [(0, true), (1, true), (2, false), (3, true), (4, true)]);
+        for (number, stored) in [(0, true), (1, true), (2, false), (102, false), (3, true), (4, true), (5, true)] {
+            let found = store.call(ACCOUNT, call(number).sid).await.expect("reads");
+            assert_eq!(found.is_some(), stored, "call {number}");
+        }
+        let stats = writer.stats();
+        assert_eq!((stats.batches_saved, stats.batches_failed, stats.commits), (5, 1, 1));
+        writer.close().await;
+    }
+
+    #[tokio::test]
+    async fn when_the_disk_is_full_what_still_fits_is_written() {
+        let (_scratch, store) = open().await;
+        let writer = Writer::start(store.clone(), 8);
+        let outcomes = Outcomes::default();
+        store.writer.execute("PRAGMA max_page_count = 60").await.expect("a connection's own limit");
+        let mut huge = call(1);
+        huge.to = "x".repeat(4 << 20);
+        writer.submit(vec![Row::Call(call(0))], outcomes.note(0)).expect("there is room");
+        writer.submit(vec![Row::Call(huge)], outcomes.note(1)).expect("there is room");
+        writer.submit(vec![Row::Call(call(2))], outcomes.note(2)).expect("there is room");
+        writer.close().await;
+        assert_eq!(outcomes.take(), [(0, true), (1, false), (2, true)]);
+        assert_eq!(store.call(ACCOUNT, call(1).sid).await.expect("reads"), None);
+        assert!(store.call(ACCOUNT, call(2).sid).await.expect("reads").is_some());
+    }
+
+    #[tokio::test]
+    async fn a_full_queue_hands_the_batch_back() {
+        let (_scratch, store) = open().await;
+        let writer = Writer::start(store.clone(), 2);
+        let outcomes = Outcomes::default();
+        writer.submit(vec![Row::Call(call(0))], outcomes.note(0)).expect("there is room");
+        writer.submit(vec![Row::Call(call(1))], outcomes.note(1)).expect("there is room");
+        let refused = writer.submit(vec![Row::Call(call(2))], outcomes.note(2)).expect_err("two wait already");
+        assert_eq!(refused, Refused::Full(vec![Row::Call(call(2))]));
+        assert_eq!((writer.stats().batches_waiting, writer.stats().batches_refused), (2, 1));
+        writer.close().await; // writes what is queued
+        assert_eq!(outcomes.take(), [(0, true), (1, true)]);
+    }
+
+    #[tokio::test]
+    async fn rows_of_one_call_end_as_the_last_batch_says() {
+        let (_scratch, store) = open().await;
+        let writer = Writer::start(store.clone(), 8);
+        let mut now = call(0);
+        for caller_name in ["ana", "ben", "cho"] {
+            now.caller_name = Some(caller_name.to_owned());
+            writer.submit(vec![Row::Call(now.clone())], drop).expect("there is room");
+        }
+        writer.close().await;
+        assert_eq!(store.call(ACCOUNT, now.sid).await.expect("reads"), Some(now));
+    }
+}
