@@ -1,0 +1,139 @@
+//! Cuts messages out of a stream of bytes, wherever TCP has split them (RFC 3261 §18.3).
+//!
+//! `push "INVITE … l: 4␍␊␍␊v=0" ─▶ poll: nothing yet`
+//! `push "␍␊␍␊␍␊SIP/2.0 200 …" ─▶ poll: Message(INVITE), Ping, nothing yet`
+//! Between messages a double line end is a keep-alive ping, to be answered by a single one (RFC 5626 §4.4.1).
+//! Only Content-Length tells where a message ends: one that lacks it or lies is the last the stream can carry.
+
+use bytes::{Buf, Bytes, BytesMut};
+
+use crate::grammar::is_token_byte;
+use crate::header::{HeaderError, Name};
+use crate::message::Message;
+use crate::parse::{Head, ParseError, head_end};
+
+/// One stream's received bytes. Drain [`Framer::poll`] after each [`Framer::push`]: then no more is kept than
+/// one message, [`HEAD_BYTES_MAX`] and [`BODY_BYTES_MAX`], and the last push.
+#[derive(Debug, Default)]
+pub struct Framer {
+    buffer: BytesMut,
+    stage: Stage,
+}
+
+/// What came out of the stream.
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[expect(clippy::large_enum_variant, reason = "handed on at once, never kept: boxing every message would cost more")]
+pub enum Framed {
+    /// A message.
+    Message(Message),
+    /// A message that is none, but whose end is known: answer it if it says so, and go on.
+    Malformed(ParseError),
+    /// Send [`Framer::PONG`] back.
+    Ping,
+    /// Nobody can tell where the next message begins: answer if it says so, then close. Nothing follows.
+    Broken(ParseError),
+}
+
+#[derive(Debug, Default)]
+enum Stage {
+    /// A message or a keep-alive may begin.
+    #[default]
+    Between,
+    /// A message has begun, its empty line is still to come and does not end in the first `searched` bytes.
+    Head { searched: usize },
+    /// The head is taken out of the buffer, of its body of `len` bytes some are still to come.
+    Body { head: Box<Head>, len: usize },
+    /// No message begins anywhere any more.
+    Broken,
+}
+
+impl Framer {
+    /// The answer to a ping.
+    pub const PONG: &[u8] = b"\r\n";
+
+    /// Nothing received yet.
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    /// Takes what was received.
+    pub fn push(&mut self, bytes: &[u8]) {
+        if !matches!(self.stage, Stage::Broken) {
+            self.buffer.extend_from_slice(bytes);
+        }
+    }
+
+    /// The next thing that has wholly come; `None` until more is pushed.
+    pub fn poll(&mut self) -> Option<Framed> {
+        loop {
+            match std::mem::take(&mut self.stage) {
+                Stage::Between => match self.buffer.as_ref() {
+                    [b'\r', b'\n', b'\r', b'\n', ..] => {
+                        self.buffer.advance(4);
+                        return Some(Framed::Ping);
+                    }
+                    // Perhaps the beginning of a ping.
+                    [] | [b'\r'] | [b'\r', b'\n'] | [b'\r', b'\n', b'\r'] => return None,
+                    // A pong, or the empty lines that may stand before a message (RFC 3261 §7.5).
+                    [b'\r' | b'\n', ..] => self.buffer.advance(1),
+                    [first, ..] if !is_token_byte(*first) => return Some(self.broken(ParseError::NotSip)),
+                    _ => self.stage = Stage::Head { searched: 0 },
+                },
+                Stage::Head { searched } => match head_end(&self.buffer, searched) {
+                    Some(len) if len <= HEAD_BYTES_MAX => match self.take_head(len) {
+                        Ok(body) => self.stage = body,
+                        Err(error) => return Some(self.broken(error)),
+                    },
+                    None if self.buffer.len() <= HEAD_BYTES_MAX => {
+                        // The line end that the empty line needs before it may be the last thing we have.
+                        self.stage = Stage::Head { searched: self.buffer.len().saturating_sub(3) };
+                        return None;
+                    }
+                    _ => {
+                        self.buffer.truncate(HEAD_BYTES_MAX);
+                        let error =
+                            Head::read(&self.buffer).map_or_else(|error| error, |head| head.refuse(513, "long head"));
+                        return Some(self.broken(error));
+                    }
+                },
+                Stage::Body { head, len } if self.buffer.len() < len => {
+                    self.stage = Stage::Body { head, len };
+                    return None;
+                }
+                Stage::Body { head, len } => {
+                    let body = Bytes::copy_from_slice(&self.buffer[..len]);
+                    self.buffer.advance(len);
+                    return Some(head.finish(body).map_or_else(Framed::Malformed, Framed::Message));
+                }
+                Stage::Broken => {
+                    self.stage = Stage::Broken;
+                    return None;
+                }
+            }
+        }
+    }
+
+    /// Takes the head out of the buffer and learns how long the body is.
+    fn take_head(&mut self, len: usize) -> Result<Stage, ParseError> {
+        let head = Head::read(&self.buffer[..len])?;
+        self.buffer.advance(len);
+        match head.body_len() {
+            Ok(Some(len)) if len <= BODY_BYTES_MAX => Ok(Stage::Body { head: Box::new(head), len }),
+            Ok(Some(_)) => Err(head.refuse(513, "long body")),
+            Ok(None) => Err(head.refuse(400, HeaderError::Missing(Name::ContentLength))),
+            Err(error) => Err(head.refuse(400, error)),
+        }
+    }
+
+    fn broken(&mut self, error: ParseError) -> Framed {
+        self.stage = Stage::Broken;
+        self.buffer = BytesMut::new();
+        Framed::Broken(error)
+    }
+}
+
+/// A longer head is answered 513 and ends the stream.
+pub const HEAD_BYTES_MAX: usize = 64 * 1024;
+
+/// A longer body is answered 513 and ends the stream.
+pub const BODY_BYTES_MAX: usize = 64 * 1024;

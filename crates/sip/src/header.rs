@@ -1,0 +1,444 @@
+//! Headers: every header of a message, in order, the unknown ones byte for byte.
+//!
+//! Names compare without case and a compact name is the long one (RFC 3261 §7.3). All text lies in one buffer
+//! that the fields point into, so parsing a message copies its headers once and allocates twice:
+//!
+//! `text   Via: SIP/2.0/UDP a;branch=z9hG4bK1␍␊X-Odd: ÿ␍␊…`
+//! `fields [ Via → 5..36 ] [ "X-Odd" 38..43 → 45..46 ] …`
+
+use std::borrow::Cow;
+use std::fmt;
+
+use crate::grammar::{is_space, is_token, values};
+
+/// The headers of one message.
+#[derive(Clone, Default)]
+pub struct Headers {
+    text: Vec<u8>,
+    fields: Vec<Field>,
+}
+
+/// A header that is missing or does not read as it should.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+pub enum HeaderError {
+    /// It is not there.
+    #[error("missing {0} header field")]
+    Missing(Name<'static>),
+    /// It is there and makes no sense.
+    #[error("malformed {0} header field")]
+    Malformed(Name<'static>),
+    /// It may be there once, and is there more often.
+    #[error("more than one {0} header field")]
+    Repeated(Name<'static>),
+}
+
+/// One line, after unfolding.
+#[derive(Debug, Clone, Copy)]
+struct Field {
+    name: FieldName,
+    value: Span,
+}
+
+#[derive(Debug, Clone, Copy)]
+enum FieldName {
+    Known(Name<'static>),
+    Other(Span),
+}
+
+/// From where to where in the text. A message is far shorter than 4 GiB; see the bounds in `parse.rs`.
+#[derive(Debug, Clone, Copy)]
+struct Span {
+    start: u32,
+    end: u32,
+}
+
+impl Headers {
+    /// None yet.
+    pub const fn new() -> Self {
+        Self { text: Vec::new(), fields: Vec::new() }
+    }
+
+    /// None yet, with room for some.
+    pub(crate) fn with_capacity(bytes: usize) -> Self {
+        Self { text: Vec::with_capacity(bytes), fields: Vec::with_capacity(FIELDS_USUAL) }
+    }
+
+    /// The first header of this name, as bytes: peers put any bytes there.
+    pub fn get(&self, name: Name<'_>) -> Option<&[u8]> {
+        self.fields.iter().find(|field| self.is_named(field, name)).map(|field| self.slice(field.value))
+    }
+
+    /// The first header of this name as text; bytes that are no UTF-8 show as `�`.
+    pub fn text(&self, name: Name<'_>) -> Option<Cow<'_, str>> {
+        self.get(name).map(String::from_utf8_lossy)
+    }
+
+    /// Every header of this name, line by line.
+    pub fn get_all(&self, name: Name<'_>) -> impl Iterator<Item = &[u8]> {
+        self.fields.iter().filter(move |field| self.is_named(field, name)).map(|field| self.slice(field.value))
+    }
+
+    /// Every value of a comma-separated header, over all of its lines, white space trimmed, empty ones skipped.
+    ///
+    /// For lists of words such as Supported, Require and Allow: a line that is no UTF-8 is skipped.
+    pub fn list(&self, name: Name<'_>) -> impl Iterator<Item = &str> {
+        self.get_all(name).filter_map(|line| std::str::from_utf8(line).ok()).flat_map(values)
+    }
+
+    /// Whether a comma-separated header lists `word`, case aside.
+    pub fn lists(&self, name: Name<'_>, word: &str) -> bool {
+        self.list(name).any(|value| value.eq_ignore_ascii_case(word))
+    }
+
+    /// Whether there is one of this name.
+    pub fn contains(&self, name: Name<'_>) -> bool {
+        self.fields.iter().any(|field| self.is_named(field, name))
+    }
+
+    /// How many lines have this name.
+    pub fn count(&self, name: Name<'_>) -> usize {
+        self.fields.iter().filter(|field| self.is_named(field, name)).count()
+    }
+
+    /// All headers in order.
+    pub fn iter(&self) -> impl Iterator<Item = (Name<'_>, &[u8])> {
+        self.fields.iter().map(|field| (self.name(field), self.slice(field.value)))
+    }
+
+    /// How many lines there are.
+    pub const fn len(&self) -> usize {
+        self.fields.len()
+    }
+
+    /// Whether there are none.
+    pub const fn is_empty(&self) -> bool {
+        self.fields.is_empty()
+    }
+
+    /// Adds a header behind the others. A line end in `value` becomes a space: no value can smuggle in a header.
+    pub fn push(&mut self, name: Name<'_>, value: impl AsRef<[u8]>) {
+        let field = self.store(name, value.as_ref());
+        self.fields.push(field);
+    }
+
+    /// Adds a header before the others, as a hop does with its Via.
+    pub fn push_front(&mut self, name: Name<'_>, value: impl AsRef<[u8]>) {
+        let field = self.store(name, value.as_ref());
+        self.fields.insert(0, field);
+    }
+
+    /// Makes `value` the only header of this name, in the place of the first one there was.
+    pub fn set(&mut self, name: Name<'_>, value: impl AsRef<[u8]>) {
+        let field = self.store(name, value.as_ref());
+        match self.fields.iter().position(|old| self.is_named(old, name)) {
+            Some(at) => {
+                self.fields[at] = field;
+                let text = &self.text;
+                let mut index = 0;
+                self.fields.retain(|other| {
+                    index += 1;
+                    index <= at + 1 || !named(text, other, name)
+                });
+            }
+            None => self.fields.push(field),
+        }
+    }
+
+    /// Replaces the first line of this name and leaves the others: how a hop stamps the topmost Via.
+    pub fn set_first(&mut self, name: Name<'_>, value: impl AsRef<[u8]>) {
+        let field = self.store(name, value.as_ref());
+        match self.fields.iter().position(|old| self.is_named(old, name)) {
+            Some(at) => self.fields[at] = field,
+            None => self.fields.push(field),
+        }
+    }
+
+    /// Takes every header of this name out.
+    pub fn remove(&mut self, name: Name<'_>) {
+        let text = &self.text;
+        self.fields.retain(|field| !named(text, field, name));
+    }
+
+    /// Copies every header of this name from another message, byte for byte and in order.
+    pub fn copy(&mut self, name: Name<'_>, from: &Self) {
+        for value in from.get_all(name) {
+            self.push(name, value);
+        }
+    }
+
+    /// Writes all headers but Content-Length, which only the writer of the body knows.
+    pub(crate) fn write(&self, out: &mut Vec<u8>) {
+        for field in &self.fields {
+            if !matches!(field.name, FieldName::Known(Name::ContentLength)) {
+                out.extend_from_slice(self.name(field).as_str().as_bytes());
+                out.extend_from_slice(b": ");
+                out.extend_from_slice(self.slice(field.value));
+                out.extend_from_slice(b"\r\n");
+            }
+        }
+    }
+
+    /// How many bytes the headers take on the wire, about.
+    pub(crate) const fn size(&self) -> usize {
+        self.text.len() + self.fields.len() * 4
+    }
+
+    /// Reads a block of header lines. What does not read is left out and the first such fault is told, so that
+    /// even a spoiled message can be answered with the headers it did have.
+    pub(crate) fn parse(text: Vec<u8>) -> (Self, Option<&'static str>) {
+        let mut headers = Self { text, fields: Vec::with_capacity(FIELDS_USUAL) };
+        let mut fault = None;
+        let mut start = 0;
+        while start < headers.text.len() {
+            if matches!(headers.text[start..], [b'\n', ..] | [b'\r', b'\n', ..]) {
+                break; // the empty line before the body
+            }
+            let end = unfold(&mut headers.text, start, &mut fault);
+            if headers.fields.len() == FIELDS_MAX {
+                return (headers, fault.or(Some("too many header fields")));
+            }
+            match headers.read_field(start, end) {
+                Some(field) => headers.fields.push(field),
+                None => fault = fault.or(Some("malformed header line")),
+            }
+            start = end + 1;
+        }
+        (headers, fault)
+    }
+
+    fn read_field(&self, start: usize, end: usize) -> Option<Field> {
+        let line = &self.text[start..end];
+        let colon = line.iter().position(|&byte| byte == b':')?;
+        let name = line[..colon].trim_ascii_end();
+        if !is_token(name) {
+            return None;
+        }
+        let name = match Name::known(name) {
+            Some(known) => FieldName::Known(known),
+            None => FieldName::Other(Span::new(start, start + name.len())),
+        };
+        Some(Field { name, value: trimmed(&self.text, start + colon + 1, end) })
+    }
+
+    fn store(&mut self, name: Name<'_>, value: &[u8]) -> Field {
+        let name = match Name::known(name.as_str().as_bytes()) {
+            Some(known) => FieldName::Known(known),
+            None => FieldName::Other(self.append(name.as_str().as_bytes())),
+        };
+        Field { name, value: self.append(value) }
+    }
+
+    fn append(&mut self, text: &[u8]) -> Span {
+        let start = self.text.len();
+        self.text.extend(text.iter().map(|&byte| if matches!(byte, b'\r' | b'\n') { b' ' } else { byte }));
+        trimmed(&self.text, start, self.text.len())
+    }
+
+    fn is_named(&self, field: &Field, name: Name<'_>) -> bool {
+        named(&self.text, field, name)
+    }
+
+    fn name(&self, field: &Field) -> Name<'_> {
+        match field.name {
+            FieldName::Known(name) => name,
+            FieldName::Other(span) => Name::Other(std::str::from_utf8(self.slice(span)).unwrap_or("")),
+        }
+    }
+
+    fn slice(&self, span: Span) -> &[u8] {
+        span.of(&self.text)
+    }
+}
+
+fn named(text: &[u8], field: &Field, name: Name<'_>) -> bool {
+    match (field.name, name) {
+        (FieldName::Known(known), _) => known == name,
+        (FieldName::Other(span), Name::Other(other)) => span.of(text).eq_ignore_ascii_case(other.as_bytes()),
+        (FieldName::Other(_), _) => false,
+    }
+}
+
+/// Blanks the line ends inside the header line that begins at `start`, and says where the line ends.
+///
+/// A line goes on in the next one if that begins with white space (RFC 3261 §7.3.1). Line ends are CR LF; a
+/// bare LF is taken too, a bare CR is a fault: echoed in an answer it would mean something else to the next hop.
+fn unfold(text: &mut [u8], start: usize, fault: &mut Option<&'static str>) -> usize {
+    let mut at = start;
+    loop {
+        let end = text[at..].iter().position(|&byte| byte == b'\n').map_or(text.len(), |len| at + len);
+        let line_end = if end > at && text[end - 1] == b'\r' { end - 1 } else { end };
+        for byte in &mut text[at..line_end] {
+            if *byte == b'\r' {
+                *byte = b' ';
+                *fault = fault.or(Some("stray carriage return in a header line"));
+            }
+        }
+        if !matches!(text.get(end + 1), Some(b' ' | b'\t')) {
+            // Only the CR of the line's own end may still stand in front of `end`; trimming takes it off.
+            return end;
+        }
+        text[line_end..=end].fill(b' ');
+        at = end + 1;
+    }
+}
+
+fn trimmed(text: &[u8], mut start: usize, mut end: usize) -> Span {
+    while start < end && is_space(text[start]) {
+        start += 1;
+    }
+    while start < end && is_space(text[end - 1]) {
+        end -= 1;
+    }
+    Span::new(start, end)
+}
+
+impl Span {
+    fn new(start: usize, end: usize) -> Self {
+        let narrow = |at| u32::try_from(at).expect("a message is far shorter than 4 GiB");
+        Self { start: narrow(start), end: narrow(end) }
+    }
+
+    fn of(self, text: &[u8]) -> &[u8] {
+        &text[self.start as usize..self.end as usize]
+    }
+}
+
+impl fmt::Debug for Headers {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_map().entries(self.iter().map(|(name, value)| (name, value.escape_ascii().to_string()))).finish()
+    }
+}
+
+impl PartialEq for Headers {
+    /// The same headers in the same order; where the text lies does not matter.
+    fn eq(&self, other: &Self) -> bool {
+        self.iter().eq(other.iter())
+    }
+}
+
+impl Eq for Headers {}
+
+macro_rules! names {
+    ($($variant:ident = $long:literal $($compact:literal)?),+ $(,)?) => {
+        /// The name of a header.
+        #[derive(Debug, Clone, Copy)]
+        pub enum Name<'a> {
+            $(#[doc = concat!("`", $long, "`", $(", compact `", $compact, "`")?)] $variant,)+
+            /// Any other, as written. Made by [`Name::from`], which knows the ones above.
+            Other(&'a str),
+        }
+
+        impl<'a> Name<'a> {
+            /// The long form, as we write it.
+            pub const fn as_str(self) -> &'a str {
+                match self {
+                    $(Self::$variant => $long,)+
+                    Self::Other(name) => name,
+                }
+            }
+        }
+
+        const KNOWN: &[(&str, &str, Name<'static>)] = &[$(($long, concat!($($compact)?), Name::$variant)),+];
+    };
+}
+
+names! {
+    Accept = "Accept",
+    AcceptEncoding = "Accept-Encoding",
+    AcceptLanguage = "Accept-Language",
+    AlertInfo = "Alert-Info",
+    Allow = "Allow",
+    AllowEvents = "Allow-Events" "u",
+    Authorization = "Authorization",
+    CallId = "Call-ID" "i",
+    CallInfo = "Call-Info",
+    Contact = "Contact" "m",
+    ContentDisposition = "Content-Disposition",
+    ContentEncoding = "Content-Encoding" "e",
+    ContentLanguage = "Content-Language",
+    ContentLength = "Content-Length" "l",
+    ContentType = "Content-Type" "c",
+    CSeq = "CSeq",
+    Date = "Date",
+    Diversion = "Diversion",
+    ErrorInfo = "Error-Info",
+    Event = "Event" "o",
+    Expires = "Expires",
+    From = "From" "f",
+    HistoryInfo = "History-Info",
+    Identity = "Identity" "y",
+    InReplyTo = "In-Reply-To",
+    MaxForwards = "Max-Forwards",
+    MimeVersion = "MIME-Version",
+    MinExpires = "Min-Expires",
+    MinSe = "Min-SE",
+    Organization = "Organization",
+    PAssertedIdentity = "P-Asserted-Identity",
+    Path = "Path",
+    Priority = "Priority",
+    Privacy = "Privacy",
+    ProxyAuthenticate = "Proxy-Authenticate",
+    ProxyAuthorization = "Proxy-Authorization",
+    ProxyRequire = "Proxy-Require",
+    RAck = "RAck",
+    Reason = "Reason",
+    RecordRoute = "Record-Route",
+    ReferredBy = "Referred-By" "b",
+    ReferTo = "Refer-To" "r",
+    RemotePartyId = "Remote-Party-ID",
+    Replaces = "Replaces",
+    Require = "Require",
+    RetryAfter = "Retry-After",
+    Route = "Route",
+    RSeq = "RSeq",
+    Server = "Server",
+    ServiceRoute = "Service-Route",
+    SessionExpires = "Session-Expires" "x",
+    Subject = "Subject" "s",
+    SubscriptionState = "Subscription-State",
+    Supported = "Supported" "k",
+    Timestamp = "Timestamp",
+    To = "To" "t",
+    Unsupported = "Unsupported",
+    UserAgent = "User-Agent",
+    Via = "Via" "v",
+    Warning = "Warning",
+    WwwAuthenticate = "WWW-Authenticate",
+}
+
+impl Name<'static> {
+    /// The known name spelled so, long or compact, in any case.
+    fn known(name: &[u8]) -> Option<Self> {
+        let same = |spelling: &str| spelling.len() == name.len() && spelling.as_bytes().eq_ignore_ascii_case(name);
+        KNOWN.iter().find(|(long, compact, _)| same(long) || same(compact)).map(|&(_, _, known)| known)
+    }
+}
+
+impl<'a> From<&'a str> for Name<'a> {
+    fn from(name: &'a str) -> Self {
+        Name::known(name.as_bytes()).unwrap_or(Self::Other(name))
+    }
+}
+
+impl PartialEq for Name<'_> {
+    fn eq(&self, other: &Self) -> bool {
+        match (self, other) {
+            (Self::Other(one), Self::Other(two)) => one.eq_ignore_ascii_case(two),
+            _ => std::mem::discriminant(self) == std::mem::discriminant(other),
+        }
+    }
+}
+
+impl Eq for Name<'_> {}
+
+impl fmt::Display for Name<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.as_str())
+    }
+}
+
+/// Lines one message may have; the next one is a fault. An INVITE through five proxies has about 40.
+pub const FIELDS_MAX: usize = 256;
+
+/// Room made at once.
+const FIELDS_USUAL: usize = 24;

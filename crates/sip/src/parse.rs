@@ -1,0 +1,253 @@
+//! From a datagram to a message, or to what may be said about it (RFC 3261 §7, §16.3 and §18.3).
+//!
+//! A request that cannot be served is still answered where the RFC says so: [`Refused`] carries the status and
+//! the headers a response needs, as far as they could be read. A bad response, and a bad ACK, is dropped.
+
+use bytes::Bytes;
+
+use crate::grammar::{is_token, is_token_byte};
+use crate::header::{HeaderError, Headers, Name};
+use crate::message::{Message, Method, Request, Response, reason_phrase};
+use crate::uri::{RequestUri, Uri, UriError};
+
+/// Why bytes are no message to act on.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum ParseError {
+    /// Not SIP at all: STUN, a keep-alive, another protocol. Silence is the right answer.
+    #[error("not SIP")]
+    NotSip,
+    /// SIP, and wrong, but nobody may be answered: a response, an ACK, or no Via to answer along.
+    #[error("dropped: {0}")]
+    Dropped(String),
+    /// A request to be answered with an error.
+    #[error("{} {}", .0.status, .0.reason)]
+    Refused(Box<Refused>),
+}
+
+/// A request that gets an error response.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Refused {
+    /// 400, 414, 416, 505, 513.
+    pub status: u16,
+    /// What is wrong, in words fit for the status line.
+    pub reason: String,
+    /// What it wanted.
+    pub method: Method,
+    /// Via, From, To, Call-ID and CSeq as they came, those that were there.
+    pub headers: Headers,
+}
+
+impl Refused {
+    /// The response to send. The To-tag is still the caller's to add.
+    pub fn response(&self) -> Response {
+        Response::mirroring(&self.headers, self.status, &self.reason)
+    }
+}
+
+/// Reads one datagram: one message; bytes behind its body are none of it (RFC 3261 §18.3).
+pub fn parse(datagram: &[u8]) -> Result<Message, ParseError> {
+    let head = Head::read(datagram)?;
+    let rest = &datagram[head.len..];
+    let body = match head.body_len() {
+        Ok(Some(len)) if len <= rest.len() => &rest[..len],
+        Ok(None) => rest,
+        Ok(Some(_)) => return Err(head.refuse(400, "Content-Length is longer than the datagram")),
+        Err(error) => return Err(head.refuse(400, error)),
+    };
+    let body = Bytes::copy_from_slice(body);
+    head.finish(body)
+}
+
+/// Everything before the body, cut apart; what is wrong with it is noted, so that it can still be answered.
+#[derive(Debug)]
+pub(crate) struct Head {
+    /// The error is the one for the whole message; its headers were kept for telling where it ends.
+    start: Result<StartLine, ParseError>,
+    headers: Headers,
+    /// The first header line that did not read.
+    fault: Option<&'static str>,
+    /// Where the body begins.
+    pub(crate) len: usize,
+}
+
+#[derive(Debug)]
+enum StartLine {
+    Request { method: Method, uri: RequestUri },
+    Response { status: u16, reason: String },
+}
+
+impl Head {
+    /// Reads the head that `bytes` begin with, up to the empty line or, lacking that, to the end.
+    pub(crate) fn read(bytes: &[u8]) -> Result<Self, ParseError> {
+        // Empty lines before a message are to be ignored (RFC 3261 §7.5).
+        let begin = bytes.iter().position(|byte| !matches!(byte, b'\r' | b'\n')).ok_or(ParseError::NotSip)?;
+        let message = &bytes[begin..];
+        if !is_token_byte(message[0]) {
+            return Err(ParseError::NotSip); // STUN begins with 0 or 1, RTP and DTLS with no letter either
+        }
+        let end = head_end(message, 0).unwrap_or(message.len());
+        let line_end = message[..end].iter().position(|&byte| byte == b'\n').map_or(end, |at| at + 1);
+        let (line, block) = message[..end].split_at(line_end);
+        let (headers, fault) = Headers::parse(block.to_vec());
+        let start = read_start(without_line_end(line), &headers);
+        Ok(Self { start, headers, fault, len: begin + end })
+    }
+
+    /// How long the body is; two different claims are as bad as none.
+    pub(crate) fn body_len(&self) -> Result<Option<usize>, HeaderError> {
+        if self.headers.count(Name::ContentLength) > 1 {
+            return Err(HeaderError::Repeated(Name::ContentLength));
+        }
+        self.headers.content_length()
+    }
+
+    /// Makes the message of it, if it holds what every message must.
+    pub(crate) fn finish(self, body: Bytes) -> Result<Message, ParseError> {
+        if let Err(detail) = self.check() {
+            return Err(self.refuse(400, detail));
+        }
+        let headers = self.headers;
+        Ok(match self.start? {
+            StartLine::Request { method, uri } => Message::Request(Request { method, uri, headers, body }),
+            StartLine::Response { status, reason } => Message::Response(Response { status, reason, headers, body }),
+        })
+    }
+
+    /// The error for this message: a refusal to be sent, unless it is one that nobody may answer. What is wrong
+    /// with the start line goes first.
+    pub(crate) fn refuse(self, status: u16, detail: impl ToString) -> ParseError {
+        match self.start {
+            Ok(StartLine::Request { method, .. }) => refuse(&method, &self.headers, status, detail.to_string()),
+            Ok(StartLine::Response { .. }) => ParseError::Dropped(detail.to_string()),
+            Err(error) => error,
+        }
+    }
+
+    fn check(&self) -> Result<(), String> {
+        if let Some(fault) = self.fault {
+            return Err(fault.to_owned());
+        }
+        let method = match &self.start {
+            Ok(StartLine::Request { method, .. }) => Some(method),
+            Ok(StartLine::Response { .. }) | Err(_) => None,
+        };
+        check_headers(&self.headers, method).map_err(|error| error.to_string())
+    }
+}
+
+/// What every message must hold, and in a request all that we shall rely on, so that nobody asks again.
+fn check_headers(headers: &Headers, method: Option<&Method>) -> Result<(), HeaderError> {
+    if let Some(&repeated) = SINGLE.iter().find(|&&name| headers.count(name) > 1) {
+        return Err(HeaderError::Repeated(repeated));
+    }
+    headers.via_top()?;
+    headers.from()?;
+    headers.to()?;
+    headers.call_id()?;
+    let cseq = headers.cseq()?;
+    let Some(method) = method else { return Ok(()) };
+    if cseq.method != *method {
+        return Err(HeaderError::Malformed(Name::CSeq));
+    }
+    headers.max_forwards()?;
+    headers.contacts()?;
+    headers.routes()?;
+    headers.record_routes()?;
+    Ok(())
+}
+
+/// A refusal of the request, unless it is an ACK, which is never answered (RFC 3261 §17), or came without a Via
+/// that an answer could follow back.
+fn refuse(method: &Method, headers: &Headers, status: u16, detail: String) -> ParseError {
+    if *method == Method::Ack || !came_along_sip(headers) {
+        return ParseError::Dropped(detail);
+    }
+    let reason = match status {
+        400 => format!("Bad Request ({detail})"),
+        _ => reason_phrase(status).to_owned(),
+    };
+    let headers = Response::mirroring(headers, status, "").headers;
+    ParseError::Refused(Box::new(Refused { status, reason, method: method.clone(), headers }))
+}
+
+/// Whether the topmost Via is one of SIP, be it readable or not.
+fn came_along_sip(headers: &Headers) -> bool {
+    headers.get(Name::Via).and_then(|via| via.get(..3)).is_some_and(|name| name.eq_ignore_ascii_case(b"SIP"))
+}
+
+/// A start line that is not to be had: what it should have been decides who hears of it.
+fn read_start(line: &[u8], headers: &Headers) -> Result<StartLine, ParseError> {
+    let line = String::from_utf8_lossy(line);
+    if line.get(..4).is_some_and(|version| version.eq_ignore_ascii_case("SIP/")) {
+        return read_status_line(&line).ok_or_else(|| ParseError::Dropped("malformed status line".to_owned()));
+    }
+    // The URI may not hold spaces, so the first and the last one cut the line; what is left over shows in the URI.
+    let (method, rest) = line.split_once(' ').unwrap_or((&line, ""));
+    let (uri, version) = rest.rsplit_once(' ').unwrap_or((rest, ""));
+    if !is_token(method.as_bytes()) || !(came_along_sip(headers) || line.contains("SIP/")) {
+        return Err(ParseError::NotSip);
+    }
+    let method = Method::from(method);
+    match read_target(uri, version) {
+        Ok(uri) => Ok(StartLine::Request { method, uri }),
+        Err((status, detail)) => Err(refuse(&method, headers, status, detail)),
+    }
+}
+
+fn read_status_line(line: &str) -> Option<StartLine> {
+    let (version, rest) = line.split_once(' ')?;
+    let (status, reason) = rest.split_once(' ').unwrap_or((rest, ""));
+    let status = (status.len() == 3).then(|| status.parse().ok())?.filter(|status| (100..700).contains(status))?;
+    version.eq_ignore_ascii_case(VERSION).then(|| StartLine::Response { status, reason: reason.to_owned() })
+}
+
+fn read_target(uri: &str, version: &str) -> Result<RequestUri, (u16, String)> {
+    let bad = |detail: &str| (400, detail.to_owned());
+    if !version.eq_ignore_ascii_case(VERSION) {
+        return Err(if is_version(version) { (505, version.to_owned()) } else { bad("malformed request line") });
+    }
+    if uri.len() > URI_BYTES_MAX {
+        return Err((414, format!("{} bytes of URI", uri.len())));
+    }
+    let uri: RequestUri = uri.parse().map_err(|error: UriError| bad(&error.to_string()))?;
+    match uri.uri() {
+        // A telephone number is somebody whom the switch may know; anything else is out of our world.
+        Uri::Other { scheme, .. } if !scheme.eq_ignore_ascii_case("tel") => Err((416, scheme.clone())),
+        _ => Ok(uri),
+    }
+}
+
+/// `SIP/` digits `.` digits.
+fn is_version(text: &str) -> bool {
+    let digits = |text: &str| !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_digit());
+    let numbers =
+        text.get(..4).filter(|name| name.eq_ignore_ascii_case("SIP/")).and_then(|_| text[4..].split_once('.'));
+    numbers.is_some_and(|(major, minor)| digits(major) && digits(minor))
+}
+
+fn without_line_end(line: &[u8]) -> &[u8] {
+    let line = line.strip_suffix(b"\n").unwrap_or(line);
+    line.strip_suffix(b"\r").unwrap_or(line)
+}
+
+/// Where the body begins: behind the first empty line at or after `from`.
+pub(crate) fn head_end(bytes: &[u8], from: usize) -> Option<usize> {
+    let mut at = from;
+    loop {
+        at += bytes.get(at..)?.iter().position(|&byte| byte == b'\n')? + 1;
+        match &bytes[at..] {
+            [b'\n', ..] => return Some(at + 1),
+            [b'\r', b'\n', ..] => return Some(at + 2),
+            _ => {}
+        }
+    }
+}
+
+/// A longer Request-URI is answered 414.
+pub const URI_BYTES_MAX: usize = 2048;
+
+const VERSION: &str = "SIP/2.0";
+
+/// Headers that a message has once. Twice, and every hop might believe another one.
+const SINGLE: [Name<'static>; 7] =
+    [Name::From, Name::To, Name::CallId, Name::CSeq, Name::MaxForwards, Name::ContentLength, Name::ContentType];

@@ -1,0 +1,350 @@
+//! What single headers mean: typed views, read from the text when asked.
+
+use std::borrow::Cow;
+use std::fmt;
+use std::str::FromStr;
+
+use crate::address::NameAddr;
+use crate::grammar::{is_token, number, trim, values, write_quoted};
+use crate::header::{HeaderError, Headers, Name};
+use crate::message::Method;
+use crate::params::Params;
+use crate::via::Via;
+
+/// `CSeq: 314159 INVITE`.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct CSeq {
+    /// Below 2^31 (RFC 3261 §8.1.1.5).
+    pub number: u32,
+    /// The method of the request, also in its responses.
+    pub method: Method,
+}
+
+/// `Content-Type: application/sdp;charset=utf-8`.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct MediaType {
+    /// `type/subtype` in lower case.
+    pub essence: String,
+    /// `boundary` and the like.
+    pub params: Params,
+}
+
+/// `Session-Expires: 1800;refresher=uas` (RFC 4028 §4).
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct SessionExpires {
+    /// How long the session lives without a refresh.
+    pub seconds: u32,
+    /// Who has to refresh; unset in a request that leaves it open.
+    pub refresher: Option<Refresher>,
+}
+
+/// Who refreshes a session, by its part in the transaction that says so.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Refresher {
+    /// The side that sent the request.
+    Uac,
+    /// The side that answers it.
+    Uas,
+}
+
+/// `Reason: SIP;cause=200;text="Call completed elsewhere"` (RFC 3326).
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Reason {
+    /// `SIP`, `Q.850`, …
+    pub protocol: String,
+    /// A status or cause of that protocol.
+    pub cause: Option<u16>,
+    /// For people.
+    pub text: Option<String>,
+}
+
+impl Headers {
+    /// The topmost Via: who sent us the message.
+    pub fn via_top(&self) -> Result<Via, HeaderError> {
+        let line = self.required(Name::Via)?;
+        values(&line).next().and_then(Via::parse).ok_or(HeaderError::Malformed(Name::Via))
+    }
+
+    /// The whole way the message came, last hop first.
+    pub fn vias(&self) -> Result<Vec<Via>, HeaderError> {
+        self.all(Name::Via, Via::parse)
+    }
+
+    /// Puts another topmost Via in the place of the first, leaving the others untouched, on the same line or not.
+    pub fn set_via_top(&mut self, via: &Via) {
+        let line = self.text(Name::Via).unwrap_or_default().into_owned();
+        let rest = line.get(crate::grammar::find_outside(&line, b',')..).unwrap_or("");
+        self.set_first(Name::Via, format!("{via}{rest}"));
+    }
+
+    /// Who sent the request.
+    pub fn from(&self) -> Result<NameAddr, HeaderError> {
+        self.address(Name::From)
+    }
+
+    /// Whom the request is meant for.
+    pub fn to(&self) -> Result<NameAddr, HeaderError> {
+        self.address(Name::To)
+    }
+
+    /// The From-tag; `None` from senders older than RFC 3261, or if From does not read.
+    pub fn from_tag(&self) -> Option<String> {
+        self.from().ok()?.tag().map(str::to_owned)
+    }
+
+    /// The To-tag; none in a request outside of a dialog.
+    pub fn to_tag(&self) -> Option<String> {
+        self.to().ok()?.tag().map(str::to_owned)
+    }
+
+    /// Gives To this tag, if it has none. All else in it stays as it came.
+    pub fn set_to_tag(&mut self, tag: &str) {
+        let untagged = self.to().is_ok_and(|to| to.tag().is_none());
+        if let (true, Some(value)) = (untagged, self.get(Name::To)) {
+            let mut value = value.to_vec();
+            value.extend_from_slice(b";tag=");
+            value.extend_from_slice(tag.as_bytes());
+            self.set(Name::To, value);
+        }
+    }
+
+    /// The Call-ID. It compares byte by byte.
+    pub fn call_id(&self) -> Result<&str, HeaderError> {
+        let value = self.get(Name::CallId).ok_or(HeaderError::Missing(Name::CallId))?;
+        let text = std::str::from_utf8(value).ok();
+        text.filter(|text| is_call_id(text)).ok_or(HeaderError::Malformed(Name::CallId))
+    }
+
+    /// The CSeq.
+    pub fn cseq(&self) -> Result<CSeq, HeaderError> {
+        self.required(Name::CSeq)?.parse()
+    }
+
+    /// Where the sender wants to be reached. A `*` is no address; see [`Headers::contact_is_star`].
+    pub fn contacts(&self) -> Result<Vec<NameAddr>, HeaderError> {
+        if self.contact_is_star() { Ok(Vec::new()) } else { self.addresses(Name::Contact) }
+    }
+
+    /// `Contact: *`, all of a REGISTER's bindings.
+    pub fn contact_is_star(&self) -> bool {
+        self.get(Name::Contact) == Some(b"*") && self.count(Name::Contact) == 1
+    }
+
+    /// The hops that want to see the whole dialog, as they stand in the message.
+    pub fn record_routes(&self) -> Result<Vec<NameAddr>, HeaderError> {
+        self.addresses(Name::RecordRoute)
+    }
+
+    /// The hops still to visit.
+    pub fn routes(&self) -> Result<Vec<NameAddr>, HeaderError> {
+        self.addresses(Name::Route)
+    }
+
+    /// Every address of a header that may hold several: P-Asserted-Identity, Diversion, Path, …
+    pub fn addresses(&self, name: Name<'static>) -> Result<Vec<NameAddr>, HeaderError> {
+        self.all(name, |value| value.parse().ok())
+    }
+
+    /// How many hops the request may still make, 0 to 255; unset is allowed from senders older than RFC 3261.
+    pub fn max_forwards(&self) -> Result<Option<u8>, HeaderError> {
+        self.number(Name::MaxForwards)?
+            .map(|n| u8::try_from(n).map_err(|_| HeaderError::Malformed(Name::MaxForwards)))
+            .transpose()
+    }
+
+    /// How long the body says it is.
+    pub fn content_length(&self) -> Result<Option<usize>, HeaderError> {
+        let malformed = |_| HeaderError::Malformed(Name::ContentLength);
+        self.number(Name::ContentLength)?.map(|n| usize::try_from(n).map_err(malformed)).transpose()
+    }
+
+    /// What the body is; `None` if unsaid or unreadable.
+    pub fn content_type(&self) -> Option<MediaType> {
+        self.text(Name::ContentType)?.parse().ok()
+    }
+
+    /// Extensions without which the sender wants nothing done.
+    pub fn require(&self) -> impl Iterator<Item = &str> {
+        self.list(Name::Require)
+    }
+
+    /// Extensions the sender knows.
+    pub fn supported(&self) -> impl Iterator<Item = &str> {
+        self.list(Name::Supported)
+    }
+
+    /// Methods the sender takes. Empty also if unsaid.
+    pub fn allow(&self) -> impl Iterator<Item = Method> {
+        self.list(Name::Allow).map(Method::from)
+    }
+
+    /// How long the session lives unrefreshed (RFC 4028).
+    pub fn session_expires(&self) -> Result<Option<SessionExpires>, HeaderError> {
+        self.text(Name::SessionExpires).map(|value| value.parse()).transpose()
+    }
+
+    /// The shortest session the sender takes, in seconds (RFC 4028).
+    pub fn min_se(&self) -> Result<Option<u32>, HeaderError> {
+        let Some(value) = self.text(Name::MinSe) else { return Ok(None) };
+        // Parameters are allowed behind it and mean nothing yet.
+        delta_seconds(value.split(';').next().unwrap_or("")).map(Some).ok_or(HeaderError::Malformed(Name::MinSe))
+    }
+
+    /// How long something stays valid, in seconds. What is no number reads as unsaid, what is too large as the
+    /// largest (RFC 3261 §20.19 leaves nobody worse off by that).
+    pub fn expires(&self) -> Option<u32> {
+        delta_seconds(&self.text(Name::Expires)?)
+    }
+
+    /// Why a call ended; the first reason that reads, if there are several.
+    pub fn reason(&self) -> Option<Reason> {
+        self.get_all(Name::Reason)
+            .find_map(|line| values(&String::from_utf8_lossy(line)).find_map(|value| value.parse().ok()))
+    }
+
+    fn required(&self, name: Name<'static>) -> Result<Cow<'_, str>, HeaderError> {
+        self.text(name).ok_or(HeaderError::Missing(name))
+    }
+
+    fn address(&self, name: Name<'static>) -> Result<NameAddr, HeaderError> {
+        self.required(name)?.parse().map_err(|_| HeaderError::Malformed(name))
+    }
+
+    fn all<T>(&self, name: Name<'static>, parse: impl Fn(&str) -> Option<T>) -> Result<Vec<T>, HeaderError> {
+        let mut all = Vec::new();
+        for line in self.get_all(name) {
+            for value in values(&String::from_utf8_lossy(line)) {
+                all.push(parse(value).ok_or(HeaderError::Malformed(name))?);
+            }
+        }
+        Ok(all)
+    }
+
+    fn number(&self, name: Name<'static>) -> Result<Option<u64>, HeaderError> {
+        let malformed = HeaderError::Malformed(name);
+        self.text(name).map(|value| number(&value).ok_or(malformed)).transpose()
+    }
+}
+
+/// Seconds, as many as 32 bits hold.
+fn delta_seconds(text: &str) -> Option<u32> {
+    number(trim(text)).map(|seconds| u32::try_from(seconds).unwrap_or(u32::MAX))
+}
+
+/// The RFC's `word` allows almost every visible ASCII character; beyond it nothing that ends a value is taken.
+fn is_call_id(text: &str) -> bool {
+    !text.is_empty() && !text.contains(|c: char| c.is_whitespace() || c.is_control())
+}
+
+impl FromStr for CSeq {
+    type Err = HeaderError;
+
+    fn from_str(text: &str) -> Result<Self, HeaderError> {
+        let malformed = HeaderError::Malformed(Name::CSeq);
+        let (digits, method) = text.split_once([' ', '\t']).ok_or(malformed)?;
+        let method = trim(method);
+        let number = number(digits).filter(|&number| number <= CSEQ_MAX).and_then(|number| u32::try_from(number).ok());
+        match number {
+            Some(number) if is_token(method.as_bytes()) => Ok(Self { number, method: method.into() }),
+            _ => Err(malformed),
+        }
+    }
+}
+
+impl fmt::Display for CSeq {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{} {}", self.number, self.method)
+    }
+}
+
+impl MediaType {
+    /// Whether it is `essence`, given in lower case.
+    pub fn is(&self, essence: &str) -> bool {
+        self.essence == essence
+    }
+}
+
+impl FromStr for MediaType {
+    type Err = HeaderError;
+
+    fn from_str(text: &str) -> Result<Self, HeaderError> {
+        let malformed = HeaderError::Malformed(Name::ContentType);
+        let (essence, params) = text.split_at(text.find(';').unwrap_or(text.len()));
+        let (kind, subkind) = essence.split_once('/').ok_or(malformed)?;
+        let (kind, subkind) = (trim(kind), trim(subkind));
+        if !is_token(kind.as_bytes()) || !is_token(subkind.as_bytes()) {
+            return Err(malformed);
+        }
+        let essence = format!("{kind}/{subkind}").to_ascii_lowercase();
+        Ok(Self { essence, params: Params::parse(params).ok_or(malformed)? })
+    }
+}
+
+impl fmt::Display for MediaType {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}{}", self.essence, self.params)
+    }
+}
+
+impl FromStr for SessionExpires {
+    type Err = HeaderError;
+
+    fn from_str(text: &str) -> Result<Self, HeaderError> {
+        let malformed = HeaderError::Malformed(Name::SessionExpires);
+        let (seconds, params) = text.split_at(text.find(';').unwrap_or(text.len()));
+        let params = Params::parse(params).ok_or(malformed)?;
+        let refresher = match params.get("refresher") {
+            Some(who) if who.eq_ignore_ascii_case("uac") => Some(Refresher::Uac),
+            Some(who) if who.eq_ignore_ascii_case("uas") => Some(Refresher::Uas),
+            _ => None,
+        };
+        Ok(Self { seconds: delta_seconds(seconds).ok_or(malformed)?, refresher })
+    }
+}
+
+impl fmt::Display for SessionExpires {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}", self.seconds)?;
+        match self.refresher {
+            Some(Refresher::Uac) => f.write_str(";refresher=uac"),
+            Some(Refresher::Uas) => f.write_str(";refresher=uas"),
+            None => Ok(()),
+        }
+    }
+}
+
+impl FromStr for Reason {
+    type Err = HeaderError;
+
+    fn from_str(text: &str) -> Result<Self, HeaderError> {
+        let malformed = HeaderError::Malformed(Name::Reason);
+        let (protocol, params) = text.split_at(text.find(';').unwrap_or(text.len()));
+        let protocol = trim(protocol);
+        if !is_token(protocol.as_bytes()) {
+            return Err(malformed);
+        }
+        let params = Params::parse(params).ok_or(malformed)?;
+        Ok(Self {
+            protocol: protocol.to_owned(),
+            cause: params.get("cause").and_then(|cause| cause.parse().ok()),
+            text: params.get_unquoted("text").map(Cow::into_owned),
+        })
+    }
+}
+
+impl fmt::Display for Reason {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.protocol)?;
+        if let Some(cause) = self.cause {
+            write!(f, ";cause={cause}")?;
+        }
+        if let Some(text) = &self.text {
+            f.write_str(";text=")?;
+            write_quoted(text, f)?;
+        }
+        Ok(())
+    }
+}
+
+/// 2^31 − 1: the largest sequence number (RFC 3261 §8.1.1.5). ES2017-01 shows what happens without the check.
+const CSEQ_MAX: u64 = i32::MAX as u64;
