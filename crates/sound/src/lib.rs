@@ -1,1 +1,22 @@
-//! Partyline: fetch and decode played audio.
+//! Played sound: fetched from a URL, decoded to one channel of PCM, or built in.
+//!
+//! - [`Fetcher`] opens every URL the program ever opens, within bounds and past an [`AddressGuard`].
+//! - [`decode()`] turns the bytes of a WAV or MP3 file into a [`model::Clip`].
+//! - [`hold_music`] and [`beep`] need neither.
+//!
+//! Floor 1: knows no calls and no rooms. A cache of fetched sound, when it comes, stands between
+//! [`Fetcher::fetch`] and [`decode()`]: both are plain functions of what they are given.
+
+mod builtin;
+mod decode;
+mod fetch;
+mod fetch_error;
+mod guard;
+mod mp3;
+mod wav;
+
+pub use builtin::{beep, hold_music};
+pub use decode::{DecodeError, decode};
+pub use fetch::{FetchConfig, Fetched, Fetcher, Method, Request, SoundError};
+pub use fetch_error::FetchError;
+pub use guard::{AddressGuard, AllowRule, AllowRuleError};

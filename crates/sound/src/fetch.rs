@@ -1,0 +1,439 @@
+//! The fetcher: every URL the program ever opens goes through here.
+//!
+//! One exchange is: a free place ─▶ guard ─▶ connect ─▶ request ─▶ redirects, each guarded anew ─▶ body.
+//! Everything about it is bounded: how many at once and waiting, the time of the whole, the time to
+//! connect, the number of redirects, the size of the body. HTTP/1.1, TLS by `rustls`, no proxy, no cookies.
+//!
+//! The guard judges the address that is connected to. Names are looked up by our own resolver, which hands
+//! the client only addresses that may be opened, so a name that leads elsewhere a moment later gains
+//! nothing; addresses written in a URL, which no resolver sees, are judged before each request.
+
+use std::future::Future;
+use std::io;
+use std::net::{IpAddr, SocketAddr};
+use std::pin::Pin;
+use std::sync::Arc;
+use std::time::Duration;
+
+use bytes::{Bytes, BytesMut};
+use reqwest::dns::{Addrs, Name, Resolve, Resolving};
+use reqwest::header::{self, HeaderMap, HeaderValue};
+use reqwest::{Client, Response, redirect};
+use rustls::pki_types::CertificateDer;
+use tokio::sync::Semaphore;
+use url::{Host, Url, form_urlencoded};
+
+use model::Clip;
+
+use crate::decode::{DecodeError, decode};
+use crate::fetch_error::{FetchError, NameError, from_client};
+use crate::guard::{AddressGuard, AllowRule};
+
+/// Opens URLs, within the bounds of its [`FetchConfig`]. A clone is the same fetcher.
+#[derive(Clone)]
+pub struct Fetcher {
+    shared: Arc<Shared>,
+}
+
+struct Shared {
+    client: Client,
+    guard: Arc<AddressGuard>,
+    config: FetchConfig,
+    /// Exchanges under way and waiting; none free means [`FetchError::Busy`].
+    places: Semaphore,
+    /// Exchanges under way.
+    slots: Semaphore,
+    /// Sounds being decoded.
+    decoders: Semaphore,
+}
+
+impl Fetcher {
+    /// A fetcher that trusts the machine's certificate authorities and those of `config`.
+    ///
+    /// # Errors
+    /// A sentence, when a trusted certificate of `config` cannot be used.
+    pub fn new(config: FetchConfig) -> Result<Self, String> {
+        Self::with_names(config, Arc::new(SystemNames))
+    }
+
+    fn with_names(config: FetchConfig, names: Arc<dyn Names>) -> Result<Self, String> {
+        let guard = Arc::new(AddressGuard::new(config.allow.clone()));
+        let client = Client::builder()
+            .tls_backend_preconfigured(tls_config(&config.trusted)?)
+            .dns_resolver(GuardedNames { names, guard: Arc::clone(&guard) })
+            .redirect(redirect::Policy::none()) // followed here, where each hop is guarded
+            .no_proxy()
+            .http1_only()
+            .connect_timeout(config.connect_timeout)
+            .pool_max_idle_per_host(IDLE_PER_HOST_MAX)
+            .pool_idle_timeout(IDLE_TIMEOUT)
+            .default_headers(HeaderMap::from_iter([
+                (header::USER_AGENT, HeaderValue::from_static(USER_AGENT)),
+                (header::ACCEPT, HeaderValue::from_static("*/*")),
+            ]))
+            .build()
+            .map_err(|e| format!("the HTTP client cannot be set up: {e}"))?;
+        let places = Semaphore::new(config.concurrent_max + config.waiting_max);
+        let slots = Semaphore::new(config.concurrent_max);
+        let decoders = Semaphore::new(DECODERS_MAX);
+        Ok(Self { shared: Arc::new(Shared { client, guard, config, places, slots, decoders }) })
+    }
+
+    /// Sends `request` and collects the answer's body; an answer that is not 2xx is an error.
+    ///
+    /// # Errors
+    /// [`FetchError`]; its [`code`](FetchError::code) is the one to log.
+    pub async fn fetch(&self, request: Request) -> Result<Fetched, FetchError> {
+        let shared = &*self.shared;
+        let _place = shared.places.try_acquire().map_err(|_| FetchError::Busy)?;
+        let exchange = async {
+            let _slot = shared.slots.acquire().await.map_err(|_| FetchError::Busy)?;
+            shared.exchange(request).await
+        };
+        match tokio::time::timeout(shared.config.timeout, exchange).await {
+            Ok(outcome) => outcome,
+            Err(_) => Err(FetchError::TimedOut(shared.config.timeout)),
+        }
+    }
+
+    /// Fetches an audio file and decodes it, off the caller's thread.
+    ///
+    /// # Errors
+    /// [`SoundError`]; its [`code`](SoundError::code) is the one to log.
+    pub async fn sound(&self, request: Request) -> Result<Clip, SoundError> {
+        let bytes = self.fetch(request).await?.required_body()?;
+        // The audio threads need the cores more than a queue of long files does.
+        let _decoder = self.shared.decoders.acquire().await;
+        match tokio::task::spawn_blocking(move || decode(&bytes)).await {
+            Ok(outcome) => Ok(outcome?),
+            // Only a fault in a decoder can end it like this; the file is then no file we can play.
+            Err(_) => Err(SoundError::Decode(DecodeError::NotAudio)),
+        }
+    }
+}
+
+impl Shared {
+    async fn exchange(&self, request: Request) -> Result<Fetched, FetchError> {
+        let mut url = parse_url(&request.url)?;
+        let mut form = None;
+        match request.method {
+            Method::Post => form = Some(encode_form(&request.parameters)),
+            Method::Get if request.parameters.is_empty() => {}
+            Method::Get => drop(url.query_pairs_mut().extend_pairs(&request.parameters)),
+        }
+        let bytes_max = request.bytes_max.unwrap_or(self.config.bytes_max);
+        let mut credentials = take_credentials(&mut url);
+        let mut authorize = false; // the first request goes without them (twiml §13)
+        let mut redirects = 0;
+        loop {
+            let authorization = credentials.as_ref().filter(|_| authorize);
+            let response = self.send(&url, form.as_deref(), authorization).await?;
+            match response.status().as_u16() {
+                200..=299 => return read(response, url, bytes_max).await,
+                status @ (301..=303 | 307 | 308) => {
+                    if redirects == self.config.redirects_max {
+                        return Err(FetchError::TooManyRedirects(redirects));
+                    }
+                    redirects += 1;
+                    let mut next = location(&response, &url)?;
+                    let given = take_credentials(&mut next);
+                    if given.is_some() || next.origin() != url.origin() {
+                        (credentials, authorize) = (given, false);
+                    }
+                    if status < 307 {
+                        form = None; // POST becomes GET
+                    }
+                    url = next;
+                }
+                401 if credentials.is_some() && !authorize && asks_for_basic(&response) => authorize = true,
+                status => return Err(FetchError::Status(status)),
+            }
+        }
+    }
+
+    /// One request to one address, sent again once when the connection failed.
+    async fn send(
+        &self,
+        url: &Url,
+        form: Option<&str>,
+        authorization: Option<&Credentials>,
+    ) -> Result<Response, FetchError> {
+        let literal = match url.host() {
+            Some(Host::Ipv4(address)) => Some(IpAddr::V4(address)),
+            Some(Host::Ipv6(address)) => Some(IpAddr::V6(address)),
+            Some(Host::Domain(_)) | None => None,
+        };
+        if literal.is_some_and(|address| !self.guard.permits(None, address)) {
+            return Err(FetchError::Forbidden(url.host_str().unwrap_or_default().to_owned()));
+        }
+        let mut attempts = 0;
+        loop {
+            let mut request = match form {
+                Some(form) => {
+                    self.client.post(url.clone()).header(header::CONTENT_TYPE, FORM_TYPE).body(form.to_owned())
+                }
+                None => self.client.get(url.clone()),
+            };
+            if let Some(Credentials { user, password }) = authorization {
+                request = request.basic_auth(user, Some(password));
+            }
+            attempts += 1;
+            match request.send().await.map_err(|e| from_client(&e, url)) {
+                Err(FetchError::Connect(_)) if attempts < ATTEMPTS_MAX => {}
+                outcome => return outcome,
+            }
+        }
+    }
+}
+
+/// Collects the body, giving up as soon as it is too large.
+async fn read(mut response: Response, url: Url, bytes_max: usize) -> Result<Fetched, FetchError> {
+    let too_large = || FetchError::TooLarge { bytes_max };
+    if response.content_length().is_some_and(|len| usize::try_from(len).map_or(true, |len| len > bytes_max)) {
+        return Err(too_large());
+    }
+    let mut body = BytesMut::new();
+    while let Some(piece) = response.chunk().await.map_err(|e| from_client(&e, &url))? {
+        if body.len() + piece.len() > bytes_max {
+            return Err(too_large());
+        }
+        body.extend_from_slice(&piece);
+    }
+    let content_type = response.headers().get(header::CONTENT_TYPE);
+    let content_type = content_type.and_then(|v| v.to_str().ok()).and_then(|v| v.split(';').next());
+    Ok(Fetched {
+        status: response.status().as_u16(),
+        content_type: content_type.map(|t| t.trim().to_ascii_lowercase()),
+        url: url.into(),
+        body: body.freeze(),
+    })
+}
+
+/// What to fetch.
+#[derive(Debug, Clone)]
+pub struct Request {
+    method: Method,
+    url: String,
+    parameters: Vec<(String, String)>,
+    bytes_max: Option<usize>,
+}
+
+impl Request {
+    /// A request without parameters. A URL without a scheme is taken as `http://`.
+    pub fn new(method: Method, url: impl Into<String>) -> Self {
+        Self { method, url: url.into(), parameters: Vec::new(), bytes_max: None }
+    }
+
+    /// Adds parameters: to the body of a POST, to the query of a GET.
+    #[must_use]
+    pub fn parameters(mut self, parameters: impl IntoIterator<Item = (String, String)>) -> Self {
+        self.parameters.extend(parameters);
+        self
+    }
+
+    /// A smaller (or larger) limit of the body than the configured one.
+    #[must_use]
+    pub fn bytes_max(mut self, bytes_max: usize) -> Self {
+        self.bytes_max = Some(bytes_max);
+        self
+    }
+}
+
+/// The two methods the API lets an application choose.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Method {
+    /// Parameters in the query.
+    Get,
+    /// Parameters in a form body.
+    Post,
+}
+
+/// A 2xx answer.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Fetched {
+    /// 200 to 299.
+    pub status: u16,
+    /// `Content-Type` without its parameters, in lower case.
+    pub content_type: Option<String>,
+    /// Where it came from in the end; relative URLs in a document start here.
+    pub url: String,
+    /// All of it; may be empty.
+    pub body: Bytes,
+}
+
+impl Fetched {
+    /// The body, where an empty one is a failure.
+    ///
+    /// # Errors
+    /// [`FetchError::Empty`].
+    pub fn required_body(self) -> Result<Bytes, FetchError> {
+        if self.body.is_empty() { Err(FetchError::Empty) } else { Ok(self.body) }
+    }
+}
+
+/// Bounds of the fetcher.
+#[derive(Debug, Clone)]
+pub struct FetchConfig {
+    /// What may be fetched beyond public addresses; nothing by default.
+    pub allow: Vec<AllowRule>,
+    /// Largest body, unless the request says otherwise; 32 MiB.
+    pub bytes_max: usize,
+    /// For a whole exchange, from waiting for a place to the last byte of the body; 15 s.
+    pub timeout: Duration,
+    /// To look up the name, connect and shake hands; 5 s.
+    pub connect_timeout: Duration,
+    /// 10.
+    pub redirects_max: usize,
+    /// Exchanges under way; 64.
+    pub concurrent_max: usize,
+    /// Exchanges waiting for their turn; 1,024.
+    pub waiting_max: usize,
+    /// Certificate authorities (DER) trusted beside the machine's.
+    pub trusted: Vec<Vec<u8>>,
+}
+
+impl Default for FetchConfig {
+    fn default() -> Self {
+        Self {
+            allow: Vec::new(),
+            bytes_max: 32 << 20,
+            timeout: Duration::from_secs(15),
+            connect_timeout: Duration::from_secs(5),
+            redirects_max: 10,
+            concurrent_max: 64,
+            waiting_max: 1_024,
+            trusted: Vec::new(),
+        }
+    }
+}
+
+/// Why there is no sound from a URL.
+#[derive(Debug, Clone, thiserror::Error)]
+pub enum SoundError {
+    /// It could not be fetched.
+    #[error(transparent)]
+    Fetch(#[from] FetchError),
+    /// What was fetched cannot be played.
+    #[error(transparent)]
+    Decode(#[from] DecodeError),
+}
+
+impl SoundError {
+    /// The code it is logged with: the fetcher's, or 12300 for content that is not accepted.
+    pub fn code(&self) -> u32 {
+        match self {
+            Self::Fetch(error) => error.code(),
+            Self::Decode(_) => 12_300,
+        }
+    }
+}
+
+/// `user:password@` of a URL, decoded.
+struct Credentials {
+    user: String,
+    password: String,
+}
+
+/// A URL as an application writes it: blanks around it and a missing scheme are forgiven.
+fn parse_url(text: &str) -> Result<Url, FetchError> {
+    let text = text.trim();
+    let url = if text.contains("://") { Url::parse(text) } else { Url::parse(&format!("http://{text}")) };
+    url.ok().filter(is_http).ok_or_else(|| FetchError::Url(text.chars().take(200).collect()))
+}
+
+fn is_http(url: &Url) -> bool {
+    matches!(url.scheme(), "http" | "https") && url.has_host()
+}
+
+/// Takes the credentials out of a URL, so that they are neither sent unasked nor logged.
+fn take_credentials(url: &mut Url) -> Option<Credentials> {
+    let decoded = |text: &str| percent_encoding::percent_decode_str(text).decode_utf8_lossy().into_owned();
+    let credentials =
+        Credentials { user: decoded(url.username()), password: decoded(url.password().unwrap_or_default()) };
+    let (_, _) = (url.set_username(""), url.set_password(None));
+    url.set_fragment(None);
+    (!credentials.user.is_empty() || !credentials.password.is_empty()).then_some(credentials)
+}
+
+/// Where a redirect leads.
+fn location(response: &Response, url: &Url) -> Result<Url, FetchError> {
+    let location = response.headers().get(header::LOCATION).and_then(|l| std::str::from_utf8(l.as_bytes()).ok());
+    location.and_then(|l| url.join(l).ok()).filter(is_http).ok_or(FetchError::NoLocation)
+}
+
+fn asks_for_basic(response: &Response) -> bool {
+    let challenges = response.headers().get_all(header::WWW_AUTHENTICATE);
+    challenges.iter().any(|c| c.as_bytes().get(..5).is_some_and(|scheme| scheme.eq_ignore_ascii_case(b"basic")))
+}
+
+fn encode_form(parameters: &[(String, String)]) -> String {
+    form_urlencoded::Serializer::new(String::new()).extend_pairs(parameters).finish()
+}
+
+/// What TLS trusts: the machine's authorities, so that an administrator's own is known, and `trusted`.
+fn tls_config(trusted: &[Vec<u8>]) -> Result<rustls::ClientConfig, String> {
+    let mut roots = rustls::RootCertStore::empty();
+    // A machine without any gets 11237 for every https URL, but can be started.
+    roots.add_parsable_certificates(rustls_native_certs::load_native_certs().certs);
+    for der in trusted {
+        let certificate = CertificateDer::from_slice(der);
+        roots.add(certificate.into_owned()).map_err(|e| format!("a trusted certificate cannot be used: {e}"))?;
+    }
+    let provider = Arc::new(rustls::crypto::ring::default_provider());
+    let config = rustls::ClientConfig::builder_with_provider(provider).with_safe_default_protocol_versions();
+    Ok(config.map_err(|e| e.to_string())?.with_root_certificates(roots).with_no_client_auth())
+}
+
+/// Looks names up; in tests, in a table.
+trait Names: Send + Sync {
+    fn lookup(&self, host: String) -> Pin<Box<dyn Future<Output = io::Result<Vec<IpAddr>>> + Send>>;
+}
+
+/// The machine's resolver.
+struct SystemNames;
+
+impl Names for SystemNames {
+    fn lookup(&self, host: String) -> Pin<Box<dyn Future<Output = io::Result<Vec<IpAddr>>> + Send>> {
+        Box::pin(async move { Ok(tokio::net::lookup_host((host, 0)).await?.map(|address| address.ip()).collect()) })
+    }
+}
+
+/// Gives the HTTP client only addresses that it may connect to.
+struct GuardedNames {
+    names: Arc<dyn Names>,
+    guard: Arc<AddressGuard>,
+}
+
+impl Resolve for GuardedNames {
+    fn resolve(&self, name: Name) -> Resolving {
+        let host = name.as_str().to_owned();
+        let (found, guard) = (self.names.lookup(host.clone()), Arc::clone(&self.guard));
+        Box::pin(async move {
+            let found = found.await.map_err(|e| NameError::Unknown(format!("{host}: {e}")))?;
+            if found.is_empty() {
+                return Err(NameError::Unknown(format!("{host}: no address")).into());
+            }
+            let permitted: Vec<_> = found.into_iter().filter(|ip| guard.permits(Some(&host), *ip)).collect();
+            if permitted.is_empty() {
+                return Err(NameError::Forbidden(host).into());
+            }
+            // Port 0 stands for the one in the URL.
+            Ok(Box::new(permitted.into_iter().map(|ip| SocketAddr::new(ip, 0))) as Addrs)
+        })
+    }
+}
+
+/// As Twilio's fetcher names itself (twiml §10).
+const USER_AGENT: &str = "TwilioProxy/1.1";
+
+const FORM_TYPE: &str = "application/x-www-form-urlencoded; charset=UTF-8";
+
+/// One retry when the connection failed, none for anything else (twiml §13).
+const ATTEMPTS_MAX: u32 = 2;
+
+/// Connections kept open to one server, and for how long.
+const IDLE_PER_HOST_MAX: usize = 4;
+const IDLE_TIMEOUT: Duration = Duration::from_secs(15);
+
+/// Sounds decoded at once.
+const DECODERS_MAX: usize = 2;

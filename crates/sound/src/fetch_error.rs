@@ -1,0 +1,144 @@
+//! Why a fetch failed, and the code the API shows for it.
+
+use std::error::Error;
+use std::io;
+use std::time::Duration;
+
+use rustls::CertificateError;
+use url::Url;
+
+/// Why a fetch failed.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum FetchError {
+    /// Not a URL that can be fetched.
+    #[error("{0:?} is not an http or https URL")]
+    Url(String),
+    /// Neither public nor allowed.
+    #[error("{0} leads to an address that may not be fetched (see PARTYLINE_FETCH_ALLOW)")]
+    Forbidden(String),
+    /// Too many exchanges are under way and waiting.
+    #[error("too many fetches at once")]
+    Busy,
+    /// The whole took too long.
+    #[error("no complete answer within {0:?}")]
+    TimedOut(Duration),
+    /// The name leads nowhere.
+    #[error("unknown host name {0}")]
+    NameUnknown(String),
+    /// No connection.
+    #[error("connection failed: {0}")]
+    Connect(String),
+    /// The peer spoke, but not HTTP.
+    #[error("the answer broke off or is not HTTP: {0}")]
+    Protocol(String),
+    /// It never ended.
+    #[error("more than {0} redirects")]
+    TooManyRedirects(usize),
+    /// A redirect to nowhere.
+    #[error("redirect without a usable Location")]
+    NoLocation,
+    /// The answer was not 2xx.
+    #[error("HTTP status {0}")]
+    Status(u16),
+    /// TLS failed, but not for the certificate.
+    #[error("TLS handshake failed: {0}")]
+    Tls(String),
+    /// The certificate is for another name.
+    #[error("the certificate is not for this host")]
+    CertificateName,
+    /// The certificate is not valid now.
+    #[error("the certificate is expired or not valid yet")]
+    CertificateExpired,
+    /// Nobody we trust vouches for the certificate.
+    #[error("the certificate is not trusted: {0}")]
+    CertificateUntrusted(String),
+    /// The body is larger than the limit.
+    #[error("the body is larger than {bytes_max} bytes")]
+    TooLarge {
+        /// The limit.
+        bytes_max: usize,
+    },
+    /// There is no body where there must be one.
+    #[error("the body is empty")]
+    Empty,
+}
+
+impl FetchError {
+    /// The code it is logged with (`contract/vectors/errors.json`).
+    pub fn code(&self) -> u32 {
+        match self {
+            Self::Url(_) => 11_100,
+            Self::Forbidden(_) | Self::Busy | Self::TimedOut(_) => 11_200,
+            Self::Connect(_) => 11_205,
+            Self::Protocol(_) => 11_206,
+            Self::NameUnknown(_) => 11_210,
+            Self::TooManyRedirects(_) => 11_215,
+            Self::NoLocation => 11_216,
+            Self::Status(_) => 11_217,
+            Self::Tls(_) => 11_220,
+            Self::CertificateName => 11_235,
+            Self::CertificateExpired => 11_236,
+            Self::CertificateUntrusted(_) => 11_237,
+            Self::TooLarge { .. } => 11_750,
+            Self::Empty => 11_770,
+        }
+    }
+}
+
+/// Why our resolver gave the client no address.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum NameError {
+    #[error("{0}")]
+    Unknown(String),
+    #[error("{0} may not be fetched")]
+    Forbidden(String),
+}
+
+/// What the HTTP client's error, while fetching `url`, comes down to.
+pub(crate) fn from_client(error: &reqwest::Error, url: &Url) -> FetchError {
+    let root = causes(error).last().map(ToString::to_string).unwrap_or_default();
+    for cause in causes(error) {
+        if let Some(error) = cause.downcast_ref::<NameError>() {
+            return match error {
+                NameError::Unknown(what) => FetchError::NameUnknown(what.clone()),
+                NameError::Forbidden(host) => FetchError::Forbidden(host.clone()),
+            };
+        }
+        if let Some(error) = cause.downcast_ref::<rustls::Error>() {
+            return from_tls(error);
+        }
+        // Ends of a connection that was there: with https, while TLS was being set up.
+        let broke_off = |kind| matches!(kind, io::ErrorKind::UnexpectedEof | io::ErrorKind::ConnectionReset);
+        if error.is_connect() && cause.downcast_ref::<io::Error>().is_some_and(|e| broke_off(e.kind())) {
+            return if url.scheme() == "https" { FetchError::Tls(root) } else { FetchError::Connect(root) };
+        }
+    }
+    if error.is_connect() {
+        FetchError::Connect(root)
+    } else if error.is_builder() {
+        FetchError::Url(url.as_str().chars().take(200).collect())
+    } else {
+        FetchError::Protocol(root)
+    }
+}
+
+fn from_tls(error: &rustls::Error) -> FetchError {
+    use CertificateError::{Expired, ExpiredContext, NotValidForName, NotValidForNameContext};
+    use CertificateError::{NotValidYet, NotValidYetContext};
+    match error {
+        rustls::Error::InvalidCertificate(why) => match why {
+            NotValidForName | NotValidForNameContext { .. } => FetchError::CertificateName,
+            Expired | ExpiredContext { .. } | NotValidYet | NotValidYetContext { .. } => FetchError::CertificateExpired,
+            why => FetchError::CertificateUntrusted(why.to_string()),
+        },
+        error => FetchError::Tls(error.to_string()),
+    }
+}
+
+/// An error and what lies under it. `io::Error` hides the error it wraps from `source`, so it is asked itself.
+fn causes<'a>(error: &'a (dyn Error + 'static)) -> impl Iterator<Item = &'a (dyn Error + 'static)> {
+    std::iter::successors(Some(error), |&error| match error.downcast_ref::<io::Error>().and_then(io::Error::get_ref) {
+        Some(wrapped) => Some(wrapped as &(dyn Error + 'static)),
+        None => error.source(),
+    })
+}
