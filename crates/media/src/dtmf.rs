@@ -1,0 +1,200 @@
+//! Digits as telephone-event packets (RFC 4733): received, and generated.
+//!
+//! A key held for 60 ms, as it goes over the wire; the last packet is sent three times, since it ends the digit:
+//!
+//! `ts 800: [5 80] [5 160+M] [5 320] [5 480 E] [5 480 E] [5 480 E]`
+//!
+//! All packets of one press carry the timestamp of its start; that is what makes a press *one* press, however many of
+//! its packets are lost or repeated. A digit is reported when it has **ended**: at its first end packet, when the next
+//! digit begins, or after [`SILENCE_US_MAX`] without any of its packets.
+
+/// A key that was pressed and released.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Digit {
+    /// `0`–`9`, `*`, `#`, `A`–`D`.
+    pub digit: char,
+    /// How long it was held, as far as its packets say.
+    pub duration_ms: u32,
+}
+
+/// One telephone-event payload (RFC 4733 §2.3).
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Event {
+    /// 0–15 are the keys; tones and signals beyond are not ours.
+    pub code: u8,
+    /// The key has been released.
+    pub end: bool,
+    /// Power in −dBm0: 0 to 63, lower is louder.
+    pub volume: u8,
+    /// Since the timestamp, in its units.
+    pub duration: u16,
+}
+
+/// Bytes of one event.
+pub const EVENT_LEN: usize = 4;
+/// The keys in the order of their codes.
+const KEYS: [char; 16] = ['0', '1', '2', '3', '4', '5', '6', '7', '8', '9', '*', '#', 'A', 'B', 'C', 'D'];
+/// Senders repeat a running event every 20 to 50 ms: this is three of the longest, so its end packets are lost.
+pub const SILENCE_US_MAX: u64 = 150_000;
+
+impl Event {
+    /// Parses a payload; only its first event, if it carries several.
+    pub fn parse(payload: &[u8]) -> Result<Event, EventError> {
+        let Some(&[code, flags, high, low]) = payload.first_chunk::<EVENT_LEN>() else {
+            return Err(EventError { len: payload.len() });
+        };
+        Ok(Event { code, end: flags & 0x80 != 0, volume: flags & 0x3F, duration: u16::from_be_bytes([high, low]) })
+    }
+
+    /// The payload of this event.
+    pub fn to_bytes(self) -> [u8; EVENT_LEN] {
+        let [high, low] = self.duration.to_be_bytes();
+        [self.code, if self.end { 0x80 } else { 0 } | self.volume & 0x3F, high, low]
+    }
+
+    /// The key, if it is one.
+    pub fn key(self) -> Option<char> {
+        KEYS.get(usize::from(self.code)).copied()
+    }
+}
+
+/// A telephone-event payload that is too short to be one.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[error("{len} bytes of telephone-event, expected {EVENT_LEN}")]
+pub struct EventError {
+    /// Bytes received.
+    pub len: usize,
+}
+
+/// Turns the event packets of one stream into digits.
+#[derive(Debug, Clone)]
+pub struct EventReceiver {
+    clock_hz: u32,
+    held: Option<Held>,
+    /// Timestamps of the presses reported last: late and repeated packets of theirs change nothing any more.
+    reported: [Option<u32>; REPORTED],
+    reported_next: usize,
+}
+
+/// As many presses back as reordering could ever reach.
+const REPORTED: usize = 4;
+
+/// A key that is down.
+#[derive(Debug, Clone, Copy)]
+struct Held {
+    key: char,
+    /// Of the press, or of its current segment.
+    timestamp: u32,
+    /// Ticks in this segment, and in those before it: an event longer than 16 bits continues under a new timestamp.
+    duration: u16,
+    duration_before: u32,
+    heard_us: u64,
+}
+
+impl EventReceiver {
+    /// `clock_hz`: of the telephone-event payload type, 8000 or 48000.
+    pub fn new(clock_hz: u32) -> EventReceiver {
+        EventReceiver { clock_hz: clock_hz.max(1), held: None, reported: [None; REPORTED], reported_next: 0 }
+    }
+
+    /// Takes one event packet. A payload that is no key, or no event at all, changes nothing.
+    ///
+    /// The marker is set on the first packet of a press but may be lost, so nothing depends on it, except that
+    /// a marked packet never continues an earlier segment.
+    pub fn push(&mut self, payload: &[u8], timestamp: u32, marker: bool, now_us: u64) -> Option<Digit> {
+        let event = Event::parse(payload).ok()?;
+        let key = event.key()?;
+        if self.reported.contains(&Some(timestamp)) {
+            return None;
+        }
+        let mut ended = None;
+        match &mut self.held {
+            Some(held) if held.timestamp == timestamp => {
+                held.duration = held.duration.max(event.duration);
+                held.heard_us = now_us;
+            }
+            // RFC 4733 §2.5.1.3: a segment as long as 16 bits can say is followed by another
+            Some(held) if held.key == key && !marker && timestamp == held.timestamp.wrapping_add(u16::MAX.into()) => {
+                held.duration_before += u32::from(u16::MAX);
+                held.timestamp = timestamp;
+                held.duration = event.duration;
+                held.heard_us = now_us;
+            }
+            // a packet of an older press than the one held: its press ended unreported before we saw it
+            Some(held) if (timestamp.wrapping_sub(held.timestamp) as i32) < 0 && !marker => return None,
+            _ => {
+                ended = self.release();
+                let duration = event.duration;
+                self.held = Some(Held { key, timestamp, duration, duration_before: 0, heard_us: now_us });
+            }
+        }
+        // a new press whose very first packet already ends it reports the one before now, itself at the next end
+        // packet or by `poll`
+        if event.end && ended.is_none() { self.release() } else { ended }
+    }
+
+    /// The key that was held but has not been heard of for [`SILENCE_US_MAX`]. To be called every tick.
+    pub fn poll(&mut self, now_us: u64) -> Option<Digit> {
+        let held = self.held.as_ref()?;
+        if now_us.saturating_sub(held.heard_us) < SILENCE_US_MAX {
+            return None;
+        }
+        self.release()
+    }
+
+    /// Is a key down? Its packets stand for audio that is not sent.
+    pub fn is_held(&self) -> bool {
+        self.held.is_some()
+    }
+
+    fn release(&mut self) -> Option<Digit> {
+        let held = self.held.take()?;
+        self.reported[self.reported_next] = Some(held.timestamp);
+        self.reported_next = (self.reported_next + 1) % REPORTED;
+        let ticks = u64::from(held.duration_before) + u64::from(held.duration);
+        Some(Digit { digit: held.key, duration_ms: (ticks * 1000 / u64::from(self.clock_hz)) as u32 })
+    }
+}
+
+/// The packets of one press, one every 20 ms: what to send instead of audio.
+#[derive(Debug, Clone)]
+pub struct EventSender {
+    code: u8,
+    frame_ticks: u32,
+    duration_ticks: u32,
+    /// Packets handed out.
+    sent: u32,
+}
+
+/// How often the end is told.
+const END_COPIES: u32 = 3;
+/// −10 dBm0, as phones send.
+const VOLUME: u8 = 10;
+
+impl EventSender {
+    /// A press of `digit` for `duration_ms` (rounded up to 20 ms, at most what one segment holds);
+    /// `None` if that is not a key.
+    pub fn new(digit: char, duration_ms: u32, clock_hz: u32) -> Option<EventSender> {
+        let code = KEYS.iter().position(|&key| key == digit.to_ascii_uppercase())? as u8;
+        let frame_ticks = (clock_hz / 50).max(1);
+        let frames = duration_ms.div_ceil(20).clamp(1, u32::from(u16::MAX) / frame_ticks);
+        Some(EventSender { code, frame_ticks, duration_ticks: frames * frame_ticks, sent: 0 })
+    }
+}
+
+/// Payload and marker of each packet. All of them carry the timestamp of the first; the sequence number goes on.
+impl Iterator for EventSender {
+    type Item = ([u8; EVENT_LEN], bool);
+
+    fn next(&mut self) -> Option<Self::Item> {
+        let frames = self.duration_ticks / self.frame_ticks;
+        if self.sent >= frames + END_COPIES - 1 {
+            return None;
+        }
+        let marker = self.sent == 0;
+        self.sent += 1;
+        let duration = (self.sent * self.frame_ticks).min(self.duration_ticks) as u16;
+        let event = Event { code: self.code, end: self.sent >= frames, volume: VOLUME, duration };
+        Some((event.to_bytes(), marker))
+    }
+}

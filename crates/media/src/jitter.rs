@@ -1,0 +1,122 @@
+//! The packets of one stream that wait to be played, in order of their sequence numbers.
+//!
+//! `insert 7, 9, 8, 8 ─▶ [ 7 | 8 | 9 ] ─▶ first: 7`, and the second 8 is a duplicate.
+//!
+//! Payloads stay encoded: an eighth to half of their PCM. They lie behind one another in a ring of bytes, so that
+//! short packets take little room and a quiet network touches the same few cache lines again and again.
+//! No clock, no socket, no allocation after `new`.
+
+use crate::codec::Codec;
+
+/// What waits: everything about a packet but its bytes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Waiting {
+    /// Sequence number and timestamp, unwrapped: they only ever grow.
+    pub(crate) sequence: i64,
+    pub(crate) timestamp: i64,
+    pub(crate) kind: Kind,
+    start: usize,
+    len: usize,
+}
+
+/// What a packet stands for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Kind {
+    /// Audio: this many PCM samples.
+    Voice { samples: usize },
+    /// RFC 3389: silence until the next audio.
+    ComfortNoise,
+    /// Something of the same stream that is not audio, such as a telephone-event: nothing is missing here.
+    Aside,
+}
+
+/// Why a packet was not taken.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum NotTaken {
+    /// Its sequence number is here already.
+    Duplicate,
+    /// No place, or no room for its bytes.
+    Full,
+}
+
+pub(crate) struct Jitter {
+    /// At `sequence % PLACES`.
+    places: Box<[Option<Waiting>; PLACES]>,
+    waiting: usize,
+    bytes: Box<[u8]>,
+    /// Where the next payload goes.
+    write: usize,
+}
+
+/// Packets that may wait: 640 ms of the shortest (10 ms).
+pub(crate) const PLACES: usize = 64;
+/// How much audio may wait, however it is packed.
+const BUFFER_MS: usize = 500;
+
+impl Jitter {
+    pub(crate) fn new(codec: Codec) -> Jitter {
+        let bytes = match codec {
+            Codec::Opus => OPUS_BYTES,
+            codec => codec.payload_len_max(codec.frame_samples()) * BUFFER_MS / 20,
+        };
+        Jitter { places: Box::new([None; PLACES]), waiting: 0, bytes: vec![0; bytes].into(), write: 0 }
+    }
+
+    pub(crate) fn insert(&mut self, sequence: i64, timestamp: i64, kind: Kind, payload: &[u8]) -> Result<(), NotTaken> {
+        match self.places[place(sequence)] {
+            Some(waiting) if waiting.sequence == sequence => return Err(NotTaken::Duplicate),
+            Some(_) => return Err(NotTaken::Full),
+            None => {}
+        }
+        let start = self.room_for(payload.len()).ok_or(NotTaken::Full)?;
+        self.bytes[start..start + payload.len()].copy_from_slice(payload);
+        self.write = start + payload.len();
+        self.places[place(sequence)] = Some(Waiting { sequence, timestamp, kind, start, len: payload.len() });
+        self.waiting += 1;
+        Ok(())
+    }
+
+    /// The waiting packet with the lowest sequence number from `sequence` on.
+    pub(crate) fn first_from(&self, sequence: i64) -> Option<Waiting> {
+        if self.waiting == 0 {
+            return None;
+        }
+        (sequence..sequence + PLACES as i64)
+            .find_map(|sequence| self.places[place(sequence)].filter(|waiting| waiting.sequence == sequence))
+    }
+
+    pub(crate) fn payload(&self, waiting: &Waiting) -> &[u8] {
+        &self.bytes[waiting.start..waiting.start + waiting.len]
+    }
+
+    pub(crate) fn remove(&mut self, sequence: i64) {
+        if self.places[place(sequence)].take_if(|waiting| waiting.sequence == sequence).is_some() {
+            self.waiting -= 1;
+        }
+    }
+
+    pub(crate) fn clear(&mut self) {
+        self.places.fill(None);
+        self.waiting = 0;
+    }
+
+    /// Where `len` bytes fit: at the write position or, past the end, at the front, if nothing lies there.
+    fn room_for(&mut self, len: usize) -> Option<usize> {
+        if self.waiting == 0 {
+            self.write = 0;
+        }
+        let free = |start: usize| {
+            let end = start + len;
+            let overlaps = |waiting: &Waiting| waiting.start < end && start < waiting.start + waiting.len;
+            end <= self.bytes.len() && !self.places.iter().flatten().any(overlaps)
+        };
+        [self.write, 0].into_iter().find(|&start| free(start))
+    }
+}
+
+/// 64 kbit/s, twice what speech takes.
+const OPUS_BYTES: usize = 8 * BUFFER_MS;
+
+fn place(sequence: i64) -> usize {
+    sequence.rem_euclid(PLACES as i64) as usize
+}
