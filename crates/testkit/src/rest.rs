@@ -5,9 +5,11 @@
 use std::fmt::Write as _;
 use std::io::{self, Read, Write};
 use std::net::{SocketAddr, TcpStream};
-use std::time::{Duration, SystemTime};
+use std::time::Duration;
 
 use serde_json::Value;
+
+use crate::wire::Moment;
 
 /// A client of one bridge, acting as one account.
 #[derive(Debug, Clone)]
@@ -27,7 +29,7 @@ pub struct Answer {
     /// The body, as text.
     pub body: String,
     /// When the last byte had been read.
-    pub at: SystemTime,
+    pub at: Moment,
     asked: String,
 }
 
@@ -132,7 +134,7 @@ impl Answer {
         let chunked = headers.iter().any(|(name, value)| name == "transfer-encoding" && value == "chunked");
         let body = if chunked { dechunk(&bytes[end..])? } else { bytes[end..].to_vec() };
         let body = String::from_utf8_lossy(&body).into_owned();
-        Some(Self { status, headers, body, at: SystemTime::now(), asked })
+        Some(Self { status, headers, body, at: Moment::now(), asked })
     }
 
     /// This answer, which must have that status.
