@@ -3,13 +3,25 @@
 //! From the wire to PCM: [`rtp`] parses a packet in place, [`Playout`] puts the packets of one stream in order
 //! and hands out 20 ms of PCM per tick, decoding by [`Decoder`] and concealing what never came.
 //! [`dtmf`] reads the digits a phone sends beside its voice.
+//!
+//! From PCM to rooms: a [`Plane`] takes [`Command`]s and gives [`Event`]s; behind it, media threads tick rooms.
 
 mod codec;
 mod jitter;
+mod message;
+mod plane;
+mod player;
 mod playout;
+mod socket;
+mod stats;
 
 pub mod dtmf;
 pub mod rtp;
 
 pub use codec::{Codec, CodecError, Decoder, Encoder, PACKET_MS_MAX};
+pub use message::{Command, Event, Groups, LegStats, MAIN, Refusal, Stream, TelephoneEvent};
+pub use plane::{Config, Plane};
+pub use player::Pages;
 pub use playout::{Playout, PlayoutConfig, PlayoutStats, Pulled, Pushed};
+pub use socket::{Received, Wire, Wires};
+pub use stats::{Counter, LATENESS_BOUNDS_US, ThreadStats};

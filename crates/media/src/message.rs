@@ -1,0 +1,256 @@
+//! What call control and the audio plane say to each other.
+//!
+//! Call control sends batches of [`Command`]s through [`crate::Plane::apply`] and reads [`Event`]s from
+//! [`crate::Plane::poll`]. Everything names its leg or room by the number call control gave it; a command
+//! for a leg that is not (or no longer) there is dropped and counted, since its `LegClosed` may have been
+//! on the way while the command was written.
+//!
+//! Who hears whom: each leg *emits* into some groups and *hears* some groups. A leg is audible to another
+//! iff `emit & hear` of the two meet. `MAIN` is the conversation; a coach emits a group of its own that only
+//! the coached leg hears besides `MAIN`; a leg on hold emits and hears nothing but its private player.
+
+use std::net::{IpAddr, SocketAddr};
+use std::sync::Arc;
+
+use model::{LegId, PlaybackId, RoomId};
+
+use crate::Codec;
+use crate::player::Pages;
+
+/// A set of listening groups, one bit each.
+pub type Groups = u64;
+
+/// The group of the conversation itself.
+pub const MAIN: Groups = 1;
+
+/// What call control asks of the audio plane.
+#[derive(Debug, Clone)]
+pub enum Command {
+    /// Bind a pair of ports and put a silent, deaf leg into a room, which is made if it does not exist.
+    /// Answered by [`Event::LegOpened`] or [`Event::LegRefused`].
+    OpenLeg {
+        /// The new leg's name.
+        leg: LegId,
+        /// Where it goes.
+        room: RoomId,
+        /// The local address to bind, and to name in SDP.
+        address: IpAddr,
+    },
+    /// What SDP agreed: the first time, and after each re-INVITE.
+    Agree {
+        /// Whose media was agreed.
+        leg: LegId,
+        /// The agreement, whole.
+        stream: Stream,
+    },
+    /// Who hears this leg, and whom it hears. Changes fade over 10 ms.
+    Route {
+        /// The leg.
+        leg: LegId,
+        /// The groups it speaks to.
+        emit: Groups,
+        /// The groups it listens to.
+        hear: Groups,
+    },
+    /// Take a leg to another room, with its socket, its streams and its player. Refused with
+    /// [`Event::LegRefused`] when the room is full: the leg then stays where it is, as it is.
+    Move {
+        /// The leg.
+        leg: LegId,
+        /// The room it goes to, which is made if it does not exist.
+        room: RoomId,
+        /// The groups it speaks to there.
+        emit: Groups,
+        /// The groups it listens to there.
+        hear: Groups,
+    },
+    /// Play to one leg alone; replaces what it was playing. [`Event::PlaybackEnded`] follows when a sound that
+    /// does not repeat came to its own end, not when it was stopped or replaced.
+    Play {
+        /// The only listener.
+        leg: LegId,
+        /// The name its end is reported under.
+        playback: PlaybackId,
+        /// What is played.
+        sound: Arc<Pages>,
+        /// Start over at the end, without a gap, until stopped.
+        repeat: bool,
+    },
+    /// End what [`Command::Play`] started.
+    StopPlay {
+        /// The leg.
+        leg: LegId,
+    },
+    /// Play once to everybody in a room who hears [`MAIN`], one after the other when several are asked for.
+    /// [`Event::AnnouncementEnded`] follows, also when the room does not exist or empties before the end.
+    Announce {
+        /// The room.
+        room: RoomId,
+        /// The name its end is reported under.
+        playback: PlaybackId,
+        /// What is played.
+        sound: Arc<Pages>,
+    },
+    /// Fade out, say BYE by RTCP and give the ports back. [`Event::LegClosed`] follows, exactly once.
+    CloseLeg {
+        /// The leg.
+        leg: LegId,
+    },
+}
+
+/// One leg's media as SDP agreed it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Stream {
+    /// Where the peer said it wants its RTP; `None` when it wants none (`0.0.0.0`, port 0).
+    pub remote: Option<SocketAddr>,
+    /// Where it wants RTCP, when it said so; otherwise the port above `remote`.
+    pub rtcp: Option<SocketAddr>,
+    /// RTP and RTCP share one port (RFC 5761).
+    pub rtcp_mux: bool,
+    /// The one codec, both ways.
+    pub codec: Codec,
+    /// The payload type the peer sends `codec` with.
+    pub payload_type_in: u8,
+    /// The payload type the peer wants `codec` with.
+    pub payload_type_out: u8,
+    /// Digits as RFC 4733 events, when agreed.
+    pub telephone_event: Option<TelephoneEvent>,
+    /// The payload type of RFC 3389 comfort noise, when agreed.
+    pub comfort_noise_payload_type: Option<u8>,
+    /// The packet time the peer wants to receive: 10, 20, 30 (sent as 20), 40 or 60.
+    pub ptime_ms: u8,
+    /// We may send.
+    pub sends: bool,
+    /// We listen; otherwise what arrives only proves that the peer lives.
+    pub receives: bool,
+}
+
+/// The payload types of RFC 4733 telephone events.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct TelephoneEvent {
+    /// The payload type the peer sends digits with.
+    pub payload_type_in: u8,
+    /// The payload type the peer wants digits with.
+    pub payload_type_out: u8,
+    /// The clock that event durations count in.
+    pub clock_hz: u32,
+}
+
+/// What the audio plane tells call control.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Event {
+    /// The leg has its ports; `local` belongs into SDP.
+    LegOpened {
+        /// The leg.
+        leg: LegId,
+        /// The RTP address; RTCP is one port above.
+        local: SocketAddr,
+    },
+    /// A leg was not opened, or (for [`Command::Move`]) not moved.
+    LegRefused {
+        /// The leg.
+        leg: LegId,
+        /// Why not.
+        why: Refusal,
+    },
+    /// The leg is gone and its ports are back.
+    LegClosed {
+        /// The leg.
+        leg: LegId,
+        /// What it did in its life.
+        stats: LegStats,
+    },
+    /// The peer pressed a key (RFC 4733), reported once, when the key is up again.
+    Digit {
+        /// The leg.
+        leg: LegId,
+        /// `0`–`9`, `*`, `#`, `A`–`D`.
+        digit: char,
+        /// How long the key was down.
+        duration_ms: u32,
+    },
+    /// A private sound came to its own end.
+    PlaybackEnded {
+        /// The leg that heard it.
+        leg: LegId,
+        /// Which one.
+        playback: PlaybackId,
+    },
+    /// An announcement is over.
+    AnnouncementEnded {
+        /// The room that heard it.
+        room: RoomId,
+        /// Which one.
+        playback: PlaybackId,
+    },
+    /// Every command of a batch is in force and its 10 ms fades are over: what is sent from the next tick on
+    /// shows nothing of before.
+    Applied {
+        /// What [`crate::Plane::apply`] returned.
+        batch: u64,
+        /// The 20 ms tick, counted since the plane started, that was the first to follow the batch (of
+        /// several threads: the last of them).
+        tick: u64,
+    },
+    /// Nothing has come from the peer for `Config::rtp_timeout`; repeated after each further one.
+    Quiet {
+        /// The leg.
+        leg: LegId,
+        /// How long it has been quiet by now.
+        since_ms: u64,
+    },
+}
+
+/// Why a leg was refused.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, thiserror::Error)]
+pub enum Refusal {
+    /// Every pair of ports in the configured range is taken.
+    #[error("no free pair of RTP ports")]
+    NoPorts,
+    /// The media threads are at 80 % of what they can do, or hold as many legs or rooms as they are made for.
+    #[error("the media threads are at their limit")]
+    Overloaded,
+    /// The room holds `Config::room_legs_max` legs.
+    #[error("the room is full")]
+    RoomFull,
+    /// The local address cannot be bound.
+    #[error("the local address cannot be bound")]
+    Io,
+}
+
+/// What one leg sent and received in its life.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct LegStats {
+    /// RTP packets accepted.
+    pub packets_in: u64,
+    /// Their payload bytes.
+    pub bytes_in: u64,
+    /// RTP packets sent.
+    pub packets_out: u64,
+    /// Their payload bytes.
+    pub bytes_out: u64,
+    /// Packets that never came, as their sequence numbers tell.
+    pub lost: u64,
+    /// Packets that came too late to be heard.
+    pub late: u64,
+    /// Packets that came twice.
+    pub duplicates: u64,
+    /// 20 ms frames that had to be invented because the packet was missing.
+    pub concealed: u64,
+    /// Interarrival jitter of what we received (RFC 3550 §6.4.1), in microseconds.
+    pub jitter_us: u32,
+    /// Packets from somewhere else than the peer.
+    pub wrong_source: u64,
+    /// Datagrams that are no RTP or RTCP, or carry a payload type nobody agreed to.
+    pub malformed: u64,
+    /// Packets the kernel would not send.
+    pub send_errors: u64,
+    /// The peer's view of what we sent: lost packets, from its last report.
+    pub peer_lost: u64,
+    /// The peer's view of what we sent: jitter in microseconds.
+    pub peer_jitter_us: u32,
+    /// Round trip in microseconds from the last report, 0 before the first.
+    pub round_trip_us: u32,
+    /// The longest RTP silence there was, in milliseconds.
+    pub gap_ms_max: u32,
+}

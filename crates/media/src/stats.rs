@@ -1,0 +1,54 @@
+//! What each media thread counts about itself, for anybody to read at any time.
+//!
+//! One writer, relaxed atomics: a reader sees each number right, but not all of one instant.
+
+use std::sync::atomic::{AtomicU64, Ordering};
+
+/// Upper bounds, in microseconds, of the lateness histogram's bins; one more bin counts what is later.
+pub const LATENESS_BOUNDS_US: [u64; 8] = [50, 100, 250, 500, 1_000, 2_000, 5_000, 20_000];
+
+/// A number that only ever grows, or that its one owner sets.
+#[derive(Debug, Default)]
+pub struct Counter(AtomicU64);
+
+impl Counter {
+    /// The number as of about now.
+    pub fn get(&self) -> u64 {
+        self.0.load(Ordering::Relaxed)
+    }
+}
+
+/// One media thread's counters.
+#[derive(Debug, Default)]
+pub struct ThreadStats {
+    /// Room ticks run.
+    pub ticks: Counter,
+    /// Wake-ups more than 1 ms after the planned instant.
+    pub late_ticks: Counter,
+    /// Of these, the ones that stay late when the time spent waiting for a core is taken off.
+    pub late_ticks_own: Counter,
+    /// Times the thread fell so far behind that it gave up ticks to be on time again (`tick_overrun`).
+    pub overruns: Counter,
+    /// 20 ms ticks given up so.
+    pub ticks_skipped: Counter,
+    /// Lateness of wake-ups, in the bins of [`LATENESS_BOUNDS_US`].
+    pub lateness: [Counter; LATENESS_BOUNDS_US.len() + 1],
+    /// The longest lateness seen, in microseconds.
+    pub lateness_us_max: Counter,
+    /// Share of the last second the thread was busy, in thousandths.
+    pub occupancy_permille: Counter,
+    /// Nanoseconds this thread stood ready but got no core, as the kernel counts them.
+    pub run_queue_wait_ns: Counter,
+    /// Legs on this thread now.
+    pub legs: Counter,
+    /// Rooms on this thread now.
+    pub rooms: Counter,
+    /// RTP packets accepted.
+    pub packets_in: Counter,
+    /// RTP packets sent.
+    pub packets_out: Counter,
+    /// Commands for a leg or a room that is not there, or beyond a bound.
+    pub commands_dropped: Counter,
+    /// Events that found their queue full for so long that they were given up.
+    pub events_dropped: Counter,
+}
