@@ -337,8 +337,13 @@ struct Credentials {
 /// A URL as an application writes it: blanks around it and a missing scheme are forgiven.
 fn parse_url(text: &str) -> Result<Url, FetchError> {
     let text = text.trim();
-    let url = if text.contains("://") { Url::parse(text) } else { Url::parse(&format!("http://{text}")) };
-    url.ok().filter(is_http).ok_or_else(|| FetchError::Url(text.chars().take(200).collect()))
+    let url = if text.contains("://") {
+        Url::parse(text).ok()
+    } else {
+        // `www.example.com/hold` is one; `mailto:someone@example.com` would only look like one.
+        Url::parse(&format!("http://{text}")).ok().filter(|url| url.username().is_empty())
+    };
+    url.filter(is_http).ok_or_else(|| FetchError::Url(text.chars().take(200).collect()))
 }
 
 fn is_http(url: &Url) -> bool {
@@ -437,3 +442,7 @@ const IDLE_TIMEOUT: Duration = Duration::from_secs(15);
 
 /// Sounds decoded at once.
 const DECODERS_MAX: usize = 2;
+
+// In a file of their own: they bring a whole badly behaved web server.
+#[cfg(test)]
+mod tests;

@@ -2,6 +2,7 @@
 
 use std::error::Error;
 use std::io;
+use std::io::ErrorKind::{BrokenPipe, ConnectionReset, UnexpectedEof};
 use std::time::Duration;
 
 use rustls::CertificateError;
@@ -108,7 +109,7 @@ pub(crate) fn from_client(error: &reqwest::Error, url: &Url) -> FetchError {
             return from_tls(error);
         }
         // Ends of a connection that was there: with https, while TLS was being set up.
-        let broke_off = |kind| matches!(kind, io::ErrorKind::UnexpectedEof | io::ErrorKind::ConnectionReset);
+        let broke_off = |kind| matches!(kind, UnexpectedEof | ConnectionReset | BrokenPipe);
         if error.is_connect() && cause.downcast_ref::<io::Error>().is_some_and(|e| broke_off(e.kind())) {
             return if url.scheme() == "https" { FetchError::Tls(root) } else { FetchError::Connect(root) };
         }
