@@ -4,6 +4,7 @@
 //! and `write` turns a message into bytes again. What we do not understand is kept as it came.
 
 mod address;
+mod agreed;
 mod direction;
 mod framer;
 mod grammar;
@@ -19,11 +20,12 @@ mod via;
 mod view;
 
 pub use address::{NameAddr, NameAddrError};
+pub use agreed::{Agreed, Rejection, TelephoneEvent};
 pub use direction::Direction;
 pub use framer::{BODY_BYTES_MAX, Framed, Framer, HEAD_BYTES_MAX};
 pub use header::{FIELDS_MAX, HeaderError, Headers, Name};
 pub use message::{Message, Method, Request, Response, reason_phrase};
-pub use offer_answer::{Agreed, LocalMedia, OfferAnswer, Rejection, TelephoneEvent};
+pub use offer_answer::{LocalMedia, OfferAnswer};
 pub use params::Params;
 pub use parse::{ParseError, Refused, URI_BYTES_MAX, parse};
 pub use payload_type::AudioCodec;

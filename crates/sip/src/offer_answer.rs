@@ -11,11 +11,12 @@
 //! Every other line is refused with port 0. ICE, bundling and keys are read over: what our answer does not
 //! mention, the peer does without.
 
-use std::net::{IpAddr, SocketAddr};
+use std::net::IpAddr;
 
-use crate::Direction;
+use crate::agreed::PTIME_MS_USUAL;
 use crate::payload_type::{AudioCodec, Encoding, PayloadTypes, encodings};
 use crate::sdp::{Attributes, MediaDescription, NetAddress, Origin, Proto, SessionDescription, Timing};
+use crate::{Agreed, Direction, Rejection};
 
 /// The offers and answers of one dialog, from our side.
 #[derive(Debug)]
@@ -62,16 +63,16 @@ impl OfferAnswer {
     /// Our offer: every codec of `local`, the one in use first so that a refresh does not change it.
     /// Lines of earlier offers keep their places (RFC 3264 §8).
     pub fn offer(&mut self, local: &LocalMedia) -> String {
-        let (mut media, line) = match &self.settled {
-            Some((ours, _)) => (ours.description.media.iter().map(MediaDescription::refused).collect(), ours.line),
-            None => (Vec::new(), 0),
-        };
         let formats = self.payload_types.number(self.encodings_to_offer(local));
-        let audio = local.audio_line(Proto::Avp, &formats, PTIME_MS_USUAL, local.direction, true);
-        match media.get_mut(line) {
-            Some(place) => *place = audio,
-            None => media.push(audio),
-        }
+        let audio = |proto| local.audio_line(proto, &formats, PTIME_MS_USUAL, local.direction, true);
+        let (media, line) = match &self.settled {
+            None => (vec![audio(Proto::Avp)], 0),
+            Some((Ours { description, line, .. }, _)) => {
+                let mut media: Vec<_> = description.media.iter().map(MediaDescription::refused).collect();
+                media[*line] = audio(description.media[*line].proto.clone());
+                (media, *line)
+            }
+        };
         let ours = self.write(local, vec![Timing::default()], media, line);
         let text = ours.description.to_string();
         self.offered = Some(ours);
@@ -85,7 +86,7 @@ impl OfferAnswer {
         let our_number = |_, encoding| offered.iter().find(|(_, ours)| *ours == encoding).map(|(number, _)| *number);
         let live = |media: &&MediaDescription| media.is_audio() && media.port != 0;
         let theirs = answer.media.get(ours.line).filter(live).ok_or(Rejection::NoAudio)?;
-        let agreed = agree(answer, theirs, &ours.local, our_number)?;
+        let agreed = Agreed::between(answer, theirs, &ours.local, our_number)?;
         self.settled = Some((ours, agreed.clone()));
         Ok(agreed)
     }
@@ -111,10 +112,7 @@ impl OfferAnswer {
         let (ours, agreed) = self.settled.as_ref()?;
         let all_ended = offer.media.iter().all(|media| media.port == 0);
         let still_there = offer.media.get(ours.line)?.is_audio();
-        (all_ended && still_there).then(|| {
-            let direction = Direction::Inactive;
-            (ours.line, Agreed { remote: None, rtcp: None, direction, peer_holds: true, ..agreed.clone() })
-        })
+        (all_ended && still_there).then(|| (ours.line, agreed.ended()))
     }
 
     /// The codec in use, then the others, then digits at every clock among them; at 8 kHz always, the one clock
@@ -192,7 +190,10 @@ impl LocalMedia {
             }
         }
         attributes.push("ptime", Some(ptime_ms.to_string()));
-        attributes.push("maxptime", Some(PTIME_MS_MAX.to_string()));
+        let longest = formats.iter().filter_map(|(_, encoding)| encoding.ptime_ms_max()).min();
+        if let Some(ptime_ms_max) = longest {
+            attributes.push("maxptime", Some(ptime_ms_max.to_string()));
+        }
         attributes.push(direction.name(), None);
         if rtcp_mux {
             attributes.push("rtcp-mux", None);
@@ -208,104 +209,6 @@ impl LocalMedia {
     }
 }
 
-/// The audio stream that both sides agreed on.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Agreed {
-    /// Where the peer receives. `None` when it wants nothing (then `direction` does not send) or when we cannot
-    /// tell: it gave a host name, or an address of the other IP family. Then what arrives shows where it is.
-    pub remote: Option<SocketAddr>,
-    /// Where the peer receives RTCP; `None` along with `remote`, or if it wants none.
-    pub rtcp: Option<SocketAddr>,
-    /// RTP and RTCP share one port, both ways (RFC 5761).
-    pub rtcp_mux: bool,
-    /// The one codec.
-    pub codec: AudioCodec,
-    /// What the peer calls it: for what we send.
-    pub payload_type_out: u8,
-    /// What we called it: for what we receive. In our answers always the peer's own number.
-    pub payload_type_in: u8,
-    /// Digits as events, if the peer knows them.
-    pub telephone_event: Option<TelephoneEvent>,
-    /// The peer's number for comfort noise at the codec's clock. We do not ask for it, but it may come.
-    pub comfort_noise: Option<u8>,
-    /// How much audio the peer wants in one packet: 10, 20, 30, 40 or 60 ms.
-    pub ptime_ms: u8,
-    /// Ours, as answered: what we may send and shall listen to.
-    pub direction: Direction,
-    /// We would send, the peer does not want to hear: `sendonly`, `inactive`, an address of zeros, port 0.
-    pub peer_holds: bool,
-}
-
-impl Agreed {
-    /// What our answer names: the codec and digits, no more.
-    fn formats(&self) -> Vec<(u8, Encoding)> {
-        let digits = self.telephone_event;
-        let digits = digits.map(|event| (event.payload_type_in, Encoding::TelephoneEvent { clock_hz: event.clock_hz }));
-        [(self.payload_type_in, Encoding::Audio(self.codec))].into_iter().chain(digits).collect()
-    }
-}
-
-/// Digits as RTP events (RFC 4733).
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct TelephoneEvent {
-    /// For events we send.
-    pub payload_type_out: u8,
-    /// For events we receive.
-    pub payload_type_in: u8,
-    /// The codec's clock, or 8000 where a peer with Opus offers events at no other.
-    pub clock_hz: u32,
-}
-
-/// Why an offer or answer cannot become a call. The message is fit for the text of a `Warning` header.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
-pub enum Rejection {
-    /// No audio line, or only refused ones.
-    #[error("no audio")]
-    NoAudio,
-    /// Audio, but in no codec of ours.
-    #[error("no common audio codec")]
-    NoCommonCodec,
-    /// SRTP, or something that is not RTP.
-    #[error("audio over RTP/AVP or RTP/AVPF only")]
-    Transport,
-    /// Port 9 stands for addresses to be sent later.
-    #[error("trickle ICE not available")]
-    DiscardPort,
-    /// Neither the line nor the session says where to send.
-    #[error("audio without connection address")]
-    NoConnection,
-    /// Not the internet.
-    #[error("network type IN only")]
-    NetworkType,
-    /// Neither IPv4 nor IPv6.
-    #[error("address types IP4 and IP6 only")]
-    AddressType,
-    /// To many at once.
-    #[error("multicast not available")]
-    Multicast,
-    /// An answer that nobody asked for.
-    #[error("answer without offer")]
-    NothingOffered,
-}
-
-impl Rejection {
-    /// The status that refuses an offer: 488 Not Acceptable Here.
-    pub const STATUS: u16 = 488;
-
-    /// The code for the `Warning` header (RFC 3261 §20.43).
-    pub fn warning_code(self) -> u16 {
-        match self {
-            Self::NetworkType => 300,
-            Self::AddressType => 301,
-            Self::Transport | Self::DiscardPort => 302,
-            Self::NoAudio => 304,
-            Self::NoCommonCodec => 305,
-            Self::Multicast => 330,
-            Self::NoConnection | Self::NothingOffered => 399,
-        }
-    }
-}
-
 /// The first audio line we can speak; if there is none, what is wrong with the first.
 fn first_usable_line(offer: &SessionDescription, local: &LocalMedia) -> Result<(usize, Agreed), Rejection> {
     let mirrored = |number, encoding| match encoding {
@@ -317,7 +220,7 @@ fn first_usable_line(offer: &SessionDescription, local: &LocalMedia) -> Result<(
         if !media.is_audio() || media.port == 0 {
             continue;
         }
-        match agree(offer, media, local, mirrored) {
+        match Agreed::between(offer, media, local, mirrored) {
             Ok(agreed) => return Ok((line, agreed)),
             Err(rejection) => first_rejection = first_rejection.or(Some(rejection)),
         }
@@ -325,121 +228,195 @@ fn first_usable_line(offer: &SessionDescription, local: &LocalMedia) -> Result<(
     Err(first_rejection.unwrap_or(Rejection::NoAudio))
 }
 
-/// What the peer's live audio line `media` of `session` and ours amount to.
-///
-/// `our_number`: given what the peer calls an encoding, what we call it, if we speak it at all.
-fn agree(
-    session: &SessionDescription,
-    media: &MediaDescription,
-    local: &LocalMedia,
-    our_number: impl Fn(u8, Encoding) -> Option<u8>,
-) -> Result<Agreed, Rejection> {
-    // Plain RTP. Feedback (the F) is allowed, not required: without a=rtcp-fb in our answer there is none.
-    if !matches!(media.proto, Proto::Avp | Proto::Avpf) {
-        return Err(Rejection::Transport);
-    }
-    let named = encodings(media);
-    let common =
-        || named.iter().filter_map(|(number, encoding)| Some((*number, our_number(*number, *encoding)?, *encoding)));
-    let (payload_type_out, payload_type_in, codec) = common()
-        .find_map(|(theirs, ours, encoding)| match encoding {
-            Encoding::Audio(codec) => Some((theirs, ours, codec)),
-            _ => None,
-        })
-        .ok_or(Rejection::NoCommonCodec)?;
-    let digits_at = |clock_hz| {
-        common().find(|(_, _, encoding)| *encoding == Encoding::TelephoneEvent { clock_hz }).map(
-            |(payload_type_out, payload_type_in, _)| TelephoneEvent { payload_type_out, payload_type_in, clock_hz },
-        )
-    };
-    let quiet = Encoding::ComfortNoise { clock_hz: codec.clock_hz() };
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::TelephoneEvent;
 
-    let target = Target::of(session.connection_of(media).ok_or(Rejection::NoConnection)?, local.address)?;
-    if media.port == DISCARD_PORT {
-        return Err(Rejection::DiscardPort);
-    }
-    let remote = target.at(media.port);
-    let rtcp_mux = media.attributes.get("rtcp-mux").is_some();
-    let peer = session.direction_of(media);
-    let peer = Direction::of(peer.sends(), peer.receives() && target != Target::Nowhere);
-    Ok(Agreed {
-        remote,
-        rtcp: if rtcp_mux { remote } else { rtcp_address(media, target, local.address) },
-        rtcp_mux,
-        codec,
-        payload_type_out,
-        payload_type_in,
-        telephone_event: digits_at(codec.clock_hz()).or_else(|| digits_at(8000)),
-        comfort_noise: named.iter().find(|(_, encoding)| *encoding == quiet).map(|(number, _)| *number),
-        ptime_ms: ptime_ms(media, codec),
-        direction: peer.answer(local.direction),
-        peer_holds: local.direction.sends() && !peer.receives(),
-    })
-}
-
-/// What a peer's connection address tells us who send from one of our own.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Target {
-    At(IpAddr),
-    /// `0.0.0.0` or `::`, the old way to hold (RFC 3264 §8.4): nothing may be sent.
-    Nowhere,
-    /// A host name, which we do not look up, or an address of the other IP family, to which our socket cannot
-    /// send. We answer all the same: a phone that has both families sends to ours, and is heard and answered.
-    Unknown,
-}
-
-impl Target {
-    fn of(connection: &NetAddress, ours: IpAddr) -> Result<Self, Rejection> {
-        if !connection.net_type.eq_ignore_ascii_case("IN") {
-            return Err(Rejection::NetworkType);
-        }
-        if !["IP4", "IP6"].iter().any(|known| connection.address_type.eq_ignore_ascii_case(known)) {
-            return Err(Rejection::AddressType);
-        }
-        match connection.ip() {
-            Some(ip) if ip.is_unspecified() => Ok(Self::Nowhere),
-            Some(ip) if ip.is_multicast() || ip == IpAddr::V4(std::net::Ipv4Addr::BROADCAST) => {
-                Err(Rejection::Multicast)
-            }
-            Some(ip) if ip.is_ipv4() == ours.is_ipv4() => Ok(Self::At(ip)),
-            Some(_) | None => Ok(Self::Unknown),
+    #[test]
+    fn hold_and_resume_by_the_phone() {
+        let mut dialog = OfferAnswer::new(7);
+        for (case, direction, connection, we, version) in [
+            ("the call begins", "sendrecv", PEER, "sendrecv", 1),
+            ("a refresh says nothing new", "sendrecv", PEER, "sendrecv", 1),
+            ("held", "sendonly", PEER, "recvonly", 2),
+            ("held, and refreshed", "sendonly", PEER, "recvonly", 2),
+            ("resumed", "sendrecv", PEER, "sendrecv", 3),
+            ("held from both ends", "inactive", PEER, "inactive", 4),
+            ("resumed", "sendrecv", PEER, "sendrecv", 5),
+            ("held the old way", "sendrecv", "0.0.0.0", "recvonly", 6),
+            ("resumed elsewhere", "sendrecv", "192.0.2.77", "sendrecv", 7),
+        ] {
+            let audio = format!("m=audio 5000 RTP/AVP 0\r\nc=IN IP4 {connection}\r\na={direction}\r\n");
+            let (answer, agreed) = dialog.answer(&described(&audio), &local()).unwrap();
+            assert!(answer.contains(&format!("o=- 7 {version} IN IP4")), "{case}: {answer}");
+            assert!(answer.contains(&format!("a={we}\r\n")), "{case}: {answer}");
+            assert_eq!(agreed.direction.name(), we, "{case}");
+            assert_eq!(agreed.peer_holds, we != "sendrecv", "{case}");
+            assert_eq!(agreed.remote, format!("{connection}:5000").parse().ok().filter(|_| connection != "0.0.0.0"));
         }
     }
 
-    fn at(self, port: u16) -> Option<SocketAddr> {
-        match self {
-            Self::At(ip) => Some(SocketAddr::new(ip, port)),
-            Self::Nowhere | Self::Unknown => None,
+    #[test]
+    fn a_refused_re_offer_changes_nothing() {
+        let mut dialog = OfferAnswer::new(7);
+        let (answer, agreed) = dialog.answer(&described("m=audio 5000 RTP/AVP 0\r\n"), &local()).unwrap();
+        for (case, offer, rejection) in [
+            ("no common codec", "m=audio 5000 RTP/AVP 18\r\n", Rejection::NoCommonCodec),
+            ("secure only", "m=audio 5000 RTP/SAVP 0\r\n", Rejection::Transport),
+            ("fax instead of audio", "m=audio 0 RTP/AVP 0\r\nm=image 5008 udptl t38\r\n", Rejection::NoAudio),
+            ("the audio line became another", "m=video 0 RTP/AVP 31\r\n", Rejection::NoAudio),
+            ("no lines at all", "", Rejection::NoAudio),
+        ] {
+            assert_eq!(dialog.answer(&described(offer), &local()), Err(rejection), "{case}");
+            assert_eq!(dialog.agreed(), Some(&agreed), "{case}");
+            assert_eq!(dialog.repeat().as_ref(), Some(&answer), "{case}");
         }
     }
-}
 
-/// Where the peer receives RTCP on a port of its own: as `a=rtcp:port IN IP4 address` says (RFC 3605), else next
-/// to its RTP. One we cannot read or reach gets none.
-fn rtcp_address(media: &MediaDescription, target: Target, ours: IpAddr) -> Option<SocketAddr> {
-    let Some(said) = media.attributes.get("rtcp") else { return target.at(media.port.checked_add(1)?) };
-    let (port, address) = said.split_once(' ').unwrap_or((said, ""));
-    let port = port.parse().ok().filter(|port| *port != 0)?;
-    match NetAddress::parse(address) {
-        Some(elsewhere) if target.at(port).is_some() => Target::of(&elsewhere, ours).ok()?.at(port),
-        _ => target.at(port),
+    #[test]
+    fn the_peer_ends_its_stream_and_comes_back() {
+        let (ends, lives) = (described("m=audio 0 RTP/AVP 0\r\n"), described("m=audio 5000 RTP/AVP 0\r\n"));
+        let mut dialog = OfferAnswer::new(7);
+        assert_eq!(dialog.answer(&ends, &local()), Err(Rejection::NoAudio), "an offer of nothing is no call");
+        dialog.answer(&lives, &local()).unwrap();
+
+        let (answer, agreed) = dialog.answer(&ends, &local()).unwrap();
+        assert!(answer.ends_with("m=audio 0 RTP/AVP 0\r\n"), "{answer}");
+        assert_eq!((agreed.remote, agreed.direction, agreed.peer_holds), (None, Direction::Inactive, true));
+        assert_eq!(agreed.codec, AudioCodec::Pcmu);
+
+        let (_, agreed) = dialog.answer(&lives, &local()).unwrap();
+        assert_eq!((agreed.direction, agreed.peer_holds), (Direction::SendRecv, false));
     }
-}
 
-/// The packet time to send: what the peer asks for, within its limit and ours, rounded down to one we have.
-fn ptime_ms(media: &MediaDescription, codec: AudioCodec) -> u8 {
-    let millis = |name| {
-        let whole = media.attributes.get(name)?.split('.').next()?;
-        whole.parse().ok().filter(|millis: &u32| *millis > 0)
-    };
-    let wanted = millis("ptime").unwrap_or(PTIME_MS_USUAL.into());
-    let limit = millis("maxptime").unwrap_or(PTIME_MS_MAX.into()).min(codec.ptime_ms_max().into());
-    let fits = |ptime: &u8| u32::from(*ptime) <= wanted.min(limit);
-    PTIMES_MS.into_iter().rev().find(fits).unwrap_or(PTIMES_MS[0])
-}
+    #[test]
+    fn our_first_offer_names_all_we_speak() {
+        let offer = OfferAnswer::new(7).offer(&local());
+        let expected = "v=0\r\n\
+            o=- 7 1 IN IP4 203.0.113.5\r\n\
+            s=-\r\n\
+            c=IN IP4 203.0.113.5\r\n\
+            t=0 0\r\n\
+            m=audio 20000 RTP/AVP 96 9 0 8 98 101 102 103\r\n\
+            a=rtpmap:96 opus/48000/2\r\n\
+            a=fmtp:96 useinbandfec=1\r\n\
+            a=rtpmap:9 G722/8000\r\n\
+            a=rtpmap:0 PCMU/8000\r\n\
+            a=rtpmap:8 PCMA/8000\r\n\
+            a=rtpmap:98 L16/16000\r\n\
+            a=rtpmap:101 telephone-event/8000\r\n\
+            a=fmtp:101 0-15\r\n\
+            a=rtpmap:102 telephone-event/48000\r\n\
+            a=fmtp:102 0-15\r\n\
+            a=rtpmap:103 telephone-event/16000\r\n\
+            a=fmtp:103 0-15\r\n\
+            a=ptime:20\r\n\
+            a=maxptime:40\r\n\
+            a=sendrecv\r\n\
+            a=rtcp-mux\r\n";
+        assert_eq!(offer, expected);
+    }
 
-const PTIMES_MS: [u8; 5] = [10, 20, 30, 40, PTIME_MS_MAX];
-const PTIME_MS_USUAL: u8 = 20;
-const PTIME_MS_MAX: u8 = 60;
-/// RFC 863; in an offer, RFC 8840 §4.1.1.
-const DISCARD_PORT: u16 = 9;
+    #[test]
+    fn answers_to_our_offer() {
+        let out_in = |agreed: &Agreed| (agreed.codec, agreed.payload_type_out, agreed.payload_type_in);
+        for (case, answer, want) in [
+            ("our numbers", "m=audio 5000 RTP/AVP 0 101\r\n", (AudioCodec::Pcmu, 0, 0)),
+            (
+                "their own numbers",
+                "m=audio 5000 RTP/AVP 111\r\na=rtpmap:111 opus/48000/2\r\n",
+                (AudioCodec::Opus, 111, 96),
+            ),
+            ("the first of several", "m=audio 5000 RTP/AVP 18 8 0\r\n", (AudioCodec::Pcma, 8, 8)),
+        ] {
+            let mut dialog = OfferAnswer::new(7);
+            dialog.offer(&local());
+            assert_eq!(dialog.accept_answer(&described(answer)).map(|agreed| out_in(&agreed)), Ok(want), "{case}");
+        }
+
+        let mut dialog = OfferAnswer::new(7);
+        dialog.offer(&local());
+        let answer =
+            "m=audio 5000 RTP/AVP 97 120\r\na=rtpmap:97 opus/48000/2\r\na=rtpmap:120 telephone-event/48000\r\n";
+        let agreed = dialog.accept_answer(&described(answer)).unwrap();
+        let digits = TelephoneEvent { payload_type_out: 120, payload_type_in: 102, clock_hz: 48_000 };
+        assert_eq!(agreed.telephone_event, Some(digits), "digits, too, under each side's own number");
+    }
+
+    #[test]
+    fn answers_that_will_not_do() {
+        let mut dialog = OfferAnswer::new(7);
+        let plain = described("m=audio 5000 RTP/AVP 0\r\n");
+        assert_eq!(dialog.accept_answer(&plain), Err(Rejection::NothingOffered));
+        let (_, agreed) = dialog.answer(&plain, &local()).unwrap();
+        for (case, answer, rejection) in [
+            ("refused", "m=audio 0 RTP/AVP 0\r\n", Rejection::NoAudio),
+            ("no line for ours", "", Rejection::NoAudio),
+            ("another kind", "m=video 5000 RTP/AVP 31\r\n", Rejection::NoAudio),
+            ("a codec we did not offer", "m=audio 5000 RTP/AVP 18\r\n", Rejection::NoCommonCodec),
+        ] {
+            dialog.offer(&local());
+            assert_eq!(dialog.accept_answer(&described(answer)), Err(rejection), "{case}");
+            assert_eq!(dialog.agreed(), Some(&agreed), "{case}");
+            assert_eq!(dialog.accept_answer(&plain), Err(Rejection::NothingOffered), "{case}: one offer, one answer");
+        }
+    }
+
+    #[test]
+    fn a_later_offer_of_ours_keeps_places_and_numbers() {
+        let mut dialog = OfferAnswer::new(7);
+        let theirs = "m=video 5002 RTP/AVP 31\r\n\
+            m=audio 5000 RTP/AVPF 8 101 96\r\na=rtpmap:101 opus/48000/2\r\na=rtpmap:96 telephone-event/8000\r\n";
+        dialog.answer(&described(theirs), &local()).unwrap();
+        let offer = dialog.offer(&local());
+        let audio = "m=video 0 RTP/AVP 31\r\nm=audio 20000 RTP/AVPF 8 97 9 0 98 96 102 103\r\n";
+        assert!(offer.contains(audio), "PCMA first as it is in use, 96 still means digits: {offer}");
+        assert!(offer.contains("o=- 7 2 IN"), "{offer}");
+    }
+
+    #[test]
+    fn a_refresh_after_an_offer_that_failed_is_news_again() {
+        let mut dialog = OfferAnswer::new(7);
+        let (answer, agreed) = dialog.answer(&described("m=audio 5000 RTP/AVP 0\r\n"), &local()).unwrap();
+        assert_eq!(dialog.repeat(), Some(answer.clone()));
+        dialog.offer(&local());
+        assert_eq!(dialog.repeat(), Some(answer.replace("o=- 7 1 ", "o=- 7 3 ")), "version 2 was the failed offer");
+        assert_eq!(dialog.accept_answer(&described("m=audio 5000 RTP/AVP 0\r\n")), Ok(agreed));
+        assert_eq!(OfferAnswer::new(7).repeat(), None, "nothing agreed, nothing to repeat");
+    }
+
+    #[test]
+    fn a_peer_of_the_other_ip_family_is_answered_from_ours() {
+        let local = LocalMedia { address: "2001:db8:5::1".parse().unwrap(), ..local() };
+        let (answer, agreed) = OfferAnswer::new(7).answer(&described("m=audio 5000 RTP/AVP 0\r\n"), &local).unwrap();
+        assert!(answer.contains("c=IN IP6 2001:db8:5::1\r\n"), "{answer}");
+        assert_eq!((agreed.remote, agreed.direction), (None, Direction::SendRecv), "learned from what arrives");
+    }
+
+    #[test]
+    fn we_hold_them() {
+        let local = LocalMedia { direction: Direction::SendOnly, ..local() };
+        let mut dialog = OfferAnswer::new(u64::MAX);
+        assert!(dialog.offer(&local).contains(&format!("o=- {} 1 IN", i64::MAX)), "a signed number");
+        let agreed = dialog.accept_answer(&described("m=audio 5000 RTP/AVP 0\r\na=recvonly\r\n")).unwrap();
+        assert_eq!((agreed.direction, agreed.peer_holds), (Direction::SendOnly, false));
+    }
+
+    fn described(media: &str) -> SessionDescription {
+        let text = format!("v=0\r\no=- 1 1 IN IP4 {PEER}\r\ns=-\r\nc=IN IP4 {PEER}\r\nt=0 0\r\n{media}");
+        SessionDescription::parse(text.as_bytes()).unwrap()
+    }
+
+    fn local() -> LocalMedia {
+        let l16 = AudioCodec::L16 { clock_hz: 16_000 };
+        LocalMedia {
+            address: "203.0.113.5".parse().unwrap(),
+            port: 20_000,
+            codecs: vec![AudioCodec::Opus, AudioCodec::G722, AudioCodec::Pcmu, AudioCodec::Pcma, l16],
+            direction: Direction::SendRecv,
+        }
+    }
+
+    const PEER: &str = "192.0.2.10";
+}

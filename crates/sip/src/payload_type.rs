@@ -35,7 +35,7 @@ impl AudioCodec {
         }
     }
 
-    /// The longest packet time that we send: 60 ms, unless that would not fit into one Ethernet frame.
+    /// The longest packet time either way: 60 ms, unless that would not fit into one Ethernet frame.
     pub(crate) fn ptime_ms_max(self) -> u8 {
         match self {
             Self::L16 { clock_hz } if clock_hz > 8000 => 40,
@@ -100,7 +100,8 @@ impl Encoding {
             Self::Audio(AudioCodec::L16 { clock_hz: 8000 }) => 97,
             Self::Audio(AudioCodec::L16 { .. }) => 98,
             Self::TelephoneEvent { clock_hz: 8000 } => 101,
-            Self::TelephoneEvent { .. } => 102,
+            Self::TelephoneEvent { clock_hz: 48_000 } => 102,
+            Self::TelephoneEvent { .. } => 103,
         }
     }
 
@@ -117,10 +118,18 @@ impl Encoding {
         }
     }
 
+    /// The longest packet time of an audio codec.
+    pub(crate) fn ptime_ms_max(self) -> Option<u8> {
+        match self {
+            Self::Audio(codec) => Some(codec.ptime_ms_max()),
+            Self::TelephoneEvent { .. } | Self::ComfortNoise { .. } => None,
+        }
+    }
+
     /// The value of `a=fmtp` after the number: what we want to receive.
     pub(crate) fn fmtp(self) -> Option<&'static str> {
         match self {
-            // Our decoder repairs losses from the next packet's copy (RFC 7587 §6.1). Mono is the default.
+            // Each packet with a rough copy of the one before, to repair losses (RFC 7587 §6.1); mono by default.
             Self::Audio(AudioCodec::Opus) => Some("useinbandfec=1"),
             // The sixteen keys: what a telephone has (RFC 4733 §2.4.1). Offers of 0-16 add the hook flash.
             Self::TelephoneEvent { .. } => Some("0-15"),

@@ -110,7 +110,7 @@ impl Origin {
     fn parse(value: &str) -> Option<Self> {
         let mut fields = value.rsplit(' ').filter(|field| !field.is_empty());
         let (address, address_type, net_type) = (fields.next()?, fields.next()?, fields.next()?);
-        let (version, session_id) = (fields.next()?.parse().ok()?, fields.next()?.parse().ok()?);
+        let (version, session_id) = (digits(fields.next()?)?, digits(fields.next()?)?);
         let mut username: Vec<&str> = fields.collect();
         username.reverse();
         let username = if username.is_empty() { "-".to_owned() } else { username.join(" ") };
@@ -171,8 +171,14 @@ pub struct Timing {
 impl Timing {
     fn parse(value: &str) -> Option<Self> {
         let mut fields = value.split_ascii_whitespace();
-        Some(Self { start: fields.next()?.parse().ok()?, stop: fields.next()?.parse().ok()? })
+        Some(Self { start: digits(fields.next()?)?, stop: digits(fields.next()?)? })
     }
+}
+
+/// A number of any length, as the grammar of `o=` and `t=` has it; we do not calculate with it.
+fn digits(field: &str) -> Option<u64> {
+    let numeric = !field.is_empty() && field.bytes().all(|byte| byte.is_ascii_digit());
+    numeric.then(|| field.parse().unwrap_or(u64::MAX))
 }
 
 /// `m=` and the lines that belong to it.
@@ -449,3 +455,38 @@ const MEDIA_MAX: usize = 32;
 const ATTRIBUTES_MAX: usize = 256;
 /// As many as there are payload types.
 const FORMATS_MAX: usize = 128;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_a_stranger_may_send_is_bounded() {
+        let many = |line: &str, times: usize| format!("{HEAD}{}", line.repeat(times));
+        let formats = |count| format!("{HEAD}m=audio 5000 RTP/AVP{}\n", " 0".repeat(count));
+        for (case, text, want) in [
+            ("media lines", many("m=audio 5000 RTP/AVP 0\n", MEDIA_MAX), None),
+            ("one more", many("m=audio 5000 RTP/AVP 0\n", MEDIA_MAX + 1), Some(SdpError::TooManyMediaLines)),
+            ("formats", formats(FORMATS_MAX), None),
+            ("one more", formats(FORMATS_MAX + 1), Some(SdpError::TooManyFormats)),
+            ("attributes", many("a=x\n", ATTRIBUTES_MAX), None),
+            ("one more", many("a=x\n", ATTRIBUTES_MAX + 1), Some(SdpError::TooManyAttributes)),
+            ("lines", many("i=x\n", LINES_MAX - 1), None),
+            ("one more", many("i=x\n", LINES_MAX), Some(SdpError::TooManyLines)),
+            ("bytes", many("x", BODY_BYTES_MAX), Some(SdpError::BodyTooLong { bytes: HEAD.len() + BODY_BYTES_MAX })),
+        ] {
+            assert_eq!(SessionDescription::parse(text.as_bytes()).err(), want, "{case}");
+        }
+    }
+
+    #[test]
+    fn what_we_read_we_write() {
+        let text = "v=0\r\no=Ana Lopez 5 6 IN IP4 192.0.2.1\r\ns=talk\r\nc=IN IP6 ::1\r\nt=1 2\r\nt=3 4\r\n\
+            a=sendonly\r\na=tool:x: y\r\n\
+            m=audio 5000 RTP/AVP 0 8\r\nc=IN IP4 phone.example.com\r\na=rtcp-mux\r\na=ptime:20\r\n\
+            m=video 0 UDP/TLS/RTP/SAVPF 99\r\nm=image 4 udptl t38\r\n";
+        assert_eq!(SessionDescription::parse(text.as_bytes()).unwrap().to_string(), text);
+    }
+
+    const HEAD: &str = "v=0\no=- 1 1 IN IP4 192.0.2.1\n";
+}
