@@ -198,3 +198,107 @@ impl Iterator for EventSender {
         Some((event.to_bytes(), marker))
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    const TICK_US: u64 = 20_000;
+
+    /// What `receiver` reports for one press whose packets are sent every 20 ms, but for those `lost` by index.
+    fn press(receiver: &mut EventReceiver, digit: char, timestamp: u32, start_us: u64, lost: &[usize]) -> Vec<Digit> {
+        let sender = EventSender::new(digit, 60, receiver.clock_hz).expect("a key");
+        let mut digits = vec![];
+        for (i, (payload, marker)) in sender.enumerate() {
+            let now_us = start_us + i as u64 * TICK_US;
+            if !lost.contains(&i) {
+                digits.extend(receiver.push(&payload, timestamp, marker, now_us));
+            }
+            digits.extend(receiver.poll(now_us));
+        }
+        for i in 5..14 {
+            digits.extend(receiver.poll(start_us + i * TICK_US));
+        }
+        digits
+    }
+
+    #[test]
+    fn a_press_is_one_digit_whatever_is_lost() {
+        for (case, lost, duration_ms) in [
+            ("all received", &[][..], 60),
+            ("the first, with the marker", &[0], 60),
+            ("two end packets", &[2, 3], 60),
+            ("all but the last end packet", &[0, 1, 2, 3], 60),
+            ("all end packets", &[2, 3, 4], 40),
+            ("all but the first", &[1, 2, 3, 4], 20),
+        ] {
+            for clock_hz in [8_000, 48_000] {
+                let digits = press(&mut EventReceiver::new(clock_hz), '#', 800, 0, lost);
+                assert_eq!(digits, [Digit { digit: '#', duration_ms }], "{case}, {clock_hz} Hz");
+            }
+        }
+    }
+
+    #[test]
+    fn every_key_is_known() {
+        let mut receiver = EventReceiver::new(8000);
+        for (i, key) in "0123456789*#ABCD".chars().enumerate() {
+            let i = i as u32;
+            let digits = press(&mut receiver, key, i * 4000, u64::from(i) * 500_000, &[]);
+            assert_eq!(digits, [Digit { digit: key, duration_ms: 60 }]);
+        }
+        assert!(EventSender::new('E', 60, 8000).is_none());
+        assert_eq!(receiver.push(&[16, 0x80, 0, 160], 9, true, 0), None, "hook flash is no digit");
+        assert_eq!(receiver.push(&[1, 0x80, 0], 10, true, 0), None, "too short to be an event");
+    }
+
+    #[test]
+    fn the_same_key_twice_is_two_digits_even_without_end_packets() {
+        let mut receiver = EventReceiver::new(8000);
+        assert_eq!(receiver.push(&[5, 10, 1, 64], 800, true, 0), None);
+        assert_eq!(
+            receiver.push(&[5, 10, 0, 160], 2400, true, 100_000),
+            Some(Digit { digit: '5', duration_ms: 40 }),
+            "the next press ends the one before"
+        );
+        assert_eq!(receiver.poll(240_000), None);
+        assert_eq!(receiver.poll(250_000), Some(Digit { digit: '5', duration_ms: 20 }));
+        assert_eq!(receiver.poll(250_000), None);
+    }
+
+    #[test]
+    fn late_and_repeated_packets_change_nothing() {
+        let mut receiver = EventReceiver::new(8000);
+        assert!(receiver.push(&[1, 0x8A, 1, 64], 800, false, 0).is_some());
+        assert_eq!(receiver.push(&[1, 0x8A, 1, 64], 800, false, 20_000), None, "a copy of the end");
+        assert_eq!(receiver.push(&[1, 10, 0, 160], 800, true, 20_000), None, "a packet overtaken by the end");
+        assert_eq!(receiver.push(&[2, 10, 0, 160], 4000, true, 30_000), None);
+        assert_eq!(receiver.push(&[1, 0x8A, 1, 64], 800, false, 40_000), None, "a copy within the next press");
+        assert_eq!(receiver.push(&[2, 0x8A, 1, 64], 4000, false, 50_000).map(|digit| digit.digit), Some('2'));
+    }
+
+    #[test]
+    fn a_key_held_beyond_one_segment_is_one_digit() {
+        let mut receiver = EventReceiver::new(8000);
+        assert_eq!(receiver.push(&[9, 10, 0xFF, 0xFF], 1000, true, 0), None);
+        assert_eq!(receiver.push(&[9, 10, 0, 160], 1000 + 0xFFFF, false, 20_000), None);
+        let digit = receiver.push(&[9, 0x8A, 1, 64], 1000 + 0xFFFF, false, 40_000);
+        assert_eq!(digit, Some(Digit { digit: '9', duration_ms: (0xFFFF + 320) / 8 }));
+    }
+
+    proptest! {
+        #[test]
+        fn any_packets_are_taken(packets: Vec<([u8; 4], u32, bool, u32)>, short in proptest::collection::vec(any::<u8>(), 0..4)) {
+            let mut receiver = EventReceiver::new(8000);
+            receiver.push(&short, 0, false, 0);
+            let mut now_us = 0;
+            for (payload, timestamp, marker, passed_us) in packets {
+                now_us += u64::from(passed_us);
+                receiver.push(&payload, timestamp, marker, now_us);
+                receiver.poll(now_us);
+            }
+        }
+    }
+}

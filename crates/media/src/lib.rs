@@ -2,7 +2,7 @@
 //!
 //! From the wire to PCM: [`rtp`] parses a packet in place, [`Playout`] puts the packets of one stream in order
 //! and hands out 20 ms of PCM per tick, decoding by [`Decoder`] and concealing what never came.
-//! [`dtmf`] reads the digits a phone sends beside its voice.
+//! [`dtmf`] reads the digits a phone sends beside its voice, [`rtcp`] reports how well all of it arrived.
 //!
 //! From PCM to rooms: a [`Plane`] takes [`Command`]s and gives [`Event`]s; behind it, media threads tick rooms.
 
@@ -12,10 +12,12 @@ mod message;
 mod plane;
 mod player;
 mod playout;
+mod resample;
 mod socket;
 mod stats;
 
 pub mod dtmf;
+pub mod rtcp;
 pub mod rtp;
 
 pub use codec::{Codec, CodecError, Decoder, Encoder, PACKET_MS_MAX};
@@ -23,5 +25,6 @@ pub use message::{Command, Event, Groups, LegStats, MAIN, Refusal, Stream, Telep
 pub use plane::{Config, Plane};
 pub use player::Pages;
 pub use playout::{Playout, PlayoutConfig, PlayoutStats, Pulled, Pushed};
+pub use resample::{RATE_HZ_MAX, RATE_HZ_MIN, RateError, Resampler, resample};
 pub use socket::{Received, Wire, Wires};
 pub use stats::{Counter, LATENESS_BOUNDS_US, ThreadStats};
