@@ -278,30 +278,31 @@ pub enum Proto {
 }
 
 impl Proto {
-    const KNOWN: [(Proto, &'static str); 6] = [
-        (Proto::Avp, "RTP/AVP"),
-        (Proto::Avpf, "RTP/AVPF"),
-        (Proto::Savp, "RTP/SAVP"),
-        (Proto::Savpf, "RTP/SAVPF"),
-        (Proto::DtlsSavp, "UDP/TLS/RTP/SAVP"),
-        (Proto::DtlsSavpf, "UDP/TLS/RTP/SAVPF"),
-    ];
+    const KNOWN: [Proto; 6] = [Self::Avp, Self::Avpf, Self::Savp, Self::Savpf, Self::DtlsSavp, Self::DtlsSavpf];
+
+    fn name(&self) -> &str {
+        match self {
+            Self::Avp => "RTP/AVP",
+            Self::Avpf => "RTP/AVPF",
+            Self::Savp => "RTP/SAVP",
+            Self::Savpf => "RTP/SAVPF",
+            Self::DtlsSavp => "UDP/TLS/RTP/SAVP",
+            Self::DtlsSavpf => "UDP/TLS/RTP/SAVPF",
+            Self::Other(name) => name,
+        }
+    }
 }
 
 impl From<&str> for Proto {
     fn from(name: &str) -> Self {
-        let known = Self::KNOWN.into_iter().find(|(_, spelled)| name.eq_ignore_ascii_case(spelled));
-        known.map_or_else(|| Self::Other(name.to_owned()), |(proto, _)| proto)
+        let known = Self::KNOWN.into_iter().find(|proto| name.eq_ignore_ascii_case(proto.name()));
+        known.unwrap_or_else(|| Self::Other(name.to_owned()))
     }
 }
 
 impl fmt::Display for Proto {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let known = Self::KNOWN.iter().find(|(proto, _)| proto == self).map(|(_, spelled)| *spelled);
-        f.write_str(match self {
-            Self::Other(name) => name,
-            _ => known.unwrap_or_default(),
-        })
+        f.write_str(self.name())
     }
 }
 
