@@ -1,0 +1,61 @@
+//! What an [`Endpoint`](crate::Endpoint) is told once, at its birth.
+
+use std::net::IpAddr;
+use std::time::Duration;
+
+use crate::transaction::Timers;
+
+/// Every bound and habit of the SIP front.
+#[derive(Debug, Clone)]
+pub struct Config {
+    /// Server and User-Agent header. Default `Partyline`.
+    pub server: String,
+    /// Addresses that the world sees instead of ours (NAT 1:1). Default none.
+    pub advertised: Vec<Advertised>,
+    /// Transaction timers.
+    pub timers: Timers,
+    /// Server transactions remembered at once; past it, new calls get a stateless 503 and other requests from
+    /// strangers a stateless answer. Default 65,536.
+    pub transactions_max: usize,
+    /// Dialogs at once, ringing ones included; past it, new calls get a stateless 503. Default 16,384.
+    pub dialogs_max: usize,
+    /// Dialogs whose ACK is awaited; past it, new calls get a stateless 503. Default 4,096.
+    pub unacked_max: usize,
+    /// Streams at once; past it, a new one is closed. Default 8,192.
+    pub connections_max: usize,
+    /// Retry-After of a 503, in seconds. Default 5.
+    pub retry_after_s: u32,
+    /// Longest a call may wait for our final answer (RFC 3261 §16.6 timer C). Default 180 s.
+    pub ringing_max: Duration,
+    /// Session-Expires we ask for where the peer knows session timers and leaves it to us (RFC 4028). Default 1800 s.
+    pub session_expires: Duration,
+    /// Shortest session interval we accept; the RFC allows no less than 90 s. Default 90 s.
+    pub session_expires_min: Duration,
+}
+
+/// One of our addresses and how the world reaches it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Advertised {
+    /// The address a packet arrives at; `None` for any.
+    pub local: Option<IpAddr>,
+    /// The address to put into Contact and Via. It keeps the port.
+    pub public: IpAddr,
+}
+
+impl Default for Config {
+    fn default() -> Self {
+        Self {
+            server: "Partyline".to_owned(),
+            advertised: Vec::new(),
+            timers: Timers::default(),
+            transactions_max: 65_536,
+            dialogs_max: 16_384,
+            unacked_max: 4_096,
+            connections_max: 8_192,
+            retry_after_s: 5,
+            ringing_max: Duration::from_secs(180),
+            session_expires: Duration::from_secs(1_800),
+            session_expires_min: Duration::from_secs(90),
+        }
+    }
+}
