@@ -87,10 +87,10 @@ impl Part<'_> {
     fn media_type(&self) -> Option<MediaType> {
         match &self.content_type {
             Some(text) => text.parse().ok(),
-            None => self.body.starts_with(b"v=0").then(|| MediaType {
-                essence: "application/sdp".to_owned(),
-                params: Params::new(),
-            }),
+            None => self
+                .body
+                .starts_with(b"v=0")
+                .then(|| MediaType { essence: "application/sdp".to_owned(), params: Params::new() }),
         }
     }
 
@@ -182,7 +182,9 @@ mod tests {
     const SDP: &str = "v=0\r\no=- 1 1 IN IP4 192.0.2.1\r\ns=-\r\n";
 
     fn mixed(part_headers: &str, second: &str) -> String {
-        format!("preamble\r\n--b 1\r\n{second}\r\n\r\nother\r\n--b 1\r\n{part_headers}\r\n\r\n{SDP}\r\n--b 1--\r\nepilogue")
+        format!(
+            "preamble\r\n--b 1\r\n{second}\r\n\r\nother\r\n--b 1\r\n{part_headers}\r\n\r\n{SDP}\r\n--b 1--\r\nepilogue"
+        )
     }
 
     #[test]
@@ -204,19 +206,27 @@ mod tests {
                 multipart,
                 "",
                 "",
-                mixed("c: application/sdp", "Content-Type: text/plain\r\nContent-Disposition: render;handling=required"),
+                mixed(
+                    "c: application/sdp",
+                    "Content-Type: text/plain\r\nContent-Disposition: render;handling=required",
+                ),
                 Err(BodyError::Type),
             ),
             ("mixed without", multipart, "", "", mixed("c: text/html", "c: text/plain"), Err(BodyError::Type)),
             ("no boundary", "multipart/mixed", "", "", mixed("", ""), Err(BodyError::Multipart)),
-            ("not closed", multipart, "", "", format!("--b 1\nc:application/sdp\n\n{SDP}"), Ok(Some(SDP.trim_end().to_owned()))),
+            (
+                "not closed",
+                multipart,
+                "",
+                "",
+                format!("--b 1\nc:application/sdp\n\n{SDP}"),
+                Ok(Some(SDP.trim_end().to_owned())),
+            ),
         ] {
             let mut headers = Headers::new();
-            for (name, value) in [
-                (Name::ContentType, kind),
-                (Name::ContentDisposition, disposition),
-                (Name::ContentEncoding, encoding),
-            ] {
+            for (name, value) in
+                [(Name::ContentType, kind), (Name::ContentDisposition, disposition), (Name::ContentEncoding, encoding)]
+            {
                 if !value.is_empty() {
                     headers.push(name, value);
                 }

@@ -52,11 +52,6 @@ impl<K: Copy + Ord + Hash> Deadlines<K> {
         self.by_owner.remove(&owner);
         Some(owner)
     }
-
-    /// How many wait.
-    pub(crate) fn len(&self) -> usize {
-        self.queue.len()
-    }
 }
 
 #[cfg(test)]
@@ -75,14 +70,13 @@ mod tests {
         deadlines.set('c', at(1));
         deadlines.set('a', at(1));
         deadlines.set('c', None);
-        assert_eq!((deadlines.next(), deadlines.len()), (at(1), 2));
+        assert_eq!((deadlines.next(), deadlines.queue.len()), (at(1), 2));
         assert_eq!(deadlines.pop_due(start), None);
         let late = start + Duration::from_secs(9);
-        assert_eq!([deadlines.pop_due(late), deadlines.pop_due(late), deadlines.pop_due(late)], [
-            Some('a'),
-            Some('b'),
-            None
-        ]);
-        assert_eq!(deadlines.len(), 0);
+        assert_eq!(
+            [deadlines.pop_due(late), deadlines.pop_due(late), deadlines.pop_due(late)],
+            [Some('a'), Some('b'), None]
+        );
+        assert_eq!(deadlines.queue.len(), 0);
     }
 }

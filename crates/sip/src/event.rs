@@ -10,6 +10,7 @@ pub struct DialogId(pub u64);
 
 /// One thing to do, from [`Endpoint::poll`](crate::Endpoint::poll).
 #[derive(Debug)]
+#[expect(clippy::large_enum_variant, reason = "handed on at once, never kept: boxing every event would cost more")]
 pub enum Output {
     /// Put these bytes on this flow. If it is gone, drop them: [`closed`](crate::Endpoint::closed) says so.
     Send {

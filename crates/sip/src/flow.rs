@@ -27,14 +27,6 @@ impl Transport {
             Self::Tcp => "TCP",
         }
     }
-
-    /// As written behind a URI; UDP is what its absence means.
-    pub(crate) const fn uri_param(self) -> &'static str {
-        match self {
-            Self::Udp => "",
-            Self::Tcp => ";transport=tcp",
-        }
-    }
 }
 
 /// One path: our address, theirs, and for a stream the connection.

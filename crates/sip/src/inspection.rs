@@ -2,7 +2,7 @@
 
 use crate::body::BodyError;
 use crate::session_timer::AskedError;
-use crate::{CSeq, HeaderError, Method, Name, Request, Uri, Via, reason_phrase};
+use crate::{CSeq, HeaderError, Method, Name, Request, Via, reason_phrase};
 
 /// An error response in the making.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -75,22 +75,17 @@ impl Head {
     }
 }
 
-/// Inspects a request that is neither ACK nor CANCEL, in the order of RFC 3261 §8.2.
+/// Inspects a request that is neither ACK nor CANCEL, in the order of RFC 3261 §8.2. What makes it unreadable, an
+/// unknown URI scheme or a CSeq of another method, the parser has refused.
 pub(crate) fn inspect(request: &Request, head: &Head) -> Result<(), Refusal> {
-    if head.cseq.method != request.method {
-        return Err(Refusal::bad_request("CSeq names another method"));
-    }
-    let hops = request.headers.max_forwards().map_err(|_| Refusal::bad_request("Malformed Max-Forwards"))?;
     match known(&request.method) {
         Known::Allowed => {}
         Known::NotAllowed => return Err(Refusal::new(405).with(Name::Allow, ALLOW)),
         Known::Never => return Err(Refusal::new(501).with(Name::Allow, ALLOW)),
     }
-    if !matches!(request.uri.uri(), Uri::Sip(_)) && !is_tel(request.uri.uri()) {
-        return Err(Refusal::new(416));
-    }
     // An OPTIONS that runs out of hops here is a traceroute (§11), and a dialog's peer has found us already.
-    if hops == Some(0) && head.to_tag.is_none() && request.method != Method::Options {
+    let hops = request.headers.max_forwards();
+    if hops == Ok(Some(0)) && head.to_tag.is_none() && request.method != Method::Options {
         return Err(Refusal::new(483));
     }
     let unsupported: Vec<&str> = request.headers.require().filter(|tag| !is_supported(tag)).collect();
@@ -125,10 +120,6 @@ fn known(method: &Method) -> Known {
         Register | Prack | Refer | Notify | Subscribe | Message | Publish => Known::NotAllowed,
         Other(_) => Known::Never,
     }
-}
-
-fn is_tel(uri: &Uri) -> bool {
-    matches!(uri, Uri::Other { scheme, .. } if scheme.eq_ignore_ascii_case("tel"))
 }
 
 fn is_supported(tag: &str) -> bool {

@@ -61,6 +61,19 @@ fn index(method: &Method) -> usize {
 }
 
 const METHODS: [&str; 15] = [
-    "INVITE", "ACK", "BYE", "CANCEL", "OPTIONS", "UPDATE", "INFO", "REGISTER", "PRACK", "REFER", "NOTIFY", "SUBSCRIBE",
-    "MESSAGE", "PUBLISH", "other",
+    "INVITE",
+    "ACK",
+    "BYE",
+    "CANCEL",
+    "OPTIONS",
+    "UPDATE",
+    "INFO",
+    "REGISTER",
+    "PRACK",
+    "REFER",
+    "NOTIFY",
+    "SUBSCRIBE",
+    "MESSAGE",
+    "PUBLISH",
+    "other",
 ];

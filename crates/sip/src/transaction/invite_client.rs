@@ -23,13 +23,25 @@ pub(crate) struct InviteClient {
 #[derive(Debug)]
 enum State {
     /// Sent, nothing heard. Timer A resends (never on a reliable transport), timer B gives up.
-    Calling { request: Bytes, resend_at: Option<Instant>, interval: Duration, give_up_at: Instant },
+    Calling {
+        request: Bytes,
+        resend_at: Option<Instant>,
+        interval: Duration,
+        give_up_at: Instant,
+    },
     /// 1xx heard. The RFC sets no limit here; a peer that rings a re-INVITE for ever must not hold us.
-    Proceeding { give_up_at: Instant },
+    Proceeding {
+        give_up_at: Instant,
+    },
     /// 3xx–6xx heard and acknowledged; timer D acknowledges copies.
-    Completed { ack: Bytes, until: Instant },
+    Completed {
+        ack: Bytes,
+        until: Instant,
+    },
     /// 2xx heard; timer M lets copies through, each wants its ACK from the dialog.
-    Accepted { until: Instant },
+    Accepted {
+        until: Instant,
+    },
     Terminated,
 }
 
@@ -114,14 +126,18 @@ impl InviteClient {
                 Output::Nothing
             }
 
-            (Calling { .. } | Proceeding { .. } | Completed { .. } | Accepted { .. } | Terminated, _) => Output::Nothing,
+            (Calling { .. } | Proceeding { .. } | Completed { .. } | Accepted { .. } | Terminated, _) => {
+                Output::Nothing
+            }
         }
     }
 
     /// When to `handle` a [`Input::Timeout`].
     pub(crate) fn next_deadline(&self) -> Option<Instant> {
         match &self.state {
-            State::Calling { resend_at, give_up_at, .. } => Some(resend_at.map_or(*give_up_at, |at| at.min(*give_up_at))),
+            State::Calling { resend_at, give_up_at, .. } => {
+                Some(resend_at.map_or(*give_up_at, |at| at.min(*give_up_at)))
+            }
             State::Proceeding { give_up_at } => Some(*give_up_at),
             State::Completed { until, .. } | State::Accepted { until } => Some(*until),
             State::Terminated => None,

@@ -27,13 +27,24 @@ pub(crate) struct InviteServer {
 #[derive(Debug)]
 enum State {
     /// 1xx sent or to come; the application has not decided.
-    Proceeding { last: Option<Bytes> },
+    Proceeding {
+        last: Option<Bytes>,
+    },
     /// 3xx–6xx sent, ACK awaited. Timer G resends (never on a reliable transport), timer H gives up.
-    Completed { response: Bytes, resend_at: Option<Instant>, interval: Duration, give_up_at: Instant },
+    Completed {
+        response: Bytes,
+        resend_at: Option<Instant>,
+        interval: Duration,
+        give_up_at: Instant,
+    },
     /// ACK seen; timer I soaks up late copies.
-    Confirmed { until: Instant },
+    Confirmed {
+        until: Instant,
+    },
     /// 2xx sent; timer L soaks up copies of the INVITE while the dialog resends the 2xx.
-    Accepted { until: Instant },
+    Accepted {
+        until: Instant,
+    },
     Terminated,
 }
 
@@ -117,7 +128,9 @@ impl InviteServer {
             }
 
             // Late copies, answers after the final answer, early wake-ups.
-            (Proceeding { .. } | Completed { .. } | Confirmed { .. } | Accepted { .. } | Terminated, _) => Output::Nothing,
+            (Proceeding { .. } | Completed { .. } | Confirmed { .. } | Accepted { .. } | Terminated, _) => {
+                Output::Nothing
+            }
         }
     }
 
@@ -125,7 +138,9 @@ impl InviteServer {
     pub(crate) fn next_deadline(&self) -> Option<Instant> {
         match &self.state {
             State::Proceeding { .. } | State::Terminated => None,
-            State::Completed { resend_at, give_up_at, .. } => Some(resend_at.map_or(*give_up_at, |at| at.min(*give_up_at))),
+            State::Completed { resend_at, give_up_at, .. } => {
+                Some(resend_at.map_or(*give_up_at, |at| at.min(*give_up_at)))
+            }
             State::Confirmed { until } | State::Accepted { until } => Some(*until),
         }
     }

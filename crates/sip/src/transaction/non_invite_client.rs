@@ -23,9 +23,17 @@ pub(crate) struct NonInviteClient {
 #[derive(Debug)]
 enum State {
     /// Sent, no final answer. Timer E resends (never on a reliable transport), timer F gives up.
-    Trying { request: Bytes, proceeding: bool, resend_at: Option<Instant>, interval: Duration, give_up_at: Instant },
+    Trying {
+        request: Bytes,
+        proceeding: bool,
+        resend_at: Option<Instant>,
+        interval: Duration,
+        give_up_at: Instant,
+    },
     /// Answered; timer K soaks up copies of the answer.
-    Completed { until: Instant },
+    Completed {
+        until: Instant,
+    },
     Terminated,
 }
 
@@ -108,7 +116,9 @@ impl NonInviteClient {
     /// When to `handle` a [`Input::Timeout`].
     pub(crate) fn next_deadline(&self) -> Option<Instant> {
         match &self.state {
-            State::Trying { resend_at, give_up_at, .. } => Some(resend_at.map_or(*give_up_at, |at| at.min(*give_up_at))),
+            State::Trying { resend_at, give_up_at, .. } => {
+                Some(resend_at.map_or(*give_up_at, |at| at.min(*give_up_at)))
+            }
             State::Completed { until } => Some(*until),
             State::Terminated => None,
         }

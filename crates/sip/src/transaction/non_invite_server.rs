@@ -22,7 +22,10 @@ enum State {
     /// The application has not answered.
     Trying,
     /// Answered; timer J keeps the answer for copies of the request.
-    Completed { response: Bytes, until: Instant },
+    Completed {
+        response: Bytes,
+        until: Instant,
+    },
     Terminated,
 }
 

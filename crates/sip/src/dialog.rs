@@ -1,0 +1,361 @@
+//! Dialog: one call as the peer and we know it, from its INVITE to its BYE (RFC 3261 §12 to §15).
+//!
+//! We answer calls, so here we are always the callee. Three things go on side by side, each its own small state:
+//!
+//! ```text
+//! stage    Ringing ──2xx──▶ Talking ──BYE──▶ Closing        the call itself
+//! theirs   Idle ──INVITE──▶ Received ──2xx──▶ Answered ──ACK──▶ Idle      their offers, one at a time
+//! ours     Idle ──UPDATE or re-INVITE──▶ Sent ──▶ Idle      our session refresh
+//! ```
+//! A dialog says what the clock wants of it ([`Dialog::due`]); the endpoint does it.
+
+use std::net::SocketAddr;
+use std::time::{Duration, Instant};
+
+use bytes::Bytes;
+
+use crate::inspection::Head;
+use crate::session_timer::{self, Asked, SessionTimer};
+use crate::transaction::{Key, Timers};
+use crate::{CSeq, DialogId, Flow, HeaderError, Method, Name, NameAddr, Reason, Request, Response, Transport, Uri};
+
+/// One dialog.
+#[derive(Debug)]
+pub(crate) struct Dialog {
+    pub(crate) id: DialogId,
+    pub(crate) call_id: String,
+    pub(crate) remote_tag: Option<String>,
+    /// From of our requests: their To with our tag. Byte for byte, as the two below.
+    local: Vec<u8>,
+    /// To of our requests: their From.
+    remote: Vec<u8>,
+    /// Route of our requests, next hop first.
+    routes: Vec<NameAddr>,
+    remote_target: Uri,
+    local_cseq: u32,
+    /// The highest that came in order.
+    remote_cseq: u32,
+    /// Where their latest request came from.
+    pub(crate) flow: Flow,
+    /// The sender does not know the address we see it under: what it calls itself leads nowhere.
+    behind_nat: bool,
+    pub(crate) peer_takes_update: bool,
+    pub(crate) stage: Stage,
+    pub(crate) theirs: Theirs,
+    pub(crate) ours: Ours,
+    pub(crate) session: Option<SessionTimer>,
+    /// Our latest description, for a refresh that repeats it.
+    pub(crate) described: Option<Bytes>,
+}
+
+/// The call itself.
+#[derive(Debug)]
+pub(crate) enum Stage {
+    /// No final answer yet. Each minute the latest 1xx goes out again (RFC 3261 §13.3.1.1).
+    Ringing { give_up_at: Instant, repeat: Option<(Response, Instant)> },
+    /// We said 2xx.
+    Talking { canceled: Canceled },
+    /// Our user hung up before the ACK came, and BYE must wait for it (RFC 3261 §15).
+    HangingUp { reason: Option<Reason> },
+    /// Our BYE is on its way.
+    Closing,
+}
+
+/// Whether a CANCEL crossed our 2xx. Then the caller owes us a BYE.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Canceled {
+    No,
+    /// It came before the ACK.
+    Yes,
+    /// It came, then the ACK; this is how long we wait for the BYE.
+    ByeDueAt(Instant),
+}
+
+/// The one offer of theirs that may be under way (RFC 3261 §14.2, RFC 3311 §5.2).
+#[derive(Debug)]
+pub(crate) enum Theirs {
+    Idle,
+    /// INVITE, re-INVITE, or UPDATE with an offer; our application has not answered.
+    Received(Received),
+    /// Our 2xx to their INVITE goes out again until its ACK comes, on every transport (RFC 3261 §13.3.1.4).
+    Answered(Answered),
+}
+
+/// Their request, as far as answering it needs.
+#[derive(Debug)]
+pub(crate) struct Received {
+    pub(crate) transaction: Key,
+    pub(crate) cseq: CSeq,
+    /// It brought an offer; else they want ours.
+    pub(crate) offered: bool,
+    pub(crate) asked: Asked,
+    /// A response to it, lacking status, body and what depends on these.
+    pub(crate) template: Response,
+    /// Its Contact, which takes effect when we accept.
+    pub(crate) target: Option<Uri>,
+}
+
+/// Our 2xx.
+#[derive(Debug)]
+pub(crate) struct Answered {
+    pub(crate) cseq: u32,
+    pub(crate) success: Bytes,
+    pub(crate) flow: Flow,
+    /// The 2xx carried our offer, so the ACK has to carry the answer.
+    pub(crate) we_offered: bool,
+    /// It is the 2xx that made the call, not one to a re-INVITE.
+    pub(crate) first: bool,
+    resend_at: Instant,
+    interval: Duration,
+    give_up_at: Instant,
+}
+
+/// The one request of ours that may be under way, BYE aside.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Ours {
+    Idle,
+    Update,
+    Invite,
+}
+
+/// What the clock wants done.
+#[derive(Debug)]
+pub(crate) enum Due {
+    /// Send the 1xx again.
+    Ring(Response),
+    /// Nobody answered in time.
+    RingingTooLong,
+    /// Send the 2xx again.
+    Resend(Flow, Bytes),
+    /// The ACK did not come.
+    NoAck,
+    /// The BYE that a CANCEL promised did not come.
+    NoByeAfterCancel,
+    /// Refresh the session.
+    Refresh,
+    /// Nobody did.
+    SessionExpired,
+}
+
+impl Dialog {
+    /// A dialog for an INVITE that has just come. `template` answers it, our tag included.
+    pub(crate) fn new(
+        id: DialogId,
+        request: &Request,
+        head: &Head,
+        flow: Flow,
+        stage: Stage,
+        theirs: Received,
+    ) -> Self {
+        let headers = &request.headers;
+        let mut dialog = Self {
+            id,
+            call_id: head.call_id.clone(),
+            remote_tag: head.from_tag.clone(),
+            local: theirs.template.headers.get(Name::To).unwrap_or_default().to_vec(),
+            remote: headers.get(Name::From).unwrap_or_default().to_vec(),
+            routes: headers.record_routes().unwrap_or_default(),
+            remote_target: Uri::Sip(flow.remote.into()),
+            local_cseq: 0,
+            remote_cseq: head.cseq.number,
+            flow,
+            behind_nat: false,
+            peer_takes_update: false,
+            stage,
+            theirs: Theirs::Idle,
+            ours: Ours::Idle,
+            session: None,
+            described: None,
+        };
+        dialog.learn(request, head, flow);
+        // Before the dialog is accepted there is no older target to keep. A caller older than RFC 3261 may have
+        // given no Contact; its From is the best guess.
+        dialog.retarget(theirs.target.clone().or_else(|| headers.from().ok().map(|from| from.uri)));
+        dialog.theirs = Theirs::Received(theirs);
+        dialog
+    }
+
+    /// Takes in what any request of theirs tells, wherever it stands in the order.
+    pub(crate) fn learn(&mut self, request: &Request, head: &Head, flow: Flow) {
+        self.flow = flow;
+        self.behind_nat = head.via.host.ip().map(|ip| ip.to_canonical()) != Some(flow.remote.ip().to_canonical());
+        if request.headers.contains(Name::Allow) {
+            self.peer_takes_update = request.headers.allow().any(|method| method == Method::Update);
+        }
+    }
+
+    /// Whether a request with this number comes in order; notes it if so (RFC 3261 §12.2.2).
+    pub(crate) fn in_order(&mut self, cseq: &CSeq) -> bool {
+        let in_order = cseq.number >= self.remote_cseq;
+        if in_order {
+            self.remote_cseq = cseq.number;
+        }
+        in_order
+    }
+
+    /// Target refresh (RFC 3261 §12.2): from now on our requests go there.
+    pub(crate) fn retarget(&mut self, target: Option<Uri>) {
+        if let Some(target @ Uri::Sip(_)) = target {
+            self.remote_target = target;
+        }
+    }
+
+    /// Notes our 2xx to their INVITE, to be sent again until its ACK comes.
+    pub(crate) fn answered(&mut self, now: Instant, received: &Received, success: Bytes, flow: Flow, timers: Timers) {
+        self.theirs = Theirs::Answered(Answered {
+            cseq: received.cseq.number,
+            success,
+            flow,
+            we_offered: !received.offered,
+            first: matches!(self.stage, Stage::Ringing { .. }),
+            resend_at: now + timers.t1,
+            interval: timers.t1,
+            give_up_at: now + 64 * timers.t1,
+        });
+    }
+
+    /// The ACK with this number acknowledges our 2xx (RFC 3261 §13.3.1.4): the 2xx it was for. A copy, or an ACK to
+    /// something else, finds none.
+    pub(crate) fn acknowledge(&mut self, cseq: u32) -> Option<Answered> {
+        match &self.theirs {
+            Theirs::Answered(answered) if answered.cseq == cseq => {
+                match std::mem::replace(&mut self.theirs, Theirs::Idle) {
+                    Theirs::Answered(answered) => Some(answered),
+                    Theirs::Idle | Theirs::Received(_) => None,
+                }
+            }
+            _ => None,
+        }
+    }
+
+    /// Takes out their request that waits for our application, to answer it.
+    pub(crate) fn take_received(&mut self) -> Option<Received> {
+        match std::mem::replace(&mut self.theirs, Theirs::Idle) {
+            Theirs::Received(received) => Some(received),
+            other => {
+                self.theirs = other;
+                None
+            }
+        }
+    }
+
+    /// Whether our 2xx waits for its ACK.
+    pub(crate) fn is_unacked(&self) -> bool {
+        matches!(self.theirs, Theirs::Answered(_))
+    }
+
+    /// What the clock wants next, most final first; moves the moment of what it hands out. `None`: nothing yet.
+    pub(crate) fn due(&mut self, now: Instant, timers: Timers) -> Option<Due> {
+        match (&mut self.stage, &mut self.theirs) {
+            (Stage::Ringing { give_up_at, .. }, _) if now >= *give_up_at => return Some(Due::RingingTooLong),
+            (Stage::Ringing { repeat: Some((response, at)), .. }, _) if now >= *at => {
+                *at = now + RING_AGAIN_AFTER;
+                return Some(Due::Ring(response.clone()));
+            }
+            (_, Theirs::Answered(answered)) if now >= answered.give_up_at => return Some(Due::NoAck),
+            (_, Theirs::Answered(answered)) if now >= answered.resend_at => {
+                answered.interval = (answered.interval * 2).min(timers.t2);
+                answered.resend_at = now + answered.interval;
+                return Some(Due::Resend(answered.flow, answered.success.clone()));
+            }
+            (Stage::Talking { canceled: Canceled::ByeDueAt(at) }, _) if now >= *at => {
+                return Some(Due::NoByeAfterCancel);
+            }
+            _ => {}
+        }
+        match (&self.stage, &mut self.session) {
+            (Stage::Talking { .. }, Some(session)) => match session.due(now) {
+                session_timer::Due::Nothing => None,
+                session_timer::Due::Expired => Some(Due::SessionExpired),
+                session_timer::Due::Refresh => {
+                    session.refreshing();
+                    Some(Due::Refresh)
+                }
+            },
+            _ => None,
+        }
+    }
+
+    /// When to ask [`Dialog::due`].
+    pub(crate) fn next_deadline(&self) -> Option<Instant> {
+        let stage = match &self.stage {
+            Stage::Ringing { give_up_at, repeat } => {
+                Some(repeat.as_ref().map_or(*give_up_at, |(_, at)| *give_up_at.min(at)))
+            }
+            Stage::Talking { canceled: Canceled::ByeDueAt(at) } => Some(*at),
+            Stage::Talking { .. } | Stage::HangingUp { .. } | Stage::Closing => None,
+        };
+        let theirs = match &self.theirs {
+            Theirs::Answered(answered) => Some(answered.resend_at.min(answered.give_up_at)),
+            Theirs::Idle | Theirs::Received(_) => None,
+        };
+        let session = match (&self.stage, &self.session) {
+            (Stage::Talking { .. }, Some(session)) => Some(session.next_deadline()),
+            _ => None,
+        };
+        [stage, theirs, session].into_iter().flatten().min()
+    }
+
+    /// A request of ours within the dialog (RFC 3261 §12.2.1.1), Via and Contact left to the sender. An ACK has its
+    /// INVITE's number, every other request the next one.
+    pub(crate) fn request(&mut self, method: Method, ack_of: Option<u32>) -> Request {
+        let number = ack_of.unwrap_or_else(|| {
+            self.local_cseq += 1;
+            self.local_cseq
+        });
+        let mut routes: Vec<Uri> = self.routes.iter().map(|route| route.uri.clone()).collect();
+        let mut uri = self.remote_target.clone();
+        // A strict router wants itself in the request line and the target last.
+        if let Some(Uri::Sip(first)) = routes.first()
+            && !first.is_loose_router()
+        {
+            routes.push(uri);
+            uri = routes.remove(0);
+        }
+        let mut request = Request::new(method, uri.into());
+        let headers = &mut request.headers;
+        headers.push(Name::MaxForwards, "70");
+        headers.push(Name::From, &self.local);
+        headers.push(Name::To, &self.remote);
+        headers.push(Name::CallId, &self.call_id);
+        headers.push(Name::CSeq, CSeq { number, method: request.method.clone() }.to_string());
+        for route in routes {
+            headers.push(Name::Route, NameAddr::new(route).to_string());
+        }
+        request
+    }
+
+    /// Where our requests go: down the stream their latest request came on; on UDP to the first hop of the route, if
+    /// that is an address the sender is known to be reachable at, else back where their latest request came from.
+    pub(crate) fn flow_out(&self) -> Flow {
+        let flow = self.flow;
+        match flow.transport {
+            Transport::Tcp => flow,
+            Transport::Udp => Flow { remote: self.next_hop().unwrap_or(flow.remote), ..flow },
+        }
+    }
+
+    /// The address of the next hop, where its URI can be believed. Names are not looked up: the flow is nearer.
+    fn next_hop(&self) -> Option<SocketAddr> {
+        let next = self.routes.first().map_or(&self.remote_target, |route| &route.uri).sip()?;
+        let ip = next.host.ip().filter(|_| !self.behind_nat)?;
+        let same_family = ip.is_ipv4() == self.flow.local.is_ipv4();
+        let udp = !next.secure && next.transport().is_none_or(|transport| transport.eq_ignore_ascii_case("udp"));
+        // A sender that names its own address and no port means the one it sends from as often as 5060.
+        let port = next.port.or((ip != self.flow.remote.ip()).then_some(5060))?;
+        (same_family && udp).then_some(SocketAddr::new(ip, port))
+    }
+}
+
+/// The Contact of a request that may move its sender: exactly one SIP URI.
+pub(crate) fn contact(request: &Request) -> Result<Option<Uri>, HeaderError> {
+    let mut contacts = request.headers.contacts()?.into_iter();
+    match (contacts.next(), contacts.next()) {
+        (Some(NameAddr { uri: uri @ Uri::Sip(_), .. }), None) => Ok(Some(uri)),
+        (None, _) if !request.headers.contact_is_star() => Ok(None),
+        _ => Err(HeaderError::Malformed(Name::Contact)),
+    }
+}
+
+/// How often a 1xx is repeated, so that proxies keep waiting (RFC 3261 §13.3.1.1).
+pub(crate) const RING_AGAIN_AFTER: Duration = Duration::from_secs(60);

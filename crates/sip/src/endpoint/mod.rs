@@ -1,0 +1,392 @@
+//! Endpoint: the SIP front as one machine. Bytes and time go in; bytes and events come out.
+//!
+//! ```text
+//!  receive ─▶ Framer ─▶ parse ─▶ transaction ─▶ uas.rs: inspect, dialog ─▶ Event
+//!                                    ▲  │                                    │
+//!   Send  ◀──────────────────────────┘  └──▶ uac.rs: answers to our BYE,     ▼
+//!                                            refresh              ring, accept, reject, hangup …
+//! ```
+//! After every call that takes `now`: drain [`Endpoint::poll`], then sleep until [`Endpoint::next_deadline`].
+//! Every table has its bound in [`Config`]; past it a new call gets a 503 that costs no memory, while requests
+//! within calls are always served (RFC 7339 §5.10, RFC 6357).
+
+mod uac;
+mod uas;
+
+use std::collections::{HashMap, HashSet, VecDeque};
+use std::net::SocketAddr;
+use std::time::{Duration, Instant};
+
+use bytes::Bytes;
+use rand::rngs::StdRng;
+use rand::{Rng, RngExt, SeedableRng};
+
+use crate::deadline::Deadlines;
+use crate::dialog::{Dialog, Due, Stage};
+use crate::stats::count_class;
+use crate::transaction::{Key, Keys, invite_server, non_invite_server};
+use crate::{
+    Config, DialogId, EndCause, Event, Flow, Framed, Framer, Message, Output, ParseError, Response, SipUri, Stats,
+    Transport, parse,
+};
+use uac::Client;
+
+/// Answers SIP calls.
+#[derive(Debug)]
+pub struct Endpoint {
+    config: Config,
+    rng: StdRng,
+    keys: Keys,
+    /// The live streams and what has come in on them.
+    connections: HashMap<u64, Framer>,
+    /// Their requests. At most `transactions_max`.
+    servers: HashMap<Key, Server>,
+    /// Which requests outside of dialogs those are, to know a merged one.
+    merges: HashMap<Key, Key>,
+    /// Our requests, by branch. At most `transactions_max`.
+    clients: HashMap<u64, Client>,
+    /// At most `dialogs_max`.
+    dialogs: HashMap<DialogId, Dialog>,
+    /// The dialogs whose ACK is awaited.
+    unacked: HashSet<DialogId>,
+    deadlines: Deadlines<Owner>,
+    /// Drained after each call, so as long as one datagram, one piece of a stream, or one moment makes it.
+    outputs: VecDeque<Output>,
+    draining: bool,
+    stats: Stats,
+}
+
+/// Who waits for a deadline.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+enum Owner {
+    Server(Key),
+    Client(u64),
+    Dialog(DialogId),
+}
+
+/// A server transaction in its table.
+#[derive(Debug)]
+struct Server {
+    machine: ServerMachine,
+    /// Where its responses go.
+    reply: Flow,
+    merge: Option<Key>,
+    dialog: Option<DialogId>,
+}
+
+#[derive(Debug)]
+enum ServerMachine {
+    Invite(invite_server::InviteServer),
+    NonInvite(non_invite_server::NonInviteServer),
+}
+
+impl Endpoint {
+    /// An endpoint without calls. The same seed makes the same tags and branches.
+    pub fn new(config: Config, rng_seed: u64) -> Self {
+        let mut rng = StdRng::seed_from_u64(rng_seed);
+        let keys = Keys::new([rng.next_u64(), rng.next_u64()]);
+        Self {
+            config,
+            rng,
+            keys,
+            connections: HashMap::new(),
+            servers: HashMap::new(),
+            merges: HashMap::new(),
+            clients: HashMap::new(),
+            dialogs: HashMap::new(),
+            unacked: HashSet::new(),
+            deadlines: Deadlines::new(),
+            outputs: VecDeque::new(),
+            draining: false,
+            stats: Stats::default(),
+        }
+    }
+
+    /// Takes one datagram, or a piece of a stream however it was cut.
+    pub fn receive(&mut self, now: Instant, flow: Flow, bytes: Bytes) {
+        match flow.connection {
+            None => match parse(&bytes) {
+                Ok(message) => self.message(now, flow, message),
+                Err(error) => self.malformed(flow, &error),
+            },
+            Some(connection) => self.stream(now, flow, connection, &bytes),
+        }
+    }
+
+    /// A stream has ended. Its calls go on: the peer may come back on another one.
+    pub fn closed(&mut self, _now: Instant, connection: u64) {
+        self.connections.remove(&connection);
+    }
+
+    /// Does what is due. To be called at [`Endpoint::next_deadline`]; earlier or later does no harm.
+    pub fn handle_timeout(&mut self, now: Instant) {
+        while let Some(owner) = self.deadlines.pop_due(now) {
+            match owner {
+                Owner::Server(key) => self.server_timeout(now, key),
+                Owner::Client(branch) => self.client_timeout(now, branch),
+                Owner::Dialog(id) => self.dialog_timeout(now, id),
+            }
+        }
+    }
+
+    /// When to call [`Endpoint::handle_timeout`].
+    pub fn next_deadline(&self) -> Option<Instant> {
+        self.deadlines.next()
+    }
+
+    /// The next thing to do, until there is none.
+    pub fn poll(&mut self) -> Option<Output> {
+        self.outputs.pop_front()
+    }
+
+    /// While draining, new calls and pings from outside are answered 503; calls that are there go on.
+    pub fn set_draining(&mut self, draining: bool) {
+        self.draining = draining;
+    }
+
+    /// What was counted so far.
+    pub fn stats(&self) -> &Stats {
+        &self.stats
+    }
+
+    /// Dialogs in the table, ringing and closing ones included.
+    pub fn dialogs_open(&self) -> usize {
+        self.dialogs.len()
+    }
+
+    /// Transactions in the tables, both ways.
+    pub fn transactions_open(&self) -> usize {
+        self.servers.len() + self.clients.len()
+    }
+
+    fn stream(&mut self, now: Instant, flow: Flow, connection: u64, bytes: &[u8]) {
+        if !self.connections.contains_key(&connection) && self.connections.len() >= self.config.connections_max {
+            self.stats.connections_refused += 1;
+            return self.outputs.push_back(Output::Close { connection });
+        }
+        self.connections.entry(connection).or_default().push(bytes);
+        while let Some(framed) = self.connections.get_mut(&connection).and_then(Framer::poll) {
+            match framed {
+                Framed::Message(message) => self.message(now, flow, message),
+                Framed::Malformed(error) => self.malformed(flow, &error),
+                Framed::Ping => self.send(flow, Bytes::from_static(Framer::PONG)),
+                Framed::Broken(error) => {
+                    self.malformed(flow, &error);
+                    self.stats.connections_refused += 1;
+                    self.outputs.push_back(Output::Close { connection });
+                }
+            }
+        }
+    }
+
+    fn message(&mut self, now: Instant, flow: Flow, message: Message) {
+        match message {
+            Message::Request(request) => self.receive_request(now, flow, request),
+            Message::Response(response) => self.receive_response(now, &response),
+        }
+    }
+
+    /// Answers what is a request but cannot be read, without remembering it; drops the rest.
+    fn malformed(&mut self, flow: Flow, error: &ParseError) {
+        let ParseError::Refused(refused) = error else {
+            self.stats.dropped += 1;
+            return;
+        };
+        self.stats.malformed += 1;
+        let mut response = refused.response();
+        let mut reply = flow;
+        if let Ok(mut via) = response.headers.via_top() {
+            reply = reply_flow(flow, &via);
+            via.stamp(flow.remote);
+            response.headers.set_via_top(&via);
+        }
+        let tag = self.tag();
+        response.headers.set_to_tag(&tag);
+        self.send_response(reply, &response);
+    }
+
+    fn server_timeout(&mut self, now: Instant, key: Key) {
+        match self.servers.get(&key).map(|server| &server.machine) {
+            Some(ServerMachine::Invite(_)) => {
+                self.drive_invite(now, key, invite_server::Input::Timeout);
+            }
+            Some(ServerMachine::NonInvite(_)) => self.drive_non_invite(now, key, non_invite_server::Input::Timeout),
+            None => {}
+        }
+    }
+
+    fn dialog_timeout(&mut self, now: Instant, id: DialogId) {
+        let timers = self.config.timers;
+        while let Some(due) = self.dialogs.get_mut(&id).and_then(|dialog| dialog.due(now, timers)) {
+            match due {
+                Due::Ring(response) => self.provisional(now, id, &response),
+                Due::RingingTooLong => self.give_up_ringing(now, id, None),
+                Due::Resend(flow, success) => {
+                    self.stats.retransmissions += 1;
+                    let flow = if self.is_alive(flow) { flow } else { self.dialogs[&id].flow };
+                    self.send(flow, success);
+                }
+                Due::NoAck => self.no_ack(now, id),
+                Due::NoByeAfterCancel => self.end_with_bye(now, id, EndCause::Canceled, None),
+                Due::Refresh => self.refresh(now, id),
+                Due::SessionExpired => self.end_with_bye(now, id, EndCause::SessionExpired, None),
+            }
+        }
+        self.settle_dialog(id);
+    }
+
+    /// Steps an INVITE server transaction. Whether an ACK is the dialog's to handle.
+    fn drive_invite(&mut self, now: Instant, key: Key, input: invite_server::Input) -> bool {
+        let Some(Server { machine: ServerMachine::Invite(machine), reply, .. }) = self.servers.get_mut(&key) else {
+            return false;
+        };
+        let (output, reply) = (machine.handle(now, input), *reply);
+        let mut pass_ack = false;
+        match output {
+            invite_server::Output::Nothing => {}
+            invite_server::Output::Send(bytes) => self.send(reply, bytes),
+            invite_server::Output::Resend(bytes) => {
+                self.stats.retransmissions += 1;
+                self.send(reply, bytes);
+            }
+            invite_server::Output::PassAck => pass_ack = true,
+        }
+        self.settle_server(key);
+        pass_ack
+    }
+
+    /// Steps a non-INVITE server transaction.
+    fn drive_non_invite(&mut self, now: Instant, key: Key, input: non_invite_server::Input) {
+        let Some(Server { machine: ServerMachine::NonInvite(machine), reply, .. }) = self.servers.get_mut(&key) else {
+            return;
+        };
+        let (output, reply) = (machine.handle(now, input), *reply);
+        match output {
+            non_invite_server::Output::Nothing => {}
+            non_invite_server::Output::Send(bytes) => self.send(reply, bytes),
+            non_invite_server::Output::Resend(bytes) => {
+                self.stats.retransmissions += 1;
+                self.send(reply, bytes);
+            }
+        }
+        self.settle_server(key);
+    }
+
+    /// After each step of a server transaction: forget it, or note when it wants to be woken.
+    fn settle_server(&mut self, key: Key) {
+        let Some(server) = self.servers.get(&key) else { return };
+        let (terminated, deadline) = match &server.machine {
+            ServerMachine::Invite(machine) => (machine.is_terminated(), machine.next_deadline()),
+            ServerMachine::NonInvite(machine) => (machine.is_terminated(), machine.next_deadline()),
+        };
+        self.deadlines.set(Owner::Server(key), deadline);
+        if terminated && let Some(Server { merge: Some(merge), .. }) = self.servers.remove(&key) {
+            self.merges.remove(&merge);
+        }
+    }
+
+    /// After each change to a dialog: note when it wants to be woken and whether its ACK is awaited.
+    fn settle_dialog(&mut self, id: DialogId) {
+        let dialog = self.dialogs.get(&id);
+        self.deadlines.set(Owner::Dialog(id), dialog.and_then(Dialog::next_deadline));
+        if dialog.is_some_and(Dialog::is_unacked) {
+            self.unacked.insert(id);
+        } else {
+            self.unacked.remove(&id);
+        }
+    }
+
+    fn forget_dialog(&mut self, id: DialogId) {
+        self.dialogs.remove(&id);
+        self.settle_dialog(id);
+    }
+
+    fn event(&mut self, event: Event) {
+        self.outputs.push_back(Output::Event(event));
+    }
+
+    /// Tells that an answered call is over, unless its user knows: it hung up, or was told before.
+    fn tell_ended(&mut self, id: DialogId, cause: EndCause, reason: Option<crate::Reason>) {
+        if self.dialogs.get(&id).is_some_and(|dialog| matches!(dialog.stage, Stage::Talking { .. })) {
+            self.event(Event::Ended { dialog: id, cause, reason });
+        }
+    }
+
+    /// Whether bytes can be put on this flow.
+    fn is_alive(&self, flow: Flow) -> bool {
+        flow.connection.is_none_or(|connection| self.connections.contains_key(&connection))
+    }
+
+    fn send(&mut self, flow: Flow, bytes: Bytes) {
+        if self.is_alive(flow) {
+            self.outputs.push_back(Output::Send { flow, bytes });
+        }
+    }
+
+    fn send_response(&mut self, flow: Flow, response: &Response) {
+        let bytes = self.write_response(response);
+        self.send(flow, bytes);
+    }
+
+    fn write_response(&mut self, response: &Response) -> Bytes {
+        count_class(&mut self.stats.responses, response.status);
+        response.to_bytes()
+    }
+
+    /// Our name and address for a dialog, as the peer can reach it over the flow it uses.
+    fn contact(&self, flow: Flow, user: Option<&str>) -> String {
+        let mut uri = SipUri::from(self.public_address(flow));
+        uri.user = user.map(str::to_owned);
+        if flow.transport == Transport::Tcp {
+            uri.params.push("transport", Some("tcp"));
+        }
+        format!("<{uri}>")
+    }
+
+    /// The address the world knows our end of this flow by.
+    fn public_address(&self, flow: Flow) -> SocketAddr {
+        let local = flow.local.ip();
+        let advertised = self.config.advertised.iter().find(|entry| {
+            entry.local.is_none_or(|address| address == local) && entry.public.is_ipv4() == local.is_ipv4()
+        });
+        SocketAddr::new(advertised.map_or(local, |entry| entry.public), flow.local.port())
+    }
+
+    /// A new tag: 64 random bits.
+    fn tag(&mut self) -> String {
+        tag_of(self.rng.next_u64())
+    }
+
+    fn random_s(&mut self, seconds: std::ops::RangeInclusive<u32>) -> u32 {
+        self.rng.random_range(seconds)
+    }
+
+    fn random_pause(&mut self, longest: Duration) -> Duration {
+        // RFC 3261 §14.1: in units of 10 ms.
+        Duration::from_millis(10 * self.rng.random_range(0..=u64::try_from(longest.as_millis() / 10).unwrap_or(0)))
+    }
+}
+
+/// Where the response to a request goes (RFC 3261 §18.2.2, RFC 3581 §4).
+///
+/// Down the stream it came on. On UDP to the port its sender listens at, if the sender asked for nothing else and
+/// the address it gives is where it is; else back where the packet came from, which is what gets through a NAT.
+fn reply_flow(flow: Flow, via: &crate::Via) -> Flow {
+    let source = flow.remote.ip().to_canonical();
+    let knows_itself = via.host.ip().map(|ip| ip.to_canonical()) == Some(source);
+    if flow.transport == Transport::Udp && !via.wants_rport() && knows_itself {
+        Flow { remote: SocketAddr::new(flow.remote.ip(), via.port.unwrap_or(5060)), ..flow }
+    } else {
+        flow
+    }
+}
+
+fn tag_of(bits: u64) -> String {
+    format!("{bits:016x}")
+}
+
+/// The dialog that a To-tag of ours names: our tags are our dialogs' numbers.
+fn dialog_of(tag: &str) -> Option<DialogId> {
+    let digits = tag.len() == 16 && tag.bytes().all(|byte| byte.is_ascii_hexdigit());
+    digits.then(|| u64::from_str_radix(tag, 16).ok().map(DialogId))?
+}

@@ -1,0 +1,653 @@
+//! What others ask of us and how we answer (RFC 3261 §8.2, §9.2, §11.2, §12.2.2, §13.3, §14.2, §15.1.2).
+
+use std::time::{Duration, Instant};
+
+use bytes::Bytes;
+
+use super::{Endpoint, Server, ServerMachine, dialog_of, reply_flow, tag_of};
+use crate::body;
+use crate::dialog::{self, Answered, Canceled, Dialog, Ours, RING_AGAIN_AFTER, Received, Stage, Theirs};
+use crate::inspection::{self, ACCEPT, ACCEPT_INFO, ALLOW, Head, Refusal, SUPPORTED};
+use crate::session_timer::{Asked, SessionTimer, Terms};
+use crate::transaction::Key;
+use crate::transaction::invite_server::{self, InviteServer};
+use crate::transaction::non_invite_server::{self, NonInviteServer};
+use crate::{
+    DialogId, EndCause, Event, Flow, Method, Name, Reason, Refresher, Reject, Request, Response, SessionDescription,
+    reason_phrase,
+};
+
+use rand::Rng;
+
+/// A request that is not a copy of one we know, its topmost Via stamped.
+struct Incoming {
+    request: Request,
+    head: Head,
+    /// How it came.
+    flow: Flow,
+    /// How its answer goes.
+    reply: Flow,
+    key: Key,
+}
+
+impl Endpoint {
+    /// Sends a 1xx: 180, 183, … No-op if the call is not waiting for an answer any more.
+    pub fn ring(&mut self, now: Instant, dialog: DialogId, status: u16, sdp: Option<String>) {
+        let Some((received, flow)) = self.ringing(dialog) else { return };
+        let mut response = received.template.clone();
+        response.status = status.clamp(101, 199);
+        response.reason = reason_phrase(response.status).to_owned();
+        response.headers.push(Name::Allow, ALLOW);
+        self.add_contact(&mut response, flow);
+        set_sdp(&mut response, sdp.map(Bytes::from));
+        self.provisional(now, dialog, &response);
+        if let Some(Dialog { stage: Stage::Ringing { repeat, .. }, .. }) = self.dialogs.get_mut(&dialog) {
+            *repeat = Some((response, now + RING_AGAIN_AFTER));
+        }
+        self.settle_dialog(dialog);
+    }
+
+    /// Answers the call: 200 with this answer, or with our offer if the INVITE brought none. No-op if the call is
+    /// not waiting for an answer any more.
+    pub fn accept(&mut self, now: Instant, dialog: DialogId, sdp: String) {
+        if self.ringing(dialog).is_some() {
+            self.succeed(now, dialog, Some(sdp.into()));
+        }
+    }
+
+    /// Declines the call. No-op if it is not waiting for an answer any more.
+    pub fn reject(&mut self, now: Instant, dialog: DialogId, status: u16, reject: Reject) {
+        if self.ringing(dialog).is_some() {
+            self.fail(now, dialog, status.clamp(300, 699), reject);
+            self.forget_dialog(dialog);
+        }
+    }
+
+    /// Ends the call: BYE, as soon as the ACK to our 2xx has come; 603 if the call still rings. No event follows.
+    pub fn hangup(&mut self, now: Instant, dialog: DialogId, reason: Option<Reason>) {
+        let Some(state) = self.dialogs.get_mut(&dialog) else { return };
+        match state.stage {
+            Stage::Ringing { .. } => self.reject(now, dialog, 603, Reject { reason, ..Reject::default() }),
+            Stage::Talking { .. } if state.is_unacked() => {
+                state.stage = Stage::HangingUp { reason };
+                self.settle_dialog(dialog);
+            }
+            Stage::Talking { .. } => self.bye(now, dialog, reason),
+            Stage::HangingUp { .. } | Stage::Closing => {}
+        }
+    }
+
+    /// Answers [`Event::Offered`]: 200 with our answer, or with our offer if they brought none. No-op if the offer
+    /// is gone, which it is only with its dialog.
+    pub fn reanswer(&mut self, now: Instant, dialog: DialogId, sdp: String) {
+        if self.renegotiating(dialog) {
+            self.succeed(now, dialog, Some(sdp.into()));
+        }
+    }
+
+    /// Refuses [`Event::Offered`]; the call goes on as before (RFC 3261 §14.2). No-op if the offer is gone.
+    pub fn rereject(&mut self, now: Instant, dialog: DialogId, status: u16, warning: Option<(u16, String)>) {
+        if self.renegotiating(dialog) {
+            self.fail(now, dialog, status.clamp(400, 699), Reject { warning, ..Reject::default() });
+        }
+    }
+
+    pub(super) fn receive_request(&mut self, now: Instant, flow: Flow, mut request: Request) {
+        self.stats.requests.count(&request.method);
+        let Ok(head) = Head::of(&request) else {
+            self.stats.dropped += 1;
+            return;
+        };
+        let key = self.keys.server(&request, &head.via, &head.cseq);
+        if let Some(server) = self.servers.get(&key) {
+            let invite = matches!(server.machine, ServerMachine::Invite(_));
+            if request.method == Method::Ack {
+                if self.drive_invite(now, key, invite_server::Input::Ack) {
+                    self.ack(now, flow, &request, &head);
+                }
+                return;
+            }
+            self.stats.retransmissions_received += 1;
+            return if invite {
+                self.drive_invite(now, key, invite_server::Input::Retransmission);
+            } else {
+                self.drive_non_invite(now, key, non_invite_server::Input::Retransmission);
+            };
+        }
+        if request.method == Method::Ack {
+            return self.ack(now, flow, &request, &head);
+        }
+        let mut via = head.via.clone();
+        via.stamp(flow.remote);
+        request.headers.set_via_top(&via);
+        let reply = reply_flow(flow, &head.via);
+        let incoming = Incoming { request, head, flow, reply, key };
+        if incoming.request.method == Method::Cancel {
+            return self.cancel(now, &incoming);
+        }
+        match inspection::inspect(&incoming.request, &incoming.head) {
+            Err(refusal) => self.refuse(now, &incoming, &refusal),
+            Ok(()) if incoming.head.to_tag.is_some() => self.within_dialog(now, incoming),
+            Ok(()) => self.outside_dialog(now, incoming),
+        }
+    }
+
+    fn outside_dialog(&mut self, now: Instant, incoming: Incoming) {
+        if self.merges.contains_key(&self.merge_key(&incoming.head)) {
+            return self.refuse(now, &incoming, &Refusal::new(482));
+        }
+        match incoming.request.method {
+            Method::Invite => self.invite(now, incoming),
+            Method::Options if self.draining => {
+                self.stats.refused_draining += 1;
+                self.refuse_unremembered(&incoming);
+            }
+            Method::Options => self.answer_options(now, &incoming),
+            // BYE, UPDATE and INFO have no meaning without a dialog.
+            _ => self.refuse(now, &incoming, &Refusal::new(481)),
+        }
+    }
+
+    fn within_dialog(&mut self, now: Instant, incoming: Incoming) {
+        let Some(id) = self.find_dialog(&incoming.head) else {
+            return self.refuse(now, &incoming, &Refusal::new(481));
+        };
+        let Some(dialog) = self.dialogs.get_mut(&id) else { return };
+        if !dialog.in_order(&incoming.head.cseq) {
+            return self.refuse(now, &incoming, &Refusal::new(500));
+        }
+        dialog.learn(&incoming.request, &incoming.head, incoming.flow);
+        let over = matches!(dialog.stage, Stage::HangingUp { .. } | Stage::Closing);
+        match incoming.request.method {
+            Method::Bye => self.byed(now, id, &incoming),
+            _ if over => self.refuse(now, &incoming, &Refusal::new(481)),
+            Method::Invite | Method::Update => self.offered(now, id, &incoming),
+            Method::Info => self.info(now, id, &incoming),
+            _ => self.answer_options(now, &incoming),
+        }
+    }
+
+    /// A new call: RFC 3261 §13.3.
+    fn invite(&mut self, now: Instant, incoming: Incoming) {
+        if self.draining {
+            self.stats.refused_draining += 1;
+            return self.refuse_unremembered(&incoming);
+        }
+        if self.is_full() {
+            self.stats.refused_overload += 1;
+            return self.refuse_unremembered(&incoming);
+        }
+        let (asked, target, offer) = match self.read_invite(&incoming) {
+            Ok(read) => read,
+            Err(refusal) => return self.refuse(now, &incoming, &refusal),
+        };
+        let Incoming { request, head, flow, reply, key } = incoming;
+        let id = loop {
+            let id = DialogId(self.rng.next_u64());
+            if !self.dialogs.contains_key(&id) {
+                break id;
+            }
+        };
+        let mut trying = self.response_to(&request, 100);
+        trying.headers.copy(Name::Timestamp, &request.headers);
+        let mut template = self.response_to(&request, 200);
+        template.headers.set_to_tag(&tag_of(id.0));
+        template.headers.copy(Name::RecordRoute, &request.headers);
+        let asked_for = request.headers.expires().map_or(Duration::MAX, |seconds| Duration::from_secs(seconds.into()));
+        let stage = Stage::Ringing { give_up_at: now + self.config.ringing_max.min(asked_for), repeat: None };
+        let received =
+            Received { transaction: key, cseq: head.cseq.clone(), offered: offer.is_some(), asked, template, target };
+        let dialog = Dialog::new(id, &request, &head, flow, stage, received);
+        let machine = InviteServer::new(reply.transport.is_reliable(), self.config.timers);
+        self.remember(key, reply, Some(&head), Some(id), ServerMachine::Invite(machine));
+        let trying = self.write_response(&trying);
+        self.drive_invite(now, key, invite_server::Input::Provisional(trying));
+        self.dialogs.insert(id, dialog);
+        self.settle_dialog(id);
+        self.event(Event::Invite { dialog: id, request: Box::new(request), flow, offer });
+    }
+
+    /// What only a call's first INVITE must have, or the answer if it has not.
+    fn read_invite(
+        &self,
+        incoming: &Incoming,
+    ) -> Result<(Asked, Option<crate::Uri>, Option<SessionDescription>), Refusal> {
+        let Incoming { request, head, .. } = incoming;
+        if request.headers.size() > HEADERS_BYTES_MAX {
+            return Err(Refusal::new(513));
+        }
+        if !inspection::accepts_sdp(request) {
+            return Err(Refusal::new(406));
+        }
+        let asked = self.read_asked(request)?;
+        let target = dialog::contact(request).map_err(|_| Refusal::bad_request("Malformed Contact"))?;
+        // Callers older than RFC 3261 need not give one.
+        if target.is_none() && head.via.branch_is_unique() {
+            return Err(Refusal::bad_request("Missing Contact"));
+        }
+        Ok((asked, target, read_offer(request)?))
+    }
+
+    /// Re-INVITE or UPDATE: RFC 3261 §14.2, RFC 3311 §5.2.
+    fn offered(&mut self, now: Instant, id: DialogId, incoming: &Incoming) {
+        match self.read_offered(id, incoming) {
+            Err(refusal) => self.refuse(now, incoming, &refusal),
+            Ok((received, offer)) => {
+                let Incoming { request, reply, key, .. } = incoming;
+                let reliable = reply.transport.is_reliable();
+                let invite = request.method == Method::Invite;
+                let machine = if invite {
+                    ServerMachine::Invite(InviteServer::new(reliable, self.config.timers))
+                } else {
+                    ServerMachine::NonInvite(NonInviteServer::new(reliable, self.config.timers))
+                };
+                self.remember(*key, *reply, None, Some(id), machine);
+                if invite {
+                    let trying = self.response_to(request, 100);
+                    let trying = self.write_response(&trying);
+                    self.drive_invite(now, *key, invite_server::Input::Provisional(trying));
+                    // It cannot have come before our 2xx to the INVITE before: whose ACK then is lost or late.
+                    let late = self.dialogs.get_mut(&id).and_then(|dialog| match dialog.theirs {
+                        Theirs::Answered(Answered { cseq, .. }) => dialog.acknowledge(cseq),
+                        Theirs::Idle | Theirs::Received(_) => None,
+                    });
+                    if late.is_some_and(|late| late.first) {
+                        self.event(Event::Acked { dialog: id, answer: None });
+                    }
+                }
+                let Some(dialog) = self.dialogs.get_mut(&id) else { return };
+                if invite || received.offered {
+                    dialog.theirs = Theirs::Received(received);
+                    self.settle_dialog(id);
+                    self.event(Event::Offered { dialog: id, offer });
+                } else {
+                    // An UPDATE that only refreshes: nobody needs to be asked.
+                    let before = std::mem::replace(&mut dialog.theirs, Theirs::Received(received));
+                    self.succeed(now, id, None);
+                    if let Some(dialog) = self.dialogs.get_mut(&id) {
+                        dialog.theirs = before;
+                    }
+                    self.settle_dialog(id);
+                }
+            }
+        }
+    }
+
+    /// Reads a re-INVITE or UPDATE, or says why it must wait.
+    fn read_offered(
+        &mut self,
+        id: DialogId,
+        incoming: &Incoming,
+    ) -> Result<(Received, Option<SessionDescription>), Refusal> {
+        let Incoming { request, head, .. } = incoming;
+        let retry_after_s = self.random_s(0..=10);
+        let asked = self.read_asked(request)?;
+        let target = dialog::contact(request).map_err(|_| Refusal::bad_request("Malformed Contact"))?;
+        let offer = read_offer(request)?;
+        let invite = request.method == Method::Invite;
+        let dialog = self.dialogs.get(&id).ok_or_else(|| Refusal::new(481))?;
+        if invite || offer.is_some() {
+            match (&dialog.theirs, dialog.ours) {
+                // They ask again before we have answered; before the first 2xx that goes for every offer.
+                (Theirs::Received(_), _) => return Err(Refusal::new(500).with(Name::RetryAfter, retry_after_s)),
+                // Our own offer is still out (RFC 5407 §3.1.5), in a 2xx or in a refresh.
+                (Theirs::Answered(Answered { we_offered: true, .. }), _) | (_, Ours::Invite) => {
+                    return Err(Refusal::new(491));
+                }
+                (_, Ours::Update) if invite => return Err(Refusal::new(491)),
+                (Theirs::Idle | Theirs::Answered(_), Ours::Idle | Ours::Update) => {}
+            }
+        }
+        if self.servers.len() >= self.config.transactions_max + self.config.dialogs_max {
+            return Err(Refusal::new(500).with(Name::RetryAfter, retry_after_s));
+        }
+        let mut template = self.response_to(request, 200);
+        template.headers.copy(Name::RecordRoute, &request.headers);
+        let offered = offer.is_some();
+        let received =
+            Received { transaction: incoming.key, cseq: head.cseq.clone(), offered, asked, template, target };
+        Ok((received, offer))
+    }
+
+    /// ACK to a 2xx: RFC 3261 §13.3.1.4. One to anything else has been absorbed by its transaction, or is nobody's.
+    fn ack(&mut self, now: Instant, flow: Flow, request: &Request, head: &Head) {
+        let found = self.find_dialog(head);
+        let dialog = found.and_then(|id| self.dialogs.get_mut(&id));
+        let Some((dialog, answered)) =
+            dialog.and_then(|dialog| dialog.acknowledge(head.cseq.number).map(|answered| (dialog, answered)))
+        else {
+            self.stats.dropped += 1;
+            return;
+        };
+        let id = dialog.id;
+        dialog.learn(request, head, flow);
+        match &mut dialog.stage {
+            Stage::HangingUp { reason } => {
+                let reason = reason.take();
+                self.bye(now, id, reason);
+            }
+            Stage::Talking { canceled } => {
+                if *canceled == Canceled::Yes {
+                    *canceled = Canceled::ByeDueAt(now + self.config.timers.t2);
+                }
+                let answer = if answered.we_offered { read_offer(request).ok().flatten() } else { None };
+                if answered.we_offered && answered.first && answer.is_none() {
+                    self.end_with_bye(now, id, EndCause::AnswerMissing, None);
+                } else {
+                    self.event(Event::Acked { dialog: id, answer });
+                }
+            }
+            Stage::Ringing { .. } | Stage::Closing => {}
+        }
+        self.settle_dialog(id);
+    }
+
+    /// RFC 3261 §9.2. Always 200 if there is something to cancel, in time or not.
+    fn cancel(&mut self, now: Instant, incoming: &Incoming) {
+        let Incoming { request, head, .. } = incoming;
+        let key = self.keys.canceled(request, &head.via, &head.cseq);
+        let Some(Server { machine: ServerMachine::Invite(machine), dialog, .. }) = self.servers.get(&key) else {
+            return self.refuse(now, incoming, &Refusal::new(481));
+        };
+        let (in_time, id) = (machine.is_proceeding(), *dialog);
+        let mut response = self.response_to(request, 200);
+        let tag = id.map_or_else(|| self.keys.stateless_tag(key), |id| tag_of(id.0));
+        response.headers.set_to_tag(&tag);
+        self.answer(now, incoming, &response);
+        let Some((id, dialog)) = id.and_then(|id| self.dialogs.get_mut(&id).map(|dialog| (id, dialog))) else { return };
+        match &mut dialog.stage {
+            Stage::Ringing { .. } if in_time => self.give_up_ringing(now, id, request.headers.reason()),
+            // It crossed our 2xx to the call's INVITE: the caller will acknowledge and must hang up.
+            Stage::Talking { canceled } if matches!(dialog.theirs, Theirs::Answered(Answered { first: true, .. })) => {
+                *canceled = Canceled::Yes;
+            }
+            // A re-INVITE asks no human; its answer is as good as sent, and says how the media really is.
+            Stage::Ringing { .. } | Stage::Talking { .. } | Stage::HangingUp { .. } | Stage::Closing => {}
+        }
+    }
+
+    /// RFC 3261 §15.1.2.
+    fn byed(&mut self, now: Instant, id: DialogId, incoming: &Incoming) {
+        let reason = incoming.request.headers.reason();
+        let response = self.response_to(&incoming.request, 200);
+        self.answer(now, incoming, &response);
+        if self.ringing(id).is_some() {
+            return self.give_up_ringing(now, id, reason);
+        }
+        self.fail(now, id, 487, Reject::default());
+        self.tell_ended(id, EndCause::Bye, reason);
+        self.forget_dialog(id);
+    }
+
+    /// Digits by INFO; anything else in one is refused, an empty one is somebody's keep-alive (RFC 6086, row 42).
+    fn info(&mut self, now: Instant, id: DialogId, incoming: &Incoming) {
+        let request = &incoming.request;
+        let kind = request.headers.content_type().map(|kind| kind.essence);
+        let kind = match kind {
+            _ if request.body.is_empty() => None,
+            Some(kind) if ["application/dtmf-relay", "application/dtmf"].contains(&kind.as_str()) => Some(kind),
+            _ => return self.refuse(now, incoming, &Refusal::new(415).with(Name::Accept, ACCEPT_INFO)),
+        };
+        let response = self.response_to(request, 200);
+        self.answer(now, incoming, &response);
+        if let Some(content_type) = kind {
+            self.event(Event::Info { dialog: id, content_type, body: request.body.clone() });
+        }
+    }
+
+    /// RFC 3261 §11.2.
+    fn answer_options(&mut self, now: Instant, incoming: &Incoming) {
+        let mut response = self.response_to(&incoming.request, 200);
+        response.headers.set_to_tag(&self.keys.stateless_tag(incoming.key));
+        for (name, value) in [
+            (Name::Allow, ALLOW),
+            (Name::Accept, ACCEPT),
+            (Name::AcceptEncoding, "identity"),
+            (Name::AcceptLanguage, "en"),
+            (Name::Supported, SUPPORTED),
+        ] {
+            response.headers.push(name, value);
+        }
+        response.headers.push(Name::Contact, self.contact(incoming.flow, None));
+        self.answer(now, incoming, &response);
+    }
+
+    /// 487: the caller gave up, or the time to answer is over.
+    pub(super) fn give_up_ringing(&mut self, now: Instant, id: DialogId, reason: Option<Reason>) {
+        self.fail(now, id, 487, Reject::default());
+        self.forget_dialog(id);
+        self.event(Event::Canceled { dialog: id, reason });
+    }
+
+    /// RFC 3261 §13.3.1.4: the call exists but nobody is there to talk to.
+    pub(super) fn no_ack(&mut self, now: Instant, id: DialogId) {
+        let Some(dialog) = self.dialogs.get_mut(&id) else { return };
+        dialog.theirs = Theirs::Idle;
+        match &mut dialog.stage {
+            Stage::HangingUp { reason } => {
+                let reason = reason.take();
+                self.bye(now, id, reason);
+            }
+            _ => self.end_with_bye(now, id, EndCause::NoAck, None),
+        }
+    }
+
+    /// Sends a 1xx through its transaction.
+    pub(super) fn provisional(&mut self, now: Instant, id: DialogId, response: &Response) {
+        let Some((received, _)) = self.ringing(id) else { return };
+        let key = received.transaction;
+        let bytes = self.write_response(response);
+        self.drive_invite(now, key, invite_server::Input::Provisional(bytes));
+    }
+
+    /// Sends the 200 to their INVITE, re-INVITE or UPDATE that waits, and lets it take effect.
+    fn succeed(&mut self, now: Instant, id: DialogId, sdp: Option<Bytes>) {
+        let (ours_s, min_s) = (seconds(self.config.session_expires), self.session_min_s());
+        let Some(dialog) = self.dialogs.get_mut(&id) else { return };
+        let Some(mut received) = dialog.take_received() else { return };
+        let invite = received.cseq.method == Method::Invite;
+        let flow = dialog.flow;
+        let terms = received.asked.terms(ours_s, min_s);
+        let mut response = received.template.clone();
+        response.headers.push(Name::Allow, ALLOW);
+        response.headers.push(Name::Supported, SUPPORTED);
+        if let Some(Terms { expires, required }) = terms {
+            response.headers.push(Name::SessionExpires, expires.to_string());
+            if required {
+                response.headers.push(Name::Require, "timer");
+            }
+        }
+        self.add_contact(&mut response, flow);
+        set_sdp(&mut response, sdp.clone());
+        let bytes = self.write_response(&response);
+        let reply = self.servers.get(&received.transaction).map_or(flow, |server| server.reply);
+
+        let timers = self.config.timers;
+        let Some(dialog) = self.dialogs.get_mut(&id) else { return };
+        dialog.retarget(received.target.take());
+        dialog.described = sdp.or(dialog.described.take());
+        dialog.session = terms.map(|Terms { expires, .. }| {
+            SessionTimer::start(now, expires.seconds, expires.refresher == Some(Refresher::Uas))
+        });
+        if invite {
+            dialog.answered(now, &received, bytes.clone(), reply, timers);
+            if matches!(dialog.stage, Stage::Ringing { .. }) {
+                dialog.stage = Stage::Talking { canceled: Canceled::No };
+            }
+            self.drive_invite(now, received.transaction, invite_server::Input::Success(bytes));
+        } else {
+            self.drive_non_invite(now, received.transaction, non_invite_server::Input::Final(bytes));
+        }
+        self.settle_dialog(id);
+    }
+
+    /// Sends an error to their INVITE, re-INVITE or UPDATE that waits, if one does.
+    pub(super) fn fail(&mut self, now: Instant, id: DialogId, status: u16, reject: Reject) {
+        let Some(received) = self.dialogs.get_mut(&id).and_then(Dialog::take_received) else { return };
+        let mut response = received.template;
+        response.status = status;
+        response.reason = reason_phrase(status).to_owned();
+        response.headers.remove(Name::RecordRoute);
+        if let Some(after_s) = reject.retry_after_s {
+            response.headers.push(Name::RetryAfter, after_s.to_string());
+        }
+        if let Some((code, text)) = reject.warning {
+            let text = text.replace(['"', '\\'], "'");
+            response.headers.push(Name::Warning, format!("{code} {} \"{text}\"", self.config.server));
+        }
+        if let Some(reason) = reject.reason {
+            response.headers.push(Name::Reason, reason.to_string());
+        }
+        let bytes = self.write_response(&response);
+        match received.cseq.method {
+            Method::Invite => {
+                self.drive_invite(now, received.transaction, invite_server::Input::Failure(bytes));
+            }
+            _ => self.drive_non_invite(now, received.transaction, non_invite_server::Input::Final(bytes)),
+        }
+        self.settle_dialog(id);
+    }
+
+    fn refuse(&mut self, now: Instant, incoming: &Incoming, refusal: &Refusal) {
+        let response = self.refusal(incoming, refusal);
+        self.answer(now, incoming, &response);
+    }
+
+    /// 503 that costs no memory: a copy of the request gets a copy of it, its ACK meets nobody (RFC 3261 §8.2.7).
+    fn refuse_unremembered(&mut self, incoming: &Incoming) {
+        let response = self.refusal(incoming, &Refusal::new(503).with(Name::RetryAfter, self.config.retry_after_s));
+        self.send_response(incoming.reply, &response);
+    }
+
+    fn refusal(&self, incoming: &Incoming, refusal: &Refusal) -> Response {
+        let mut response = self.response_to(&incoming.request, refusal.status);
+        refusal.reason.clone_into(&mut response.reason);
+        response.headers.set_to_tag(&self.keys.stateless_tag(incoming.key));
+        for (name, value) in &refusal.headers {
+            response.headers.push(*name, value);
+        }
+        response
+    }
+
+    /// Sends the final answer to a request that has no transaction yet, and remembers it for copies of the request
+    /// while there is room to.
+    fn answer(&mut self, now: Instant, incoming: &Incoming, response: &Response) {
+        let Incoming { request, head, reply, key, .. } = incoming;
+        let bytes = self.write_response(response);
+        if self.servers.len() >= self.config.transactions_max {
+            self.stats.refused_overload += 1;
+            return self.send(*reply, bytes);
+        }
+        let (reliable, timers) = (reply.transport.is_reliable(), self.config.timers);
+        if request.method == Method::Invite {
+            let machine = ServerMachine::Invite(InviteServer::new(reliable, timers));
+            self.remember(*key, *reply, Some(head), None, machine);
+            self.drive_invite(now, *key, invite_server::Input::Failure(bytes));
+        } else {
+            let machine = ServerMachine::NonInvite(NonInviteServer::new(reliable, timers));
+            self.remember(*key, *reply, Some(head), None, machine);
+            self.drive_non_invite(now, *key, non_invite_server::Input::Final(bytes));
+        }
+    }
+
+    fn remember(
+        &mut self,
+        key: Key,
+        reply: Flow,
+        head: Option<&Head>,
+        dialog: Option<DialogId>,
+        machine: ServerMachine,
+    ) {
+        let merge = head.filter(|head| head.to_tag.is_none()).map(|head| self.merge_key(head));
+        // A merged request's own transaction does not hide the one it merged with.
+        let merge = merge.filter(|merge| !self.merges.contains_key(merge));
+        if let Some(merge) = merge {
+            self.merges.insert(merge, key);
+        }
+        self.servers.insert(key, Server { machine, reply, merge, dialog });
+    }
+
+    fn merge_key(&self, head: &Head) -> Key {
+        self.keys.merge(head.from_tag.as_deref(), &head.call_id, &head.cseq)
+    }
+
+    /// Whether a new call would break a bound.
+    fn is_full(&self) -> bool {
+        self.servers.len() >= self.config.transactions_max
+            || self.dialogs.len() >= self.config.dialogs_max
+            || self.unacked.len() >= self.config.unacked_max
+    }
+
+    /// The dialog a request is in: by our tag, their tag and the Call-ID (RFC 3261 §12.2.2).
+    fn find_dialog(&self, head: &Head) -> Option<DialogId> {
+        let id = dialog_of(head.to_tag.as_deref()?)?;
+        let dialog = self.dialogs.get(&id)?;
+        (dialog.call_id == head.call_id && dialog.remote_tag == head.from_tag).then_some(id)
+    }
+
+    /// The INVITE of a call that nobody has answered yet, and its flow.
+    fn ringing(&self, id: DialogId) -> Option<(&Received, Flow)> {
+        match self.dialogs.get(&id)? {
+            Dialog { stage: Stage::Ringing { .. }, theirs: Theirs::Received(received), flow, .. } => {
+                Some((received, *flow))
+            }
+            _ => None,
+        }
+    }
+
+    fn renegotiating(&self, id: DialogId) -> bool {
+        self.dialogs.get(&id).is_some_and(|dialog| {
+            matches!(dialog.stage, Stage::Talking { .. }) && matches!(dialog.theirs, Theirs::Received(_))
+        })
+    }
+
+    fn read_asked(&self, request: &Request) -> Result<Asked, Refusal> {
+        let min_s = self.session_min_s();
+        Asked::of(&request.headers, min_s).map_err(|error| error.refusal(min_s))
+    }
+
+    fn session_min_s(&self) -> u32 {
+        seconds(self.config.session_expires_min).max(SESSION_EXPIRES_MIN_S)
+    }
+
+    fn response_to(&self, request: &Request, status: u16) -> Response {
+        let mut response = Response::to(request, status);
+        response.headers.push(Name::Server, &self.config.server);
+        response
+    }
+
+    /// Contact, with the user they called us by.
+    fn add_contact(&self, response: &mut Response, flow: Flow) {
+        let to = response.headers.to().ok();
+        let user = to.as_ref().and_then(|to| to.uri.sip()).and_then(|uri| uri.user.as_deref());
+        let contact = self.contact(flow, user);
+        response.headers.push(Name::Contact, contact);
+    }
+}
+
+/// The offer (or answer) in a request; an unreadable one is the sender's fault.
+fn read_offer(request: &Request) -> Result<Option<SessionDescription>, Refusal> {
+    match body::session_description(&request.headers, &request.body)? {
+        None => Ok(None),
+        Some(text) => match SessionDescription::parse(&text) {
+            Ok(description) => Ok(Some(description)),
+            Err(_) => Err(Refusal::bad_request("Malformed session description")),
+        },
+    }
+}
+
+fn set_sdp(response: &mut Response, sdp: Option<Bytes>) {
+    if let Some(sdp) = sdp {
+        response.headers.push(Name::ContentType, "application/sdp");
+        response.body = sdp;
+    }
+}
+
+fn seconds(span: Duration) -> u32 {
+    u32::try_from(span.as_secs()).unwrap_or(u32::MAX)
+}
+
+/// Headers of an INVITE, which its dialog keeps in part. Even with an Identity a fourth of this is much.
+const HEADERS_BYTES_MAX: usize = 16 * 1024;
+/// RFC 4028 §5.
+const SESSION_EXPIRES_MIN_S: u32 = 90;
