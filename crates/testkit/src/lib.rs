@@ -6,6 +6,8 @@
 pub mod application;
 pub mod chirp;
 pub mod hearing;
+pub mod histogram;
+pub mod load;
 pub mod pcmu;
 pub mod phone;
 pub mod process;
