@@ -1,1 +1,36 @@
-//! Partyline: Twilio's wire: REST.
+//! Twilio's wire: REST.
+//!
+//! The only place that spells Twilio's parameter names, JSON keys, dates and error codes (rest-voice §1–§5). Reads
+//! come from the store, changes go to the switch through the [`Switchboard`]; nothing is decided here but what a
+//! request means. Where to start reading: `router.rs`, all routes on one page.
+//!
+//! ```text
+//! Listener ─▶ front_door (admit, path, auth) ─▶ router ─▶ calls, conferences, participants, accounts
+//!                                                              │ GET ─▶ store     POST, DELETE ─▶ switch
+//! ```
+
+mod accounts;
+mod api;
+mod auth;
+mod calls;
+mod conferences;
+mod date;
+mod form;
+mod front_door;
+mod health;
+mod json;
+mod listener;
+mod metrics;
+mod paging;
+mod parameters;
+mod participants;
+mod problem;
+mod request_line;
+mod router;
+mod switchboard;
+
+pub use api::{Api, Config};
+pub use listener::serve;
+pub use metrics::{Metric, MetricKind};
+pub use router::router;
+pub use switchboard::Switchboard;

@@ -56,6 +56,15 @@ impl Store {
             .page(page, &self.readers, decode)
             .await
     }
+
+    /// Where the conference of that SID stands in the list, so that a page can start from it.
+    pub async fn conference_seq(&self, account: AccountSid, sid: ConferenceSid) -> Result<Option<i64>, StoreError> {
+        Select::new("SELECT seq FROM conferences WHERE")
+            .push(" account_sid = ", account.to_string())
+            .push(" AND sid = ", sid.to_string())
+            .first(&self.readers, |row| number(row, "seq"))
+            .await
+    }
 }
 
 /// Writes the conference as it is now.

@@ -1,0 +1,128 @@
+//! What every request may use: the store, the switch, the clock.
+
+use std::sync::Mutex;
+use std::time::Duration;
+
+use model::{RequestSid, Timestamp};
+use rand::rngs::StdRng;
+use rand::{RngExt as _, SeedableRng as _};
+use store::Store;
+use switch::{Answer, Command};
+use tokio::sync::{Semaphore, SemaphorePermit};
+
+use crate::metrics::{Metric, Requests};
+use crate::problem::Problem;
+use crate::switchboard::{AnySwitchboard, Switchboard};
+
+/// Bounds of the HTTP side.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Config {
+    /// Longest request body, in bytes; a longer one is answered with 413.
+    pub body_bytes_max: usize,
+    /// Requests worked on at once; one more is answered with 429.
+    pub requests_max: usize,
+    /// Connections open at once; one more waits to be accepted.
+    pub connections_max: usize,
+    /// How long a client may take to send the head of a request.
+    pub head_timeout: Duration,
+    /// How long the switch may take to answer; then the request is answered with 503.
+    pub switch_timeout: Duration,
+}
+
+impl Default for Config {
+    fn default() -> Self {
+        Self {
+            body_bytes_max: 64 * 1024,
+            requests_max: 256,
+            connections_max: 1024,
+            head_timeout: Duration::from_secs(30),
+            switch_timeout: Duration::from_secs(10),
+        }
+    }
+}
+
+/// The application programming interface: what requests share.
+pub struct Api {
+    pub(crate) config: Config,
+    pub(crate) store: Store,
+    pub(crate) requests: Requests,
+    switchboard: Box<dyn AnySwitchboard>,
+    clock: Box<dyn Fn() -> Timestamp + Send + Sync>,
+    metrics: Box<dyn Fn() -> Vec<Metric> + Send + Sync>,
+    ready: Box<dyn Fn() -> bool + Send + Sync>,
+    request_sids: Mutex<StdRng>,
+    admission: Semaphore,
+}
+
+impl Api {
+    /// An API over that store and switch. `clock` tells the time of day, `seed` makes request SIDs.
+    pub fn new(
+        config: Config,
+        store: Store,
+        switchboard: impl Switchboard,
+        clock: impl Fn() -> Timestamp + Send + Sync + 'static,
+        seed: u64,
+    ) -> Self {
+        Self {
+            admission: Semaphore::new(config.requests_max),
+            config,
+            store,
+            requests: Requests::default(),
+            switchboard: Box::new(switchboard),
+            clock: Box::new(clock),
+            metrics: Box::new(Vec::new),
+            ready: Box::new(|| true),
+            request_sids: Mutex::new(StdRng::seed_from_u64(seed)),
+        }
+    }
+
+    /// Shows these numbers, too, under `/metrics`.
+    #[must_use]
+    pub fn with_metrics(mut self, metrics: impl Fn() -> Vec<Metric> + Send + Sync + 'static) -> Self {
+        self.metrics = Box::new(metrics);
+        self
+    }
+
+    /// Answers `/readyz` with what this says: false while starting and draining.
+    #[must_use]
+    pub fn with_readiness(mut self, ready: impl Fn() -> bool + Send + Sync + 'static) -> Self {
+        self.ready = Box::new(ready);
+        self
+    }
+
+    /// The switch's answer to a command.
+    pub(crate) async fn command(&self, command: Command) -> Result<Answer, Problem> {
+        match tokio::time::timeout(self.config.switch_timeout, self.switchboard.send(command)).await {
+            Ok(answer) => answer.map_err(Problem::Refused),
+            Err(_) => {
+                tracing::error!(timeout = ?self.config.switch_timeout, "the switch did not answer");
+                Err(Problem::Unavailable)
+            }
+        }
+    }
+
+    pub(crate) fn now(&self) -> Timestamp {
+        (self.clock)()
+    }
+
+    pub(crate) fn ready(&self) -> bool {
+        (self.ready)()
+    }
+
+    pub(crate) fn metrics(&self) -> Vec<Metric> {
+        let mut metrics = (self.metrics)();
+        metrics.extend(self.requests.metrics());
+        metrics
+    }
+
+    /// A place among the requests worked on, if there is one.
+    pub(crate) fn admit(&self) -> Result<SemaphorePermit<'_>, Problem> {
+        self.admission.try_acquire().map_err(|_| Problem::TooManyRequests)
+    }
+
+    /// A name for one request.
+    pub(crate) fn request_sid(&self) -> RequestSid {
+        let mut rng = self.request_sids.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
+        RequestSid::from_bits(rng.random())
+    }
+}

@@ -1,0 +1,81 @@
+//! Authentication: HTTP Basic with `AccountSid:AuthToken` (rest-voice §1.8).
+
+use axum::http::{HeaderMap, header};
+use base64::Engine as _;
+use base64::alphabet;
+use base64::engine::{DecodePaddingMode, GeneralPurpose, GeneralPurposeConfig};
+use model::{Account, AccountSid, AccountStatus};
+use subtle::ConstantTimeEq as _;
+
+use crate::api::Api;
+use crate::json::VERSION_PATH;
+use crate::problem::Problem;
+
+/// The account a request acts as.
+#[derive(Clone)]
+pub(crate) struct Caller(pub(crate) Account);
+
+impl Caller {
+    /// Its SID.
+    pub(crate) fn sid(&self) -> AccountSid {
+        self.0.sid
+    }
+}
+
+/// Who may ask for `path` with these headers: the account the path names, if the credentials are its own or its
+/// owner's; the credentials' account where the path names none.
+pub(crate) async fn authenticate(api: &Api, headers: &HeaderMap, path: &str) -> Result<Caller, Problem> {
+    let (sid, token) = credentials(headers)?;
+    let account = api.store.account(sid).await?;
+    // An unknown account takes as long as a wrong token.
+    let expected = account.as_ref().map_or("", |account| &account.auth_token);
+    let matches: bool = expected.as_bytes().ct_eq(token.as_bytes()).into();
+    let account = account.filter(|_| matches && !token.is_empty());
+    let account = account.ok_or(Problem::Unauthenticated { detail: "The credentials are not valid" })?;
+    active(&account)?;
+
+    let Some(named) = account_in(path) else { return Ok(Caller(account)) };
+    let named: AccountSid = named.parse().map_err(|_| Problem::NotFound)?;
+    if named == account.sid {
+        return Ok(Caller(account));
+    }
+    let named = api.store.account(named).await?.filter(|named| named.owner_account_sid == account.sid);
+    let named = named.ok_or(Problem::NotFound)?;
+    active(&named)?;
+    Ok(Caller(named))
+}
+
+fn active(account: &Account) -> Result<(), Problem> {
+    match account.status {
+        AccountStatus::Active => Ok(()),
+        AccountStatus::Suspended | AccountStatus::Closed => Err(Problem::AccountInactive),
+    }
+}
+
+/// What follows `/2010-04-01/Accounts/` up to the next slash.
+fn account_in(path: &str) -> Option<&str> {
+    path.strip_prefix(VERSION_PATH)?.strip_prefix("/Accounts/")?.split('/').next()
+}
+
+fn credentials(headers: &HeaderMap) -> Result<(AccountSid, String), Problem> {
+    let mut values = headers.get_all(header::AUTHORIZATION).iter();
+    let value = values.next().ok_or(Problem::Unauthenticated { detail: "The request has no credentials" })?;
+    let malformed = Problem::Unauthenticated { detail: "The credentials are not Basic AccountSid:AuthToken" };
+    if values.next().is_some() {
+        return Err(malformed);
+    }
+    let parse = || {
+        let (scheme, encoded) = value.to_str().ok()?.trim().split_once(' ')?;
+        let decoded = BASE64.decode(encoded.trim()).ok().filter(|_| scheme.eq_ignore_ascii_case("Basic"))?;
+        let decoded = String::from_utf8(decoded).ok()?;
+        let (user, password) = decoded.split_once(':')?;
+        Some((user.parse().ok()?, password.to_owned()))
+    };
+    parse().ok_or(malformed)
+}
+
+/// Clients differ on whether Basic credentials are padded.
+const BASE64: GeneralPurpose = GeneralPurpose::new(
+    &alphabet::STANDARD,
+    GeneralPurposeConfig::new().with_decode_padding_mode(DecodePaddingMode::Indifferent),
+);

@@ -1,0 +1,260 @@
+//! Calls (rest-voice §3).
+
+use std::sync::Arc;
+
+use axum::Extension;
+use axum::extract::{Path, State};
+use axum::http::StatusCode;
+use axum::response::{IntoResponse as _, Response};
+use model::{Call, CallSid, CallStatus};
+use serde::Serialize;
+use serde_json::{Map, Value};
+use store::CallFilter;
+use switch::{Answer, CallEnd, Command, Refusal};
+
+use crate::api::Api;
+use crate::auth::Caller;
+use crate::date::rfc2822;
+use crate::json::{self, API_VERSION, account_path};
+use crate::paging::Paging;
+use crate::parameters::{Parameters, absolute, audio_method};
+use crate::problem::Problem;
+
+/// `GET /Calls.json`
+pub(crate) async fn list(
+    State(api): State<Arc<Api>>,
+    Extension(caller): Extension<Caller>,
+    parameters: Parameters,
+) -> Result<Response, Problem> {
+    let filter = CallFilter {
+        to: parameters.filled("To").map(address),
+        from: parameters.filled("From").map(address),
+        parent_call_sid: parameters.call_sid("ParentCallSid")?,
+        status: parameters.word_filter("Status", "a status of a call")?,
+        started: parameters.span(["StartTime", "StartTime<", "StartTime>"])?,
+        ended: parameters.span(["EndTime", "EndTime<", "EndTime>"])?,
+    };
+    let paging = Paging::read(&parameters)?;
+    let page = paging.page(|sid| api.store.call_seq(caller.sid(), sid)).await?;
+    let rows = api.store.calls(caller.sid(), &filter, page).await?;
+    let path = format!("{}/Calls", account_path(caller.sid()));
+    Ok(paging.answer("calls", &path, &rows, |call| call.sid.to_string(), CallJson::of))
+}
+
+/// `POST /Calls.json`: this build places no calls, so nothing is reachable.
+pub(crate) async fn create(parameters: Parameters) -> Result<Response, Problem> {
+    let to = parameters.filled("To").ok_or(Problem::ToMissing)?;
+    parameters.filled("From").ok_or(Problem::FromMissing)?;
+    if !["Url", "Twiml", "ApplicationSid"].iter().any(|name| parameters.filled(name).is_some()) {
+        return Err(Problem::UrlMissing);
+    }
+    check_document(&parameters)?;
+    Err(Problem::NoRoute { to: to.to_owned() })
+}
+
+/// `GET /Calls/{CA}.json`
+pub(crate) async fn fetch(
+    State(api): State<Arc<Api>>,
+    Extension(caller): Extension<Caller>,
+    Path((_, call)): Path<(String, String)>,
+) -> Result<Response, Problem> {
+    Ok(json::ok(&CallJson::of(&stored(&api, &caller, &call).await?)))
+}
+
+/// `POST /Calls/{CA}.json`: ends the call. A new document cannot be run by this build.
+pub(crate) async fn update(
+    State(api): State<Arc<Api>>,
+    Extension(caller): Extension<Caller>,
+    Path((_, call)): Path<(String, String)>,
+    parameters: Parameters,
+) -> Result<Response, Problem> {
+    check_document(&parameters)?;
+    let end = match parameters.get("Status") {
+        None => None,
+        Some("completed") => Some(CallEnd::Completed),
+        Some("canceled") => Some(CallEnd::Canceled),
+        Some(_) => return Err(Problem::Parameter { name: "Status", expected: "completed or canceled" }),
+    };
+    let call = stored(&api, &caller, &call).await?;
+    if ["Url", "Twiml"].iter().any(|name| parameters.filled(name).is_some()) {
+        return Err(match call.status {
+            CallStatus::InProgress => Problem::DocumentsNotRun,
+            _ => Problem::NotInProgress,
+        });
+    }
+    let Some(end) = end else { return Ok(json::ok(&CallJson::of(&call))) };
+    let command = Command::UpdateCall { account: caller.sid(), call: call.sid, end: Some(end) };
+    match api.command(command).await {
+        Ok(Answer::Call(call)) => Ok(json::ok(&CallJson::of(&call))),
+        Ok(other) => Err(Problem::mismatch(&other)),
+        // Over by now, and what is over stays as it is.
+        Err(Problem::Refused(Refusal::CallNotFound)) => {
+            Ok(json::ok(&CallJson::of(&stored(&api, &caller, &call.sid.to_string()).await?)))
+        }
+        Err(problem) => Err(problem),
+    }
+}
+
+/// `DELETE /Calls/{CA}.json`: forgets a call that is over.
+pub(crate) async fn delete(
+    State(api): State<Arc<Api>>,
+    Extension(caller): Extension<Caller>,
+    Path((_, call)): Path<(String, String)>,
+) -> Result<Response, Problem> {
+    let call = stored(&api, &caller, &call).await?;
+    if !call.status.is_final() {
+        return Err(Problem::CallNotOver);
+    }
+    match api.store.delete_call(caller.sid(), call.sid, api.now()).await? {
+        true => Ok(StatusCode::NO_CONTENT.into_response()),
+        false => Err(Problem::NotFound), // somebody else was quicker
+    }
+}
+
+async fn stored(api: &Api, caller: &Caller, sid: &str) -> Result<Call, Problem> {
+    let sid: CallSid = sid.parse().map_err(|_| Problem::NotFound)?;
+    api.store.call(caller.sid(), sid).await?.ok_or(Problem::NotFound)
+}
+
+/// What says which document to run, how to get it and whom to tell.
+fn check_document(parameters: &Parameters) -> Result<(), Problem> {
+    for (name, is_valid, problem) in [
+        ("Url", is_url as fn(&str) -> bool, Problem::UrlMalformed),
+        ("Method", is_method, Problem::MethodUnknown),
+        ("StatusCallback", is_url, Problem::StatusCallbackMalformed),
+    ] {
+        if parameters.filled(name).is_some_and(|value| !is_valid(value)) {
+            return Err(problem);
+        }
+    }
+    Ok(())
+}
+
+fn is_url(text: &str) -> bool {
+    absolute(text).is_some()
+}
+
+fn is_method(text: &str) -> bool {
+    audio_method(text).is_some()
+}
+
+/// A number is compared without the punctuation that people write it with (rest-voice §1.10).
+fn address(text: &str) -> String {
+    let digits: String = text.chars().filter(|c| !matches!(c, ' ' | '-' | '.' | '(' | ')')).collect();
+    let is_number = digits.strip_prefix('+').unwrap_or(&digits).bytes().all(|b| b.is_ascii_digit());
+    if is_number { digits } else { text.to_owned() }
+}
+
+#[derive(Serialize)]
+struct CallJson {
+    sid: String,
+    account_sid: String,
+    parent_call_sid: Option<String>,
+    to: String,
+    to_formatted: String,
+    from: String,
+    from_formatted: String,
+    phone_number_sid: Option<String>,
+    status: &'static str,
+    start_time: Option<String>,
+    end_time: Option<String>,
+    duration: Option<String>,
+    price: Option<String>,
+    price_unit: &'static str,
+    direction: &'static str,
+    answered_by: Option<String>,
+    api_version: &'static str,
+    forwarded_from: Option<String>,
+    group_sid: Option<String>,
+    caller_name: Option<String>,
+    queue_time: &'static str,
+    trunk_sid: Option<String>,
+    date_created: String,
+    date_updated: String,
+    uri: String,
+    subresource_uris: Map<String, Value>,
+}
+
+impl CallJson {
+    fn of(call: &Call) -> Self {
+        let path = format!("{}/Calls/{}", account_path(call.account_sid), call.sid);
+        let talked = call.answered.zip(call.ended).map(|(answered, ended)| ended.since(answered).as_secs());
+        Self {
+            sid: call.sid.to_string(),
+            account_sid: call.account_sid.to_string(),
+            parent_call_sid: call.parent_call_sid.map(|sid| sid.to_string()),
+            to: call.to.clone(),
+            to_formatted: formatted(&call.to),
+            from: call.from.clone(),
+            from_formatted: formatted(&call.from),
+            phone_number_sid: None,
+            status: call.status.as_str(),
+            start_time: call.started.map(rfc2822),
+            end_time: call.ended.map(rfc2822),
+            duration: talked.map(|seconds| seconds.to_string()),
+            price: None, // nobody sells these calls
+            price_unit: "USD",
+            direction: call.direction.as_str(),
+            answered_by: None,
+            api_version: API_VERSION,
+            forwarded_from: None,
+            group_sid: None,
+            caller_name: call.caller_name.clone(),
+            queue_time: "0",
+            trunk_sid: None,
+            date_created: rfc2822(call.created),
+            date_updated: rfc2822(call.updated),
+            subresource_uris: SUBRESOURCES
+                .iter()
+                .map(|(name, file)| ((*name).to_owned(), format!("{path}/{file}.json").into()))
+                .collect(),
+            uri: format!("{path}.json"),
+        }
+    }
+}
+
+/// `(500) 555-0006` for a number of North America, anything else as it is.
+fn formatted(address: &str) -> String {
+    let national = address.strip_prefix("+1").filter(|n| n.len() == 10 && n.bytes().all(|b| b.is_ascii_digit()));
+    match national {
+        Some(number) => format!("({}) {}-{}", &number[..3], &number[3..6], &number[6..]),
+        None => address.to_owned(),
+    }
+}
+
+const SUBRESOURCES: &[(&str, &str)] = &[
+    ("events", "Events"),
+    ("notifications", "Notifications"),
+    ("payments", "Payments"),
+    ("recordings", "Recordings"),
+    ("siprec", "Siprec"),
+    ("streams", "Streams"),
+    ("transcriptions", "Transcriptions"),
+    ("user_defined_message_subscriptions", "UserDefinedMessageSubscriptions"),
+    ("user_defined_messages", "UserDefinedMessages"),
+];
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn numbers_are_shown_and_compared_as_people_write_them() {
+        for (case, text, want) in [
+            ("North America", "+15005550006", "(500) 555-0006"),
+            ("elsewhere", "+442071838750", "+442071838750"),
+            ("one digit short", "+1500555000", "+1500555000"),
+            ("a SIP address", "sip:standup@bridge.test", "sip:standup@bridge.test"),
+            ("not ASCII", "+1５00555000", "+1５00555000"),
+        ] {
+            assert_eq!(formatted(text), want, "{case}");
+        }
+        for (text, want) in [
+            ("+1 (500) 555-0006", "+15005550006"),
+            ("500.555.0006", "5005550006"),
+            ("sip:a-b.c@bridge.test", "sip:a-b.c@bridge.test"),
+        ] {
+            assert_eq!(address(text), want);
+        }
+    }
+}

@@ -1,0 +1,98 @@
+//! The front door: what every request goes through before it is routed, and every answer on its way out.
+
+use std::sync::Arc;
+use std::time::Instant;
+
+use axum::Router;
+use axum::extract::Request;
+use axum::http::uri::PathAndQuery;
+use axum::http::{HeaderName, HeaderValue, Method, Uri, header};
+use axum::response::{IntoResponse as _, Response};
+use tower::ServiceExt as _;
+
+use crate::api::Api;
+use crate::auth::authenticate;
+use crate::form::is_decodable_path;
+use crate::json::VERSION_PATH;
+use crate::problem::Problem;
+
+/// Answers one request.
+pub(crate) async fn enter(api: Arc<Api>, routes: Router, request: Request) -> Response {
+    let arrived = Instant::now();
+    let request_sid = api.request_sid();
+    let (method, path) = (request.method().clone(), resource_path(request.uri().path()).to_owned());
+
+    let answer = pass(&api, routes, request).await.unwrap_or_else(Problem::into_response);
+    let mut answer = match answer.extensions().get::<Problem>() {
+        Some(problem) => with_headers_of(&answer, problem.answer(&path)),
+        None => answer,
+    };
+
+    let headers = answer.headers_mut();
+    headers.insert(header::ACCESS_CONTROL_ALLOW_ORIGIN, HeaderValue::from_static("*"));
+    let value = HeaderValue::try_from(request_sid.to_string()).expect("a SID is letters and digits");
+    headers.insert(REQUEST_ID, value);
+    let status = answer.status();
+    api.requests.count(status);
+    // Neither query nor headers: what is secret is there.
+    tracing::debug!(%request_sid, %method, path, status = status.as_u16(), elapsed = ?arrived.elapsed(), "request");
+    answer
+}
+
+async fn pass(api: &Api, routes: Router, mut request: Request) -> Result<Response, Problem> {
+    // Probes and pages about ourselves need no place, no account and no normal form.
+    let Some(rest) = request.uri().path().strip_prefix(VERSION_PATH).filter(|rest| rest.starts_with('/')) else {
+        return Ok(route(routes, request).await);
+    };
+    let _place = api.admit()?;
+    if !is_decodable_path(rest) {
+        return Err(Problem::MalformedForm { why: "the path is not percent-encoded UTF-8" });
+    }
+    let path = resource_path(request.uri().path()).to_owned();
+    let caller = authenticate(api, request.headers(), &path).await?;
+    if path.ends_with(".xml") || path.ends_with(".csv") {
+        return Err(Problem::NotFound); // JSON is all we speak
+    }
+    if request.method() == Method::HEAD {
+        return Err(Problem::MethodNotAllowed); // would be routed as GET
+    }
+    *request.uri_mut() = with_path(request.uri(), &path)?;
+    request.extensions_mut().insert(caller);
+    Ok(route(routes, request).await)
+}
+
+async fn route(routes: Router, request: Request) -> Response {
+    match routes.oneshot(request).await {
+        Ok(answer) => answer,
+        Err(infallible) => match infallible {},
+    }
+}
+
+/// The path that names the resource: without a trailing slash and without `.json` (rest-voice §1.1).
+fn resource_path(path: &str) -> &str {
+    if !path.starts_with(VERSION_PATH) {
+        return path;
+    }
+    let path = path.strip_suffix('/').unwrap_or(path);
+    path.strip_suffix(".json").unwrap_or(path)
+}
+
+fn with_path(uri: &Uri, path: &str) -> Result<Uri, Problem> {
+    let path_and_query = match uri.query() {
+        Some(query) => format!("{path}?{query}"),
+        None => path.to_owned(),
+    };
+    let mut parts = uri.clone().into_parts();
+    parts.path_and_query = Some(PathAndQuery::try_from(path_and_query).map_err(|_| Problem::NotFound)?);
+    Uri::from_parts(parts).map_err(|_| Problem::NotFound)
+}
+
+/// Keeps what the router said besides, such as the verbs it would have allowed.
+fn with_headers_of(from: &Response, mut answer: Response) -> Response {
+    if let Some(allow) = from.headers().get(header::ALLOW) {
+        answer.headers_mut().insert(header::ALLOW, allow.clone());
+    }
+    answer
+}
+
+const REQUEST_ID: HeaderName = HeaderName::from_static("twilio-request-id");

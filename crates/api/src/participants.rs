@@ -1,0 +1,167 @@
+//! Participants (rest-voice §5): who hears whom in a conference.
+
+use std::sync::Arc;
+
+use axum::Extension;
+use axum::extract::{Path, State};
+use axum::http::StatusCode;
+use axum::response::{IntoResponse as _, Response};
+use model::Participant;
+use serde::Serialize;
+use store::ParticipantFilter;
+use switch::{Answer, AudioMethod, Command, ParticipantChange, ParticipantRef};
+
+use crate::api::Api;
+use crate::auth::Caller;
+use crate::conferences;
+use crate::date::rfc2822;
+use crate::json::{self, account_path};
+use crate::paging::Paging;
+use crate::parameters::Parameters;
+use crate::problem::Problem;
+
+/// `GET /Conferences/{CF}/Participants.json`: those who have not left.
+pub(crate) async fn list(
+    State(api): State<Arc<Api>>,
+    Extension(caller): Extension<Caller>,
+    Path((_, conference)): Path<(String, String)>,
+    parameters: Parameters,
+) -> Result<Response, Problem> {
+    let filter = ParticipantFilter {
+        muted: parameters.is_true("Muted"),
+        hold: parameters.is_true("Hold"),
+        coaching: parameters.flag("Coaching")?,
+    };
+    let paging = Paging::read(&parameters)?;
+    let conference = conferences::stored(&api, &caller, &conference).await?.sid;
+    let page = paging.page(|sid| api.store.participant_seq(caller.sid(), conference, sid)).await?;
+    let rows = api.store.participants(caller.sid(), conference, &filter, page).await?;
+    let path = format!("{}/Conferences/{conference}/Participants", account_path(caller.sid()));
+    let sid = |participant: &Participant| participant.call_sid.to_string();
+    Ok(paging.answer("participants", &path, &rows, sid, ParticipantJson::of))
+}
+
+/// `POST /Conferences/{CF}/Participants.json`: this build places no calls, so nobody is reachable.
+pub(crate) async fn create(parameters: Parameters) -> Result<Response, Problem> {
+    let to = parameters.filled("To").ok_or(Problem::ToMissing)?;
+    parameters.filled("From").ok_or(Problem::FromMissing)?;
+    Err(Problem::NoRoute { to: to.to_owned() })
+}
+
+/// `GET /Conferences/{CF}/Participants/{CA or label}.json`
+pub(crate) async fn fetch(
+    State(api): State<Arc<Api>>,
+    Extension(caller): Extension<Caller>,
+    Path((_, conference, participant)): Path<(String, String, String)>,
+) -> Result<Response, Problem> {
+    let conference = conferences::stored(&api, &caller, &conference).await?.sid;
+    let participant = match named(&participant) {
+        ParticipantRef::Call(call) => api.store.participant(caller.sid(), conference, call).await?,
+        ParticipantRef::Label(label) => api.store.participant_labelled(caller.sid(), conference, &label).await?,
+    };
+    Ok(json::ok(&ParticipantJson::of(&participant.ok_or(Problem::NotFound)?)))
+}
+
+/// `POST /Conferences/{CF}/Participants/{CA or label}.json`
+pub(crate) async fn update(
+    State(api): State<Arc<Api>>,
+    Extension(caller): Extension<Caller>,
+    Path((_, conference, participant)): Path<(String, String, String)>,
+    parameters: Parameters,
+) -> Result<Response, Problem> {
+    let command = Command::UpdateParticipant {
+        account: caller.sid(),
+        conference: conferences::named(&conference),
+        participant: named(&participant),
+        change: change(&parameters)?,
+    };
+    match api.command(command).await? {
+        Answer::Participant(participant) => Ok(json::ok(&ParticipantJson::of(&participant))),
+        other => Err(Problem::mismatch(&other)),
+    }
+}
+
+/// `DELETE /Conferences/{CF}/Participants/{CA or label}.json`
+pub(crate) async fn remove(
+    State(api): State<Arc<Api>>,
+    Extension(caller): Extension<Caller>,
+    Path((_, conference, participant)): Path<(String, String, String)>,
+) -> Result<Response, Problem> {
+    let command = Command::RemoveParticipant {
+        account: caller.sid(),
+        conference: conferences::named(&conference),
+        participant: named(&participant),
+    };
+    match api.command(command).await? {
+        Answer::Removed => Ok(StatusCode::NO_CONTENT.into_response()),
+        other => Err(Problem::mismatch(&other)),
+    }
+}
+
+/// The update parameters, one a line. What depends on the state of the room is the switch's to refuse.
+fn change(parameters: &Parameters) -> Result<ParticipantChange, Problem> {
+    Ok(ParticipantChange {
+        muted: parameters.is_true("Muted"),
+        hold: parameters.is_true("Hold"),
+        hold_audio: parameters.audio("HoldUrl", "HoldMethod", AudioMethod::Get)?,
+        announce: parameters
+            .audio("AnnounceUrl", "AnnounceMethod", AudioMethod::Post)?
+            .filter(|audio| !audio.url.is_empty()),
+        wait_audio: parameters.audio("WaitUrl", "WaitMethod", AudioMethod::Post)?,
+        beep_on_exit: parameters.flag("BeepOnExit")?,
+        end_conference_on_exit: parameters.flag("EndConferenceOnExit")?,
+        coaching: parameters.flag("Coaching")?,
+        call_sid_to_coach: parameters
+            .filled("CallSidToCoach")
+            .map(|sid| sid.parse().map_err(|_| Problem::CoachTargetMalformed))
+            .transpose()?,
+    })
+}
+
+/// What a path calls a participant by.
+fn named(name: &str) -> ParticipantRef {
+    name.parse().map_or_else(|_| ParticipantRef::Label(name.to_owned()), ParticipantRef::Call)
+}
+
+#[derive(Serialize)]
+struct ParticipantJson {
+    account_sid: String,
+    call_sid: String,
+    label: Option<String>,
+    conference_sid: String,
+    call_sid_to_coach: Option<String>,
+    coaching: bool,
+    muted: bool,
+    hold: bool,
+    start_conference_on_enter: bool,
+    end_conference_on_exit: bool,
+    status: &'static str,
+    queue_time: Option<String>,
+    date_created: String,
+    date_updated: String,
+    uri: String,
+}
+
+impl ParticipantJson {
+    fn of(participant: &Participant) -> Self {
+        let conference =
+            format!("{}/Conferences/{}", account_path(participant.account_sid), participant.conference_sid);
+        Self {
+            account_sid: participant.account_sid.to_string(),
+            call_sid: participant.call_sid.to_string(),
+            label: participant.label.clone(),
+            conference_sid: participant.conference_sid.to_string(),
+            call_sid_to_coach: participant.call_sid_to_coach.map(|sid| sid.to_string()),
+            coaching: participant.coaching,
+            muted: participant.muted,
+            hold: participant.hold,
+            start_conference_on_enter: participant.start_conference_on_enter,
+            end_conference_on_exit: participant.end_conference_on_exit,
+            status: participant.status.as_str(),
+            queue_time: None, // known only while one is made
+            date_created: rfc2822(participant.created),
+            date_updated: rfc2822(participant.updated),
+            uri: format!("{conference}/Participants/{}.json", participant.call_sid),
+        }
+    }
+}

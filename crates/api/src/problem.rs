@@ -1,0 +1,268 @@
+//! Problems: everything a request can be answered with instead of what it asked for, in one table.
+//!
+//! A handler says what is wrong in the field's words; only here does it become an HTTP status, a code and a
+//! sentence (rest-voice §1.9, §13). The body is written by the front door, which knows the path.
+
+use axum::http::{HeaderValue, StatusCode, header};
+use axum::response::{IntoResponse, Response};
+use serde_json::json;
+use store::StoreError;
+use switch::{Answer, Refusal};
+
+/// What is wrong.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) enum Problem {
+    /// No such path, or no such thing at it.
+    NotFound,
+    /// The path is there, the verb is not for it.
+    MethodNotAllowed,
+    /// No credentials, or wrong ones.
+    Unauthenticated {
+        detail: &'static str,
+    },
+    /// The account is suspended or closed.
+    AccountInactive,
+    /// A body or query that is not a form.
+    MalformedForm {
+        why: &'static str,
+    },
+    /// A body of another kind than a form.
+    ContentType {
+        found: String,
+    },
+    BodyTooLarge {
+        bytes_max: usize,
+    },
+    /// All places are taken.
+    TooManyRequests,
+    /// A parameter with a value that it cannot have.
+    Parameter {
+        name: &'static str,
+        expected: &'static str,
+    },
+    /// `PageSize` below 1, or no number.
+    PageSize,
+    /// A `PageToken` we did not hand out.
+    PageToken,
+    ToMissing,
+    FromMissing,
+    /// A call without a document to run: no `Url`, `Twiml`, `ApplicationSid`.
+    UrlMissing,
+    /// A `Url` of a call that is none.
+    UrlMalformed,
+    /// A `Method` of a call that is neither GET nor POST.
+    MethodUnknown,
+    StatusCallbackMalformed,
+    /// Nothing leads to `To`.
+    NoRoute {
+        to: String,
+    },
+    /// A new document for a call that cannot run it.
+    NotInProgress,
+    /// A new document for a call, in a build that runs none.
+    DocumentsNotRun,
+    /// A call that is not over cannot be deleted.
+    CallNotOver,
+    /// `CallSidToCoach` is no call's SID.
+    CoachTargetMalformed,
+    /// An announcement to a conference that is over.
+    ConferenceOver,
+    /// The switch changed nothing.
+    Refused(Refusal),
+    /// Our fault; the log has it.
+    Internal,
+    /// Not now.
+    Unavailable,
+}
+
+impl Problem {
+    /// THE table: HTTP status, code, message.
+    fn row(&self, path: &str) -> (StatusCode, u32, String) {
+        use StatusCode as S;
+        let not_found = || format!("The requested resource {path} was not found");
+        let (status, code, message) = match self {
+            Self::NotFound => return (S::NOT_FOUND, 20404, not_found()),
+            Self::MethodNotAllowed => (S::METHOD_NOT_ALLOWED, 20004, "Method not allowed"),
+            Self::Unauthenticated { .. } => (S::UNAUTHORIZED, 20003, "Authenticate"),
+            Self::AccountInactive => (S::UNAUTHORIZED, 20005, "Account not active"),
+            Self::MalformedForm { why } => return (S::BAD_REQUEST, 20001, format!("Malformed parameters: {why}")),
+            Self::ContentType { found } => {
+                let message = format!("Content-Type {found} is not supported, use application/x-www-form-urlencoded");
+                return (S::BAD_REQUEST, 20001, message);
+            }
+            Self::BodyTooLarge { bytes_max } => {
+                let message = format!("Request body is larger than {bytes_max} bytes");
+                return (S::PAYLOAD_TOO_LARGE, 20413, message);
+            }
+            Self::TooManyRequests => (S::TOO_MANY_REQUESTS, 20429, "Too many requests"),
+            Self::Parameter { name, expected } => {
+                return (S::BAD_REQUEST, 20001, format!("Invalid value for parameter {name}: expected {expected}"));
+            }
+            Self::PageSize => (S::BAD_REQUEST, 20007, "Page size must be a number from 1 to 1000"),
+            Self::PageToken => (S::BAD_REQUEST, 21481, "Invalid PageToken"),
+            Self::ToMissing => (S::BAD_REQUEST, 21201, "No 'To' number is specified"),
+            Self::FromMissing => (S::BAD_REQUEST, 21213, "No 'From' number is specified"),
+            Self::UrlMissing => (S::BAD_REQUEST, 21205, "Url parameter is required."),
+            Self::UrlMalformed => (S::BAD_REQUEST, 21205, "Url is not a valid absolute http or https URL"),
+            Self::MethodUnknown => (S::BAD_REQUEST, 21209, "Method must be GET or POST"),
+            Self::StatusCallbackMalformed => (S::BAD_REQUEST, 21609, "StatusCallback is not a valid URL"),
+            Self::NoRoute { to } => {
+                let message = format!("No route to {to}: this server does not place calls");
+                return (S::BAD_REQUEST, 21214, message);
+            }
+            Self::NotInProgress => (S::BAD_REQUEST, 21220, "Call is not in-progress. Cannot redirect."),
+            Self::DocumentsNotRun => {
+                (S::BAD_REQUEST, 20001, "This server does not run TwiML: Url and Twiml cannot change a call")
+            }
+            Self::CallNotOver => (S::CONFLICT, 20009, "Cannot delete this resource: the call is in progress"),
+            Self::CoachTargetMalformed => (S::BAD_REQUEST, 13240, "CallSidToCoach is not the SID of a call"),
+            Self::ConferenceOver | Self::Refused(Refusal::ConferenceOver) => {
+                (S::BAD_REQUEST, 16022, "Conference is completed")
+            }
+            Self::Refused(Refusal::CallNotFound | Refusal::ConferenceNotFound | Refusal::ParticipantNotFound) => {
+                return (S::NOT_FOUND, 20404, not_found());
+            }
+            Self::Refused(Refusal::CoachWithoutTarget) => {
+                (S::BAD_REQUEST, 13240, "Coaching needs CallSidToCoach, the SID of the call to coach")
+            }
+            Self::Refused(Refusal::CoachTargetAbsent) => {
+                (S::BAD_REQUEST, 16028, "Call to coach is not in this conference")
+            }
+            Self::Refused(Refusal::CoachTargetOnHold) => (S::BAD_REQUEST, 16027, "Call to coach is on hold"),
+            Self::Refused(Refusal::CoachTargetCoaches) => (S::BAD_REQUEST, 16000, "Call to coach is a coach itself"),
+            Self::Refused(Refusal::TooManyCoached) => {
+                (S::BAD_REQUEST, 16000, "Too many calls are being coached in this conference")
+            }
+            Self::Refused(Refusal::NotConnected) => {
+                (S::BAD_REQUEST, 20001, "Invalid value for parameter Hold: the participant is not connected")
+            }
+            Self::Refused(Refusal::NotSaved) => (S::INTERNAL_SERVER_ERROR, 20500, "The change could not be saved"),
+            Self::Refused(Refusal::Overloaded) => (S::SERVICE_UNAVAILABLE, 20503, "Service overloaded"),
+            Self::Internal => (S::INTERNAL_SERVER_ERROR, 20500, "Internal server error"),
+            Self::Unavailable => (S::SERVICE_UNAVAILABLE, 20503, "Service unavailable"),
+        };
+        (status, code, message.to_owned())
+    }
+
+    /// The switch answered another command than the one it was given.
+    pub(crate) fn mismatch(answer: &Answer) -> Self {
+        tracing::error!(?answer, "the switch answered something else");
+        Self::Internal
+    }
+
+    /// The answer to a request for `path`.
+    pub(crate) fn answer(&self, path: &str) -> Response {
+        let (status, code, message) = self.row(path);
+        let mut body = json!({
+            "code": code,
+            "message": message,
+            "more_info": format!("https://www.twilio.com/docs/errors/{code}"),
+            "status": status.as_u16(),
+        });
+        if let Self::Unauthenticated { detail } = self {
+            body["detail"] = json!(detail);
+        }
+        let mut response = crate::json::answer(status, &body);
+        let headers = response.headers_mut();
+        match status {
+            StatusCode::UNAUTHORIZED => {
+                headers.insert(header::WWW_AUTHENTICATE, HeaderValue::from_static("Basic realm=\"Twilio API\""));
+            }
+            StatusCode::TOO_MANY_REQUESTS | StatusCode::SERVICE_UNAVAILABLE => {
+                headers.insert(header::RETRY_AFTER, HeaderValue::from_static("1"));
+            }
+            _ => {}
+        }
+        response
+    }
+}
+
+impl IntoResponse for Problem {
+    /// Leaves the writing to the front door, which finds the problem in the response's extensions.
+    fn into_response(self) -> Response {
+        let mut response = StatusCode::INTERNAL_SERVER_ERROR.into_response();
+        response.extensions_mut().insert(self);
+        response
+    }
+}
+
+impl From<StoreError> for Problem {
+    fn from(error: StoreError) -> Self {
+        tracing::error!(%error, "the store failed");
+        Self::Internal
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::Value;
+
+    use super::*;
+
+    /// One of each, as far as their rows differ.
+    fn problems() -> Vec<Problem> {
+        use Problem as P;
+        vec![
+            P::NotFound,
+            P::MethodNotAllowed,
+            P::Unauthenticated { detail: "d" },
+            P::AccountInactive,
+            P::MalformedForm { why: "w" },
+            P::ContentType { found: "application/json".to_owned() },
+            P::BodyTooLarge { bytes_max: 1 },
+            P::TooManyRequests,
+            P::Parameter { name: "Coaching", expected: "true or false" },
+            P::PageSize,
+            P::PageToken,
+            P::ToMissing,
+            P::FromMissing,
+            P::UrlMissing,
+            P::UrlMalformed,
+            P::MethodUnknown,
+            P::StatusCallbackMalformed,
+            P::NoRoute { to: "+15005550001".to_owned() },
+            P::NotInProgress,
+            P::DocumentsNotRun,
+            P::CallNotOver,
+            P::CoachTargetMalformed,
+            P::ConferenceOver,
+            P::Refused(Refusal::CallNotFound),
+            P::Refused(Refusal::ConferenceNotFound),
+            P::Refused(Refusal::ConferenceOver),
+            P::Refused(Refusal::ParticipantNotFound),
+            P::Refused(Refusal::CoachWithoutTarget),
+            P::Refused(Refusal::CoachTargetAbsent),
+            P::Refused(Refusal::CoachTargetOnHold),
+            P::Refused(Refusal::CoachTargetCoaches),
+            P::Refused(Refusal::TooManyCoached),
+            P::Refused(Refusal::NotConnected),
+            P::Refused(Refusal::NotSaved),
+            P::Refused(Refusal::Overloaded),
+            P::Internal,
+            P::Unavailable,
+        ]
+    }
+
+    #[test]
+    fn every_code_is_in_the_dictionary_with_its_status() {
+        let vectors: Value = serde_json::from_str(include_str!("../../../fixtures/rest/vectors/errors.json"))
+            .expect("the vectors are JSON");
+        for problem in problems() {
+            let (status, code, _) = problem.row("/");
+            let entry = vectors["codes"].as_array().expect("a list").iter().find(|entry| entry["code"] == code);
+            let entry = entry.unwrap_or_else(|| panic!("{problem:?}: {code} is not in the dictionary"));
+            assert_eq!(entry["http"], status.as_u16(), "{problem:?}");
+        }
+    }
+
+    #[test]
+    fn the_headers_a_client_needs_come_along() {
+        for (problem, name, value) in [
+            (Problem::Unauthenticated { detail: "d" }, header::WWW_AUTHENTICATE, "Basic realm=\"Twilio API\""),
+            (Problem::TooManyRequests, header::RETRY_AFTER, "1"),
+            (Problem::Refused(Refusal::Overloaded), header::RETRY_AFTER, "1"),
+        ] {
+            assert_eq!(problem.answer("/").headers()[name], value, "{problem:?}");
+        }
+    }
+}
