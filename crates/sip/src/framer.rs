@@ -117,6 +117,9 @@ impl Framer {
     fn take_head(&mut self, len: usize) -> Result<Stage, ParseError> {
         let head = Head::read(&self.buffer[..len])?;
         self.buffer.advance(len);
+        if !head.is_sip() {
+            return Err(ParseError::NotSip);
+        }
         match head.body_len() {
             Ok(Some(len)) if len <= BODY_BYTES_MAX => Ok(Stage::Body { head: Box::new(head), len }),
             Ok(Some(_)) => Err(head.refuse(513, "long body")),

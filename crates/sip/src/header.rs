@@ -166,16 +166,26 @@ impl Headers {
         }
     }
 
-    /// Writes all headers but Content-Length, which only the writer of the body knows.
-    pub(crate) fn write(&self, out: &mut Vec<u8>) {
-        for field in &self.fields {
-            if !matches!(field.name, FieldName::Known(Name::ContentLength)) {
-                out.extend_from_slice(self.name(field).as_str().as_bytes());
-                out.extend_from_slice(b": ");
-                out.extend_from_slice(self.slice(field.value));
-                out.extend_from_slice(b"\r\n");
+    /// Writes all headers and the empty line. Content-Length says what the body truly has, whatever was stored.
+    pub(crate) fn write(&self, body_len: usize, out: &mut Vec<u8>) {
+        let body_len = body_len.to_string();
+        let mut line = |name: Name<'_>, value: &[u8]| {
+            for part in [name.as_str().as_bytes(), b": ", value, b"\r\n"] {
+                out.extend_from_slice(part);
+            }
+        };
+        let mut written = false;
+        for (name, value) in self.iter() {
+            if name != Name::ContentLength {
+                line(name, value);
+            } else if !std::mem::replace(&mut written, true) {
+                line(name, body_len.as_bytes());
             }
         }
+        if !written {
+            line(Name::ContentLength, body_len.as_bytes());
+        }
+        out.extend_from_slice(b"\r\n");
     }
 
     /// How many bytes the headers take on the wire, about.
@@ -305,7 +315,7 @@ impl Span {
 
 impl fmt::Debug for Headers {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_map().entries(self.iter().map(|(name, value)| (name, value.escape_ascii().to_string()))).finish()
+        f.debug_map().entries(self.iter().map(|(name, value)| (name.as_str(), String::from_utf8_lossy(value)))).finish()
     }
 }
 

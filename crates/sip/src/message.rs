@@ -114,7 +114,8 @@ impl Request {
         for part in [self.method.as_str(), " ", self.uri.as_str(), " SIP/2.0\r\n"] {
             out.extend_from_slice(part.as_bytes());
         }
-        write_rest(&self.headers, &self.body, out);
+        self.headers.write(self.body.len(), out);
+        out.extend_from_slice(&self.body);
     }
 
     /// As it goes over the wire.
@@ -152,7 +153,8 @@ impl Response {
         out.push(b' ');
         out.extend(self.reason.bytes().filter(|byte| !matches!(byte, b'\r' | b'\n')));
         out.extend_from_slice(b"\r\n");
-        write_rest(&self.headers, &self.body, out);
+        self.headers.write(self.body.len(), out);
+        out.extend_from_slice(&self.body);
     }
 
     /// As it goes over the wire.
@@ -166,15 +168,6 @@ impl Response {
     pub const fn is_provisional(&self) -> bool {
         self.status < 200
     }
-}
-
-/// Headers, Content-Length as it truly is, body.
-fn write_rest(headers: &Headers, body: &[u8], out: &mut Vec<u8>) {
-    headers.write(out);
-    out.extend_from_slice(b"Content-Length: ");
-    out.extend_from_slice(body.len().to_string().as_bytes());
-    out.extend_from_slice(b"\r\n\r\n");
-    out.extend_from_slice(body);
 }
 
 /// A good guess of what the message takes on the wire, less the part of the start line that varies.

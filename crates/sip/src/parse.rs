@@ -9,6 +9,7 @@ use crate::grammar::{is_token, is_token_byte};
 use crate::header::{HeaderError, Headers, Name};
 use crate::message::{Message, Method, Request, Response, reason_phrase};
 use crate::uri::{RequestUri, Uri, UriError};
+use crate::view::CSeq;
 
 /// Why bytes are no message to act on.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -93,6 +94,11 @@ impl Head {
         Ok(Self { start, headers, fault, len: begin + end })
     }
 
+    /// Whether it is worth reading on.
+    pub(crate) const fn is_sip(&self) -> bool {
+        !matches!(self.start, Err(ParseError::NotSip))
+    }
+
     /// How long the body is; two different claims are as bad as none.
     pub(crate) fn body_len(&self) -> Result<Option<usize>, HeaderError> {
         if self.headers.count(Name::ContentLength) > 1 {
@@ -103,8 +109,8 @@ impl Head {
 
     /// Makes the message of it, if it holds what every message must.
     pub(crate) fn finish(self, body: Bytes) -> Result<Message, ParseError> {
-        if let Err(detail) = self.check() {
-            return Err(self.refuse(400, detail));
+        if let Err((status, detail)) = self.check() {
+            return Err(self.refuse(status, detail));
         }
         let headers = self.headers;
         Ok(match self.start? {
@@ -123,20 +129,25 @@ impl Head {
         }
     }
 
-    fn check(&self) -> Result<(), String> {
+    fn check(&self) -> Result<(), (u16, String)> {
         if let Some(fault) = self.fault {
-            return Err(fault.to_owned());
+            return Err((400, fault.to_owned()));
         }
-        let method = match &self.start {
-            Ok(StartLine::Request { method, .. }) => Some(method),
-            Ok(StartLine::Response { .. }) | Err(_) => None,
-        };
-        check_headers(&self.headers, method).map_err(|error| error.to_string())
+        let cseq = check_response(&self.headers).map_err(|error| (400, error.to_string()))?;
+        if let Ok(StartLine::Request { method, .. }) = &self.start {
+            if cseq.method != *method {
+                // An unknown method is the worse fault of the two (RFC 4475 §3.1.2.18).
+                let status = if matches!(method, Method::Other(_)) { 501 } else { 400 };
+                return Err((status, "the CSeq is of another method".to_owned()));
+            }
+            check_request(&self.headers).map_err(|error| (400, error.to_string()))?;
+        }
+        Ok(())
     }
 }
 
-/// What every message must hold, and in a request all that we shall rely on, so that nobody asks again.
-fn check_headers(headers: &Headers, method: Option<&Method>) -> Result<(), HeaderError> {
+/// What every message must hold.
+fn check_response(headers: &Headers) -> Result<CSeq, HeaderError> {
     if let Some(&repeated) = SINGLE.iter().find(|&&name| headers.count(name) > 1) {
         return Err(HeaderError::Repeated(repeated));
     }
@@ -144,11 +155,11 @@ fn check_headers(headers: &Headers, method: Option<&Method>) -> Result<(), Heade
     headers.from()?;
     headers.to()?;
     headers.call_id()?;
-    let cseq = headers.cseq()?;
-    let Some(method) = method else { return Ok(()) };
-    if cseq.method != *method {
-        return Err(HeaderError::Malformed(Name::CSeq));
-    }
+    headers.cseq()
+}
+
+/// What we shall rely on in a request, so that a bad one is refused here, once and for all.
+fn check_request(headers: &Headers) -> Result<(), HeaderError> {
     headers.max_forwards()?;
     headers.contacts()?;
     headers.routes()?;
@@ -211,6 +222,8 @@ fn read_target(uri: &str, version: &str) -> Result<RequestUri, (u16, String)> {
     }
     let uri: RequestUri = uri.parse().map_err(|error: UriError| bad(&error.to_string()))?;
     match uri.uri() {
+        // Header fields belong to URIs that one clicks on; in a request they would come from nowhere (§19.1.1).
+        Uri::Sip(sip) if sip.headers.is_some() => Err(bad("header fields in the Request-URI")),
         // A telephone number is somebody whom the switch may know; anything else is out of our world.
         Uri::Other { scheme, .. } if !scheme.eq_ignore_ascii_case("tel") => Err((416, scheme.clone())),
         _ => Ok(uri),

@@ -419,8 +419,8 @@ fn compare_escaped(one: Option<&str>, two: Option<&str>, same: impl Fn(u8, u8) -
 /// Whether everything `one` says is matched by `two`: parameters that both have must agree, and some must not
 /// stand in one alone, since they change where or how a request is sent.
 fn params_agree(one: &Params, two: &Params) -> bool {
-    one.iter().all(|(name, value)| match two.get(name) {
-        Some(other) => same_escaped_caseless(value.unwrap_or(""), other),
+    one.iter().all(|(name, value)| match two.iter().find(|(other, _)| same_escaped_caseless(name, other)) {
+        Some((_, other)) => same_escaped_caseless(value.unwrap_or(""), other.unwrap_or("")),
         None => !["user", "ttl", "method", "maddr", "transport"].iter().any(|never| name.eq_ignore_ascii_case(never)),
     })
 }

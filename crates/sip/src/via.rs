@@ -68,14 +68,15 @@ impl Via {
         self.params.get("rport").is_some()
     }
 
-    /// Notes where the request really came from: `received` where it differs from what the Via says or
-    /// `rport` was asked for, and the port where it was asked for (RFC 3261 §18.2.1, RFC 3581 §4).
+    /// Notes where the request really came from: the address where it differs from what the Via says or
+    /// `rport` was asked for, and the port where it was asked for (RFC 3261 §18.2.1, RFC 3581 §4). What the
+    /// sender itself wrote there never stands.
     pub fn stamp(&mut self, source: SocketAddr) {
         let source_ip = source.ip().to_canonical();
         if self.wants_rport() {
             self.params.set("rport", Some(&source.port().to_string()));
         } else if self.host.ip().map(|ip| ip.to_canonical()) == Some(source_ip) {
-            return;
+            return self.params.remove("received");
         }
         self.params.set("received", Some(&source_ip.to_string()));
     }

@@ -5,7 +5,7 @@ use std::fmt;
 use std::str::FromStr;
 
 use crate::address::NameAddr;
-use crate::grammar::{is_token, number, trim, values, write_quoted};
+use crate::grammar::{find_outside, is_token, number, trim, values, write_quoted};
 use crate::header::{HeaderError, Headers, Name};
 use crate::message::Method;
 use crate::params::Params;
@@ -73,7 +73,7 @@ impl Headers {
     /// Puts another topmost Via in the place of the first, leaving the others untouched, on the same line or not.
     pub fn set_via_top(&mut self, via: &Via) {
         let line = self.text(Name::Via).unwrap_or_default().into_owned();
-        let rest = line.get(crate::grammar::find_outside(&line, b',')..).unwrap_or("");
+        let rest = line.get(find_outside(&line, b',')..).unwrap_or("");
         self.set_first(Name::Via, format!("{via}{rest}"));
     }
 
@@ -97,15 +97,15 @@ impl Headers {
         self.to().ok()?.tag().map(str::to_owned)
     }
 
-    /// Gives To this tag, if it has none. All else in it stays as it came.
+    /// Gives To this tag, unless it has one. All else in it stays as it came, even what does not read: the
+    /// refusal of a spoiled request needs its tag too (RFC 3261 §8.2.6.2).
     pub fn set_to_tag(&mut self, tag: &str) {
-        let untagged = self.to().is_ok_and(|to| to.tag().is_none());
-        if let (true, Some(value)) = (untagged, self.get(Name::To)) {
-            let mut value = value.to_vec();
-            value.extend_from_slice(b";tag=");
-            value.extend_from_slice(tag.as_bytes());
-            self.set(Name::To, value);
+        let Some(value) = self.get(Name::To) else { return };
+        if self.to().is_ok_and(|to| to.tag().is_some()) {
+            return;
         }
+        let value = [value, b";tag=", tag.as_bytes()].concat();
+        self.set(Name::To, value);
     }
 
     /// The Call-ID. It compares byte by byte.
