@@ -1,0 +1,41 @@
+# One word per task; each installs what it needs by package and asks nothing. Start with `make run`.
+
+.DEFAULT_GOAL := help
+.PHONY: help run test bench fmt clippy doc
+
+# The versions that were tested are the ones that are built.
+locked := $(if $(wildcard Cargo.lock),--locked)
+target := $(or $(CARGO_TARGET_DIR),target)
+
+help:
+	@echo 'make run      build the bridge and start it'
+	@echo 'make test     run every test: unit, scenarios in virtual time, live with real clients'
+	@echo 'make bench    measure'
+	@echo 'make fmt      format the code'
+	@echo 'make clippy   lint the code'
+	@echo 'make doc      write the documentation of the code to $(target)/doc'
+
+run:
+	@.ci/install build
+	. .ci/rust && cargo build --release $(locked) --package server
+	exec $(target)/release/partyline serve
+
+test:
+	@.ci/install build test
+	@.ci/test
+
+bench:
+	@.ci/install build
+	. .ci/rust && cargo bench --workspace $(locked)
+
+fmt:
+	@.ci/install lint
+	. .ci/rust && cargo fmt --all $(if $(check),-- --check)
+
+clippy:
+	@.ci/install build lint
+	. .ci/rust && cargo clippy --workspace --all-targets $(locked) -- -D warnings
+
+doc:
+	@.ci/install build
+	. .ci/rust && RUSTDOCFLAGS='-D warnings' cargo doc --workspace --no-deps $(locked)
