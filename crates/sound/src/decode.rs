@@ -51,8 +51,8 @@ pub enum DecodeError {
 
 /// Decodes a WAV file (8 to 32-bit PCM, float, µ-law, A-law) or an MP3 file.
 ///
-/// A file that ends early gives what it has. Takes about 1 ms a minute of WAV and 150 ms a minute of
-/// MP3: call it off the threads that must not wait.
+/// A file that ends early gives what it has. A minute of CD-quality stereo takes about 20 ms as WAV and 80 ms
+/// as MP3: call it off the threads that must not wait.
 ///
 /// # Errors
 /// [`DecodeError`], in words for a log line.
