@@ -125,6 +125,19 @@ impl Phone {
         self.order(Order::Press(keys.to_owned()));
     }
 
+    /// Sends these bytes to the bridge's audio port, between two packets of its own.
+    pub fn inject(&self, bytes: &[u8]) {
+        self.order(Order::Inject(bytes.to_vec()));
+    }
+
+    /// Where the bridge takes this phone's audio.
+    ///
+    /// # Panics
+    /// When the bridge never said.
+    pub fn remote(&self) -> SocketAddr {
+        self.ear.lock().remote.expect("the answer described the bridge's side")
+    }
+
     /// Offers another direction by re-INVITE; what the bridge answered.
     ///
     /// # Panics
@@ -230,6 +243,7 @@ enum Order {
     Hum(Option<Tone>),
     Play(Vec<u8>),
     Press(String),
+    Inject(Vec<u8>),
     Invite { offer: Option<Flow>, reply: mpsc::Sender<Message> },
     Request { method: String, headers: String, body: Option<String>, reply: mpsc::Sender<Message> },
     Vanish,
@@ -246,6 +260,7 @@ struct Ear {
 struct HeardSoFar {
     packets: Vec<HeardPacket>,
     beats: u64,
+    remote: Option<SocketAddr>,
     answered: bool,
     ended: bool,
 }
@@ -278,7 +293,6 @@ struct Line {
     wire: UdpSocket,
     flow: Flow,
     descriptions: u32,
-    remote: Option<SocketAddr>,
     pending: Option<Pending>,
     last_ack: Option<String>,
     voice: Voice,
@@ -308,7 +322,6 @@ impl Line {
             wire: wire::bind(local.ip()).expect("a port for audio"),
             flow: Flow::SendRecv,
             descriptions: 0,
-            remote: None,
             pending: None,
             last_ack: None,
             voice: Voice::new(dial.tone),
@@ -342,6 +355,8 @@ impl Line {
                 Ok(Order::Hum(tone)) => self.voice.tone = tone.map(table),
                 Ok(Order::Play(bytes)) => self.voice.play = bytes,
                 Ok(Order::Press(keys)) => self.voice.keys.extend(keys.chars().filter_map(event_code)),
+                // As in speaking: the bridge may be gone, and that may be the test.
+                Ok(Order::Inject(bytes)) => drop(self.wire.send(&bytes)),
                 Ok(Order::Invite { offer, reply }) => self.invite(offer, reply),
                 Ok(Order::Request { method, headers, body, reply }) => {
                     let text = self.dialog.request(&method, &headers, body.as_deref());
@@ -428,11 +443,12 @@ impl Line {
         let ack = self.dialog.ack(answer.as_deref());
         self.signalling.send(&ack);
         self.last_ack = Some(ack);
-        if let Some(remote) = Remote::read(&response.body) {
-            // From here on the kernel drops what comes from elsewhere.
-            self.remote = self.wire.connect(remote.address).is_ok().then_some(remote.address);
-        }
-        self.ear.lock().answered = true;
+        let remote = Remote::read(&response.body).map(|remote| remote.address);
+        // Once connected, the kernel drops what comes from elsewhere.
+        let remote = remote.filter(|&address| self.wire.connect(address).is_ok());
+        let mut ear = self.ear.lock();
+        ear.answered = true;
+        ear.remote = remote.or(ear.remote);
     }
 
     fn take_request(&mut self, method: &str, request: &Message) {
@@ -452,8 +468,9 @@ impl Line {
     }
 
     fn speak(&mut self) {
-        let silent = matches!(self.flow, Flow::RecvOnly | Flow::Inactive);
-        if self.remote.is_some() && !silent && !self.ear.lock().ended {
+        let may = !matches!(self.flow, Flow::RecvOnly | Flow::Inactive);
+        let can = |ear: &HeardSoFar| ear.remote.is_some() && !ear.ended;
+        if may && can(&self.ear.lock()) {
             // The bridge may be gone, and that may be the test.
             drop(self.wire.send(&self.voice.packet()));
         }

@@ -4,6 +4,7 @@ use std::fs;
 use std::io;
 use std::ops::Sub;
 use std::path::Path;
+use std::process::Child;
 use std::time::Duration;
 
 /// Counters of one process, read at one moment. The difference of two is what happened in between.
@@ -64,6 +65,13 @@ pub fn resident_bytes(pid: u32) -> io::Result<u64> {
     let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:")).ok_or_else(unreadable)?;
     let kib: u64 = line.trim().trim_end_matches("kB").trim().parse().map_err(|_| unreadable())?;
     Ok(kib * 1024)
+}
+
+/// Asks a process to end, as systemd does.
+#[expect(unsafe_code, reason = "std can only kill; asking politely takes kill(2)")]
+pub fn terminate(child: &Child) {
+    // SAFETY: no memory is involved; the pid is of a child that is not reaped yet, since its handle lives.
+    unsafe { libc::kill(child.id() as libc::pid_t, libc::SIGTERM) };
 }
 
 /// utime and stime: fields 14 and 15, counted after the name, which may itself hold blanks and parentheses.

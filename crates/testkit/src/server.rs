@@ -12,7 +12,7 @@ use std::sync::atomic::{AtomicU8, Ordering};
 use std::thread;
 use std::time::{Duration, Instant};
 
-use crate::process::Usage;
+use crate::process::{self, Usage};
 use crate::rest::Rest;
 
 /// A running bridge. Dropping it kills it and, unless the test is failing, removes its data.
@@ -62,6 +62,12 @@ impl Server {
         (self.address, SIP_PORT).into()
     }
 
+    /// A loopback address for this server's callers, shared with nobody else's.
+    pub fn callers(&self) -> Ipv4Addr {
+        let [first, second, third, fourth] = self.address.octets();
+        Ipv4Addr::new(first, second | 0x80, third, fourth)
+    }
+
     /// Its HTTP API, as the one account it was started with.
     pub fn rest(&self) -> Rest {
         Rest::new((self.address, HTTP_PORT).into(), ACCOUNT_SID, AUTH_TOKEN)
@@ -102,10 +108,8 @@ impl Server {
     }
 
     /// Asks it to end, as systemd does.
-    #[expect(unsafe_code, reason = "std can only kill; asking politely takes kill(2)")]
     pub fn terminate(&self) {
-        // SAFETY: no memory is involved, and the pid is of our own child, which we have not reaped.
-        unsafe { libc::kill(self.child.id() as libc::pid_t, libc::SIGTERM) };
+        process::terminate(&self.child);
     }
 
     /// Waits until it has ended by itself.
@@ -203,8 +207,8 @@ pub fn binary() -> PathBuf {
 fn own_address() -> Ipv4Addr {
     static NEXT: AtomicU8 = AtomicU8::new(1);
     let [.., high, low] = std::process::id().to_be_bytes();
-    // 127.0.x.y stays free for what else lives on this machine.
-    Ipv4Addr::new(127, high | 0x40, low, NEXT.fetch_add(1, Ordering::Relaxed))
+    // 127.64.0.0/10 for servers, 127.192.0.0/10 for callers; the rest is for what else lives on this machine.
+    Ipv4Addr::new(127, high & 0x3F | 0x40, low, NEXT.fetch_add(1, Ordering::Relaxed))
 }
 
 /// The account every test server starts with.

@@ -36,9 +36,14 @@ impl Tone {
 
     /// One second at `peak_dbfs`: starts and ends at a zero, so that repeated it has no seam.
     pub fn second(self, peak_dbfs: f64) -> Vec<i16> {
+        self.second_at(RATE_HZ, peak_dbfs)
+    }
+
+    /// The same at another rate than telephones have.
+    pub fn second_at(self, rate_hz: u32, peak_dbfs: f64) -> Vec<i16> {
         let peak = amplitude(peak_dbfs);
-        let step = TAU * f64::from(self.hz) / f64::from(RATE_HZ);
-        (0..RATE_HZ).map(|n| (peak * (step * f64::from(n)).sin()).round() as i16).collect()
+        let step = TAU * f64::from(self.hz) / f64::from(rate_hz);
+        (0..rate_hz).map(|n| (peak * (step * f64::from(n)).sin()).round() as i16).collect()
     }
 
     /// How loud this tone is in `heard`; 50 ms or more tell neighbours of the palette apart.

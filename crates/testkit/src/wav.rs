@@ -25,12 +25,12 @@ pub fn write_at(pcm: &[i16], rate_hz: u32) -> Vec<u8> {
     file
 }
 
-/// The rate and the samples of a mono 16-bit file.
+/// The rate and the first channel of a 16-bit file.
 ///
 /// Read to where the bytes end, whatever the header claims: a recorder that was stopped leaves a header that
 /// still says 0.
 pub fn read(file: &[u8]) -> Option<(u32, Vec<i16>)> {
-    let mut rate_hz = 0;
+    let (mut rate_hz, mut channels) = (0, 1);
     let mut at = 12;
     while let Some(header) = file.get(at..at + 8) {
         let claimed = u32::from_le_bytes(header[4..].try_into().expect("four bytes")) as usize;
@@ -38,14 +38,15 @@ pub fn read(file: &[u8]) -> Option<(u32, Vec<i16>)> {
         match &header[..4] {
             b"fmt " => {
                 let format = body.get(..16)?;
-                if format[..4] != [1, 0, 1, 0] || format[14] != 16 {
+                if format[..2] != [1, 0] || format[14] != 16 {
                     return None;
                 }
+                channels = usize::from(format[2]).max(1);
                 rate_hz = u32::from_le_bytes(format[4..8].try_into().expect("four bytes"));
             }
             b"data" => {
                 let length = if claimed == 0 { body.len() } else { claimed.min(body.len()) };
-                let samples = body[..length].chunks_exact(2).map(|two| i16::from_le_bytes([two[0], two[1]]));
+                let samples = body[..length].chunks_exact(2 * channels).map(|two| i16::from_le_bytes([two[0], two[1]]));
                 return Some((rate_hz, samples.collect()));
             }
             _ => {}
@@ -64,6 +65,13 @@ mod tests {
         let pcm = [0, 1, -1, i16::MAX, i16::MIN];
         assert_eq!(read(&write_at(&pcm, 16_000)), Some((16_000, pcm.to_vec())));
         assert_eq!(read(b"RIFF....WAVEjunk"), None);
+    }
+
+    #[test]
+    fn of_two_channels_the_first_is_read() {
+        let mut file = write(&[1, 2, 3, 4]);
+        file[22] = 2;
+        assert_eq!(read(&file), Some((8_000, vec![1, 3])));
     }
 
     #[test]
