@@ -4,8 +4,131 @@
 //! the other, one event at a time, and never waits: no socket, no clock, no SQL, no lock. What takes time (binding
 //! a port, fetching music, committing a row) leaves as an effect and comes back as an event.
 
+mod board;
+mod call;
 mod command;
+mod conference;
+mod config;
+mod effect;
+mod hearing;
+mod inbound;
+mod leg;
+mod participant;
+mod turn;
 
+use std::time::Instant;
+
+use sip::{Endpoint, Output};
+
+pub use board::Counts;
 pub use command::{
     Answer, AudioMethod, AudioUrl, CallEnd, Command, ConferenceRef, ParticipantChange, ParticipantRef, Refusal,
 };
+pub use config::{Config, MediaAddress, OpenRooms};
+pub use effect::{Effect, Event, FetchFailed, FetchId, RequestId, Row};
+pub use turn::Now;
+
+use board::Board;
+use turn::{Fetches, Names, Turn};
+
+/// The one owner of everything that lives.
+#[derive(Debug)]
+pub struct Switch {
+    config: Config,
+    names: Names,
+    fetches: Fetches,
+    board: Board,
+    /// When the calls that still live are ended.
+    drain_at: Option<Instant>,
+}
+
+/// How much is going on, and how much has.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Stats {
+    /// Calls that are not over.
+    pub calls: usize,
+    /// Conferences that are not completed.
+    pub conferences: usize,
+    /// Participants in them.
+    pub participants: usize,
+    /// Since the start.
+    pub counts: Counts,
+}
+
+impl Switch {
+    /// `seed` feeds SIDs and tags (from the operating system in a server, fixed in a test); `seq` is the highest
+    /// order number ever saved.
+    pub fn new(config: Config, seed: u64, seq: i64) -> Self {
+        let endpoint = Endpoint::new(config.sip.clone(), seed.rotate_left(32));
+        Self {
+            config,
+            names: Names::new(seed, seq),
+            fetches: Fetches::default(),
+            board: Board::new(endpoint),
+            drain_at: None,
+        }
+    }
+
+    /// Handles one event; what is to be done about it is appended to `effects`.
+    pub fn handle(&mut self, now: Now, event: Event, effects: &mut Vec<Effect>) {
+        let Self { config, names, fetches, board, drain_at } = self;
+        let mut turn = Turn { now, config, names, fetches, effects, media: Vec::new() };
+        match event {
+            Event::Sip { flow, bytes } => board.endpoint.receive(now.instant, flow, bytes),
+            Event::FlowClosed { connection } => board.endpoint.closed(now.instant, connection),
+            Event::Media(event) => board.media_event(event, &mut turn),
+            Event::Fetched { fetch, outcome } => board.fetched(fetch, outcome, &mut turn),
+            Event::Command { request, command } => {
+                let answer = board.command(command, &mut turn);
+                turn.effects.push(Effect::Reply { request, answer });
+            }
+            Event::Timeout => {
+                board.endpoint.handle_timeout(now.instant);
+                board.enforce_time_limits(&mut turn);
+                if drain_at.take_if(|at| *at <= now.instant).is_some() {
+                    board.end_everything(&mut turn);
+                }
+            }
+            Event::Drain => {
+                board.endpoint.set_draining(true);
+                *drain_at = Some(now.instant + turn.config.drain);
+            }
+        }
+        // What the endpoint has to say may make us say more to it, so this runs until it is quiet.
+        while let Some(output) = board.endpoint.poll() {
+            match output {
+                Output::Send { flow, bytes } => turn.effects.push(Effect::Send { flow, bytes }),
+                Output::Close { connection } => turn.effects.push(Effect::Close { connection }),
+                Output::Event(event) => board.sip_event(event, &mut turn),
+            }
+        }
+        if !turn.media.is_empty() {
+            turn.effects.push(Effect::Media(turn.media));
+        }
+    }
+
+    /// When [`Event::Timeout`] is due.
+    pub fn next_deadline(&self) -> Option<Instant> {
+        [self.drain_at, self.board.next_deadline()].into_iter().flatten().min()
+    }
+
+    /// No call lives and every BYE has been answered: a drained server may stop.
+    pub fn is_idle(&self) -> bool {
+        self.board.calls_live() == 0 && self.board.endpoint.dialogs_open() == 0
+    }
+
+    /// How much is going on.
+    pub fn stats(&self) -> Stats {
+        Stats {
+            calls: self.board.calls_live(),
+            conferences: self.board.conferences_live(),
+            participants: self.board.participants_live(),
+            counts: self.board.counts,
+        }
+    }
+
+    /// What the SIP endpoint counts.
+    pub fn sip_stats(&self) -> &sip::Stats {
+        self.board.endpoint.stats()
+    }
+}

@@ -1,0 +1,111 @@
+//! Everything that happens, and everything we do about it.
+
+use std::sync::Arc;
+
+use bytes::Bytes;
+use media::Pages;
+use model::{Call, Conference, Participant};
+use sip::Flow;
+
+use crate::command::{Answer, AudioUrl, Command, Refusal};
+
+/// Everything that happens.
+#[derive(Debug)]
+pub enum Event {
+    /// A datagram, or a piece of a stream.
+    Sip {
+        /// Where it came in.
+        flow: Flow,
+        /// What came.
+        bytes: Bytes,
+    },
+    /// A stream connection is gone.
+    FlowClosed {
+        /// Which.
+        connection: u64,
+    },
+    /// The audio plane has something to say.
+    Media(media::Event),
+    /// The control layer asks for something; answered by [`Effect::Reply`] with the same id, exactly once.
+    Command {
+        /// Named by the asker.
+        request: RequestId,
+        /// What is asked.
+        command: Command,
+    },
+    /// What an [`Effect::Fetch`] asked for.
+    Fetched {
+        /// Which.
+        fetch: FetchId,
+        /// The sound, ready to be played, or why there is none.
+        outcome: Result<Arc<Pages>, FetchFailed>,
+    },
+    /// [`Switch::next_deadline`](crate::Switch::next_deadline) has come.
+    Timeout,
+    /// No new calls from now on; those that live end at the latest after `Config::drain`.
+    Drain,
+}
+
+/// Everything we do. Effects of one event leave in their order; see each for when.
+#[derive(Debug)]
+pub enum Effect {
+    /// Send these bytes down this flow, at once.
+    Send {
+        /// Where.
+        flow: Flow,
+        /// What.
+        bytes: Bytes,
+    },
+    /// Close a stream connection.
+    Close {
+        /// Which.
+        connection: u64,
+    },
+    /// Give these to the audio plane as one batch, at once.
+    Media(Vec<media::Command>),
+    /// Keep this state of a resource. All of one event are one transaction.
+    Save(Row),
+    /// Fetch audio; answered by [`Event::Fetched`].
+    Fetch {
+        /// Named by us.
+        fetch: FetchId,
+        /// What.
+        url: AudioUrl,
+    },
+    /// Answer a command, after this event's `Save`s have been committed.
+    Reply {
+        /// Whose.
+        request: RequestId,
+        /// The answer.
+        answer: Result<Answer, Refusal>,
+    },
+}
+
+/// One asked-for command.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct RequestId(pub u64);
+
+/// One fetch under way.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct FetchId(pub u64);
+
+/// A resource whose state is to be kept.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Row {
+    /// A call.
+    Call(Call),
+    /// A conference.
+    Conference(Conference),
+    /// A participant.
+    Participant(Participant),
+}
+
+/// Why there is no audio behind a URL.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("{reason}")]
+pub struct FetchFailed {
+    /// The contract's code, 11200 and its like.
+    pub code: u32,
+    /// What was seen, for the log.
+    pub reason: String,
+}

@@ -1,0 +1,102 @@
+//! A call's audio path: what SDP agreed, as the audio plane needs it.
+
+use std::net::IpAddr;
+
+use media::{Codec, Stream};
+use sip::{Agreed, AudioCodec, Flow, LocalMedia, SessionDescription};
+
+use crate::config::{Config, MediaAddress};
+
+/// Where a leg of this call binds, and what its phone is told: the configured address of the family the phone's
+/// own description names, else of the family its signalling came by.
+pub(crate) fn address_for(config: &Config, flow: &Flow, offer: Option<&SessionDescription>) -> Option<MediaAddress> {
+    let offered_v6 = offer.and_then(SessionDescription::audio_address).map(|address| address.is_ipv6());
+    let wants_v6 = offered_v6.unwrap_or_else(|| flow.local.is_ipv6());
+    let of_family = |v6: bool| config.addresses.iter().find(move |address| address.bind.is_ipv6() == v6);
+    let chosen = of_family(wants_v6).or_else(|| of_family(flow.local.is_ipv6()))?;
+    if chosen.bind.is_unspecified() && chosen.bind.is_ipv6() == flow.local.is_ipv6() {
+        return Some(MediaAddress { bind: flow.local.ip(), advertised: chosen.advertised });
+    }
+    Some(*chosen)
+}
+
+/// Our side of an offer or answer.
+pub(crate) fn local_media(config: &Config, address: MediaAddress, port: u16) -> LocalMedia {
+    LocalMedia {
+        address: address.advertised.unwrap_or(address.bind),
+        port,
+        codecs: config.codecs.clone(),
+        direction: sip::Direction::SendRecv,
+    }
+}
+
+/// What SDP agreed, in the words of the audio plane.
+pub(crate) fn stream(agreed: &Agreed) -> Stream {
+    Stream {
+        remote: agreed.remote,
+        rtcp: agreed.rtcp,
+        rtcp_mux: agreed.rtcp_mux,
+        codec: codec(agreed.codec),
+        payload_type_in: agreed.payload_type_in,
+        payload_type_out: agreed.payload_type_out,
+        telephone_event: agreed.telephone_event.map(|event| media::TelephoneEvent {
+            payload_type_in: event.payload_type_in,
+            payload_type_out: event.payload_type_out,
+            clock_hz: event.clock_hz,
+        }),
+        comfort_noise_payload_type: agreed.comfort_noise,
+        ptime_ms: agreed.ptime_ms,
+        sends: agreed.direction.sends(),
+        receives: agreed.direction.receives(),
+    }
+}
+
+fn codec(codec: AudioCodec) -> Codec {
+    match codec {
+        AudioCodec::Pcmu => Codec::Pcmu,
+        AudioCodec::Pcma => Codec::Pcma,
+        AudioCodec::G722 => Codec::G722,
+        AudioCodec::Opus => Codec::Opus,
+        AudioCodec::L16 { clock_hz } => Codec::L16 { rate_hz: clock_hz },
+    }
+}
+
+/// Loopback, or one of the ranges that are not routed on the public network (RFC 1918, 4193, 3927, 6598).
+pub(crate) fn is_private(address: IpAddr) -> bool {
+    match address.to_canonical() {
+        IpAddr::V4(v4) => {
+            let [a, b, ..] = v4.octets();
+            v4.is_loopback() || v4.is_private() || v4.is_link_local() || (a == 100 && b & 0xc0 == 64)
+        }
+        IpAddr::V6(v6) => v6.is_loopback() || v6.is_unique_local() || v6.is_unicast_link_local(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn private_is_what_the_public_network_does_not_route() {
+        for (address, want) in [
+            ("127.0.0.1", true),
+            ("127.9.9.9", true),
+            ("10.1.2.3", true),
+            ("172.16.0.1", true),
+            ("172.32.0.1", false),
+            ("192.168.1.1", true),
+            ("169.254.0.1", true),
+            ("100.64.0.1", true),
+            ("100.128.0.1", false),
+            ("198.51.100.7", false),
+            ("::1", true),
+            ("fd00::1", true),
+            ("fe80::1", true),
+            ("2001:db8::1", false),
+            ("::ffff:10.0.0.1", true),
+            ("::ffff:198.51.100.7", false),
+        ] {
+            assert_eq!(is_private(address.parse().expect("an address")), want, "{address}");
+        }
+    }
+}

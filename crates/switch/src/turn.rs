@@ -1,0 +1,151 @@
+//! One turn: the event being handled, and what has been decided to do about it so far.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::time::Instant;
+
+use media::Pages;
+use model::{Call, CallSid, Conference, ConferenceSid, LegId, Participant, PlaybackId, RoomId, Timestamp};
+use rand::rngs::StdRng;
+use rand::{Rng, SeedableRng};
+
+use crate::command::AudioUrl;
+use crate::config::Config;
+use crate::effect::{Effect, FetchId, Row};
+use crate::hearing::Player;
+
+/// The moment an event is handled at: for deadlines, and for the outside world.
+#[derive(Debug, Clone, Copy)]
+pub struct Now {
+    /// For deadlines.
+    pub instant: Instant,
+    /// For rows and dates.
+    pub wall: Timestamp,
+}
+
+/// What the handling of one event may use and fill: the time, fresh names, and the effects.
+pub(crate) struct Turn<'a> {
+    pub(crate) now: Now,
+    pub(crate) config: &'a Config,
+    pub(crate) names: &'a mut Names,
+    pub(crate) fetches: &'a mut Fetches,
+    pub(crate) effects: &'a mut Vec<Effect>,
+    /// All audio commands of a turn are one batch: they take effect in the same tick.
+    pub(crate) media: Vec<media::Command>,
+}
+
+impl Turn<'_> {
+    pub(crate) fn save_call(&mut self, call: &Call) {
+        self.effects.push(Effect::Save(Row::Call(call.clone())));
+    }
+
+    pub(crate) fn save_conference(&mut self, conference: &Conference) {
+        self.effects.push(Effect::Save(Row::Conference(conference.clone())));
+    }
+
+    pub(crate) fn save_participant(&mut self, participant: &Participant) {
+        self.effects.push(Effect::Save(Row::Participant(participant.clone())));
+    }
+
+    /// Asks for the audio behind `url`; the answer comes back to `wanted_by`. `None`: too many are under way.
+    pub(crate) fn fetch(&mut self, url: &AudioUrl, wanted_by: WantedBy) -> Option<FetchId> {
+        let fetch = self.fetches.open(wanted_by, self.config.fetches_max)?;
+        self.effects.push(Effect::Fetch { fetch, url: url.clone() });
+        Some(fetch)
+    }
+
+    pub(crate) fn play(&mut self, leg: LegId, sound: Arc<Pages>, repeat: bool) -> PlaybackId {
+        let playback = self.names.playback();
+        self.media.push(media::Command::Play { leg, playback, sound, repeat });
+        playback
+    }
+}
+
+/// Who waits for a piece of audio.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) enum WantedBy {
+    /// A participant's wait or hold audio.
+    Participant { conference: ConferenceSid, call: CallSid, player: Player },
+    /// An announcement to one participant.
+    AnnounceTo { conference: ConferenceSid, call: CallSid },
+    /// An announcement to a whole conference.
+    Announce { conference: ConferenceSid },
+}
+
+/// Audio that has been asked for and has not come yet. At most `Config::fetches_max`.
+#[derive(Debug, Default)]
+pub(crate) struct Fetches {
+    last: u64,
+    open: BTreeMap<FetchId, WantedBy>,
+}
+
+impl Fetches {
+    fn open(&mut self, wanted_by: WantedBy, max: usize) -> Option<FetchId> {
+        if self.open.len() >= max {
+            return None;
+        }
+        self.last += 1;
+        let fetch = FetchId(self.last);
+        self.open.insert(fetch, wanted_by);
+        Some(fetch)
+    }
+
+    pub(crate) fn close(&mut self, fetch: FetchId) -> Option<WantedBy> {
+        self.open.remove(&fetch)
+    }
+}
+
+/// Fresh names: random SIDs (global), counted ids (this process only), and the order of creation.
+#[derive(Debug)]
+pub(crate) struct Names {
+    rng: StdRng,
+    seq: i64,
+    counter: u64,
+}
+
+impl Names {
+    /// `seed`: from the operating system in a server, fixed in a test. `seq`: the highest one ever saved.
+    pub(crate) fn new(seed: u64, seq: i64) -> Self {
+        Self { rng: StdRng::seed_from_u64(seed), seq, counter: 0 }
+    }
+
+    pub(crate) fn call(&mut self) -> CallSid {
+        CallSid::from_bits(self.bits())
+    }
+
+    pub(crate) fn conference(&mut self) -> ConferenceSid {
+        ConferenceSid::from_bits(self.bits())
+    }
+
+    pub(crate) fn seq(&mut self) -> i64 {
+        self.seq += 1;
+        self.seq
+    }
+
+    pub(crate) fn leg(&mut self) -> LegId {
+        LegId(self.count())
+    }
+
+    pub(crate) fn room(&mut self) -> RoomId {
+        RoomId(self.count())
+    }
+
+    pub(crate) fn playback(&mut self) -> PlaybackId {
+        PlaybackId(self.count())
+    }
+
+    /// For the `o=` line of our session descriptions (RFC 8866 §5.2).
+    pub(crate) fn session_id(&mut self) -> u64 {
+        // Kept within 63 bits: some phones read it as a signed number.
+        self.rng.next_u64() >> 1
+    }
+
+    fn bits(&mut self) -> u128 {
+        u128::from(self.rng.next_u64()) << 64 | u128::from(self.rng.next_u64())
+    }
+
+    fn count(&mut self) -> u64 {
+        self.counter += 1;
+        self.counter
+    }
+}
