@@ -1,0 +1,11 @@
+//! The whole bridge in virtual time: switch, SIP endpoint and audio plane, with phones that hum.
+//!
+//! Each scenario says what people do and who then hears whom (row hears column). No socket, no sleep.
+
+mod conference;
+mod network;
+mod phone;
+mod route;
+mod signalling;
+mod trouble;
+mod world;

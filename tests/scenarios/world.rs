@@ -1,0 +1,340 @@
+//! A world in which time is a number: the whole bridge in process, phones, and a network between them.
+//!
+//! No socket, no thread, no sleep. The switch and the audio plane are the real ones; rows are kept as they are saved,
+//! URLs answer what the test put behind them. The seed decides the rest, and a failure prints it.
+
+use std::collections::{BTreeMap, HashMap};
+use std::net::SocketAddr;
+use std::sync::{Arc, OnceLock};
+use std::time::{Duration, Instant};
+
+use bytes::Bytes;
+use media::{Pages, Plane};
+use model::{AccountSid, Call, CallSid, Clip, Conference, ConferenceSid, Participant, Timestamp};
+use switch::{
+    Answer, Command, ConferenceRef, Effect, Event, FetchFailed, FetchId, MediaAddress, Now, OpenRooms,
+    ParticipantChange, ParticipantRef, Refusal, RequestId, Row, Switch,
+};
+use testkit::hearing::{Heard, Picture, Sound};
+use testkit::sdp::Flow;
+
+use crate::network::{Network, Weather};
+use crate::phone::{Phone, State};
+
+/// Everything there is.
+pub struct World {
+    pub switch: Switch,
+    pub calls: BTreeMap<CallSid, Call>,
+    pub conferences: BTreeMap<ConferenceSid, Conference>,
+    pub participants: BTreeMap<CallSid, Participant>,
+    seed: u64,
+    plane: Plane,
+    network: Network,
+    phones: Vec<Phone>,
+    /// What is behind a URL.
+    files: HashMap<String, Arc<Pages>>,
+    fetches: Vec<(u64, FetchId, String)>,
+    answers: BTreeMap<u64, Result<Answer, Refusal>>,
+    asked: u64,
+    origin: Instant,
+    now_us: u64,
+}
+
+/// Whose everything is.
+pub const ACCOUNT: AccountSid = AccountSid::from_bits(0xacc);
+const BRIDGE: ([u8; 4], u16) = ([10, 0, 0, 1], 5060);
+const STEP_US: u64 = 1_000;
+/// How long a fetch takes.
+const FETCH_US: u64 = 30_000;
+/// How long who hears whom is measured.
+const LISTEN_US: u64 = 500_000;
+
+impl World {
+    pub fn new(seed: u64) -> Self {
+        Self::with(seed, |_, _| {})
+    }
+
+    /// A world whose bridge is set up in a particular way.
+    pub fn with(seed: u64, adjust: impl FnOnce(&mut switch::Config, &mut media::Config)) -> Self {
+        let mut config = switch::Config {
+            account: ACCOUNT,
+            open_rooms: OpenRooms::Private,
+            calls_max: 1_000,
+            room_legs_max: 250,
+            call_time_limit: Duration::from_secs(4 * 3600),
+            held_rtp_timeout: Duration::from_secs(1800),
+            drain: Duration::from_secs(30),
+            fetches_max: 16,
+            addresses: vec![MediaAddress { bind: [10, 0, 0, 1].into(), advertised: None }],
+            codecs: vec![sip::AudioCodec::Pcmu, sip::AudioCodec::Pcma],
+            region: "us1".to_owned(),
+            hold_music: music(),
+            beep: pages(1_000, 1_600, -20.0),
+            sip: sip::Config::default(),
+        };
+        let mut media = media::Config { threads: 1, seed, ..media::Config::default() };
+        adjust(&mut config, &mut media);
+        let network = Network::new(seed);
+        Self {
+            switch: Switch::new(config, seed, 0),
+            calls: BTreeMap::new(),
+            conferences: BTreeMap::new(),
+            participants: BTreeMap::new(),
+            seed,
+            plane: Plane::manual(media, Box::new(network.clone())),
+            network,
+            phones: Vec::new(),
+            files: HashMap::new(),
+            fetches: Vec::new(),
+            answers: BTreeMap::new(),
+            asked: 0,
+            origin: Instant::now(),
+            now_us: 0,
+        }
+    }
+
+    /// A new phone dials a room, and is through when this returns.
+    pub fn dial(&mut self, name: &str, room: &str) {
+        self.try_dial(name, room);
+        self.run_for(Duration::from_millis(100));
+        assert_eq!(self.phone(name).state, State::Talking, "{name} is through ({self})");
+    }
+
+    /// A new phone dials a room.
+    pub fn try_dial(&mut self, name: &str, room: &str) {
+        let mut phone = Phone::new(name, self.phones.len(), room, SocketAddr::from(BRIDGE));
+        let (from, invite) = (phone.address, phone.invite());
+        self.phones.push(phone);
+        self.arrive(from, &invite);
+    }
+
+    /// A new phone dials a room and wants to hear the bridge's offer first.
+    pub fn dial_without_offer(&mut self, name: &str, room: &str) {
+        let mut phone = Phone::new(name, self.phones.len(), room, SocketAddr::from(BRIDGE));
+        phone.wants_offer();
+        let (from, invite) = (phone.address, phone.invite_without_offer());
+        self.phones.push(phone);
+        self.arrive(from, &invite);
+        self.run_for(Duration::from_millis(100));
+    }
+
+    /// The phone holds, or takes up again, by re-INVITE.
+    pub fn phone_says(&mut self, name: &str, flow: Flow) {
+        let phone = self.phone_mut(name);
+        let (from, request) = (phone.address, phone.reinvite(flow));
+        self.arrive(from, &request);
+    }
+
+    pub fn hang_up(&mut self, name: &str) {
+        let phone = self.phone_mut(name);
+        let (from, bye) = (phone.address, phone.bye());
+        self.arrive(from, &bye);
+    }
+
+    /// The phone goes silent without a word.
+    pub fn vanish(&mut self, name: &str) {
+        self.phone_mut(name).alive = false;
+    }
+
+    pub fn press(&mut self, name: &str, event: u8) {
+        let network = self.network.clone();
+        self.phone_mut(name).press(event, &network);
+    }
+
+    pub fn weather(&mut self, name: &str, weather: Weather) {
+        let audio = self.phone(name).audio();
+        self.network.set_weather(audio, weather);
+    }
+
+    /// Puts a tone of one second behind a URL.
+    pub fn file(&mut self, url: &str, hz: u32) {
+        self.files.insert(url.to_owned(), pages(hz, 8_000, -20.0));
+    }
+
+    /// What the API would do, as the switch sees it.
+    pub fn command(&mut self, command: Command) -> Result<Answer, Refusal> {
+        self.asked += 1;
+        self.handle(Event::Command { request: RequestId(self.asked), command });
+        self.answers.remove(&self.asked).expect("every command is answered at once")
+    }
+
+    /// Changes one participant, by its phone's name.
+    pub fn update(&mut self, name: &str, change: ParticipantChange) -> Result<Participant, Refusal> {
+        let (conference, call) = self.membership(name);
+        let command = Command::UpdateParticipant {
+            account: ACCOUNT,
+            conference: ConferenceRef::Sid(conference),
+            participant: ParticipantRef::Call(call),
+            change,
+        };
+        match self.command(command)? {
+            Answer::Participant(participant) => Ok(participant),
+            other => panic!("an update is answered with the participant, not {other:?}"),
+        }
+    }
+
+    pub fn kick(&mut self, name: &str) -> Result<Answer, Refusal> {
+        let (conference, call) = self.membership(name);
+        let (conference, participant) = (ConferenceRef::Sid(conference), ParticipantRef::Call(call));
+        self.command(Command::RemoveParticipant { account: ACCOUNT, conference, participant })
+    }
+
+    /// The call of a phone, as saved.
+    pub fn call(&self, name: &str) -> &Call {
+        let from = format!("sip:{name}@");
+        let call = self.calls.values().find(|call| call.from.starts_with(&from));
+        call.unwrap_or_else(|| panic!("{name} has called ({self})"))
+    }
+
+    pub fn participant(&self, name: &str) -> &Participant {
+        &self.participants[&self.call(name).sid]
+    }
+
+    /// The newest conference of a name, as saved.
+    pub fn conference(&self, name: &str) -> &Conference {
+        let named = self.conferences.values().filter(|conference| conference.friendly_name == name);
+        named.max_by_key(|conference| conference.seq).unwrap_or_else(|| panic!("there was a {name} ({self})"))
+    }
+
+    fn membership(&self, name: &str) -> (ConferenceSid, CallSid) {
+        let participant = self.participant(name);
+        (participant.conference_sid, participant.call_sid)
+    }
+
+    pub fn phone(&self, name: &str) -> &Phone {
+        self.phones.iter().find(|phone| phone.name == name).expect("a phone of that name")
+    }
+
+    fn phone_mut(&mut self, name: &str) -> &mut Phone {
+        self.phones.iter_mut().find(|phone| phone.name == name).expect("a phone of that name")
+    }
+
+    /// Lets time pass.
+    pub fn run_for(&mut self, span: Duration) {
+        let until_us = self.now_us + u64::try_from(span.as_micros()).expect("not for ever");
+        while self.now_us < until_us {
+            self.now_us += STEP_US;
+            self.network.set_now(self.now_us);
+            for phone in &mut self.phones {
+                phone.hum(self.now_us, &self.network);
+            }
+            self.plane.run_until(self.now_us);
+            self.collect_media();
+            while let Some(n) = self.fetches.iter().position(|(at_us, ..)| *at_us <= self.now_us) {
+                let (_, fetch, url) = self.fetches.remove(n);
+                let found = self.files.get(&url).cloned();
+                let outcome = found.ok_or_else(|| FetchFailed { code: 11200, reason: format!("nothing at {url}") });
+                self.handle(Event::Fetched { fetch, outcome });
+            }
+            if self.switch.next_deadline().is_some_and(|at| at <= self.now().instant) {
+                self.handle(Event::Timeout);
+            }
+            for phone in &mut self.phones {
+                phone.listen(self.network.take(phone.audio()));
+            }
+        }
+    }
+
+    /// Lets half a second pass, and holds what was heard in it against a picture (row hears column).
+    pub fn check_hearing(&mut self, picture: &str) {
+        let since_us = self.now_us;
+        self.run_for(Duration::from_micros(LISTEN_US));
+        let mut sounds: Vec<(&str, Sound)> =
+            self.phones.iter().map(|phone| (phone.name.as_str(), Sound::Hum(phone.tone))).collect();
+        sounds.push(("music", Sound::Music));
+        let mut heard = Heard::new(&sounds);
+        for phone in &self.phones {
+            heard.measure(&phone.name, &phone.heard_since(since_us));
+        }
+        if let Err(mismatch) = Picture::parse(picture).check(&heard) {
+            panic!("{mismatch}\n({self})");
+        }
+    }
+
+    /// Packets a phone hears in a second from now.
+    pub fn packets_in_a_second(&mut self, name: &str) -> usize {
+        let since_us = self.now_us;
+        self.run_for(Duration::from_secs(1));
+        self.phone(name).packets_since(since_us)
+    }
+
+    fn now(&self) -> Now {
+        let since = Duration::from_micros(self.now_us);
+        Now { instant: self.origin + since, wall: Timestamp::from_micros(1_770_714_487_000_000) + since }
+    }
+
+    fn arrive(&mut self, from: SocketAddr, message: &str) {
+        let flow = sip::Flow {
+            transport: sip::Transport::Udp,
+            local: SocketAddr::from(BRIDGE),
+            remote: from,
+            connection: None,
+        };
+        self.handle(Event::Sip { flow, bytes: Bytes::copy_from_slice(message.as_bytes()) });
+        self.collect_media();
+    }
+
+    fn collect_media(&mut self) {
+        while let Some(event) = self.plane.poll() {
+            self.handle(Event::Media(event));
+        }
+    }
+
+    /// One event, and all its effects.
+    pub fn handle(&mut self, event: Event) {
+        let mut effects = Vec::new();
+        self.switch.handle(self.now(), event, &mut effects);
+        for effect in effects {
+            match effect {
+                Effect::Send { flow, bytes } => {
+                    let phone = self.phones.iter_mut().find(|phone| phone.address == flow.remote);
+                    let said = phone.filter(|phone| phone.alive).and_then(|phone| phone.receive(&bytes));
+                    if let Some(said) = said {
+                        self.arrive(flow.remote, &said);
+                    }
+                }
+                Effect::Close { .. } => {}
+                Effect::Media(batch) => {
+                    self.plane.apply(batch);
+                }
+                Effect::Save(Row::Call(call)) => {
+                    self.calls.insert(call.sid, call);
+                }
+                Effect::Save(Row::Conference(conference)) => {
+                    self.conferences.insert(conference.sid, conference);
+                }
+                Effect::Save(Row::Participant(participant)) => {
+                    self.participants.insert(participant.call_sid, participant);
+                }
+                Effect::Fetch { fetch, url } => self.fetches.push((self.now_us + FETCH_US, fetch, url.url)),
+                Effect::Reply { request, answer } => {
+                    self.answers.insert(request.0, answer);
+                }
+            }
+        }
+    }
+}
+
+impl std::fmt::Display for World {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "seed {}, after {} ms", self.seed, self.now_us / 1_000)
+    }
+}
+
+/// Three tones that no phone hums: loud, and plainly nobody's voice.
+fn music() -> Arc<Pages> {
+    static MUSIC: OnceLock<Arc<Pages>> = OnceLock::new();
+    Arc::clone(MUSIC.get_or_init(|| {
+        let chord = [440.0_f64, 554.0, 660.0];
+        let sample = |n: u32| {
+            let at = f64::from(n) / 8_000.0 * std::f64::consts::TAU;
+            chord.iter().map(|hz| 1_500.0 * (hz * at).sin()).sum::<f64>() as i16
+        };
+        Arc::new(Pages::new(&Clip { rate_hz: 8_000, samples: (0..8_000).map(sample).collect() }))
+    }))
+}
+
+fn pages(hz: u32, samples: usize, dbfs: f64) -> Arc<Pages> {
+    let tone = testkit::tone::Tone { hz }.second(dbfs);
+    Arc::new(Pages::new(&Clip { rate_hz: 8_000, samples: tone.into_iter().cycle().take(samples).collect() }))
+}
