@@ -1,3 +1,294 @@
-//! The partyline binary.
+//! The `partyline` binary: reads the settings, opens the sockets, starts the loop, and ends in good order.
+//!
+//! It decides nothing about calls; that is the switch's.
 
-fn main() {}
+mod banner;
+mod config;
+mod fetch;
+mod http;
+mod metrics;
+mod run_loop;
+mod sip_socket;
+
+use std::path::{Path, PathBuf};
+use std::process::ExitCode;
+use std::sync::Arc;
+use std::time::SystemTime;
+
+use clap::{Parser, Subcommand};
+use media::{Pages, Plane};
+use model::{Account, AccountSid, Timestamp};
+use rand::Rng;
+use sip::{Advertised, AudioCodec};
+use sound::{FetchConfig, Fetcher};
+use store::{Credentials, Store, Writer};
+use switch::Switch;
+use tokio::signal::unix::{SignalKind, signal};
+use tracing::{info, warn};
+
+use crate::config::Config;
+use crate::fetch::Fetches;
+use crate::metrics::{Snapshots, Sources};
+use crate::run_loop::{Inbox, Input, RunLoop};
+use crate::sip_socket::SipSockets;
+
+/// A voice conference bridge: SIP and RTP to phones, Twilio's API to applications.
+#[derive(Debug, Parser)]
+#[command(name = "partyline", version, after_help = config::help())]
+struct Cli {
+    /// TOML file with settings; environment variables win over it.
+    #[arg(long, global = true, value_name = "FILE")]
+    config: Option<PathBuf>,
+    #[command(subcommand)]
+    command: Option<CliCommand>,
+}
+
+#[derive(Debug, Clone, Copy, Subcommand)]
+enum CliCommand {
+    /// Run the bridge until SIGTERM or Ctrl-C; the default.
+    Serve,
+}
+
+/// Batches of rows that may wait for the database; past that they are refused, counted and said in the log.
+const BATCHES_MAX: usize = 16_384;
+/// Audio fetches that may be under way for the switch.
+const FETCHES_MAX: usize = 1_024;
+/// File descriptors kept for everything that is not a leg's audio.
+const DESCRIPTORS_WANTED: u64 = 262_144;
+/// Days of logs that are kept.
+const LOG_FILES_MAX: usize = 14;
+/// `region` of new conferences.
+const REGION: &str = "us1";
+
+fn main() -> ExitCode {
+    let cli = Cli::parse();
+    let CliCommand::Serve = cli.command.unwrap_or(CliCommand::Serve);
+    let outcome = Config::read(cli.config.as_deref(), std::env::vars()).map_err(StartError::from).and_then(serve);
+    match outcome {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("partyline: {error}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+/// Why the bridge did not start.
+#[derive(Debug, thiserror::Error)]
+enum StartError {
+    #[error(transparent)]
+    Config(#[from] config::ConfigError),
+    #[error("cannot use {path} for data: {error}")]
+    Data { path: PathBuf, error: std::io::Error },
+    #[error("cannot log into {path}: {error}")]
+    Logs { path: PathBuf, error: String },
+    #[error("the database: {0}")]
+    Store(#[from] store::StoreError),
+    #[error("the fetcher: {0}")]
+    Fetcher(String),
+    #[error("the audio plane: {0}")]
+    Media(std::io::Error),
+    #[error("{0}")]
+    Sip(std::io::Error),
+    #[error("cannot serve HTTP on {address}: {error}")]
+    Http { address: std::net::SocketAddr, error: std::io::Error },
+    #[error("{0}")]
+    System(#[from] std::io::Error),
+}
+
+fn serve(config: Config) -> Result<(), StartError> {
+    make_private_directory(&config.data)?;
+    let logs = config.data.join("logs");
+    let _flush_logs_at_the_end = start_logging(&logs, &config.log)?;
+    raise_descriptor_limit();
+    for key in &config.without_effect {
+        warn!(key, "this setting is kept for a later version and has no effect");
+        eprintln!("partyline: PARTYLINE_{} is kept for a later version and has no effect", key.to_ascii_uppercase());
+    }
+    let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
+    let outcome = runtime.block_on(bridge(config, &logs));
+    // Whatever still runs in the background has nobody left to answer to.
+    runtime.shutdown_background();
+    outcome
+}
+
+/// Starts everything, waits for the end, and puts everything away in the opposite order.
+async fn bridge(config: Config, logs: &Path) -> Result<(), StartError> {
+    let store = Store::open(&config.data.join("partyline.db")).await?;
+    let account = main_account(&store, &config).await?;
+    let recovered = store.recover(Timestamp::from(SystemTime::now())).await?;
+    info!(?recovered, "database opened");
+    let writer = Arc::new(Writer::start(store.clone(), BATCHES_MAX));
+
+    let plane = Plane::start(media_config(&config)).map_err(StartError::Media)?;
+    let fetch = FetchConfig { allow: config.fetch_allow.clone(), ..FetchConfig::default() };
+    let fetcher = Fetcher::new(fetch).map_err(StartError::Fetcher)?;
+    let (inbox, inputs) = Inbox::new();
+    let (sockets, sip_bound) =
+        SipSockets::listen(&config.sip_listen, config.sip_listen_is_default, &inbox).await.map_err(StartError::Sip)?;
+    let http = tokio::net::TcpListener::bind(config.http_listen)
+        .await
+        .map_err(|error| StartError::Http { address: config.http_listen, error })?;
+    let http_bound = http.local_addr()?;
+
+    let switch = Switch::new(switch_config(&config, &account), rand::rng().next_u64(), recovered.seq_max);
+    let snapshots = Snapshots::new(switch.stats(), switch.sip_stats());
+    let saves_failed = Arc::default();
+    let sources = Sources {
+        snapshots: snapshots.clone(),
+        media: plane.stats().to_vec(),
+        sockets: Arc::clone(&sockets.stats),
+        writer: Arc::clone(&writer),
+        saves_failed: Arc::clone(&saves_failed),
+    };
+    let run_loop = RunLoop {
+        switch,
+        plane,
+        sockets,
+        writer: Arc::clone(&writer),
+        fetches: Fetches::new(fetcher, tokio::runtime::Handle::current(), inbox.clone()),
+        drain: config.drain,
+        snapshots,
+        saves_failed,
+        replies: std::collections::HashMap::new(),
+        requests: 0,
+    };
+    let (over, is_over) = tokio::sync::oneshot::channel();
+    let thread = std::thread::Builder::new().name("switch".to_owned()).spawn(move || {
+        run_loop.run(&inputs);
+        // Nobody waits for this any more if HTTP could not be served.
+        let _ = over.send(());
+    })?;
+
+    let server = http::Server::start(http, store.clone(), inbox.clone(), sources);
+    println!("{}", banner::banner(&sip_bound, http_bound, config.public_url.as_deref(), &account, &config.data, logs));
+    info!(http = %http_bound, sip = ?sip_bound, "running");
+
+    let (mut terminate, mut interrupt) = (signal(SignalKind::terminate())?, signal(SignalKind::interrupt())?);
+    tokio::select! {
+        _ = terminate.recv() => {}
+        _ = interrupt.recv() => {}
+    }
+    server.set_draining();
+    inbox.send(Input::Drain).await;
+    // The loop ends when the last call has, or at the drain's bound; an error means that it is gone already.
+    let _ = is_over.await;
+    if thread.join().is_err() {
+        warn!("the run loop ended by a panic");
+    }
+    server.stop().await;
+    if let Some(writer) = Arc::into_inner(writer) {
+        writer.close().await;
+    }
+    store.close().await;
+    info!("stopped");
+    Ok(())
+}
+
+fn make_private_directory(path: &Path) -> Result<(), StartError> {
+    use std::os::unix::fs::DirBuilderExt;
+    let made = std::fs::DirBuilder::new().recursive(true).mode(0o700).create(path);
+    made.map_err(|error| StartError::Data { path: path.to_owned(), error })
+}
+
+fn start_logging(path: &Path, filter: &str) -> Result<tracing_appender::non_blocking::WorkerGuard, StartError> {
+    let failed = |error: String| StartError::Logs { path: path.to_owned(), error };
+    make_private_directory(path)?;
+    let files = tracing_appender::rolling::Builder::new()
+        .rotation(tracing_appender::rolling::Rotation::DAILY)
+        .filename_prefix("partyline")
+        .filename_suffix("log")
+        .max_log_files(LOG_FILES_MAX)
+        .build(path)
+        .map_err(|error| failed(error.to_string()))?;
+    let (writer, guard) = tracing_appender::non_blocking(files);
+    tracing_subscriber::fmt()
+        .with_env_filter(tracing_subscriber::EnvFilter::new(filter))
+        .with_ansi(false)
+        .with_writer(writer)
+        .init();
+    Ok(guard)
+}
+
+/// Each leg is a socket or two; the usual limit of 1,024 would end at some 500 calls.
+#[allow(unsafe_code)]
+fn raise_descriptor_limit() {
+    let mut limit = libc::rlimit { rlim_cur: 0, rlim_max: 0 };
+    // SAFETY: both calls read or write the one struct, which outlives them.
+    let raised = unsafe {
+        libc::getrlimit(libc::RLIMIT_NOFILE, &mut limit) == 0 && {
+            let wanted = libc::rlimit {
+                rlim_cur: DESCRIPTORS_WANTED.max(limit.rlim_cur),
+                rlim_max: DESCRIPTORS_WANTED.max(limit.rlim_max),
+            };
+            // Raising the hard limit takes privileges; without them the soft one goes up to it.
+            libc::setrlimit(libc::RLIMIT_NOFILE, &wanted) == 0 || {
+                limit.rlim_cur = limit.rlim_max;
+                libc::setrlimit(libc::RLIMIT_NOFILE, &limit) == 0
+            }
+        }
+    };
+    if !raised {
+        warn!(limit = limit.rlim_cur, "the limit of open files could not be raised");
+    }
+}
+
+/// The main account: the one that is set, or the one of the first start.
+async fn main_account(store: &Store, config: &Config) -> Result<Account, StartError> {
+    let given = Credentials { sid: config.account_sid, auth_token: config.auth_token.clone() };
+    let fresh = || {
+        let mut rng = rand::rng();
+        let mut bits = || u128::from(rng.next_u64()) << 64 | u128::from(rng.next_u64());
+        (AccountSid::from_bits(bits()), format!("{:032x}", bits()))
+    };
+    Ok(store.ensure_account(&given, fresh, Timestamp::from(SystemTime::now())).await?)
+}
+
+fn media_config(config: &Config) -> media::Config {
+    media::Config {
+        threads: config.media_threads.unwrap_or(media::Config::default().threads),
+        ports: config.rtp_ports.clone(),
+        room_legs_max: config.room_legs_max,
+        rtp_timeout: config.rtp_timeout,
+        seed: rand::rng().next_u64(),
+        ..media::Config::default()
+    }
+}
+
+fn switch_config(config: &Config, account: &Account) -> switch::Config {
+    let advertised = config.rtp_addresses.iter().filter_map(|address| {
+        let local = (!address.bind.is_unspecified()).then_some(address.bind);
+        address.advertised.map(|public| Advertised { local, public })
+    });
+    switch::Config {
+        account: account.sid,
+        open_rooms: config.open_rooms,
+        calls_max: config.calls_max,
+        room_legs_max: config.room_legs_max,
+        call_time_limit: std::time::Duration::from_secs(4 * 3600), // rest-voice §14
+        held_rtp_timeout: config.held_rtp_timeout,
+        drain: config.drain,
+        fetches_max: FETCHES_MAX,
+        addresses: config.rtp_addresses.clone(),
+        codecs: vec![
+            AudioCodec::Opus,
+            AudioCodec::G722,
+            AudioCodec::L16 { clock_hz: 16_000 },
+            AudioCodec::Pcmu,
+            AudioCodec::Pcma,
+            AudioCodec::L16 { clock_hz: 8_000 },
+        ],
+        region: REGION.to_owned(),
+        hold_music: Arc::new(Pages::new(&sound::hold_music())),
+        beep: Arc::new(Pages::new(&sound::beep())),
+        sip: sip::Config {
+            server: format!("Partyline/{}", env!("CARGO_PKG_VERSION")),
+            advertised: advertised.collect(),
+            dialogs_max: config.calls_max + DIALOGS_BEYOND_CALLS,
+            ..sip::Config::default()
+        },
+    }
+}
+
+/// Dialogs that are being refused or are waiting for the end of their BYE while all calls are taken.
+const DIALOGS_BEYOND_CALLS: usize = 1_024;

@@ -1,0 +1,68 @@
+//! The one screen that a start prints: what to dial, what to call, where things are.
+
+use std::fmt::Write as _;
+use std::net::{IpAddr, SocketAddr};
+use std::path::Path;
+
+use model::Account;
+
+use crate::config::SipListen;
+
+/// What a newcomer needs to know.
+pub(crate) fn banner(
+    sip: &[SipListen],
+    http: SocketAddr,
+    public_url: Option<&str>,
+    account: &Account,
+    data: &Path,
+    logs: &Path,
+) -> String {
+    let bound = format!("http://{}", SocketAddr::new(reachable(http.ip()), http.port()));
+    let http = public_url.unwrap_or(&bound);
+    let mut text = format!("\nPartyline {} is running.\n\n", env!("CARGO_PKG_VERSION"));
+    // Writing to a String cannot fail.
+    if let Some(first) = sip.first() {
+        let _ = writeln!(
+            text,
+            "  Dial          {}   (any name is a room; everybody who dials it meets there)",
+            dial(first)
+        );
+    }
+    for listen in sip {
+        let _ = writeln!(text, "  SIP           {listen}");
+    }
+    let _ = writeln!(text, "  HTTP          {http}");
+    let _ = writeln!(text, "  Account SID   {}", account.sid);
+    let _ = writeln!(text, "  Auth token    {}", account.auth_token);
+    let _ = writeln!(text, "  Data          {}", data.display());
+    let _ = writeln!(text, "  Logs          {}", logs.display());
+    let _ = writeln!(
+        text,
+        "\n  curl -u {}:{} {http}/2010-04-01/Accounts/{}/Conferences.json",
+        account.sid, account.auth_token, account.sid
+    );
+    let _ = writeln!(text, "\nCtrl-C ends it.");
+    text
+}
+
+fn dial(listen: &SipListen) -> String {
+    let address = SocketAddr::new(reachable(listen.address.ip()), listen.address.port());
+    let transport = match listen.transport {
+        sip::Transport::Udp => "",
+        sip::Transport::Tcp => ";transport=tcp",
+    };
+    match (address, address.port()) {
+        (SocketAddr::V4(v4), 5060) => format!("sip:standup@{}{transport}", v4.ip()),
+        (SocketAddr::V6(v6), 5060) => format!("sip:standup@[{}]{transport}", v6.ip()),
+        (address, _) => format!("sip:standup@{address}{transport}"),
+    }
+}
+
+/// An address that can be dialled from this machine, where the listener is bound to all of them.
+fn reachable(address: IpAddr) -> IpAddr {
+    match address {
+        IpAddr::V4(v4) if v4.is_unspecified() => IpAddr::from([127, 0, 0, 1]),
+        IpAddr::V6(v6) if v6.is_unspecified() => IpAddr::from([0, 0, 0, 0, 0, 0, 0, 1]),
+        address => address,
+    }
+}

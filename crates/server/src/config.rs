@@ -1,0 +1,441 @@
+//! Settings: defaults, a TOML file over them, environment variables over both. Read once, at the start.
+//!
+//! The same names everywhere: `sip_listen` in the file is `PARTYLINE_SIP_LISTEN` in the environment. Whatever is
+//! unknown or wrong stops the start with a sentence that names the key.
+
+use std::collections::BTreeMap;
+use std::fmt::{self, Display};
+use std::net::{IpAddr, SocketAddr};
+use std::ops::RangeInclusive;
+use std::path::{Path, PathBuf};
+use std::str::FromStr;
+use std::time::Duration;
+
+use model::AccountSid;
+use sip::Transport;
+use sound::AllowRule;
+use switch::{MediaAddress, OpenRooms};
+
+/// Every setting, checked.
+#[derive(Debug)]
+pub(crate) struct Config {
+    /// Where SIP is listened for.
+    pub(crate) sip_listen: Vec<SipListen>,
+    /// Where the API is served.
+    pub(crate) http_listen: SocketAddr,
+    /// Addresses for audio.
+    pub(crate) rtp_addresses: Vec<MediaAddress>,
+    /// Ports for audio; each leg takes an even one and the next.
+    pub(crate) rtp_ports: RangeInclusive<u16>,
+    /// Database, credentials and logs.
+    pub(crate) data: PathBuf,
+    /// Main account; made at the first start if not given.
+    pub(crate) account_sid: Option<AccountSid>,
+    /// Its token; made at the first start if not given.
+    pub(crate) auth_token: Option<String>,
+    /// How the outside world reaches the API.
+    pub(crate) public_url: Option<String>,
+    /// Who may dial into a room by its name.
+    pub(crate) open_rooms: OpenRooms,
+    /// Threads for audio; `None`: one less than cores, at least one.
+    pub(crate) media_threads: Option<usize>,
+    /// Participants in one conference.
+    pub(crate) room_legs_max: usize,
+    /// Calls at once.
+    pub(crate) calls_max: usize,
+    /// How long calls may go on after SIGTERM.
+    pub(crate) drain: Duration,
+    /// How long a leg may receive nothing before its call ends.
+    pub(crate) rtp_timeout: Duration,
+    /// The same while its phone holds us.
+    pub(crate) held_rtp_timeout: Duration,
+    /// What may be fetched beyond public addresses.
+    pub(crate) fetch_allow: Vec<AllowRule>,
+    /// `tracing` filter, such as `info` or `sip=debug,info`.
+    pub(crate) log: String,
+    /// Settings of later versions that were given; they have no effect.
+    pub(crate) without_effect: Vec<&'static str>,
+    /// `sip_listen` is the default: where a family does not exist on this machine it is left out.
+    pub(crate) sip_listen_is_default: bool,
+}
+
+/// One place to listen for SIP.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct SipListen {
+    pub(crate) transport: Transport,
+    pub(crate) address: SocketAddr,
+}
+
+impl fmt::Display for SipListen {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let transport = match self.transport {
+            Transport::Udp => "udp",
+            Transport::Tcp => "tcp",
+        };
+        write!(f, "{transport}:{}", self.address)
+    }
+}
+
+/// Why the settings cannot be used.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum ConfigError {
+    #[error("cannot read the configuration file {path}: {error}")]
+    Unreadable { path: PathBuf, error: std::io::Error },
+    #[error("the configuration file {path} is not TOML: {error}")]
+    NotToml { path: PathBuf, error: toml::de::Error },
+    #[error("{key} is not a setting of Partyline; see `partyline --help` for those there are")]
+    UnknownKey { key: String },
+    #[error("{key} is {value:?}: {reason}")]
+    Wrong { key: String, value: String, reason: String },
+}
+
+/// Key, default, and what `--help` says. An empty default means: unset.
+const SETTINGS: &[(&str, &str, &str)] = &[
+    (
+        "sip_listen",
+        "udp:0.0.0.0:5060,tcp:0.0.0.0:5060,udp:[::]:5060,tcp:[::]:5060",
+        "where SIP is listened for, a comma list of udp:ADDRESS:PORT and tcp:ADDRESS:PORT",
+    ),
+    ("http_listen", "127.0.0.1:8080", "where the REST API is served, ADDRESS:PORT"),
+    (
+        "rtp_address",
+        "0.0.0.0,::",
+        "addresses for audio, a comma list; OWN/SEEN where a router translates one to one; 0.0.0.0 and :: mean the address a call's signalling arrived at",
+    ),
+    ("rtp_ports", "10000-32767", "UDP ports for audio, FIRST-LAST"),
+    ("data", "./data", "directory for the database, credentials and logs"),
+    ("account_sid", "", "main account, AC and 32 hex digits; made at the first start if not given"),
+    (
+        "auth_token",
+        "",
+        "its token, at most 128 characters of ASCII without blanks; made at the first start if not given",
+    ),
+    ("public_url", "", "how the outside world reaches the API, http(s)://HOST[:PORT]"),
+    (
+        "open_rooms",
+        "private",
+        "who may dial into a room by its name: private (loopback and private addresses), any, off",
+    ),
+    ("media_threads", "", "threads for audio, 1 to 256; one less than cores, at least one, if not given"),
+    ("room_legs_max", "250", "participants in one conference, 2 to 10000"),
+    ("calls_max", "10000", "calls at once, 1 to 100000"),
+    ("drain_seconds", "30", "how long calls may go on after SIGTERM, 0 to 86400"),
+    ("rtp_timeout_seconds", "300", "a call that sends no audio for this long is ended, 5 to 86400"),
+    ("held_rtp_timeout_seconds", "1800", "the same while the phone holds, 5 to 86400"),
+    (
+        "fetch_allow",
+        "127.0.0.0/8,::1/128",
+        "what may be fetched beyond public addresses, a comma list of ranges, addresses and host names",
+    ),
+    ("log", "info", "what is logged, such as info or sip=debug,info"),
+];
+
+/// Names kept for later versions.
+const RESERVED: &[&str] = &["database_url", "https_listen", "grpc_listen", "tls_dir", "api_rate"];
+
+/// Longest auth token, in bytes.
+const AUTH_TOKEN_LEN_MAX: usize = 128;
+
+const ENVIRONMENT_PREFIX: &str = "PARTYLINE_";
+
+impl Config {
+    /// Reads `file`, if one is named, and `environment` over it.
+    pub(crate) fn read(
+        file: Option<&Path>,
+        environment: impl Iterator<Item = (String, String)>,
+    ) -> Result<Self, ConfigError> {
+        let mut given = Given::default();
+        if let Some(path) = file {
+            given.read_file(path)?;
+        }
+        given.read_environment(environment)?;
+        given.check()
+    }
+}
+
+/// The settings and their defaults, for `--help`.
+pub(crate) fn help() -> String {
+    let mut text = String::from(
+        "Settings (environment variable; in the TOML file the same name in lower case without PARTYLINE_):\n",
+    );
+    for (key, default, about) in SETTINGS {
+        let name = environment_name(key);
+        let default = if default.is_empty() { String::new() } else { format!(" [default: {default}]") };
+        text.push_str(&format!("  {name}\n          {about}{default}\n"));
+    }
+    text
+}
+
+/// What was given, as text, with the name under which it was given.
+#[derive(Default)]
+struct Given {
+    values: BTreeMap<&'static str, (String, String)>,
+    without_effect: Vec<&'static str>,
+}
+
+impl Given {
+    fn read_file(&mut self, path: &Path) -> Result<(), ConfigError> {
+        let text =
+            std::fs::read_to_string(path).map_err(|error| ConfigError::Unreadable { path: path.to_owned(), error })?;
+        let table: toml::Table = text.parse().map_err(|error| ConfigError::NotToml { path: path.to_owned(), error })?;
+        for (key, value) in table {
+            let shown = format!("{key} in {}", path.display());
+            let text = match toml_text(&value) {
+                Some(text) => text,
+                None => {
+                    let reason = "a string, a number or a list of strings was expected".to_owned();
+                    return Err(ConfigError::Wrong { key: shown, value: value.to_string(), reason });
+                }
+            };
+            self.put(&key, shown, text)?;
+        }
+        Ok(())
+    }
+
+    fn read_environment(&mut self, variables: impl Iterator<Item = (String, String)>) -> Result<(), ConfigError> {
+        for (name, value) in variables {
+            if let Some(key) = name.strip_prefix(ENVIRONMENT_PREFIX) {
+                self.put(&key.to_ascii_lowercase(), name.clone(), value)?;
+            }
+        }
+        Ok(())
+    }
+
+    fn put(&mut self, key: &str, shown: String, value: String) -> Result<(), ConfigError> {
+        if let Some((key, ..)) = SETTINGS.iter().find(|(known, ..)| *known == key) {
+            self.values.insert(key, (shown, value));
+            Ok(())
+        } else if let Some(key) = RESERVED.iter().find(|reserved| **reserved == key) {
+            self.without_effect.push(key);
+            Ok(())
+        } else {
+            Err(ConfigError::UnknownKey { key: shown })
+        }
+    }
+
+    /// The text of a setting and the name to complain under. An empty value counts as not given.
+    fn text(&self, key: &'static str) -> (String, String) {
+        match self.values.get(key) {
+            Some((shown, value)) if !value.trim().is_empty() => (shown.clone(), value.trim().to_owned()),
+            _ => {
+                let default = SETTINGS.iter().find(|(known, ..)| *known == key).map_or("", |(_, default, _)| default);
+                (environment_name(key), default.to_owned())
+            }
+        }
+    }
+
+    fn parse<T>(&self, key: &'static str, parse: impl Fn(&str) -> Result<T, String>) -> Result<T, ConfigError> {
+        let (key, value) = self.text(key);
+        parse(&value).map_err(|reason| ConfigError::Wrong { key, value, reason })
+    }
+
+    fn optional<T>(
+        &self,
+        key: &'static str,
+        parse: impl Fn(&str) -> Result<T, String>,
+    ) -> Result<Option<T>, ConfigError> {
+        if self.text(key).1.is_empty() { Ok(None) } else { self.parse(key, parse).map(Some) }
+    }
+
+    fn number<T>(&self, key: &'static str, range: RangeInclusive<T>) -> Result<T, ConfigError>
+    where
+        T: FromStr + PartialOrd + Display,
+    {
+        self.parse(key, |text| number(text, &range))
+    }
+
+    fn seconds(&self, key: &'static str, range: RangeInclusive<u64>) -> Result<Duration, ConfigError> {
+        self.number(key, range).map(Duration::from_secs)
+    }
+
+    fn check(self) -> Result<Config, ConfigError> {
+        Ok(Config {
+            sip_listen: self.parse("sip_listen", |text| list(text, sip_listen))?,
+            sip_listen_is_default: !self.values.contains_key("sip_listen"),
+            http_listen: self.parse("http_listen", socket_address)?,
+            rtp_addresses: self.parse("rtp_address", |text| list(text, media_address))?,
+            rtp_ports: self.parse("rtp_ports", port_range)?,
+            data: PathBuf::from(self.text("data").1),
+            account_sid: self.optional("account_sid", |text| text.parse::<AccountSid>().map_err(|e| e.to_string()))?,
+            auth_token: self.optional("auth_token", auth_token)?,
+            public_url: self.optional("public_url", public_url)?,
+            open_rooms: self.parse("open_rooms", open_rooms)?,
+            media_threads: self.optional("media_threads", |text| number(text, &(1..=256)))?,
+            room_legs_max: self.number("room_legs_max", 2..=10_000)?,
+            calls_max: self.number("calls_max", 1..=100_000)?,
+            drain: self.seconds("drain_seconds", 0..=86_400)?,
+            rtp_timeout: self.seconds("rtp_timeout_seconds", 5..=86_400)?,
+            held_rtp_timeout: self.seconds("held_rtp_timeout_seconds", 5..=86_400)?,
+            fetch_allow: self.parse("fetch_allow", |text| {
+                list(text, |item| item.parse::<AllowRule>().map_err(|error| error.to_string()))
+            })?,
+            log: self.parse("log", |text| match text.parse::<tracing_subscriber::EnvFilter>() {
+                Ok(_) => Ok(text.to_owned()),
+                Err(error) => Err(error.to_string()),
+            })?,
+            without_effect: self.without_effect,
+        })
+    }
+}
+
+fn environment_name(key: &str) -> String {
+    format!("{ENVIRONMENT_PREFIX}{}", key.to_ascii_uppercase())
+}
+
+/// A TOML value as the environment would spell it.
+fn toml_text(value: &toml::Value) -> Option<String> {
+    match value {
+        toml::Value::String(text) => Some(text.clone()),
+        toml::Value::Integer(number) => Some(number.to_string()),
+        toml::Value::Array(items) => {
+            items.iter().map(toml::Value::as_str).collect::<Option<Vec<_>>>().map(|i| i.join(","))
+        }
+        _ => None,
+    }
+}
+
+fn list<T>(text: &str, item: impl Fn(&str) -> Result<T, String>) -> Result<Vec<T>, String> {
+    text.split(',').map(str::trim).filter(|part| !part.is_empty()).map(item).collect()
+}
+
+fn number<T>(text: &str, range: &RangeInclusive<T>) -> Result<T, String>
+where
+    T: FromStr + PartialOrd + Display,
+{
+    let out_of_range = || format!("a number from {} to {} was expected", range.start(), range.end());
+    text.parse().ok().filter(|number| range.contains(number)).ok_or_else(out_of_range)
+}
+
+fn socket_address(text: &str) -> Result<SocketAddr, String> {
+    text.parse().map_err(|_| "ADDRESS:PORT was expected, such as 127.0.0.1:8080 or [::1]:8080".to_owned())
+}
+
+fn sip_listen(text: &str) -> Result<SipListen, String> {
+    let expected = || format!("{text:?} is not udp:ADDRESS:PORT or tcp:ADDRESS:PORT");
+    let (transport, address) = text.split_once(':').ok_or_else(expected)?;
+    let transport = match transport.to_ascii_lowercase().as_str() {
+        "udp" => Transport::Udp,
+        "tcp" => Transport::Tcp,
+        _ => return Err(expected()),
+    };
+    Ok(SipListen { transport, address: address.parse().map_err(|_| expected())? })
+}
+
+fn media_address(text: &str) -> Result<MediaAddress, String> {
+    let address = |text: &str| text.parse::<IpAddr>().map_err(|_| format!("{text:?} is not an IP address"));
+    match text.split_once('/') {
+        None => Ok(MediaAddress { bind: address(text)?, advertised: None }),
+        Some((own, seen)) => {
+            let (bind, seen) = (address(own)?, address(seen)?);
+            if bind.is_ipv4() != seen.is_ipv4() || seen.is_unspecified() {
+                return Err(format!("{text:?} must be OWN/SEEN, two addresses of one family"));
+            }
+            Ok(MediaAddress { bind, advertised: Some(seen) })
+        }
+    }
+}
+
+fn port_range(text: &str) -> Result<RangeInclusive<u16>, String> {
+    let expected = || "FIRST-LAST was expected, such as 10000-32767, with room for two ports".to_owned();
+    let (first, last) = text.split_once('-').ok_or_else(expected)?;
+    let port = |text: &str| text.trim().parse::<u16>().map_err(|_| expected());
+    let (first, last) = (port(first)?, port(last)?);
+    // A leg takes an even port and the next one (RFC 3550 §11).
+    let first_even = first.saturating_add(first % 2);
+    if first == 0 || first_even >= last { Err(expected()) } else { Ok(first..=last) }
+}
+
+fn auth_token(text: &str) -> Result<String, String> {
+    let plain = text.bytes().all(|byte| byte.is_ascii_graphic());
+    if plain && text.len() <= AUTH_TOKEN_LEN_MAX {
+        Ok(text.to_owned())
+    } else {
+        Err(format!("at most {AUTH_TOKEN_LEN_MAX} characters of ASCII without blanks were expected"))
+    }
+}
+
+fn public_url(text: &str) -> Result<String, String> {
+    let expected = || "http://HOST[:PORT] or https://HOST[:PORT] was expected".to_owned();
+    let rest = text.strip_prefix("http://").or_else(|| text.strip_prefix("https://")).ok_or_else(expected)?;
+    let host = rest.trim_end_matches('/');
+    let bare = !host.is_empty() && !host.contains(['/', '?', '#', '@']) && !host.contains(char::is_whitespace);
+    if bare { Ok(text.trim_end_matches('/').to_owned()) } else { Err(expected()) }
+}
+
+fn open_rooms(text: &str) -> Result<OpenRooms, String> {
+    match text {
+        "private" => Ok(OpenRooms::Private),
+        "any" => Ok(OpenRooms::Any),
+        "off" => Ok(OpenRooms::Off),
+        _ => Err("private, any or off was expected".to_owned()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn read(variables: &[(&str, &str)]) -> Result<Config, ConfigError> {
+        let owned = variables.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned()));
+        Config::read(None, owned)
+    }
+
+    #[test]
+    fn the_defaults_are_settings_themselves() {
+        let config = read(&[]).expect("defaults are right");
+        assert_eq!(config.sip_listen.len(), 4);
+        assert_eq!(config.rtp_ports, 10_000..=32_767);
+        assert_eq!(config.room_legs_max, 250);
+        assert_eq!(config.open_rooms, OpenRooms::Private);
+        assert!(config.account_sid.is_none());
+        for (key, ..) in SETTINGS {
+            assert!(help().contains(&environment_name(key)), "{key} is in --help");
+        }
+    }
+
+    #[test]
+    fn what_is_wrong_is_named() {
+        for (key, value) in [
+            ("PARTYLINE_SIP_LISTEN", "127.0.0.1:5060"),
+            ("PARTYLINE_SIP_LISTEN", "sctp:127.0.0.1:5060"),
+            ("PARTYLINE_SIP_LISTEN", "udp:localhost:5060"),
+            ("PARTYLINE_HTTP_LISTEN", "8080"),
+            ("PARTYLINE_RTP_ADDRESS", "host.example"),
+            ("PARTYLINE_RTP_ADDRESS", "10.0.0.1/::1"),
+            ("PARTYLINE_RTP_PORTS", "10000"),
+            ("PARTYLINE_RTP_PORTS", "20000-10000"),
+            ("PARTYLINE_RTP_PORTS", "10001-10002"),
+            ("PARTYLINE_ACCOUNT_SID", "CA0123456789abcdef0123456789abcdef"),
+            ("PARTYLINE_AUTH_TOKEN", "two words"),
+            ("PARTYLINE_PUBLIC_URL", "bridge.example.test"),
+            ("PARTYLINE_OPEN_ROOMS", "everyone"),
+            ("PARTYLINE_MEDIA_THREADS", "0"),
+            ("PARTYLINE_ROOM_LEGS_MAX", "1"),
+            ("PARTYLINE_DRAIN_SECONDS", "-1"),
+            ("PARTYLINE_FETCH_ALLOW", "10.0.0.0/99"),
+            ("PARTYLINE_NO_SUCH_THING", "1"),
+        ] {
+            let error = read(&[(key, value)]).expect_err(value).to_string();
+            assert!(error.contains(key), "{error}");
+        }
+    }
+
+    #[test]
+    fn settings_say_what_they_mean() {
+        let config = read(&[
+            ("PARTYLINE_SIP_LISTEN", "udp:127.0.0.1:5070, TCP:[::1]:5070"),
+            ("PARTYLINE_RTP_ADDRESS", "10.0.0.5/203.0.113.7,::1"),
+            ("PARTYLINE_PUBLIC_URL", "https://bridge.example.test/"),
+            ("PARTYLINE_OPEN_ROOMS", "off"),
+            ("PARTYLINE_DRAIN_SECONDS", "3"),
+            ("PARTYLINE_API_RATE", "100"),
+            ("HOME", "/root"),
+        ])
+        .expect("all are right");
+        assert_eq!(config.sip_listen[1].transport, Transport::Tcp);
+        assert_eq!(config.rtp_addresses[0].advertised, Some("203.0.113.7".parse().expect("an address")));
+        assert_eq!(config.public_url.as_deref(), Some("https://bridge.example.test"));
+        assert_eq!(config.drain, Duration::from_secs(3));
+        assert_eq!(config.without_effect, ["api_rate"]);
+    }
+}
