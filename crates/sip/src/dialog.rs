@@ -17,7 +17,9 @@ use bytes::Bytes;
 use crate::inspection::Head;
 use crate::session_timer::{self, Asked, SessionTimer};
 use crate::transaction::{Key, Timers};
-use crate::{CSeq, DialogId, Flow, HeaderError, Method, Name, NameAddr, Reason, Request, Response, Transport, Uri};
+use crate::{
+    CSeq, DialogId, Flow, HeaderError, Method, Name, NameAddr, Reason, Request, Response, SipUri, Transport, Uri,
+};
 
 /// One dialog.
 #[derive(Debug)]
@@ -193,10 +195,11 @@ impl Dialog {
         in_order
     }
 
-    /// Target refresh (RFC 3261 §12.2): from now on our requests go there.
+    /// Target refresh (RFC 3261 §12.2): from now on our requests go there. A URI in a request line has no headers
+    /// (§19.1.1).
     pub(crate) fn retarget(&mut self, target: Option<Uri>) {
-        if let Some(target @ Uri::Sip(_)) = target {
-            self.remote_target = target;
+        if let Some(Uri::Sip(target)) = target {
+            self.remote_target = Uri::Sip(SipUri { headers: None, ..target });
         }
     }
 

@@ -26,8 +26,8 @@ use crate::dialog::{Dialog, Due, Stage};
 use crate::stats::count_class;
 use crate::transaction::{Key, Keys, invite_server, non_invite_server};
 use crate::{
-    Config, DialogId, EndCause, Event, Flow, Framed, Framer, Message, Output, ParseError, Response, SipUri, Stats,
-    Transport, parse,
+    Config, DialogId, EndCause, Event, Flow, Framed, Framer, Message, Name, Output, ParseError, Response, SipUri,
+    Stats, Transport, parse,
 };
 use uac::Client;
 
@@ -200,8 +200,9 @@ impl Endpoint {
             via.stamp(flow.remote);
             response.headers.set_via_top(&via);
         }
-        let tag = self.tag();
+        let tag = self.keys.stateless_tag(response.to_bytes());
         response.headers.set_to_tag(&tag);
+        response.headers.push(Name::Server, &self.config.server);
         self.send_response(reply, &response);
     }
 
@@ -350,11 +351,6 @@ impl Endpoint {
             entry.local.is_none_or(|address| address == local) && entry.public.is_ipv4() == local.is_ipv4()
         });
         SocketAddr::new(advertised.map_or(local, |entry| entry.public), flow.local.port())
-    }
-
-    /// A new tag: 64 random bits.
-    fn tag(&mut self) -> String {
-        tag_of(self.rng.next_u64())
     }
 
     fn random_s(&mut self, seconds: std::ops::RangeInclusive<u32>) -> u32 {

@@ -251,7 +251,7 @@ impl Endpoint {
                         Theirs::Answered(Answered { cseq, .. }) => dialog.acknowledge(cseq),
                         Theirs::Idle | Theirs::Received(_) => None,
                     });
-                    if late.is_some_and(|late| late.first) {
+                    if late.is_some() {
                         self.event(Event::Acked { dialog: id, answer: None });
                     }
                 }

@@ -61,10 +61,10 @@ impl Keys {
         self.key(|hash| (from_tag, call_id, cseq.number, cseq.method.as_str()).hash(hash))
     }
 
-    /// A To-tag for an answer we do not remember: the same for each copy of the request (RFC 3261 §8.2.7).
-    pub(crate) fn stateless_tag(&self, transaction: Key) -> String {
-        let Key(tag) = self.key(|hash| transaction.hash(hash));
-        format!("{:016x}", tag as u64)
+    /// A To-tag for an answer we may not remember: the same for each copy of the request (RFC 3261 §8.2.7).
+    pub(crate) fn stateless_tag(&self, request: impl Hash) -> String {
+        let Key(bits) = self.key(|hash| request.hash(hash));
+        format!("{:016x}", bits as u64)
     }
 
     fn key(&self, write: impl Fn(&mut DefaultHasher)) -> Key {

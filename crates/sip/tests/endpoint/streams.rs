@@ -1,0 +1,103 @@
+//! TCP: framing, keep-alive, connection reuse (RFC 3261 §18.3, RFC 5626 §4.4.1, RFC 5923).
+
+use bytes::Bytes;
+use sip::{Config, EndCause, Event, Method, Transport};
+
+use crate::phone::{OFFER, Phone, World, flow, secs};
+
+#[test]
+fn messages_may_be_cut_anywhere() {
+    let mut world = World::new();
+    let ana = Phone::tcp(1);
+    let options = Phone { call_id: "ping".to_owned(), ..ana.clone() }.again("OPTIONS", "", "");
+    let stream = format!("\r\n\r\n{}{options}\r\n\r\n", ana.invite());
+    for byte in stream.bytes() {
+        world.hear(ana.flow, [byte]);
+    }
+    let said: Vec<_> =
+        world.messages().iter().map(|sent| (sent.flow == ana.flow, crate::phone::name(&sent.message))).collect();
+    assert_eq!(said, ["\r\n", "100 INVITE", "200 OPTIONS", "\r\n"].map(|name| (true, name.to_owned())));
+}
+
+#[test]
+fn a_stream_nobody_can_read_is_closed() {
+    let mut world = World::new();
+    let ana = Phone::tcp(1);
+    world.hear(ana.flow, ana.again("OPTIONS", "", "").replace("Content-Length:", "X-Length:"));
+    assert_eq!((world.response().status, &world.closed), (400, &vec![1]));
+    world.hear(ana.flow, ana.again("OPTIONS", "", ""));
+    assert_eq!(world.said(), [""; 0]);
+}
+
+#[test]
+fn our_requests_go_down_the_stream_the_peer_opened() {
+    let mut world = World::new();
+    let mut ana = Phone { contact: "<sip:x@abc.invalid;transport=ws>".to_owned(), ..Phone::tcp(1) };
+    let dialog = world.call(&mut ana);
+    world.endpoint.hangup(world.now, dialog, None);
+    world.drain();
+    let (flow, bye) = world.request();
+    assert_eq!((flow, bye.uri.as_str()), (ana.flow, "sip:x@abc.invalid;transport=ws"));
+    world.hear(ana.flow, ana.answer(&bye, 200, "", ""));
+    assert_eq!(world.endpoint.transactions_open(), 1); // the INVITE's, until timer L; timer K is zero on a stream
+    world.run_for(secs(32));
+    world.assert_empty();
+}
+
+#[test]
+fn a_peer_that_comes_back_on_another_stream_is_found_there() {
+    let mut world = World::new();
+    let mut ana = Phone::tcp(1);
+    let dialog = world.call(&mut ana);
+    world.endpoint.closed(world.now, 1);
+    world.run_for(secs(600));
+    assert_eq!((world.events.len(), world.endpoint.dialogs_open()), (0, 1));
+    ana.flow = flow(Transport::Tcp, "192.0.2.10:44000", Some(2));
+    world.hear(ana.flow, ana.request("INVITE", "", OFFER));
+    assert!(matches!(world.event(), Event::Offered { .. }));
+    world.endpoint.rereject(world.now, dialog, 488, None);
+    world.drain();
+    world.messages();
+    world.endpoint.hangup(world.now, dialog, None);
+    world.drain();
+    let (flow, bye) = world.request();
+    assert_eq!((flow, bye.method), (ana.flow, Method::Bye));
+}
+
+#[test]
+fn a_lost_stream_ends_the_call_only_when_we_have_something_to_say() {
+    let mut world = World::new();
+    let mut ana = Phone { extra: "Supported: timer\r\nSession-Expires: 600\r\n".to_owned(), ..Phone::tcp(1) };
+    world.call(&mut ana);
+    world.endpoint.closed(world.now, 1);
+    world.run_for(secs(299));
+    assert_eq!(world.events.len(), 0);
+    world.run_for(secs(1)); // the refresh is due
+    assert!(matches!(world.event(), Event::Ended { cause: EndCause::FlowLost, .. }));
+    world.run_for(secs(40));
+    assert_eq!(world.said(), [""; 0]);
+    world.assert_empty();
+
+    let mut world = World::new();
+    let mut ana = Phone::tcp(1);
+    let dialog = world.call(&mut ana);
+    world.endpoint.closed(world.now, 1);
+    world.endpoint.hangup(world.now, dialog, None);
+    world.drain();
+    assert_eq!(world.events.len(), 0); // our own doing
+    world.run_for(secs(40));
+    world.assert_empty();
+}
+
+#[test]
+fn too_many_streams_are_closed_and_the_others_go_on() {
+    let mut world = World::with(Config { connections_max: 2, ..Config::default() });
+    let ping = Bytes::from_static(b"\r\n\r\n");
+    for connection in 1..=3 {
+        world.hear(flow(Transport::Tcp, "192.0.2.10:33000", Some(connection)), &ping);
+    }
+    assert_eq!((world.closed.clone(), world.messages().len()), (vec![3], 2));
+    world.endpoint.closed(world.now, 1);
+    world.hear(flow(Transport::Tcp, "192.0.2.10:33000", Some(4)), &ping);
+    assert_eq!((world.closed.len(), world.messages().len()), (1, 1));
+}
