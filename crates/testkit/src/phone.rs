@@ -187,6 +187,11 @@ impl Phone {
         self.ear.lock().packets.clone()
     }
 
+    /// How often since `moment` this machine let the phone speak too late for a jitter buffer to hide it.
+    pub fn stalls_since(&self, moment: Moment) -> usize {
+        self.ear.lock().stalls.iter().filter(|&&stalled| stalled > moment).count()
+    }
+
     /// True when the other side has hung up.
     pub fn is_ended(&self) -> bool {
         self.ear.lock().ended
@@ -260,6 +265,7 @@ struct Ear {
 struct HeardSoFar {
     packets: Vec<HeardPacket>,
     beats: u64,
+    stalls: Vec<Moment>,
     remote: Option<SocketAddr>,
     answered: bool,
     ended: bool,
@@ -346,6 +352,9 @@ impl Line {
             // After a stall there is no sense in a burst: a real phone's clock would not make one either.
             beat = (beat + BEAT).max(Instant::now() - BEAT);
             wire::sleep_until(beat);
+            if beat.elapsed() > STALL {
+                self.ear.lock().stalls.push(Moment::now());
+            }
         }
     }
 
@@ -641,6 +650,8 @@ fn event_code(key: char) -> Option<u8> {
 
 /// The packet time everybody uses.
 const BEAT: Duration = Duration::from_millis(20);
+/// Speaking later than this may cost a frame at the bridge, and that is not its fault.
+const STALL: Duration = Duration::from_millis(3);
 /// RFC 3261 §17.1.1.1.
 const T1: Duration = Duration::from_millis(500);
 /// What has not happened by then does not happen.

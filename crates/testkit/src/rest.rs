@@ -77,16 +77,16 @@ impl Rest {
     /// # Errors
     /// When there is no connection, or no complete answer within [`ANSWER_WITHIN`].
     pub fn try_request(&self, method: &str, path: &str, form: &[(&str, &str)]) -> io::Result<Answer> {
-        let credentials = base64(format!("{}:{}", self.account_sid, self.auth_token).as_bytes());
         let body = encode_form(form);
         let content = match form {
             [] => String::new(),
             _ => format!("Content-Type: application/x-www-form-urlencoded\r\nContent-Length: {}\r\n", body.len()),
         };
         let request = format!(
-            "{method} {path} HTTP/1.1\r\nHost: {}\r\nAuthorization: Basic {credentials}\r\n\
-             Accept: application/json\r\nConnection: close\r\n{content}\r\n{body}",
+            "{method} {path} HTTP/1.1\r\nHost: {}\r\n{}Accept: application/json\r\n\
+             Connection: close\r\n{content}\r\n{body}",
             self.address,
+            self.authorization(),
         );
         self.send_raw(request.as_bytes())
     }
@@ -114,6 +114,11 @@ impl Rest {
         let asked = String::from_utf8_lossy(request).lines().next().unwrap_or_default().to_owned();
         Answer::parse(&answer, asked)
             .ok_or_else(|| io::Error::new(io::ErrorKind::InvalidData, format!("not an HTTP answer: {answer:?}")))
+    }
+
+    /// The header line that says who asks, line end included.
+    pub fn authorization(&self) -> String {
+        format!("Authorization: Basic {}\r\n", base64(format!("{}:{}", self.account_sid, self.auth_token).as_bytes()))
     }
 
     fn path(&self, resource: &str) -> String {

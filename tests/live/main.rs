@@ -1,0 +1,15 @@
+//! The real binary on real sockets, met by real clients: our phones, sipp, baresip, the official SDK.
+//!
+//! Every test has a bridge, an address and a data directory of its own. Nothing sleeps to be in step: tests wait
+//! for what they want to see, with generous bounds, and count time in packets.
+
+mod baresip;
+mod faults;
+mod hearing;
+mod life;
+mod load;
+mod party;
+mod rest;
+mod sdk;
+mod sipp;
+mod sound;

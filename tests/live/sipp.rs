@@ -1,0 +1,210 @@
+//! Every profile of `sip-profiles/`, run by sipp against the real binary.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+use testkit::phone::Phone;
+use testkit::server::{Server, wait_until};
+
+use crate::party::PATIENCE;
+
+/// Runs one profile once, over UDP, for a second of talk; it must end as its name says.
+#[track_caller]
+fn expect(profile: &str) {
+    expect_with(profile, 1, &[]);
+}
+
+#[track_caller]
+fn expect_with(profile: &str, calls: u32, options: &[&str]) {
+    let server = Server::start();
+    run(&server, profile, calls, options);
+    server.rest().request("GET", "/healthz", &[]).expect(200);
+}
+
+#[track_caller]
+fn run(server: &Server, profile: &str, calls: u32, options: &[&str]) {
+    let profiles = Path::new(env!("CARGO_MANIFEST_DIR")).join("sip-profiles");
+    let ours = |what: &str| server.data().join(format!("sipp.{what}"));
+    let (statistics, errors) = (ours("csv"), ours("err"));
+    let callers = server.callers().to_string();
+    let output = Command::new("sipp")
+        .arg(server.sip().to_string())
+        .current_dir(&profiles)
+        .args(["-sf", &format!("{profile}.xml"), "-s", "standup", "-d", "1000"])
+        .args(["-i", &callers, "-mi", &callers, "-bind_local"])
+        .args(["-m", &calls.to_string(), "-r", "10", "-nostdin", "-timeout", "120", "-timeout_error"])
+        .args(["-recv_timeout", "30000", "-trace_err", "-error_file", &text(&errors)])
+        .args(["-trace_stat", "-fd", "1", "-stf", &text(&statistics)])
+        .args(options)
+        .output()
+        .expect("sipp runs: apt-get install sip-tester");
+    let said = fs::read_to_string(&errors).unwrap_or_default();
+    assert_eq!(output.status.code(), Some(0), "{profile} {options:?}\n{said}");
+    let statistics = Statistics::read(&statistics);
+    assert_eq!(statistics.last("SuccessfulCall(C)"), calls, "{profile} {options:?}\n{said}");
+    assert_eq!(statistics.last("FailedCall(C)"), 0, "{profile} {options:?}\n{said}");
+}
+
+fn text(path: &Path) -> String {
+    path.to_str().expect("temporary paths are text").to_owned()
+}
+
+/// What `-trace_stat` wrote: a line of names, then one line a second, all separated by semicolons.
+struct Statistics {
+    names: Vec<String>,
+    last: Vec<String>,
+}
+
+impl Statistics {
+    fn read(path: &PathBuf) -> Self {
+        let file = fs::read_to_string(path).unwrap_or_else(|error| panic!("{}: {error}", path.display()));
+        let mut lines = file.lines().map(|line| line.split(';').map(str::to_owned).collect());
+        Self { names: lines.next().unwrap_or_default(), last: lines.next_back().unwrap_or_default() }
+    }
+
+    fn last(&self, name: &str) -> u32 {
+        let place = self.names.iter().position(|known| known == name);
+        let value = place.and_then(|place| self.last.get(place)).and_then(|value| value.parse().ok());
+        value.unwrap_or_else(|| panic!("sipp's statistics have no number {name}"))
+    }
+}
+
+#[test]
+fn uac_joins_and_talks() {
+    expect_with("uac-joins-and-talks-expect-200", 10, &[]);
+}
+
+#[test]
+fn uac_joins_and_talks_over_tcp() {
+    expect_with("uac-joins-and-talks-expect-200", 10, &["-t", "t1"]);
+}
+
+#[test]
+fn uac_joins_and_talks_over_a_connection_a_call() {
+    expect_with("uac-joins-and-talks-expect-200", 10, &["-t", "tn", "-max_socket", "100"]);
+}
+
+#[test]
+fn uac_joins_with_pcma() {
+    expect("uac-joins-with-pcma-expect-200");
+}
+
+#[test]
+fn uac_holds_by_sendonly() {
+    expect("uac-holds-by-sendonly-expect-recvonly");
+}
+
+#[test]
+fn uac_holds_by_inactive() {
+    expect("uac-holds-by-inactive-expect-inactive");
+}
+
+#[test]
+fn uac_holds_by_zero_address() {
+    expect("uac-holds-by-zero-address-expect-200");
+}
+
+#[test]
+fn uac_holds_by_update() {
+    expect("uac-holds-by-update-expect-recvonly");
+}
+
+#[test]
+fn uac_presses_keys() {
+    expect("uac-presses-keys-expect-200");
+}
+
+#[test]
+fn uac_cancels_early() {
+    expect_with("uac-cancels-early-expect-487", 10, &[]);
+}
+
+#[test]
+fn uac_offers_nothing() {
+    expect("uac-offers-nothing-expect-offer");
+}
+
+#[test]
+fn uac_pings_by_options() {
+    expect("uac-pings-by-options-expect-200");
+}
+
+#[test]
+fn uac_asks_for_timer() {
+    expect("uac-asks-for-timer-expect-session-expires");
+}
+
+#[test]
+fn uac_asks_for_short_timer() {
+    expect("uac-asks-for-short-timer-expect-422");
+}
+
+#[test]
+fn uac_refreshes_by_update() {
+    expect("uac-refreshes-by-update-expect-200");
+}
+
+#[test]
+fn uac_sends_unknown_method() {
+    expect("uac-sends-unknown-method-expect-501");
+}
+
+#[test]
+fn uac_publishes() {
+    expect("uac-publishes-expect-405");
+}
+
+#[test]
+fn uac_requires_unknown_extension() {
+    expect("uac-requires-unknown-extension-expect-420");
+}
+
+#[test]
+fn uac_sends_unreadable_body() {
+    expect("uac-sends-unreadable-body-expect-415");
+}
+
+#[test]
+fn uac_offers_unknown_codec() {
+    expect("uac-offers-unknown-codec-expect-488");
+}
+
+#[test]
+fn uac_runs_out_of_hops() {
+    expect("uac-runs-out-of-hops-expect-483");
+}
+
+#[test]
+fn uac_byes_unknown_call() {
+    expect("uac-byes-unknown-call-expect-481");
+}
+
+#[test]
+fn uac_never_acks() {
+    expect_with("uac-never-acks-expect-bye", 1, &["-recv_timeout", "60000"]);
+}
+
+#[test]
+fn uac_calls_while_draining() {
+    let server = Server::start_with(&[("PARTYLINE_DRAIN_SECONDS", "60")]);
+    let keeps_it_up = Phone::dial(server.sip(), "standup").connect();
+    server.terminate();
+    let refuses = || Phone::dial(server.sip(), "standup").try_connect().is_err();
+    assert!(wait_until(PATIENCE, refuses), "a draining bridge takes no calls");
+    run(&server, "uac-calls-while-draining-expect-503", 1, &[]);
+    keeps_it_up.hang_up();
+}
+
+#[test]
+fn every_profile_is_run_here() {
+    let profiles = Path::new(env!("CARGO_MANIFEST_DIR")).join("sip-profiles");
+    let runs = include_str!("sipp.rs");
+    for entry in fs::read_dir(profiles).expect("the profiles").flatten() {
+        let path = entry.path();
+        if path.extension().is_some_and(|extension| extension == "xml") {
+            let name = path.file_stem().and_then(|name| name.to_str()).expect("a readable name").to_owned();
+            assert!(runs.contains(&format!("\"{name}\"")), "{name} is not run");
+        }
+    }
+}
