@@ -153,6 +153,7 @@ impl Report {
         for (status, count) in &self.refused {
             none(*count as u64, &format!("requests refused with {status}"));
         }
+        let stalls = self.own_lateness.longer_than(STALL) as usize;
         for Listened {
             leg, expected_off_db, forbidden_dbfs, forbidden_hz, frames, frames_broken, chirps_lost, ..
         } in &self.sampled
