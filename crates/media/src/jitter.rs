@@ -6,6 +6,8 @@
 //! short packets take little room and a quiet network touches the same few cache lines again and again.
 //! No clock, no socket, no allocation after `new`.
 
+use std::ops::Range;
+
 use crate::codec::Codec;
 
 /// What waits: everything about a packet but its bytes.
@@ -15,15 +17,21 @@ pub(crate) struct Waiting {
     pub(crate) sequence: i64,
     pub(crate) timestamp: i64,
     pub(crate) kind: Kind,
-    start: usize,
-    len: usize,
+    start: u32,
+    len: u16,
+}
+
+impl Waiting {
+    fn bytes(&self) -> Range<usize> {
+        self.start as usize..self.start as usize + usize::from(self.len)
+    }
 }
 
 /// What a packet stands for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Kind {
     /// Audio: this many PCM samples.
-    Voice { samples: usize },
+    Voice { samples: u16 },
     /// RFC 3389: silence until the next audio.
     ComfortNoise,
     /// Something of the same stream that is not audio, such as a telephone-event: nothing is missing here.
@@ -71,7 +79,8 @@ impl Jitter {
         let start = self.room_for(payload.len()).ok_or(NotTaken::Full)?;
         self.bytes[start..start + payload.len()].copy_from_slice(payload);
         self.write = start + payload.len();
-        self.places[place(sequence)] = Some(Waiting { sequence, timestamp, kind, start, len: payload.len() });
+        self.places[place(sequence)] =
+            Some(Waiting { sequence, timestamp, kind, start: start as u32, len: payload.len() as u16 });
         self.waiting += 1;
         Ok(())
     }
@@ -86,7 +95,7 @@ impl Jitter {
     }
 
     pub(crate) fn payload(&self, waiting: &Waiting) -> &[u8] {
-        &self.bytes[waiting.start..waiting.start + waiting.len]
+        &self.bytes[waiting.bytes()]
     }
 
     pub(crate) fn remove(&mut self, sequence: i64) {
@@ -107,7 +116,7 @@ impl Jitter {
         }
         let free = |start: usize| {
             let end = start + len;
-            let overlaps = |waiting: &Waiting| waiting.start < end && start < waiting.start + waiting.len;
+            let overlaps = |waiting: &Waiting| waiting.bytes().start < end && start < waiting.bytes().end;
             end <= self.bytes.len() && !self.places.iter().flatten().any(overlaps)
         };
         [self.write, 0].into_iter().find(|&start| free(start))
@@ -119,4 +128,56 @@ const OPUS_BYTES: usize = 8 * BUFFER_MS;
 
 fn place(sequence: i64) -> usize {
     sequence.rem_euclid(PLACES as i64) as usize
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const VOICE: Kind = Kind::Voice { samples: 160 };
+
+    /// Puts in packets with these sequence numbers, each filled with its number.
+    fn with(sequences: &[i64]) -> Jitter {
+        let mut jitter = Jitter::new(Codec::Pcmu);
+        for &sequence in sequences {
+            jitter.insert(sequence, sequence * 160, VOICE, &[sequence as u8; 160]).expect("room");
+        }
+        jitter
+    }
+
+    /// Takes out everything from `sequence` on.
+    fn play(jitter: &mut Jitter, mut sequence: i64) -> Vec<i64> {
+        let mut played = vec![];
+        while let Some(first) = jitter.first_from(sequence) {
+            assert_eq!(jitter.payload(&first), [first.sequence as u8; 160]);
+            jitter.remove(first.sequence);
+            played.push(first.sequence);
+            sequence = first.sequence + 1;
+        }
+        played
+    }
+
+    #[test]
+    fn packets_come_out_in_order() {
+        assert_eq!(play(&mut with(&[7, 9, 8, 12]), 7), [7, 8, 9, 12]);
+        assert_eq!(play(&mut with(&[-1, 1, 0]), -1), [-1, 0, 1]);
+    }
+
+    #[test]
+    fn a_second_copy_is_a_duplicate_and_a_far_one_has_no_place() {
+        let mut jitter = with(&[7]);
+        assert_eq!(jitter.insert(7, 0, VOICE, &[1]), Err(NotTaken::Duplicate));
+        assert_eq!(jitter.insert(7 + PLACES as i64, 0, VOICE, &[1]), Err(NotTaken::Full));
+    }
+
+    #[test]
+    fn the_ring_of_bytes_fills_up_and_goes_round() {
+        let mut jitter = with(&(0..25).collect::<Vec<_>>());
+        assert_eq!(jitter.insert(25, 0, VOICE, &[0; 160]), Err(NotTaken::Full), "500 ms are waiting");
+        for sequence in 25..1000 {
+            jitter.remove(sequence - 25);
+            jitter.insert(sequence, 0, VOICE, &[sequence as u8; 160]).expect("as much as was taken out");
+        }
+        assert_eq!(play(&mut jitter, 975), (975..1000).collect::<Vec<_>>());
+    }
 }

@@ -7,14 +7,18 @@
 //! From PCM to rooms: a [`Plane`] takes [`Command`]s and gives [`Event`]s; behind it, media threads tick rooms.
 
 mod codec;
+mod conceal;
+mod delay;
 mod jitter;
 mod message;
+mod pitch;
 mod plane;
 mod player;
 mod playout;
 mod resample;
 mod socket;
 mod stats;
+mod tape;
 
 pub mod dtmf;
 pub mod rtcp;

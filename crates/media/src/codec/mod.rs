@@ -170,6 +170,16 @@ impl Decoder {
         Ok(samples)
     }
 
+    /// Forgets what came before, as for a new stream.
+    pub fn reset(&mut self) -> Result<(), CodecError> {
+        match &mut self.0 {
+            Coder::Pcmu | Coder::Pcma | Coder::L16 => {}
+            Coder::G722(decoder) => *decoder = g722::Decoder::new(),
+            Coder::Opus(decoder) => decoder.reset()?,
+        }
+        Ok(())
+    }
+
     /// Fills `out` for a packet that is lost, as the codec itself proposes: from the redundancy in `next`, the packet
     /// after it, where that is known, otherwise by continuing what was heard. `out` is as long as the lost packet.
     /// False where the codec has no such means (all but Opus): concealment is then the caller's.

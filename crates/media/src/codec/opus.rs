@@ -53,6 +53,10 @@ impl Decoder {
         self.0.decode(payload, out, false).map_err(refused)
     }
 
+    pub(super) fn reset(&mut self) -> Result<(), CodecError> {
+        self.0.reset_state().map_err(refused)
+    }
+
     /// Makes up `out.len()` samples, a multiple of 2.5 ms, where nothing came.
     pub(super) fn conceal(&mut self, out: &mut [i16]) -> Result<(), CodecError> {
         self.0.decode(&[], out, false).map(drop).map_err(refused)

@@ -1,0 +1,139 @@
+//! How unevenly packets arrive, and hence how long a packet must wait so that the next ones are there in time.
+//!
+//! *Transit* is arrival less timestamp: the unknown path delay plus what the network adds to this one packet. Its
+//! minimum over 2 s stands for the path; what a packet has beyond it is its *relative* delay. The worst of each
+//! 500 ms enters a histogram that slowly forgets; a quantile of it is the jitter to be ridden out: what happened in
+//! two half seconds of the last few counts, what happened in one does not.
+//! After WebRTC's NetEQ, with finer bins; and it starts as on a quiet network instead of believing the first packets,
+//! since a stall as the call begins would otherwise delay its first minute.
+
+/// See the [module](self).
+pub(crate) struct Delay {
+    /// Least transit in this half second and the three before it, in µs.
+    least: [Option<i64>; WINDOWS],
+    /// Largest relative delay in this half second.
+    worst_us: i64,
+    window_end_us: u64,
+    histogram: [f32; BINS.len()],
+}
+
+/// Windows of 500 ms; the minimum is taken over all of them.
+const WINDOWS: usize = 4;
+const WINDOW_US: u64 = 500_000;
+/// What is left of a half second's weight after another: a half-life of 20 s.
+const FORGET: f32 = 0.983;
+/// So many half seconds must be without a late packet.
+const QUANTILE: f32 = 0.97;
+
+/// Where each bin begins, in ms: 2 ms wide to 40, 5 ms to 120, 20 ms to 500.
+const BINS: [u16; 56] = {
+    let mut bins = [0; 56];
+    let mut i = 1;
+    while i < bins.len() {
+        let step = if bins[i - 1] < 40 {
+            2
+        } else if bins[i - 1] < 120 {
+            5
+        } else {
+            20
+        };
+        bins[i] = bins[i - 1] + step;
+        i += 1;
+    }
+    bins
+};
+
+impl Delay {
+    pub(crate) fn new() -> Delay {
+        let mut histogram = [0.0; BINS.len()];
+        histogram[0] = 1.0;
+        Delay { least: [None; WINDOWS], worst_us: 0, window_end_us: 0, histogram }
+    }
+
+    /// Notes a packet's transit. Returns what it has beyond the least.
+    pub(crate) fn push(&mut self, transit_us: i64, arrival_us: u64) {
+        if arrival_us >= self.window_end_us {
+            self.turn_window(arrival_us);
+        }
+        let least = self.least[0].get_or_insert(transit_us);
+        *least = transit_us.min(*least);
+        if let Some(least) = self.least_us() {
+            self.worst_us = self.worst_us.max(transit_us - least);
+        }
+    }
+
+    /// The least transit of the last 2 s; `None` before the first packet.
+    pub(crate) fn least_us(&self) -> Option<i64> {
+        self.least.iter().flatten().min().copied()
+    }
+
+    /// The relative delay that all but a few half seconds stay below, rounded down to a bin.
+    pub(crate) fn jitter_us(&self) -> i64 {
+        let mut left = 1.0 - QUANTILE;
+        // from the worst bin down, until the few are used up
+        let bin = (0..BINS.len()).rev().find(|&bin| {
+            left -= self.histogram[bin];
+            left < 0.0
+        });
+        i64::from(BINS[bin.unwrap_or(0)]) * 1000
+    }
+
+    fn turn_window(&mut self, now_us: u64) {
+        if self.least[0].is_some() {
+            self.histogram.iter_mut().for_each(|weight| *weight *= FORGET);
+            let worst_ms = self.worst_us / 1000;
+            let bin = BINS.partition_point(|&start| i64::from(start) <= worst_ms).max(1) - 1;
+            self.histogram[bin] += 1.0 - FORGET;
+        }
+        // after a pause, the windows that passed without a packet are empty, at most all of them
+        let passed = (now_us.saturating_sub(self.window_end_us) / WINDOW_US + 1).min(WINDOWS as u64) as usize;
+        self.least.rotate_right(passed);
+        self.least[..passed].fill(None);
+        self.worst_us = 0;
+        self.window_end_us = now_us - now_us % WINDOW_US + WINDOW_US;
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// A minute of packets every 20 ms, the `i`th late by `late_us(i)`.
+    fn after_a_minute(late_us: impl Fn(i64) -> i64) -> Delay {
+        let mut delay = Delay::new();
+        for i in 0..3000 {
+            let late_us = late_us(i);
+            delay.push(7_000 + late_us, (i * 20_000 + late_us) as u64);
+        }
+        delay
+    }
+
+    #[test]
+    fn the_jitter_is_what_the_worst_of_nearly_every_half_second_stays_below() {
+        for (case, late_us, jitter_ms) in [
+            ("none", (|_| 0) as fn(i64) -> i64, 0),
+            ("a millisecond", |i| i % 2 * 1_000, 0),
+            ("ten", |i| i % 7 * 10_000 / 6, 10),
+            ("one packet in a minute", |i| if i == 1500 { 90_000 } else { 0 }, 0),
+            ("one packet in five seconds", |i| if i % 250 == 100 { 90_000 } else { 0 }, 90),
+            ("beyond all bins", |i| i % 2 * 900_000, 500),
+        ] {
+            assert_eq!(after_a_minute(late_us).jitter_us(), jitter_ms * 1000, "{case}");
+        }
+    }
+
+    #[test]
+    fn the_least_transit_is_of_the_last_two_seconds() {
+        let delay = after_a_minute(|i| if i < 2700 { 0 } else { 30_000 });
+        assert_eq!(delay.least_us(), Some(37_000));
+        let delay = after_a_minute(|i| if i < 2940 { 0 } else { 30_000 });
+        assert_eq!(delay.least_us(), Some(7_000));
+    }
+
+    #[test]
+    fn a_pause_is_forgotten_but_for_the_histogram() {
+        let mut delay = after_a_minute(|i| i % 2 * 20_000);
+        delay.push(90_000, 3_600_000_000);
+        assert_eq!((delay.least_us(), delay.jitter_us()), (Some(90_000), 20_000));
+    }
+}

@@ -1,0 +1,152 @@
+//! The PCM around the play head: what was just played, and behind it what will be played next.
+//!
+//! `[ history, always full | ahead: decoded or made up, not yet played | free ]`
+//!
+//! Lying in one piece, the past and the future can be compared and joined: to conceal what is lost, and to play a
+//! little faster or slower by dropping or repeating one period of the voice under a cross-fade (as WSOLA does).
+
+use crate::codec::{Codec, PACKET_MS_MAX};
+use crate::pitch::{loudness, most_alike};
+
+pub(crate) struct Tape {
+    samples: Box<[i16]>,
+    /// End of what is ahead.
+    end: usize,
+    history: usize,
+    ms: usize,
+}
+
+/// As much past as concealment looks at: three of the longest periods and a quarter.
+pub(crate) const HISTORY_MS: usize = 49;
+/// Periods of a voice: 400 to 66 Hz.
+const PERIOD_MIN_US: usize = 2_500;
+pub(crate) const PERIOD_MS_MAX: usize = 15;
+/// How much is compared to judge a cut.
+const COMPARED_MS: usize = 10;
+/// What is played next, and must still lie ahead after a cut. Longer than what is compared.
+const FRAME_MS: usize = 20;
+/// A cut is made where the two sides are at least so alike …
+const ALIKE_MIN: f32 = 0.9;
+/// … or where nobody hears it: −56 dBFS.
+const QUIET: f32 = 50.0;
+
+impl Tape {
+    pub(crate) fn new(codec: Codec) -> Tape {
+        let ms = codec.rate_hz() as usize / 1000;
+        let history = HISTORY_MS * ms;
+        // at most a packet is decoded while less than a frame and a drop's worth lies ahead; an insertion comes on top
+        let ahead_max = (PACKET_MS_MAX as usize + FRAME_MS + 2 * PERIOD_MS_MAX) * ms;
+        Tape { samples: vec![0; history + ahead_max].into(), end: history, history, ms }
+    }
+
+    /// Samples not yet played.
+    pub(crate) fn ahead(&self) -> usize {
+        self.end - self.history
+    }
+
+    /// Everything up to the end of what is ahead: the most recent sound, as far as known.
+    pub(crate) fn sound(&self) -> &[i16] {
+        &self.samples[..self.end]
+    }
+
+    /// The sound so far, and the `len` samples to be written behind it; [`Tape::extend`] makes them count.
+    pub(crate) fn continuation(&mut self, len: usize) -> (&[i16], &mut [i16]) {
+        let (sound, free) = self.samples.split_at_mut(self.end);
+        let len = free.len().min(len);
+        (sound, &mut free[..len])
+    }
+
+    /// Counts `len` written samples as lying ahead.
+    pub(crate) fn extend(&mut self, len: usize) {
+        self.end = self.samples.len().min(self.end + len);
+    }
+
+    /// Forgets what lies ahead.
+    pub(crate) fn cut(&mut self) {
+        self.end = self.history;
+    }
+
+    /// Fades the last `len` samples to silence.
+    pub(crate) fn fade_last(&mut self, len: usize) {
+        for (i, sample) in self.samples[self.end - len..self.end].iter_mut().enumerate() {
+            *sample = mix(*sample, 0, i, len);
+        }
+    }
+
+    /// Plays `out.len()` samples, which must lie ahead.
+    pub(crate) fn play(&mut self, out: &mut [i16]) {
+        out.copy_from_slice(&self.samples[self.history..self.history + out.len()]);
+        self.samples.copy_within(out.len()..self.end, 0);
+        self.end -= out.len();
+    }
+
+    /// Plays faster by one period of at most `len_max` samples, if that would not be heard. Returns its length. The
+    /// longer what lies ahead, the more periods can be tried, up to [`PERIOD_MS_MAX`] beyond the frame to be played.
+    pub(crate) fn drop_period(&mut self, len_max: usize) -> usize {
+        let (head, compared) = (self.history, COMPARED_MS * self.ms);
+        let len_max = len_max.min(PERIOD_MS_MAX * self.ms).min(self.ahead().saturating_sub(FRAME_MS * self.ms));
+        let len_min = PERIOD_MIN_US * self.ms / 1000;
+        if len_max < len_min {
+            return 0;
+        }
+        let found = if loudness(&self.samples[head..head + compared + len_max]) < QUIET {
+            len_max
+        } else {
+            let starts = head + len_min..=head + len_max;
+            let found = most_alike(self.sound(), head..head + compared, starts, self.stride());
+            if found.correlation < ALIKE_MIN {
+                return 0;
+            }
+            found.start - head
+        };
+        // over the first samples, what is ahead turns into what is a period further ahead
+        let fade = compared.min(found);
+        for i in 0..fade {
+            self.samples[head + i] = mix(self.samples[head + i], self.samples[head + found + i], i, fade);
+        }
+        self.samples.copy_within(head + found + fade..self.end, head + fade);
+        self.end -= found;
+        found
+    }
+
+    /// Plays slower by one period, or in silence by `wanted` samples, if that would not be heard. Returns how much.
+    pub(crate) fn repeat_period(&mut self, wanted: usize) -> usize {
+        let (head, compared) = (self.history, COMPARED_MS * self.ms);
+        let len_max = (PERIOD_MS_MAX * self.ms).min(self.samples.len() - self.end);
+        let len_min = PERIOD_MIN_US * self.ms / 1000;
+        if len_max < len_min || self.ahead() < compared {
+            return 0;
+        }
+        let found = if loudness(&self.samples[head - len_max..head + compared]) < QUIET {
+            wanted.clamp(len_min, len_max)
+        } else {
+            let starts = head - len_max..=head - len_min;
+            let found = most_alike(self.sound(), head..head + compared, starts, self.stride());
+            if found.correlation < ALIKE_MIN {
+                return 0;
+            }
+            head - found.start
+        };
+        // over the first samples, what is ahead turns into what was played a period ago; then it comes once more
+        self.samples.copy_within(head - found..self.end, head);
+        self.end += found;
+        let fade = compared.min(found);
+        for i in 0..fade {
+            // the old beginning now lies a period further on
+            self.samples[head + i] = mix(self.samples[head + found + i], self.samples[head + i], i, fade);
+        }
+        found
+    }
+
+    /// Voices are compared as at 8 kHz.
+    pub(crate) fn stride(&self) -> usize {
+        self.ms / 8
+    }
+}
+
+/// Turns `from` into `to` while `i` goes from 0 to `len`.
+pub(crate) fn mix(from: i16, to: i16, i: usize, len: usize) -> i16 {
+    let (from, to) = (i64::from(from), i64::from(to));
+    let (i, len) = (i as i64, len as i64);
+    ((from * (len - i) + to * i) / len) as i16
+}

@@ -1,0 +1,439 @@
+//! One stream over a bad network, in virtual time: what comes out of [`Playout`] tick by tick.
+
+use std::f64::consts::TAU;
+
+use media::{Codec, Encoder, Playout, PlayoutConfig, PlayoutStats, Pulled, Pushed, rtp};
+
+const TICK_US: u64 = 20_000;
+/// Packets are sent this long after a tick.
+const PHASE_US: u64 = 7_000;
+
+/// A packet on its way.
+#[derive(Debug, Clone)]
+struct Sent {
+    arrival_us: u64,
+    payload_type: u8,
+    sequence: u16,
+    timestamp: u32,
+    ssrc: u32,
+    payload: Vec<u8>,
+}
+
+impl Sent {
+    fn packet(&self) -> rtp::Packet<'_> {
+        let &Sent { payload_type, sequence, timestamp, ssrc, ref payload, .. } = self;
+        rtp::Packet { payload_type, marker: false, sequence, timestamp, ssrc, payload }
+    }
+}
+
+/// Sequence number of the first packet: wraps soon. The timestamp does, too.
+const FIRST_SEQUENCE: u16 = 65_500;
+
+/// What a sender makes of `pcm`: a packet every `ptime_ms` from [`PHASE_US`] on, all of them at once on their way.
+fn send(codec: Codec, pcm: &[i16], ptime_ms: usize) -> Vec<Sent> {
+    let mut encoder = Encoder::new(codec).expect("a known codec");
+    let samples = ptime_ms * codec.rate_hz() as usize / 1000;
+    let encode = |(i, frame): (usize, &[i16])| {
+        let mut payload = vec![0; codec.payload_len_max(samples)];
+        let len = encoder.encode(frame, &mut payload).expect("a frame");
+        payload.truncate(len);
+        Sent {
+            arrival_us: PHASE_US + (i * ptime_ms) as u64 * 1000,
+            payload_type: 0,
+            sequence: (i as u16).wrapping_add(FIRST_SEQUENCE),
+            timestamp: (i as u32).wrapping_mul(ptime_ms as u32 * codec.clock_hz() / 1000).wrapping_sub(10_000),
+            ssrc: 1,
+            payload,
+        }
+    };
+    pcm.chunks_exact(samples).enumerate().map(encode).collect()
+}
+
+/// What is heard, and how.
+struct Heard {
+    pcm: Vec<i16>,
+    frames: Vec<Pulled>,
+    stats: PlayoutStats,
+}
+
+/// Lets `packets` arrive when they do, and pulls a frame every 20 ms until all have arrived.
+fn hear(codec: Codec, mut packets: Vec<Sent>) -> Heard {
+    packets.sort_by_key(|sent| sent.arrival_us);
+    let mut playout = Playout::new(codec, PlayoutConfig::default(), 1).expect("a known codec");
+    let (mut pcm, mut frames) = (vec![], vec![]);
+    let mut frame = vec![0; codec.frame_samples()];
+    let end_us = packets.last().map_or(0, |sent| sent.arrival_us) + TICK_US;
+    let mut arriving = packets.iter().peekable();
+    for now_us in (0..=end_us).step_by(TICK_US as usize) {
+        while let Some(sent) = arriving.next_if(|sent| sent.arrival_us <= now_us) {
+            playout.push(&sent.packet(), sent.arrival_us);
+        }
+        frames.push(playout.pull(now_us, &mut frame));
+        pcm.extend_from_slice(&frame);
+    }
+    Heard { pcm, frames, stats: playout.stats() }
+}
+
+impl Heard {
+    fn count(&self, what: Pulled) -> usize {
+        self.frames.iter().filter(|&&pulled| pulled == what).count()
+    }
+
+    /// The frame in which the first sound is.
+    fn start(&self) -> usize {
+        self.frames.iter().position(|&pulled| pulled == Pulled::Voice).expect("something is heard")
+    }
+}
+
+/// A tone whose period divides no packet.
+fn tone(codec: Codec, seconds: usize) -> Vec<i16> {
+    let rate_hz = codec.rate_hz() as usize;
+    (0..seconds * rate_hz).map(|i| (8_000.0 * (i as f64 / rate_hz as f64 * 437.0 * TAU).sin()) as i16).collect()
+}
+
+/// At 8 kHz; no piece resembles another.
+fn noise(seconds: usize) -> Vec<i16> {
+    let mut random = Random(7);
+    (0..seconds * 8_000).map(|_| (random.next() % 16_000) as i16 - 8_000).collect()
+}
+
+struct Random(u64);
+
+impl Random {
+    /// splitmix64
+    fn next(&mut self) -> u64 {
+        self.0 = self.0.wrapping_add(0x9E37_79B9_7F4A_7C15);
+        let z = (self.0 ^ (self.0 >> 30)).wrapping_mul(0xBF58_476D_1CE4_E5B9);
+        let z = (z ^ (z >> 27)).wrapping_mul(0x94D0_49BB_1331_11EB);
+        z ^ (z >> 31)
+    }
+}
+
+/// The payloads decoded one after another: what a perfect network delivers.
+fn perfect(codec: Codec, packets: &[Sent]) -> Vec<i16> {
+    let mut decoder = media::Decoder::new(codec).expect("a known codec");
+    let decode = |sent: &Sent| {
+        let mut frame = vec![0; codec.samples_in(&sent.payload).expect("our own")];
+        decoder.decode(&sent.payload, &mut frame).expect("our own");
+        frame
+    };
+    packets.iter().flat_map(decode).collect()
+}
+
+const CODECS: [Codec; 6] =
+    [Codec::Pcmu, Codec::Pcma, Codec::G722, Codec::Opus, Codec::L16 { rate_hz: 8_000 }, Codec::L16 { rate_hz: 16_000 }];
+
+#[test]
+fn a_quiet_network_is_played_at_the_first_tick_and_sample_for_sample() {
+    for codec in CODECS {
+        let packets = send(codec, &tone(codec, 10), 20);
+        let want = perfect(codec, &packets);
+        let heard = hear(codec, packets);
+        let frame = codec.frame_samples();
+        assert_eq!(heard.frames[0], Pulled::Silence, "{codec:?}");
+        assert!(heard.frames[1..=500].iter().all(|&pulled| pulled == Pulled::Voice), "{codec:?}");
+        assert!(heard.pcm[frame..frame + want.len()] == want, "{codec:?}");
+    }
+}
+
+#[test]
+fn every_phase_and_packet_time_passes_sample_for_sample() {
+    for ptime_ms in [10, 20, 30, 40, 60] {
+        for phase_us in (0..20_000).step_by(1_000) {
+            let mut packets = send(Codec::Pcmu, &noise(6), ptime_ms);
+            for sent in &mut packets {
+                sent.arrival_us += phase_us;
+            }
+            let want = perfect(Codec::Pcmu, &packets);
+            let heard = hear(Codec::Pcmu, packets);
+            let case = format!("{ptime_ms} ms, {phase_us} µs: {:?}", heard.stats);
+            // at the first tick or, if the packets after it might be late, at the second
+            let arrived = (PHASE_US + phase_us).div_ceil(TICK_US) as usize;
+            assert!(
+                heard.start() - arrived <= 1,
+                "starts {} ticks after the first packet, {case}",
+                heard.start() - arrived
+            );
+            let len = want.len() - 60 * 8;
+            assert!(heard.pcm[heard.start() * 160..][..len] == want[..len], "{case}");
+        }
+    }
+}
+
+#[test]
+fn reordered_and_repeated_packets_are_put_right() {
+    let mut packets = send(Codec::Pcmu, &noise(10), 10);
+    let want = perfect(Codec::Pcmu, &packets);
+    for pair in packets.chunks_exact_mut(2).skip(2).step_by(3) {
+        let [early, late] = [pair[0].arrival_us, pair[1].arrival_us];
+        pair[0].arrival_us = late;
+        pair[1].arrival_us = early;
+    }
+    let copy = |sent: &Sent| Sent { arrival_us: sent.arrival_us + 35_000, ..sent.clone() };
+    let copies: Vec<Sent> = packets.iter().step_by(7).map(copy).collect();
+    let copied = copies.len() as u64;
+    packets.extend(copies);
+    let heard = hear(Codec::Pcmu, packets);
+    assert_eq!((heard.stats.duplicate, heard.stats.late), (copied, 0), "{:?}", heard.stats);
+    assert_eq!(heard.count(Pulled::Concealed), 0, "{:?}", heard.stats);
+    assert!(heard.pcm[heard.start() * 160..][..70_000] == want[..70_000]);
+}
+
+/// Loudness of each 5 ms, in dB of full scale.
+fn loudness_dbfs(pcm: &[i16], rate_hz: u32) -> Vec<f64> {
+    let energy = |sample: &i16| f64::from(*sample).powi(2);
+    pcm.chunks_exact(rate_hz as usize / 200)
+        .map(|piece| 10.0 * (piece.iter().map(energy).sum::<f64>() / piece.len() as f64 / 1.07e9 + 1e-12).log10())
+        .collect()
+}
+
+#[test]
+fn a_lost_packet_is_bridged_and_a_long_gap_fades_to_silence() {
+    for codec in CODECS {
+        let mut packets = send(codec, &tone(codec, 4), 20);
+        let lost = |i: u16| i == 50 || (100..102).contains(&i) || (150..158).contains(&i);
+        packets.retain(|sent| !lost(sent.sequence.wrapping_sub(FIRST_SEQUENCE)));
+        let heard = hear(codec, packets);
+        let loudness = loudness_dbfs(&heard.pcm, codec.rate_hz());
+        let at = |packet: usize| &loudness[(packet + 1) * 4..(packet + 2) * 4];
+        assert_eq!(heard.frames[51], Pulled::Concealed, "{codec:?}");
+        if codec != Codec::Opus {
+            // libopus takes a tone for noise and is more careful
+            assert!(at(50).iter().all(|&level| level > -20.0), "{codec:?}: one packet: {:?}", at(50));
+            assert!(at(101)[0] > -26.0, "{codec:?}: two packets: {:?}", at(101));
+            assert!(at(154).iter().all(|&level| level < -90.0), "{codec:?}: eight packets: {:?}", at(154));
+        }
+        assert!(at(160).iter().all(|&level| level > -17.0), "{codec:?}: back again: {:?}", at(160));
+        assert_eq!(heard.stats.late, 0, "{codec:?}");
+    }
+}
+
+#[test]
+fn every_codec_lives_through_loss_at_any_rate() {
+    for codec in CODECS {
+        for percent in [1, 5, 30, 90] {
+            let mut random = Random(percent);
+            let mut packets = send(codec, &tone(codec, 10), 20);
+            packets.retain(|_| random.next() % 100 >= percent);
+            let kept = packets.len();
+            let heard = hear(codec, packets);
+            let case = format!("{codec:?}, {percent} %: {:?}", heard.stats);
+            assert_eq!(heard.stats.queued as usize, kept, "{case}");
+            assert!(heard.count(Pulled::Voice) <= kept + 1 && heard.count(Pulled::Concealed) > 0, "{case}");
+        }
+    }
+}
+
+#[test]
+fn jitter_is_waited_for_and_the_delay_falls_when_it_ends() {
+    for seed in 0..5 {
+        let mut random = Random(seed);
+        let mut packets = send(Codec::Pcmu, &tone(Codec::Pcmu, 60), 20);
+        for sent in &mut packets[..1500] {
+            sent.arrival_us += random.next() % 30_000;
+        }
+        let heard = hear(Codec::Pcmu, packets);
+        let case = format!("seed {seed}: {:?}", heard.stats);
+        let disturbed = heard.frames[50..1500].iter().filter(|&&pulled| pulled != Pulled::Voice).count();
+        assert!(disturbed <= 8, "{disturbed} frames in 29 s, {case}");
+        assert!(heard.frames[1600..3000].iter().all(|&pulled| pulled == Pulled::Voice), "{case}");
+        assert!(heard.stats.late <= 5, "{case}");
+        assert!(heard.stats.headroom_us < 60_000, "{case}");
+    }
+}
+
+#[test]
+fn a_stall_of_300_ms_is_caught_up_within_four_seconds() {
+    let mut packets = send(Codec::Pcmu, &tone(Codec::Pcmu, 10), 20);
+    for sent in &mut packets[100..116] {
+        sent.arrival_us = PHASE_US + 115 * TICK_US + 1;
+    }
+    packets.truncate(116 + 200);
+    let heard = hear(Codec::Pcmu, packets);
+    assert!(heard.stats.headroom_us < 25_000, "{:?}", heard.stats);
+    assert_eq!(heard.stats.late, 0, "{:?}", heard.stats);
+}
+
+#[test]
+fn an_hour_of_clock_drift_neither_grows_the_delay_nor_tears_the_sound() {
+    for (ppm, codec) in [(500, Codec::Pcmu), (-500, Codec::Pcmu), (100, Codec::Pcmu), (-100, Codec::G722)] {
+        let mut packets = send(codec, &tone(codec, 3600), 20);
+        for sent in &mut packets {
+            sent.arrival_us = (sent.arrival_us as i64 * (1_000_000 - ppm) / 1_000_000) as u64;
+        }
+        let heard = hear(codec, packets);
+        let case = format!("{ppm} ppm: {:?}", heard.stats);
+        let disturbed = heard.frames[1..].iter().filter(|&&pulled| pulled != Pulled::Voice).count();
+        assert!(disturbed <= 3, "{disturbed} frames, {case}");
+        assert!((0..26_000).contains(&heard.stats.headroom_us), "{case}");
+        let shift = heard.stats.dropped_samples as i64 - heard.stats.repeated_samples as i64;
+        let want = 3600 * ppm * i64::from(codec.rate_hz()) / 1_000_000;
+        assert!((shift - want).abs() < i64::from(codec.rate_hz()) / 20, "{shift} samples, not {want}, {case}");
+        // a cut in the wrong place would be a dip or a click
+        let loudness = loudness_dbfs(&heard.pcm, codec.rate_hz());
+        let steady = &loudness[8..loudness.len() - 8];
+        let (low, high) = steady.iter().fold((0.0f64, -99.0f64), |(low, high), &x| (low.min(x), high.max(x)));
+        assert!(high - low < 3.0, "between {low:.1} and {high:.1} dB, {case}");
+    }
+}
+
+#[test]
+fn silence_that_is_not_sent_is_silence_and_not_loss() {
+    for (case, gap_ms, comfort_noise) in [
+        ("a pause", 400, false),
+        ("a pause announced by comfort noise", 400, true),
+        ("a long pause", 5_000, false),
+        ("a very long pause announced by comfort noise", 50_000, true),
+    ] {
+        let mut packets = send(Codec::Pcmu, &noise(6), 20);
+        let want = perfect(Codec::Pcmu, &packets);
+        let announcement = Sent { payload_type: 13, payload: vec![60], ..packets[100].clone() };
+        for sent in &mut packets[100..] {
+            sent.arrival_us += gap_ms * 1000;
+            sent.timestamp = sent.timestamp.wrapping_add(gap_ms as u32 * 8);
+            sent.sequence = sent.sequence.wrapping_add(comfort_noise.into());
+        }
+        if comfort_noise {
+            packets.push(announcement);
+        }
+        let heard = hear(Codec::Pcmu, packets);
+        assert_eq!((heard.stats.sources, heard.stats.stray), (1, 0), "{case}");
+        // unannounced, the first frames of a pause may be a loss just as well
+        let concealed = heard.count(Pulled::Concealed);
+        assert!(concealed <= if comfort_noise { 0 } else { 3 }, "{case}: {concealed} frames concealed");
+        let resumed = 101 + gap_ms as usize / 20;
+        assert!(heard.frames[106..resumed].iter().all(|&pulled| pulled == Pulled::Silence), "{case}");
+        assert!(heard.pcm[106 * 160..resumed * 160].iter().all(|&sample| sample == 0), "{case}");
+        assert!(heard.pcm[resumed * 160..][..20_000] == want[100 * 160..][..20_000], "{case}: resumes as it was sent");
+    }
+}
+
+#[test]
+fn a_stray_packet_changes_nothing() {
+    let mut packets = send(Codec::Pcmu, &noise(8), 20);
+    let want = perfect(Codec::Pcmu, &packets);
+    for i in [100, 101, 200] {
+        let near = packets[i].clone();
+        packets.push(Sent { ssrc: 9 + i as u32, sequence: 5 * i as u16, arrival_us: near.arrival_us + 1, ..near });
+    }
+    let heard = hear(Codec::Pcmu, packets);
+    assert_eq!((heard.stats.stray, heard.stats.sources), (3, 1));
+    assert!(heard.pcm[160..60_000] == want[..59_840]);
+}
+
+#[test]
+fn another_source_takes_over_at_its_second_packet() {
+    let packets = send(Codec::Pcmu, &noise(8), 20);
+    let want = perfect(Codec::Pcmu, &packets);
+    for (case, change) in [
+        ("SSRC", (|sent| sent.ssrc = 2) as fn(&mut Sent)),
+        ("SSRC, sequence and timestamp", |sent| {
+            sent.ssrc = 3;
+            sent.sequence = sent.sequence.wrapping_add(30_000);
+            sent.timestamp = sent.timestamp.wrapping_sub(1 << 31);
+        }),
+        ("a sequence far away", |sent| sent.sequence = sent.sequence.wrapping_sub(20_000)),
+        ("a timestamp two seconds on", |sent| sent.timestamp = sent.timestamp.wrapping_add(16_000)),
+        ("a timestamp two seconds back", |sent| sent.timestamp = sent.timestamp.wrapping_sub(16_000)),
+    ] {
+        let mut packets = packets.clone();
+        packets[200..].iter_mut().for_each(change);
+        let heard = hear(Codec::Pcmu, packets);
+        assert_eq!((heard.stats.stray, heard.stats.sources), (1, 2), "{case}");
+        let disturbed = heard.frames[1..390].iter().filter(|&&pulled| pulled != Pulled::Voice).count();
+        assert!(disturbed <= 2, "{case}: {disturbed} frames");
+        assert!(heard.pcm[210 * 160..380 * 160] == want[209 * 160..379 * 160], "{case}: goes on");
+    }
+}
+
+#[test]
+fn digits_between_the_voice_are_no_loss() {
+    let packets = send(Codec::Pcmu, &noise(4), 20);
+    let mut playout = Playout::new(Codec::Pcmu, PlayoutConfig::default(), 1).expect("a known codec");
+    let mut frame = [0; 160];
+    let mut concealed = 0;
+    for (i, sent) in packets.iter().enumerate() {
+        if (50..60).contains(&i) {
+            playout.pass(&sent.packet());
+        } else {
+            assert_ne!(playout.push(&sent.packet(), sent.arrival_us), Pushed::Late);
+        }
+        concealed += usize::from(playout.pull(sent.arrival_us + 10_000, &mut frame) == Pulled::Concealed);
+    }
+    assert!(concealed <= 3, "{concealed}");
+    assert_eq!(playout.stats().voice_frames, 190);
+}
+
+#[test]
+fn far_too_much_at_once_is_thrown_away_and_the_newest_played() {
+    let mut packets = send(Codec::Pcmu, &noise(10), 20);
+    for sent in &mut packets[..300] {
+        sent.arrival_us = 300 * TICK_US; // six seconds that were stuck somewhere
+    }
+    let heard = hear(Codec::Pcmu, packets);
+    assert!(heard.stats.overflow > 0);
+    assert!(heard.stats.headroom_us < 520_000, "{:?}", heard.stats);
+    assert!(heard.frames[310..500].iter().all(|&pulled| pulled == Pulled::Voice));
+}
+
+#[test]
+fn what_the_codec_never_sends_is_refused() {
+    for (codec, payload) in [
+        (Codec::Pcmu, vec![]),
+        (Codec::Pcmu, vec![0; 961]),
+        (Codec::L16 { rate_hz: 8_000 }, vec![0; 3]),
+        (Codec::Opus, vec![]),
+        (Codec::Opus, vec![0xFF; 2]),
+    ] {
+        let mut playout = Playout::new(codec, PlayoutConfig::default(), 1).expect("a known codec");
+        let sent = Sent { arrival_us: 0, payload_type: 0, sequence: 0, timestamp: 0, ssrc: 0, payload };
+        assert_eq!(playout.push(&sent.packet(), 0), Pushed::Refused, "{codec:?}, {sent:?}");
+    }
+    assert!(Playout::new(Codec::L16 { rate_hz: 44_100 }, PlayoutConfig::default(), 1).is_err());
+}
+
+mod anything {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    /// Mostly a stream with errors, sometimes anything; and how long after the one before it arrives.
+    fn packet() -> impl Strategy<Value = (Sent, u64)> {
+        let header = prop_oneof![
+            9 => (0..300u16, 0..48_000u32, Just(1u32)),
+            1 => (any::<u16>(), any::<u32>(), 0..3u32),
+        ];
+        let payload = proptest::collection::vec(any::<u8>(), 0..400);
+        (header, payload, prop_oneof![Just(0u8), Just(13u8)], 0..60_000u64).prop_map(
+            |((sequence, timestamp, ssrc), payload, payload_type, passed_us)| {
+                (Sent { arrival_us: 0, payload_type, sequence, timestamp, ssrc, payload }, passed_us)
+            },
+        )
+    }
+
+    proptest! {
+        #[test]
+        fn is_played_or_not(
+            packets in proptest::collection::vec(packet(), 0..100),
+            codec in proptest::sample::select(CODECS.to_vec()),
+        ) {
+            let mut now_us = 0;
+            let packets = packets.into_iter().map(|(sent, passed_us)| {
+                now_us += passed_us;
+                Sent { arrival_us: now_us, ..sent }
+            });
+            hear(codec, packets.collect());
+        }
+
+        #[test]
+        fn decodes_or_not(
+            payload in proptest::collection::vec(any::<u8>(), 0..1600),
+            codec in proptest::sample::select(CODECS.to_vec()),
+            room in 0..6000usize,
+        ) {
+            let mut decoder = media::Decoder::new(codec).expect("a known codec");
+            let _ = decoder.decode(&payload, &mut vec![0; room]);
+            let _ = decoder.decode(&payload, &mut vec![0; 6000]);
+        }
+    }
+}
