@@ -1,6 +1,8 @@
 //! The small words of SIP's grammar (RFC 3261 §25.1): which bytes make a token, what counts as white space,
 //! and where a value ends when quotes and angle brackets may hide the separator.
 
+use std::borrow::Cow;
+
 /// Characters of a `token`: methods, header names, parameter names.
 pub(crate) const fn is_token_byte(byte: u8) -> bool {
     byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'.' | b'!' | b'%' | b'*' | b'_' | b'+' | b'`' | b'\'' | b'~')
@@ -17,8 +19,13 @@ pub(crate) const fn is_space(byte: u8) -> bool {
 }
 
 /// The value without white space at either end.
-pub(crate) fn trim(text: &str) -> &str {
-    text.trim_matches([' ', '\t', '\r', '\n'])
+pub(crate) const fn trim(text: &str) -> &str {
+    text.trim_ascii()
+}
+
+/// Bytes as text, what is no UTF-8 as `�`. Checked as a whole first, since it nearly always is.
+pub(crate) fn lossy(bytes: &[u8]) -> Cow<'_, str> {
+    std::str::from_utf8(bytes).map_or_else(|_| String::from_utf8_lossy(bytes), Cow::Borrowed)
 }
 
 /// A number of digits alone, as SIP writes all of its numbers: no sign, leading zeros allowed.

@@ -9,7 +9,7 @@
 use std::borrow::Cow;
 use std::fmt;
 
-use crate::grammar::{is_space, is_token, values};
+use crate::grammar::{is_space, is_token, lossy, values};
 
 /// The headers of one message.
 #[derive(Clone, Default)]
@@ -70,7 +70,7 @@ impl Headers {
 
     /// The first header of this name as text; bytes that are no UTF-8 show as `�`.
     pub fn text(&self, name: Name<'_>) -> Option<Cow<'_, str>> {
-        self.get(name).map(String::from_utf8_lossy)
+        self.get(name).map(lossy)
     }
 
     /// Every header of this name, line by line.
@@ -240,7 +240,12 @@ impl Headers {
 
     fn append(&mut self, text: &[u8]) -> Span {
         let start = self.text.len();
-        self.text.extend(text.iter().map(|&byte| if matches!(byte, b'\r' | b'\n') { b' ' } else { byte }));
+        self.text.extend_from_slice(text);
+        for byte in &mut self.text[start..] {
+            if matches!(*byte, b'\r' | b'\n') {
+                *byte = b' ';
+            }
+        }
         trimmed(&self.text, start, self.text.len())
     }
 
@@ -315,7 +320,7 @@ impl Span {
 
 impl fmt::Debug for Headers {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_map().entries(self.iter().map(|(name, value)| (name.as_str(), String::from_utf8_lossy(value)))).finish()
+        f.debug_map().entries(self.iter().map(|(name, value)| (name.as_str(), lossy(value)))).finish()
     }
 }
 
@@ -419,9 +424,45 @@ names! {
 impl Name<'static> {
     /// The known name spelled so, long or compact, in any case.
     fn known(name: &[u8]) -> Option<Self> {
-        let same = |spelling: &str| spelling.len() == name.len() && spelling.as_bytes().eq_ignore_ascii_case(name);
-        KNOWN.iter().find(|(long, compact, _)| same(long) || same(compact)).map(|&(_, _, known)| known)
+        let mut slot = slot_of(name);
+        loop {
+            let (spelling, known) = SPELLINGS[slot]?;
+            if spelling.len() == name.len() && spelling.as_bytes().eq_ignore_ascii_case(name) {
+                return Some(known);
+            }
+            slot = (slot + 1) % SPELLINGS.len();
+        }
     }
+}
+
+/// Every spelling of a known name in a hash table made at compile time: a name is looked up for every line of
+/// every message, and going through all of them took a tenth of the whole.
+static SPELLINGS: [Option<(&str, Name<'static>)>; 256] = {
+    let mut table = [None; 256];
+    let mut at = 0;
+    while at < KNOWN.len() * 2 {
+        let (long, compact, name) = KNOWN[at / 2];
+        let spelling = if at % 2 == 0 { long } else { compact };
+        at += 1;
+        if spelling.is_empty() {
+            continue;
+        }
+        let mut slot = slot_of(spelling.as_bytes());
+        while table[slot].is_some() {
+            slot = (slot + 1) % table.len();
+        }
+        table[slot] = Some((spelling, name));
+    }
+    table
+};
+
+/// Where the search for a spelling begins: names differ enough in length, first, middle and last letter.
+const fn slot_of(name: &[u8]) -> usize {
+    if name.is_empty() {
+        return 0;
+    }
+    let (first, middle, last) = (name[0] | 0x20, name[name.len() / 2] | 0x20, name[name.len() - 1] | 0x20);
+    (name.len() * 7 + first as usize * 31 + middle as usize * 5 + last as usize * 3) % 256
 }
 
 impl<'a> From<&'a str> for Name<'a> {

@@ -63,7 +63,7 @@ impl Params {
             let body = rest.strip_prefix(';')?;
             let (pair, next) = body.split_at(find_outside(body, b';'));
             rest = next;
-            Some(split_pair(pair))
+            Some(pair.split_once('=').map_or((pair, None), |(name, value)| (name, Some(value))))
         })
     }
 

@@ -5,7 +5,7 @@
 
 use bytes::Bytes;
 
-use crate::grammar::{is_token, is_token_byte};
+use crate::grammar::{is_token, is_token_byte, lossy};
 use crate::header::{HeaderError, Headers, Name};
 use crate::message::{Message, Method, Request, Response, reason_phrase};
 use crate::uri::{RequestUri, Uri, UriError};
@@ -188,7 +188,7 @@ fn came_along_sip(headers: &Headers) -> bool {
 
 /// A start line that is not to be had: what it should have been decides who hears of it.
 fn read_start(line: &[u8], headers: &Headers) -> Result<StartLine, ParseError> {
-    let line = String::from_utf8_lossy(line);
+    let line = lossy(line);
     if line.get(..4).is_some_and(|version| version.eq_ignore_ascii_case("SIP/")) {
         return read_status_line(&line).ok_or_else(|| ParseError::Dropped("malformed status line".to_owned()));
     }

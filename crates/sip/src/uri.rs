@@ -268,7 +268,8 @@ impl FromStr for Uri {
 
     fn from_str(text: &str) -> Result<Self, UriError> {
         // U+FFFD is what bytes that are no UTF-8 were read as: sending it back would name someone else.
-        if text.chars().any(|c| c <= ' ' || matches!(c, '\x7f' | '"' | '<' | '>' | '\u{fffd}')) {
+        let unfit = |byte: u8| byte <= b' ' || matches!(byte, 0x7f | b'"' | b'<' | b'>');
+        if text.bytes().any(unfit) || (!text.is_ascii() && text.contains('\u{fffd}')) {
             return Err(UriError::Character);
         }
         let (scheme, rest) = text.split_once(':').ok_or(UriError::Scheme)?;

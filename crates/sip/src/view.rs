@@ -5,7 +5,7 @@ use std::fmt;
 use std::str::FromStr;
 
 use crate::address::NameAddr;
-use crate::grammar::{find_outside, is_token, number, trim, values, write_quoted};
+use crate::grammar::{find_outside, is_token, lossy, number, trim, values, write_quoted};
 use crate::header::{HeaderError, Headers, Name};
 use crate::message::Method;
 use crate::params::Params;
@@ -198,8 +198,7 @@ impl Headers {
 
     /// Why a call ended; the first reason that reads, if there are several.
     pub fn reason(&self) -> Option<Reason> {
-        self.get_all(Name::Reason)
-            .find_map(|line| values(&String::from_utf8_lossy(line)).find_map(|value| value.parse().ok()))
+        self.get_all(Name::Reason).find_map(|line| values(&lossy(line)).find_map(|value| value.parse().ok()))
     }
 
     fn required(&self, name: Name<'static>) -> Result<Cow<'_, str>, HeaderError> {
@@ -213,7 +212,7 @@ impl Headers {
     fn all<T>(&self, name: Name<'static>, parse: impl Fn(&str) -> Option<T>) -> Result<Vec<T>, HeaderError> {
         let mut all = Vec::new();
         for line in self.get_all(name) {
-            for value in values(&String::from_utf8_lossy(line)) {
+            for value in values(&lossy(line)) {
                 all.push(parse(value).ok_or(HeaderError::Malformed(name))?);
             }
         }
