@@ -82,3 +82,41 @@ impl fmt::Display for NameAddr {
         write!(f, "<{}>{}", self.uri, self.params)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn addresses_are_read_in_both_of_their_forms() {
+        for (text, display, want) in [
+            ("sip:ana@example.com", None, Some("<sip:ana@example.com>")),
+            ("sip:ana@example.com;tag=1", None, Some("<sip:ana@example.com>;tag=1")), // the header's, not the URI's
+            ("<sip:ana@example.com;lr>;tag=1", None, Some("<sip:ana@example.com;lr>;tag=1")),
+            ("Ana Maria <sip:ana@example.com>", Some("Ana Maria"), Some("\"Ana Maria\" <sip:ana@example.com>")),
+            ("Ana<sip:ana@example.com>", Some("Ana"), Some("\"Ana\" <sip:ana@example.com>")),
+            ("Zoë Grün <sip:z@example.com>", Some("Zoë Grün"), Some("\"Zoë Grün\" <sip:z@example.com>")),
+            (
+                "\"a, <b>; \\\"c\\\\\" <sip:ana@example.com>",
+                Some("a, <b>; \"c\\"),
+                Some("\"a, <b>; \\\"c\\\\\" <sip:ana@example.com>"),
+            ),
+            ("\"\" <sip:ana@example.com>", Some(""), Some("\"\" <sip:ana@example.com>")),
+            ("<tel:+15550100>;tag=1", None, Some("<tel:+15550100>;tag=1")),
+            ("\"Ana <sip:ana@example.com>", None, None),
+            ("\"Ana\" sip:ana@example.com", None, None),
+            ("Caller, Ana <sip:ana@example.com>", None, None),
+            ("<sip:ana@example.com", None, None),
+            ("<sip:ana@example.com>>", None, None),
+            ("<sip:ana@example.com> tag=1", None, None),
+            ("<>", None, None),
+            ("", None, None),
+            ("sip:ana@example.com?Subject=x", None, None),
+            ("< sip:ana@example.com >", None, None),
+        ] {
+            let parsed = text.parse::<NameAddr>().ok();
+            assert_eq!(parsed.as_ref().map(ToString::to_string).as_deref(), want, "{text}");
+            assert_eq!(parsed.and_then(|address| address.display).as_deref(), display, "{text}");
+        }
+    }
+}

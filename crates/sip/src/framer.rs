@@ -140,3 +140,108 @@ pub const HEAD_BYTES_MAX: usize = 64 * 1024;
 
 /// A longer body is answered 513 and ends the stream.
 pub const BODY_BYTES_MAX: usize = 64 * 1024;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn message(call_id: &str, headers: &str, body: &str) -> String {
+        format!(
+            "MESSAGE sip:zoe@example.com SIP/2.0\r\nVia: SIP/2.0/TCP 192.0.2.1;branch=z9hG4bK1\r\nFrom: <sip:a@x>;tag=1\r\n\
+             To: <sip:b@x>\r\nCSeq: 1 MESSAGE\r\nCall-ID: {call_id}\r\n{headers}\r\n{body}"
+        )
+    }
+
+    /// What the stream holds, each thing in a word, however it is cut.
+    fn framed(stream: &[u8], cut: usize) -> Vec<String> {
+        let mut framer = Framer::new();
+        let mut seen = Vec::new();
+        for piece in stream.chunks(cut) {
+            framer.push(piece);
+            while let Some(framed) = framer.poll() {
+                seen.push(match framed {
+                    Framed::Message(message) => message.headers().call_id().expect("a Call-ID").to_owned(),
+                    Framed::Ping => "ping".to_owned(),
+                    Framed::Malformed(error) => format!("malformed: {error}"),
+                    Framed::Broken(error) => format!("broken: {error}"),
+                });
+            }
+        }
+        seen
+    }
+
+    #[test]
+    fn a_stream_is_cut_into_the_same_messages_wherever_tcp_cut_it() {
+        let one = message("one", "l: 4\r\n", "\r\n\r\n");
+        let two = message("two", "Content-Length: 0\r\n", "");
+        let odd = message("odd", "l: 2\r\nMax-Forwards: -1\r\n", "hi");
+        let tel = two.replace("sip:zoe", "mailto:zoe");
+        for (case, stream, want) in [
+            ("two, close together", format!("{one}{two}"), vec!["one", "two"]),
+            ("empty lines before them", format!("\r\n{one}\r\n{two}"), vec!["one", "two"]),
+            ("a ping between them", format!("{one}\r\n\r\n{two}"), vec!["one", "ping", "two"]),
+            ("pings alone", "\r\n\r\n\r\n\r\n".to_owned(), vec!["ping", "ping"]),
+            ("a pong alone", "\r\n".to_owned(), vec![]),
+            (
+                "one that is malformed",
+                format!("{odd}{two}"),
+                vec!["malformed: 400 Bad Request (malformed Max-Forwards header field)", "two"],
+            ),
+            ("one for another world", format!("{tel}{one}"), vec!["malformed: 416 Unsupported URI Scheme", "one"]),
+            (
+                "bare line feeds",
+                format!("{two}{one}").replace("\r\n", "\n").replace("l: 4", "l: 2"),
+                vec!["two", "one"],
+            ),
+        ] {
+            for cut in 1..=stream.len() {
+                assert_eq!(framed(stream.as_bytes(), cut), want, "{case}, in pieces of {cut}");
+            }
+        }
+    }
+
+    #[test]
+    fn a_stream_whose_messages_have_no_end_is_over() {
+        let good = message("good", "l: 0\r\n", "");
+        for (case, stream, want) in [
+            ("no Content-Length", message("x", "", "hi"), "400 Bad Request (missing Content-Length header field)"),
+            (
+                "a negative one",
+                message("x", "l: -1\r\n", ""),
+                "400 Bad Request (malformed Content-Length header field)",
+            ),
+            (
+                "two of them",
+                message("x", "l: 0\r\nl: 1\r\n", ""),
+                "400 Bad Request (more than one Content-Length header field)",
+            ),
+            ("a huge one", message("x", &format!("l: {}\r\n", BODY_BYTES_MAX + 1), ""), "513 Message Too Large"),
+            ("a huge head", message("x", &"Subject: x\r\n".repeat(HEAD_BYTES_MAX / 12), ""), "513 Message Too Large"),
+            ("a head of one line", format!("A{}", "A".repeat(HEAD_BYTES_MAX)), "not SIP"),
+            ("HTTP", "GET / HTTP/1.1\r\nContent-Length: 0\r\n\r\n".to_owned(), "not SIP"),
+            ("TLS", "\x16\x03\x01\x02\x00".to_owned(), "not SIP"),
+            (
+                "a response without Content-Length",
+                message("x", "", "").replace("MESSAGE sip:zoe@example.com SIP/2.0", "SIP/2.0 200 OK"),
+                "dropped: missing Content-Length header field",
+            ),
+        ] {
+            for cut in [1, 7, stream.len()] {
+                assert_eq!(framed(format!("{stream}{good}").as_bytes(), cut), [format!("broken: {want}")], "{case}");
+            }
+        }
+    }
+
+    #[test]
+    fn a_drained_framer_keeps_no_more_than_a_message() {
+        let mut framer = Framer::new();
+        let endless = vec![b'A'; 1000];
+        let mut longest = 0;
+        for _ in 0..1000 {
+            framer.push(&endless);
+            while framer.poll().is_some() {}
+            longest = longest.max(framer.buffer.len());
+        }
+        assert!(longest <= HEAD_BYTES_MAX, "{longest} bytes were kept");
+    }
+}

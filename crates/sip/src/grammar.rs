@@ -115,3 +115,38 @@ pub(crate) fn write_quoted(text: &str, out: &mut impl std::fmt::Write) -> std::f
     }
     out.write_char('"')
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_separator_counts_only_outside_of_quotes_and_brackets() {
+        for (line, want) in [
+            ("a, b ,c", vec!["a", "b", "c"]),
+            ("\"a, b\" <sip:x,y>;q=1, c", vec!["\"a, b\" <sip:x,y>;q=1", "c"]),
+            ("\"a\\\", b\" , c", vec!["\"a\\\", b\"", "c"]),
+            (",, a,,", vec!["a"]),
+            ("\"open, for ever", vec!["\"open, for ever"]),
+            ("", vec![]),
+        ] {
+            assert_eq!(values(line).collect::<Vec<_>>(), want, "{line}");
+        }
+    }
+
+    #[test]
+    fn a_number_is_digits_and_nothing_else() {
+        for (text, want) in [
+            ("0", Some(0)),
+            ("0070", Some(70)),
+            ("18446744073709551616", Some(u64::MAX)),
+            ("", None),
+            ("-1", None),
+            ("+1", None),
+            ("1 ", None),
+            ("1e3", None),
+        ] {
+            assert_eq!(number(text), want, "{text:?}");
+        }
+    }
+}

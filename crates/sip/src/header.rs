@@ -493,3 +493,114 @@ pub const FIELDS_MAX: usize = 256;
 
 /// Room made at once.
 const FIELDS_USUAL: usize = 24;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn read(lines: &str) -> Headers {
+        let (headers, fault) = Headers::parse(lines.as_bytes().to_vec());
+        assert_eq!(fault, None, "{lines:?}");
+        headers
+    }
+
+    #[test]
+    fn every_spelling_of_a_known_name_is_that_name() {
+        for &(long, compact, name) in KNOWN {
+            for spelling in [long, compact].into_iter().filter(|spelling| !spelling.is_empty()) {
+                for written in [spelling.to_owned(), spelling.to_lowercase(), spelling.to_uppercase()] {
+                    assert_eq!(Name::from(written.as_str()), name, "{written}");
+                }
+            }
+        }
+        assert!(matches!(Name::from("X-Odd"), Name::Other("X-Odd")));
+        assert_eq!(Name::from("x-odd"), Name::from("X-ODD"));
+        assert!(matches!(Name::from(""), Name::Other("")));
+    }
+
+    #[test]
+    fn lines_are_read_folded_or_not() {
+        for (case, lines, name, want) in [
+            ("plain", "Subject: hello\r\n", "subject", "hello"),
+            ("compact, no space", "s:hello\r\n", "Subject", "hello"),
+            ("space before the colon", "Subject \t: hello \r\n", "Subject", "hello"),
+            ("folded", "Subject: one\r\n two\r\n\t three\r\nTo: x\r\n", "Subject", "one   two  \t three"),
+            ("folded before it begins", "Subject:\r\n one\r\n", "Subject", "one"),
+            ("empty", "Subject:\r\nTo: x\r\n", "Subject", ""),
+            ("folded into nothing", "Subject: a\r\n \r\nTo: x\r\n", "Subject", "a"),
+            ("bare line feeds", "Subject: one\n two\nTo: x\n", "Subject", "one\n two".replace('\n', " ").leak()),
+            ("no line end at the end", "To: x\r\nSubject: a", "Subject", "a"),
+            ("an unknown one", "x-odd: ;;,\r\n", "X-Odd", ";;,"),
+        ] {
+            assert_eq!(read(lines).text(Name::from(name)).as_deref(), Some(want), "{case}");
+        }
+    }
+
+    #[test]
+    fn a_line_that_does_not_read_is_told_and_the_others_kept() {
+        for (case, lines, want) in [
+            ("no colon", "Via: a\r\nnonsense\r\nTo: b\r\n", "malformed header line"),
+            ("no name", "Via: a\r\n: x\r\nTo: b\r\n", "malformed header line"),
+            ("space in the name", "Via: a\r\nMy Header: x\r\nTo: b\r\n", "malformed header line"),
+            ("white space first", " Via: a\r\nVia: a\r\nTo: b\r\n", "malformed header line"),
+            ("a stray CR", "Via: a\r\nX: a\rTo: c\r\nTo: b\r\n", "stray carriage return in a header line"),
+        ] {
+            let (headers, fault) = Headers::parse(lines.as_bytes().to_vec());
+            assert_eq!(fault, Some(want), "{case}");
+            assert_eq!(headers.text(Name::Via).as_deref(), Some("a"), "{case}");
+            assert_eq!(headers.text(Name::To).as_deref(), Some("b"), "{case}");
+        }
+    }
+
+    #[test]
+    fn more_lines_than_anybody_needs_are_a_fault() {
+        assert_eq!(Headers::parse(b"a: b\r\n".repeat(FIELDS_MAX)).1, None);
+        let (headers, fault) = Headers::parse(b"a: b\r\n".repeat(FIELDS_MAX + 1));
+        assert_eq!((headers.len(), fault), (FIELDS_MAX, Some("too many header fields")));
+    }
+
+    #[test]
+    fn headers_change_in_their_place() {
+        let mut headers = read("v: a\r\nTo: b\r\nVIA: c\r\nX-Odd: \r\n");
+        headers.set_first(Name::Via, "a2");
+        headers.set(Name::To, "b2");
+        headers.set(Name::from("x-odd"), "y");
+        headers.push(Name::Subject, "z");
+        headers.push_front(Name::Via, "first");
+        let lines: Vec<String> =
+            headers.iter().map(|(name, value)| format!("{name}: {}", String::from_utf8_lossy(value))).collect();
+        assert_eq!(lines, ["Via: first", "Via: a2", "To: b2", "Via: c", "x-odd: y", "Subject: z"]);
+
+        headers.set(Name::Via, "only");
+        assert_eq!(headers.get_all(Name::Via).collect::<Vec<_>>(), [b"only"]);
+        headers.remove(Name::Via);
+        assert!(!headers.contains(Name::Via));
+        assert_eq!(headers.len(), 3);
+    }
+
+    #[test]
+    fn no_value_smuggles_in_a_header() {
+        let mut headers = Headers::new();
+        headers.push(Name::Subject, "hello\r\nVia: forged");
+        let mut out = Vec::new();
+        headers.write(0, &mut out);
+        assert_eq!(String::from_utf8_lossy(&out), "Subject: hello  Via: forged\r\nContent-Length: 0\r\n\r\n");
+    }
+
+    #[test]
+    fn bytes_that_are_no_text_stay_as_they_are() {
+        let (headers, _) = Headers::parse(b"Subject: \xff\xfe\x00 caf\xe9\r\n".to_vec());
+        assert_eq!(headers.get(Name::Subject), Some(&b"\xff\xfe\x00 caf\xe9"[..]));
+        let mut out = Vec::new();
+        headers.write(0, &mut out);
+        assert!(out.starts_with(b"Subject: \xff\xfe\x00 caf\xe9\r\n"));
+    }
+
+    #[test]
+    fn lists_run_over_lines_and_commas() {
+        let headers = read("Supported: timer, 100rel\r\nk:\r\nk: ,replaces,\r\n");
+        assert_eq!(headers.list(Name::Supported).collect::<Vec<_>>(), ["timer", "100rel", "replaces"]);
+        assert!(headers.lists(Name::Supported, "TIMER"));
+        assert!(!headers.lists(Name::Supported, "time"));
+    }
+}

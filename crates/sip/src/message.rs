@@ -287,3 +287,61 @@ pub const fn reason_phrase(status: u16) -> &'static str {
         },
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_response_mirrors_what_the_request_said() {
+        let mut request = Request::new(Method::Bye, "sip:a@x".parse().expect("a URI"));
+        for (name, value) in [
+            ("Via", "SIP/2.0/UDP b;branch=z9hG4bK1"),
+            ("From", "<sip:b@x>;tag=\u{fffd}"),
+            ("Via", "SIP/2.0/UDP c"),
+            ("To", "sip:a@x;tag=2"),
+            ("Subject", "not mirrored"),
+            ("i", "1@b"),
+            ("CSeq", "0002  BYE"),
+        ] {
+            request.headers.push(Name::from(name), value);
+        }
+        let mut response = Response::to(&request, 481);
+        response.body = Bytes::from_static(b"gone");
+        let text = response.to_bytes();
+        assert_eq!(
+            String::from_utf8_lossy(&text),
+            "SIP/2.0 481 Call/Transaction Does Not Exist\r\n\
+             Via: SIP/2.0/UDP b;branch=z9hG4bK1\r\n\
+             Via: SIP/2.0/UDP c\r\n\
+             From: <sip:b@x>;tag=\u{fffd}\r\n\
+             To: sip:a@x;tag=2\r\n\
+             Call-ID: 1@b\r\n\
+             CSeq: 0002  BYE\r\n\
+             Content-Length: 4\r\n\r\ngone"
+        );
+    }
+
+    #[test]
+    fn content_length_is_what_the_body_has() {
+        let mut request = Request::new(Method::from("PING"), "sip:x".parse().expect("a URI"));
+        request.headers.push(Name::ContentLength, "9999");
+        request.headers.push(Name::Subject, "after it");
+        assert_eq!(request.to_bytes(), "PING sip:x SIP/2.0\r\nContent-Length: 0\r\nSubject: after it\r\n\r\n");
+    }
+
+    #[test]
+    fn methods_have_a_case() {
+        assert_eq!(Method::from("INVITE"), Method::Invite);
+        assert_eq!(Method::from("Invite"), Method::Other("Invite".into()));
+    }
+
+    #[test]
+    fn every_status_has_a_phrase() {
+        for (status, want) in
+            [(200, "OK"), (199, "Progress"), (299, "Success"), (499, "Request Failure"), (699, "Global Failure")]
+        {
+            assert_eq!(reason_phrase(status), want);
+        }
+    }
+}

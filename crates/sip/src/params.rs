@@ -131,3 +131,44 @@ fn is_param_value(value: &str) -> bool {
         None => is_param_name(value),
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn parameters_are_read_as_written_or_not_at_all() {
+        for (case, text, want) in [
+            ("none", "", Some("")),
+            ("a flag", ";lr", Some(";lr")),
+            ("a value", ";tag=a1", Some(";tag=a1")),
+            ("white space around the signs", " ; tag\t= a1 ;\r\n lr ", Some(";tag=a1;lr")),
+            ("a quoted value that hides the signs", ";x=\"a;b=c\\\"\";y", Some(";x=\"a;b=c\\\"\";y")),
+            ("an IPv6 value without brackets", ";received=2001:db8::9:255", Some(";received=2001:db8::9:255")),
+            ("an empty value", ";a=", None),
+            ("no name", ";=a", None),
+            ("nothing between two signs", ";;lr", None),
+            ("nothing behind the last sign", ";lr;", None),
+            ("no sign in front", "lr", None),
+            ("a quote left open", ";x=\"a", None),
+            ("text behind the quote", ";x=\"a\"b", None),
+            ("white space within", ";a b", None),
+        ] {
+            assert_eq!(Params::parse(text).map(|params| params.to_string()).as_deref(), want, "{case}");
+        }
+    }
+
+    #[test]
+    fn parameters_are_found_and_changed_by_name_in_any_case() {
+        let mut params = Params::parse(";branch=z9;RPORT;text=\"a \\\"b\\\"\"").expect("parameters");
+        assert_eq!(params.get("Branch"), Some("z9"));
+        assert_eq!(params.get("rport"), Some(""));
+        assert_eq!(params.get_unquoted("text").as_deref(), Some("a \"b\""));
+        assert_eq!(params.get("received"), None);
+
+        params.set("rport", Some("5062"));
+        params.set("received", Some("192.0.2.1"));
+        params.remove("text");
+        assert_eq!(params.to_string(), ";branch=z9;RPORT=5062;received=192.0.2.1");
+    }
+}

@@ -264,3 +264,163 @@ const VERSION: &str = "SIP/2.0";
 /// Headers that a message has once. Twice, and every hop might believe another one.
 const SINGLE: [Name<'static>; 7] =
     [Name::From, Name::To, Name::CallId, Name::CSeq, Name::MaxForwards, Name::ContentLength, Name::ContentType];
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// A request that is in order, but for what the case changes.
+    fn options(change: impl Fn(String) -> String) -> Vec<u8> {
+        let request = "OPTIONS sip:zoe@example.com SIP/2.0\r\n\
+            Via: SIP/2.0/UDP 192.0.2.1;branch=z9hG4bK1\r\n\
+            Max-Forwards: 70\r\n\
+            From: <sip:ana@example.net>;tag=1\r\n\
+            To: <sip:zoe@example.com>\r\n\
+            Call-ID: 1@192.0.2.1\r\n\
+            CSeq: 1 OPTIONS\r\n\
+            Content-Length: 2\r\n\
+            \r\n\
+            hi";
+        change(request.to_owned()).into_bytes()
+    }
+
+    fn outcome(message: &[u8]) -> String {
+        match parse(message) {
+            Ok(Message::Request(request)) => format!("accept {} bytes", request.body.len()),
+            Ok(Message::Response(response)) => format!("accept {}", response.status),
+            Err(ParseError::Refused(refused)) => format!("{} {}", refused.status, refused.reason),
+            Err(error) => error.to_string(),
+        }
+    }
+
+    #[test]
+    fn requests_are_accepted_refused_or_dropped() {
+        let long = format!("sip:{}@example.com", "z".repeat(URI_BYTES_MAX));
+        for (case, from, to, want) in [
+            ("in order", "", "", "accept 2 bytes"),
+            ("empty lines first", "OPTIONS sip", "\r\n\r\nOPTIONS sip", "accept 2 bytes"),
+            ("bare line feeds", "\r\n", "\n", "accept 2 bytes"),
+            ("bytes behind the body", "hi", "hi there", "accept 2 bytes"),
+            ("no Content-Length", "Content-Length: 2\r\n", "", "accept 2 bytes"),
+            ("no empty line", "\r\n\r\nhi", "\r\n", "400 Bad Request (Content-Length is longer than the datagram)"),
+            ("no empty line and no body", "Content-Length: 2\r\n\r\nhi", "", "accept 0 bytes"),
+            ("version in small letters", "SIP/2.0\r\nVia", "sip/2.0\r\nVia", "accept 2 bytes"),
+            ("version 3.0", "SIP/2.0\r\nVia", "SIP/3.0\r\nVia", "505 Version Not Supported"),
+            ("version 2.00", "SIP/2.0\r\nVia", "SIP/2.00\r\nVia", "505 Version Not Supported"),
+            ("version without digits", "SIP/2.0\r\nVia", "SIP/x.y\r\nVia", "400 Bad Request (malformed request line)"),
+            ("no version", " SIP/2.0\r\nVia", "\r\nVia", "400 Bad Request (malformed request line)"),
+            ("no URI", "sip:zoe@example.com SIP", "SIP", "400 Bad Request (malformed request line)"),
+            ("a very long URI", "sip:zoe@example.com SIP", &format!("{long} SIP"), "414 Request-URI Too Long"),
+            ("a telephone number", "sip:zoe@example.com SIP", "tel:+15550100 SIP", "accept 2 bytes"),
+            ("another scheme", "sip:zoe@example.com SIP", "mailto:zoe@example.com SIP", "416 Unsupported URI Scheme"),
+            ("a tab in the request line", "OPTIONS sip", "OPTIONS\tsip", "not SIP"),
+            ("no From", "From:", "X-From:", "400 Bad Request (missing From header field)"),
+            ("no To", "To:", "X-To:", "400 Bad Request (missing To header field)"),
+            ("no Call-ID", "Call-ID:", "X-ID:", "400 Bad Request (missing Call-ID header field)"),
+            ("no CSeq", "CSeq:", "X-Seq:", "400 Bad Request (missing CSeq header field)"),
+            ("no Max-Forwards", "Max-Forwards: 70\r\n", "", "accept 2 bytes"),
+            ("no Via", "Via:", "X-Via:", "dropped: missing Via header field"),
+            ("the Via of another protocol", "Via: SIP/2.0/UDP", "Via: 1.1", "dropped: malformed Via header field"),
+            ("a CSeq past 2^31", "CSeq: 1 ", "CSeq: 2147483648 ", "400 Bad Request (malformed CSeq header field)"),
+            ("the CSeq of another method", "1 OPTIONS", "1 INVITE", "400 Bad Request (the CSeq is of another method)"),
+            ("two From", "To:", "From: <sip:x@y>\r\nTo:", "400 Bad Request (more than one From header field)"),
+            (
+                "two Content-Length alike",
+                "To:",
+                "l: 2\r\nTo:",
+                "400 Bad Request (more than one Content-Length header field)",
+            ),
+            (
+                "a Content-Length past all numbers",
+                "Length: 2",
+                "Length: 99999999999999999999",
+                "400 Bad Request (Content-Length is longer than the datagram)",
+            ),
+            (
+                "a Content-Length in hex",
+                "Length: 2",
+                "Length: 0x2",
+                "400 Bad Request (malformed Content-Length header field)",
+            ),
+            (
+                "hops past 255",
+                "Max-Forwards: 70",
+                "Max-Forwards: 256",
+                "400 Bad Request (malformed Max-Forwards header field)",
+            ),
+            (
+                "a Route that does not read",
+                "To:",
+                "Route: <sip:x\r\nTo:",
+                "400 Bad Request (malformed Route header field)",
+            ),
+            (
+                "a Record-Route that does not read",
+                "To:",
+                "Record-Route: x\r\nTo:",
+                "400 Bad Request (malformed Record-Route header field)",
+            ),
+            ("a Contact that does not read", "To:", "m: x\r\nTo:", "400 Bad Request (malformed Contact header field)"),
+            ("a header that does not read", "To:", "no colon\r\nTo:", "400 Bad Request (malformed header line)"),
+        ] {
+            assert_eq!(outcome(&options(|request| request.replace(from, to))), want, "{case}");
+        }
+    }
+
+    #[test]
+    fn nobody_answers_an_ack_or_a_response() {
+        for (case, line) in [
+            ("a bad ACK", "ACK sip:zoe@example.com SIP/2.0"),
+            ("an ACK of version 7", "ACK sip:zoe@example.com SIP/7.0"),
+            ("an ACK to a strange scheme", "ACK x:y SIP/2.0"),
+            ("a bad response", "SIP/2.0 200 OK"),
+            ("a response of version 7", "SIP/7.0 200 OK"),
+            ("a status of four digits", "SIP/2.0 2000 OK"),
+            ("a status that is none", "SIP/2.0 +20 OK"),
+            ("a status below all", "SIP/2.0 099 OK"),
+            ("a status above all", "SIP/2.0 700 OK"),
+            ("no status", "SIP/2.0"),
+        ] {
+            let message = options(|request| {
+                request.replace("OPTIONS sip:zoe@example.com SIP/2.0", line).replace("CSeq: 1 OPTIONS", "CSeq: x")
+            });
+            assert!(matches!(parse(&message), Err(ParseError::Dropped(_))), "{case}: {}", outcome(&message));
+        }
+    }
+
+    #[test]
+    fn what_is_not_sip_is_none_of_our_business() {
+        for (case, bytes) in [
+            ("nothing", &b""[..]),
+            ("a keep-alive", b"\r\n\r\n"),
+            ("a keep-alive of zeros", &[0, 0, 0, 0]),
+            ("a STUN binding request", b"\x00\x01\x00\x00\x21\x12\xa4\x42abcdefghijkl"),
+            ("a STUN binding response", b"\x01\x01\x00\x00\x21\x12\xa4\x42abcdefghijkl"),
+            ("RTP", b"\x80\x00\x00\x01\x00\x00\x00\xa0\x00\x00\x00\x01"),
+            ("a TLS ClientHello", b"\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03"),
+            ("HTTP", b"GET / HTTP/1.1\r\nHost: example.com\r\nVia: 1.1 proxy\r\n\r\n"),
+            ("a scanner's word", b"jaK"),
+            ("text", b"hello there\r\n\r\n"),
+        ] {
+            assert_eq!(parse(bytes), Err(ParseError::NotSip), "{case}");
+        }
+    }
+
+    #[test]
+    fn a_refusal_carries_what_its_answer_needs() {
+        let message = options(|request| request.replace("To: <sip", "Subject: secret\r\nTo: \"unbalanced <sip"));
+        let Err(ParseError::Refused(refused)) = parse(&message) else { panic!("{}", outcome(&message)) };
+        let mut response = refused.response();
+        response.headers.set_to_tag("t");
+        assert_eq!(
+            String::from_utf8_lossy(&response.to_bytes()),
+            "SIP/2.0 400 Bad Request (malformed To header field)\r\n\
+             Via: SIP/2.0/UDP 192.0.2.1;branch=z9hG4bK1\r\n\
+             From: <sip:ana@example.net>;tag=1\r\n\
+             To: \"unbalanced <sip:zoe@example.com>;tag=t\r\n\
+             Call-ID: 1@192.0.2.1\r\n\
+             CSeq: 1 OPTIONS\r\n\
+             Content-Length: 0\r\n\r\n"
+        );
+    }
+}

@@ -434,3 +434,114 @@ fn same_headers(one: Option<&str>, two: Option<&str>) -> bool {
     };
     one.split('&').count() == two.split('&').count() && holds(one, two) && holds(two, one)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn uri(text: &str) -> Uri {
+        text.parse().unwrap_or_else(|error| panic!("{text}: {error}"))
+    }
+
+    #[test]
+    fn sip_uris_are_taken_apart() {
+        for (text, user, host, port, rest) in [
+            ("sip:example.com", None, "example.com", None, ""),
+            ("SIP:ana@example.com", Some("ana"), "example.com", None, ""),
+            ("sips:ana:secret@192.0.2.1:5061", Some("ana"), "192.0.2.1", Some(5061), ""),
+            (
+                "sip:+1-555@[2001:db8::1]:5060;transport=tcp;lr",
+                Some("+1-555"),
+                "[2001:db8::1]",
+                Some(5060),
+                ";transport=tcp;lr",
+            ),
+            ("sip:a;b?c/d@host_1", Some("a;b?c/d"), "host_1", None, ""),
+            ("sip:%61%20b@example.com.", Some("a b"), "example.com.", None, ""),
+            ("sip:[2001:db8:::192.0.2.1]", None, "[2001:db8::c000:201]", None, ""),
+            ("sip:x.invalid;ob?Subject=hi", None, "x.invalid", None, ";ob"),
+        ] {
+            let parsed = uri(text);
+            let sip = parsed.sip().expect("a SIP URI");
+            assert_eq!(sip.user_decoded().as_deref(), user, "{text}");
+            assert_eq!((sip.host.to_string().as_str(), sip.port), (host, port), "{text}");
+            assert_eq!(sip.params.to_string(), rest, "{text}");
+        }
+    }
+
+    #[test]
+    fn what_is_no_uri_says_why() {
+        for (text, want) in [
+            ("", UriError::Scheme),
+            ("example.com", UriError::Scheme),
+            ("sip:", UriError::Scheme),
+            ("5ip:x", UriError::Scheme),
+            ("sip:@example.com", UriError::User),
+            ("sip:a@b@example.com", UriError::User),
+            ("sip:a@", UriError::Host),
+            ("sip:2001:db8::1", UriError::Host),
+            ("sip:[2001:db8::1", UriError::Host),
+            ("sip:[::1]x", UriError::Host),
+            ("sip:exa%6dple.com", UriError::Host),
+            ("sip:example.com:", UriError::Port),
+            ("sip:example.com:70000", UriError::Port),
+            ("sip:example.com:+5060", UriError::Host),
+            ("sip:example.com;;lr", UriError::Param),
+            ("sip:a b@example.com", UriError::Character),
+            ("<sip:example.com>", UriError::Character),
+            ("sip:\u{fffd}@example.com", UriError::Character),
+        ] {
+            assert_eq!(text.parse::<Uri>(), Err(want), "{text:?}");
+        }
+    }
+
+    #[test]
+    fn uris_are_written_as_they_came() {
+        for text in [
+            "sip:ana:secret@example.com:5060;transport=tcp;lr?Subject=a%20b&Priority=urgent",
+            "sips:[2001:db8::1]:5061",
+            "tel:+15550100;phone-context=example.com",
+            "urn:service:sos",
+        ] {
+            assert_eq!(uri(text).to_string(), text);
+        }
+    }
+
+    #[test]
+    fn a_called_user_is_a_user_or_a_number() {
+        assert_eq!(uri("sip:stand%2Dup@example.com").user().as_deref(), Some("stand-up"));
+        assert_eq!(uri("tel:+1-555-0100;ext=2").user().as_deref(), Some("+1-555-0100"));
+        assert_eq!(uri("sip:example.com").user(), None);
+        assert_eq!(uri("urn:service:sos").user(), None);
+    }
+
+    #[test]
+    fn uris_compare_by_the_rules_of_rfc_3261_19_1_4() {
+        for (one, two, want) in [
+            ("sip:%61lice@atlanta.com;transport=TCP", "sip:alice@AtLanTa.CoM;Transport=tcp", true),
+            ("sip:carol@chicago.com", "sip:carol@chicago.com;newparam=5", true),
+            ("sip:carol@chicago.com", "sip:carol@chicago.com;security=on", true),
+            (
+                "sip:biloxi.com;transport=tcp;method=REGISTER?to=a%40b",
+                "sip:biloxi.com;method=REGISTER;transport=tcp?to=a%40b",
+                true,
+            ),
+            ("sip:alice@atlanta.com?subject=a&priority=b", "sip:alice@atlanta.com?priority=b&subject=a", true),
+            ("SIP:ALICE@AtLanTa.CoM", "sip:alice@AtLanTa.CoM", false), // users have a case
+            ("sip:bob@biloxi.com", "sip:bob@biloxi.com:5060", false),  // a port, or the transport's own
+            ("sip:bob@biloxi.com", "sip:bob@biloxi.com;transport=udp", false),
+            ("sip:bob@biloxi.com", "sips:bob@biloxi.com", false),
+            ("sip:carol@chicago.com", "sip:carol@chicago.com?Subject=next", false),
+            ("sip:carol@chicago.com;security=on", "sip:carol@chicago.com;security=off", false),
+            ("sip:bob@phone21.boxesbybob.com", "sip:bob@192.0.2.4", false),
+            ("sip:bob@biloxi.com", "sip:biloxi.com", false),
+            ("sip:a%3Bb@biloxi.com", "sip:a;b@biloxi.com", false), // an escaped reserved character is another one
+            ("sip:bob@[2001:db8::1]", "sip:bob@[2001:0DB8:0::1]", true),
+            ("tel:+15550100", "TEL:+15550100", true),
+            ("tel:+15550100", "sip:+15550100@example.com", false),
+        ] {
+            assert_eq!(uri(one).equivalent(&uri(two)), want, "{one} and {two}");
+            assert_eq!(uri(two).equivalent(&uri(one)), want, "{two} and {one}");
+        }
+    }
+}

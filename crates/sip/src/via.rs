@@ -102,3 +102,56 @@ fn parse_sent_by(text: &str) -> Option<(Host, Option<u16>)> {
     }
     Host::parse_with_port(text).ok()
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn vias_are_read_through_all_their_white_space() {
+        for (case, value, want) in [
+            (
+                "plain",
+                "SIP/2.0/UDP a.example.com:5062;branch=z9hG4bK1;rport",
+                Some("SIP/2.0/UDP a.example.com:5062;branch=z9hG4bK1;rport"),
+            ),
+            (
+                "spread out",
+                "SIP  / 2.0\t/  TCP   host  :  5060  ;  branch = z9hG4bK1",
+                Some("SIP/2.0/TCP host:5060;branch=z9hG4bK1"),
+            ),
+            ("an IPv6 sender", "sip/2.0/udp [2001:db8::1]:5062", Some("SIP/2.0/udp [2001:db8::1]:5062")),
+            (
+                "a browser's",
+                "SIP/2.0/WSS d1kd1.invalid;branch=z9hG4bK1",
+                Some("SIP/2.0/WSS d1kd1.invalid;branch=z9hG4bK1"),
+            ),
+            ("another version", "SIP/7.0/UDP host", None),
+            ("no transport", "SIP/2.0 host", None),
+            ("no host", "SIP/2.0/UDP ;branch=z9hG4bK1", None),
+            ("nothing behind the transport", "SIP/2.0/UDP", None),
+            ("two hosts", "SIP/2.0/UDP one two", None),
+            ("a port that is none", "SIP/2.0/UDP host:99999", None),
+            ("empty parameters", "SIP/2.0/UDP host;;", None),
+        ] {
+            assert_eq!(Via::parse(value).map(|via| via.to_string()).as_deref(), want, "{case}");
+        }
+    }
+
+    #[test]
+    fn a_via_is_stamped_with_where_it_came_from() {
+        for (case, value, want) in [
+            ("from where it says", "192.0.2.1:5062;branch=b", "192.0.2.1:5062;branch=b"),
+            ("from elsewhere", "10.0.0.1;branch=b", "10.0.0.1;branch=b;received=192.0.2.1"),
+            ("by name", "phone.local;branch=b", "phone.local;branch=b;received=192.0.2.1"),
+            ("asking for its port", "192.0.2.1;rport;branch=b", "192.0.2.1;rport=5062;branch=b;received=192.0.2.1"),
+            ("with a port it made up", "192.0.2.1;rport=9", "192.0.2.1;rport=5062;received=192.0.2.1"),
+            ("with an address it made up", "192.0.2.1;received=198.51.100.1", "192.0.2.1"),
+            ("mapped into IPv6", "[::ffff:192.0.2.1]:5062", "[::ffff:192.0.2.1]:5062"),
+        ] {
+            let mut via = Via::parse(&format!("SIP/2.0/UDP {value}")).expect("a Via");
+            via.stamp("[::ffff:192.0.2.1]:5062".parse().expect("an address"));
+            assert_eq!(via.to_string(), format!("SIP/2.0/UDP {want}"), "{case}");
+        }
+    }
+}

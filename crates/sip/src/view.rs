@@ -347,3 +347,154 @@ impl fmt::Display for Reason {
 
 /// 2^31 − 1: the largest sequence number (RFC 3261 §8.1.1.5). ES2017-01 shows what happens without the check.
 const CSEQ_MAX: u64 = i32::MAX as u64;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn one(name: &str, value: &str) -> Headers {
+        let mut headers = Headers::new();
+        headers.push(Name::from(name), value);
+        headers
+    }
+
+    #[test]
+    fn cseqs_stay_below_2_to_the_31() {
+        for (value, want) in [
+            ("1 INVITE", Some("1 INVITE")),
+            ("0009 \t INVITE", Some("9 INVITE")),
+            ("2147483647 BYE", Some("2147483647 BYE")),
+            ("2147483648 BYE", None),
+            ("4294967297 BYE", None), // 1, to those who let it wrap: ES2017-01
+            ("99999999999999999999999 BYE", None),
+            ("-1 BYE", None),
+            ("1", None),
+            ("BYE", None),
+            ("1 BYE now", None),
+            ("1BYE", None),
+            ("", None),
+        ] {
+            assert_eq!(one("CSeq", value).cseq().ok().map(|cseq| cseq.to_string()).as_deref(), want, "{value:?}");
+        }
+    }
+
+    #[test]
+    fn numbers_are_read_within_their_bounds() {
+        for (value, hops, length) in [
+            ("0", Some(0), Some(0)),
+            ("0070", Some(70), Some(70)),
+            ("255", Some(255), Some(255)),
+            ("256", None, Some(256)),
+            ("-1", None, None),
+            ("+1", None, None),
+            ("1 1", None, None),
+            ("", None, None),
+        ] {
+            assert_eq!(one("Max-Forwards", value).max_forwards().ok().flatten(), hops, "Max-Forwards {value:?}");
+            assert_eq!(one("l", value).content_length().ok().flatten(), length, "Content-Length {value:?}");
+        }
+        assert_eq!(Headers::new().max_forwards(), Ok(None));
+    }
+
+    #[test]
+    fn expires_is_lenient() {
+        for (value, want) in
+            [("3600", Some(3600)), ("99999999999999999999", Some(u32::MAX)), ("soon", None), ("-1", None)]
+        {
+            assert_eq!(one("Expires", value).expires(), want, "{value}");
+        }
+    }
+
+    #[test]
+    fn call_ids_compare_as_they_are() {
+        for (value, want) in
+            [("a84b4c76e66710@pc33.example.com", true), ("odd)(><:\\/\"][?}{", true), ("two words", false), ("", false)]
+        {
+            assert_eq!(one("i", value).call_id().is_ok(), want, "{value:?}");
+        }
+        assert_eq!(Headers::new().call_id(), Err(HeaderError::Missing(Name::CallId)));
+    }
+
+    #[test]
+    fn media_types_are_read_in_any_case() {
+        for (value, want) in [
+            ("application/sdp", Some("application/sdp")),
+            ("Application / SDP ; charset=UTF-8", Some("application/sdp;charset=UTF-8")),
+            ("multipart/mixed;boundary=\"a;b\"", Some("multipart/mixed;boundary=\"a;b\"")),
+            ("sdp", None),
+            ("application/", None),
+            ("application/sdp;", None),
+        ] {
+            assert_eq!(one("c", value).content_type().map(|kind| kind.to_string()).as_deref(), want, "{value}");
+        }
+    }
+
+    #[test]
+    fn session_timers_are_read_in_both_headers() {
+        for (value, want) in [
+            ("1800", Some("1800")),
+            ("90;refresher=UAS", Some("90;refresher=uas")),
+            ("90 ; refresher = uac ; x", Some("90;refresher=uac")),
+            ("90;refresher=nobody", Some("90")),
+            ("99999999999", Some("4294967295")),
+            ("", None),
+            ("soon", None),
+        ] {
+            let read = one("x", value).session_expires().ok().flatten();
+            assert_eq!(read.map(|expires| expires.to_string()).as_deref(), want, "{value}");
+        }
+        assert_eq!(one("Min-SE", "90;x=y").min_se(), Ok(Some(90)));
+        assert_eq!(one("Min-SE", "x").min_se(), Err(HeaderError::Malformed(Name::MinSe)));
+    }
+
+    #[test]
+    fn reasons_are_read_and_written() {
+        let read = |value| one("Reason", value).reason().map(|reason| reason.to_string());
+        assert_eq!(
+            read("SIP ;cause=200 ;text=\"Call completed elsewhere\"").as_deref(),
+            Some("SIP;cause=200;text=\"Call completed elsewhere\"")
+        );
+        assert_eq!(read("Q.850;cause=16, SIP;cause=480").as_deref(), Some("Q.850;cause=16"));
+        assert_eq!(read(";cause=16"), None);
+        let reason = Reason { protocol: "SIP".into(), cause: None, text: Some("say \"bye\"\r\nVia: x".into()) };
+        assert_eq!(reason.to_string(), "SIP;text=\"say \\\"bye\\\"  Via: x\"");
+    }
+
+    #[test]
+    fn contacts_are_addresses_or_a_star() {
+        let mut headers = one("m", "<sip:a@x>, \"b, c\" <sip:b@x>;expires=5");
+        headers.push(Name::Contact, "sip:c@x;q=0.5");
+        let contacts: Vec<String> = headers.contacts().expect("contacts").iter().map(ToString::to_string).collect();
+        assert_eq!(contacts, ["<sip:a@x>", "\"b, c\" <sip:b@x>;expires=5", "<sip:c@x>;q=0.5"]);
+        assert!(one("m", "*").contact_is_star());
+        assert_eq!(one("m", "*").contacts(), Ok(Vec::new()));
+        headers.push(Name::Contact, "*");
+        assert!(headers.contacts().is_err());
+    }
+
+    #[test]
+    fn the_topmost_via_changes_alone() {
+        let mut headers = one("v", "SIP/2.0/UDP a;branch=z9hG4bK1 , SIP/2.0/TCP b");
+        headers.push(Name::Via, "SIP/2.0/TLS c");
+        let mut via = headers.via_top().expect("a Via");
+        via.stamp(([192, 0, 2, 1], 5060).into());
+        headers.set_via_top(&via);
+        let lines: Vec<_> = headers.get_all(Name::Via).collect();
+        assert_eq!(lines, [&b"SIP/2.0/UDP a;branch=z9hG4bK1;received=192.0.2.1, SIP/2.0/TCP b"[..], b"SIP/2.0/TLS c"]);
+        assert_eq!(headers.vias().map(|vias| vias.len()), Ok(3));
+    }
+
+    #[test]
+    fn to_gets_one_tag_and_no_second() {
+        for (value, want) in [
+            ("sip:a@x", "sip:a@x;tag=t"),
+            ("\"A;tag=1\" <sip:a@x;tag=2>", "\"A;tag=1\" <sip:a@x;tag=2>;tag=t"),
+            ("<sip:a@x>;TAG=1", "<sip:a@x>;TAG=1"),
+            ("\"A <sip:a@x>", "\"A <sip:a@x>;tag=t"), // does not read, and is mirrored all the same
+        ] {
+            let mut headers = one("To", value);
+            headers.set_to_tag("t");
+            assert_eq!(headers.text(Name::To).as_deref(), Some(want));
+        }
+    }
+}
