@@ -1,0 +1,214 @@
+//! A bridge without phones: the real router and store, a fake switch, and a client to ask with.
+
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+
+use api::{Api, Config, Metric, MetricKind, Switchboard};
+use axum::Router;
+use axum::body::{Body, to_bytes};
+use axum::http::{HeaderMap, Request, StatusCode, header};
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
+use model::{
+    Account, AccountSid, AccountStatus, Call, CallSid, CallStatus, Conference, ConferenceSid, ConferenceStatus,
+    Direction, Participant, ParticipantStatus, Timestamp,
+};
+use serde_json::Value;
+use store::{Row, Store};
+use switch::{Answer, Command, Refusal};
+use tempfile::TempDir;
+use tower::ServiceExt as _;
+
+pub(crate) const ACCOUNT: AccountSid = AccountSid::from_bits(0xACC);
+pub(crate) const TOKEN: &str = "secret token";
+/// 2026-02-10T09:08:07Z
+const START: i64 = 1_770_714_487;
+
+pub(crate) struct Bridge {
+    pub(crate) routes: Router,
+    pub(crate) store: Store,
+    pub(crate) switch: FakeSwitch,
+    _scratch: TempDir,
+}
+
+impl Bridge {
+    pub(crate) async fn start() -> Self {
+        Self::with(Config::default()).await
+    }
+
+    pub(crate) async fn with(config: Config) -> Self {
+        let scratch = tempfile::tempdir().expect("a scratch directory");
+        let store = Store::open(&scratch.path().join("partyline.db")).await.expect("opens");
+        store.save_account(&account(ACCOUNT, ACCOUNT)).await.expect("writes");
+        let switch = FakeSwitch::default();
+        let api = Api::new(config, store.clone(), switch.clone(), || at(0), 7)
+            .with_metrics(|| {
+                let labels = vec![("codec", "PCMU".to_owned())];
+                let help = "Legs open.";
+                vec![Metric { name: "partyline_legs", help, kind: MetricKind::Gauge, labels, value: 3.0 }]
+            })
+            .with_readiness(|| false);
+        Self { routes: api::router(api), store, switch, _scratch: scratch }
+    }
+
+    /// What the fake switch will say to the next command.
+    pub(crate) fn will_answer(&self, answer: Result<Answer, Refusal>) {
+        *self.switch.answer.lock().expect("no test panics holding it") = Some(answer);
+    }
+
+    /// What the fake switch was asked since the last time.
+    pub(crate) fn asked(&self) -> Vec<Command> {
+        std::mem::take(&mut self.switch.asked.lock().expect("no test panics holding it"))
+    }
+
+    pub(crate) async fn save(&self, rows: &[Row]) {
+        self.store.commit(rows).await.expect("writes");
+    }
+
+    /// GET below the account's path.
+    pub(crate) async fn get(&self, path: &str) -> Reply {
+        self.ask("GET", path, None).await
+    }
+
+    /// POST of a form below the account's path.
+    pub(crate) async fn post(&self, path: &str, form: &str) -> Reply {
+        self.ask("POST", path, Some(form)).await
+    }
+
+    /// Any verb below the account's path.
+    pub(crate) async fn ask(&self, verb: &str, path: &str, form: Option<&str>) -> Reply {
+        let request = Request::builder()
+            .method(verb)
+            .uri(format!("/2010-04-01/Accounts/{ACCOUNT}{path}"))
+            .header(header::AUTHORIZATION, basic(&ACCOUNT.to_string(), TOKEN))
+            .header(header::CONTENT_TYPE, "application/x-www-form-urlencoded; charset=utf-8");
+        self.send(request.body(form.unwrap_or_default().to_owned().into()).expect("is a request")).await
+    }
+
+    pub(crate) async fn send(&self, request: Request<Body>) -> Reply {
+        let (head, body) = self.routes.clone().oneshot(request).await.expect("cannot fail").into_parts();
+        let body = to_bytes(body, usize::MAX).await.expect("is in memory");
+        Reply { status: head.status, headers: head.headers, body: String::from_utf8(body.into()).expect("is text") }
+    }
+}
+
+pub(crate) struct Reply {
+    pub(crate) status: StatusCode,
+    pub(crate) headers: HeaderMap,
+    pub(crate) body: String,
+}
+
+impl Reply {
+    #[track_caller]
+    pub(crate) fn json(&self) -> Value {
+        assert_eq!(self.headers[header::CONTENT_TYPE], "application/json", "{}", self.body);
+        serde_json::from_str(&self.body).expect("is JSON")
+    }
+
+    /// The status, and the code if it is an error's.
+    #[track_caller]
+    pub(crate) fn outcome(&self) -> (u16, u64) {
+        let status = self.status.as_u16();
+        if status < 400 { (status, 0) } else { (status, self.json()["code"].as_u64().expect("has a code")) }
+    }
+}
+
+/// Answers what it was told to, and remembers what it was asked.
+#[derive(Clone, Default)]
+pub(crate) struct FakeSwitch {
+    asked: Arc<Mutex<Vec<Command>>>,
+    answer: Arc<Mutex<Option<Result<Answer, Refusal>>>>,
+}
+
+impl Switchboard for FakeSwitch {
+    async fn send(&self, command: Command) -> Result<Answer, Refusal> {
+        self.asked.lock().expect("no test panics holding it").push(command);
+        let answer = self.answer.lock().expect("no test panics holding it").take();
+        match answer {
+            Some(answer) => answer,
+            None => std::future::pending().await,
+        }
+    }
+}
+
+pub(crate) fn basic(user: &str, password: &str) -> String {
+    format!("Basic {}", STANDARD.encode(format!("{user}:{password}")))
+}
+
+/// So many seconds after the tenth of February, 09:08:07.
+pub(crate) fn at(seconds: i64) -> Timestamp {
+    Timestamp::from_micros((START + seconds) * 1_000_000 + 250_000)
+}
+
+pub(crate) fn account(sid: AccountSid, owner: AccountSid) -> Account {
+    Account {
+        sid,
+        owner_account_sid: owner,
+        friendly_name: "Partyline".to_owned(),
+        auth_token: TOKEN.to_owned(),
+        status: AccountStatus::Active,
+        created: at(0),
+        updated: at(0),
+    }
+}
+
+/// Call number `number`, answered in its second second, of as many seconds after [`START`].
+pub(crate) fn call(number: i64) -> Call {
+    Call {
+        sid: CallSid::from_bits(0xCA00 + number.unsigned_abs() as u128),
+        account_sid: ACCOUNT,
+        parent_call_sid: None,
+        to: "sip:standup@bridge.test".to_owned(),
+        from: "+15005550006".to_owned(),
+        caller_name: None,
+        status: CallStatus::InProgress,
+        direction: Direction::Inbound,
+        created: at(number),
+        updated: at(number + 1),
+        started: Some(at(number)),
+        answered: Some(at(number + 1)),
+        ended: None,
+        seq: number + 1,
+    }
+}
+
+/// The same, over after a talk of 42 seconds.
+pub(crate) fn ended_call(number: i64) -> Call {
+    Call { status: CallStatus::Completed, ended: Some(at(number + 1) + Duration::from_secs(42)), ..call(number) }
+}
+
+pub(crate) fn conference(number: i64) -> Conference {
+    Conference {
+        sid: ConferenceSid::from_bits(0xCF00 + number.unsigned_abs() as u128),
+        account_sid: ACCOUNT,
+        friendly_name: format!("room {number}"),
+        status: ConferenceStatus::InProgress,
+        region: "us1".to_owned(),
+        reason_ended: None,
+        call_sid_ending: None,
+        created: at(number),
+        updated: at(number + 1),
+        seq: number + 1,
+    }
+}
+
+/// Call number `number` as a participant of conference 0.
+pub(crate) fn participant(number: i64) -> Participant {
+    Participant {
+        call_sid: call(number).sid,
+        conference_sid: conference(0).sid,
+        account_sid: ACCOUNT,
+        label: None,
+        muted: false,
+        hold: false,
+        coaching: false,
+        call_sid_to_coach: None,
+        start_conference_on_enter: true,
+        end_conference_on_exit: false,
+        beep_on_exit: false,
+        status: ParticipantStatus::Connected,
+        created: at(number),
+        updated: at(number + 1),
+        seq: number + 1,
+    }
+}

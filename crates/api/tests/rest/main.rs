@@ -1,0 +1,12 @@
+//! The control API from outside: requests in, answers out, with a fake switch behind and a real store.
+
+mod abuse;
+mod answers;
+mod auth;
+mod bridge;
+mod calls;
+mod conferences;
+mod paging;
+mod participants;
+mod paths;
+mod serving;
