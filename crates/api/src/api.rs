@@ -23,8 +23,8 @@ pub struct Config {
     pub requests_max: usize,
     /// Connections open at once; one more waits to be accepted.
     pub connections_max: usize,
-    /// How long a client may take to send the head of a request.
-    pub head_timeout: Duration,
+    /// How long a client may take to send the head of a request, and as long again for its body.
+    pub request_timeout: Duration,
     /// How long the switch may take to answer; then the request is answered with 503.
     pub switch_timeout: Duration,
 }
@@ -35,7 +35,7 @@ impl Default for Config {
             body_bytes_max: 64 * 1024,
             requests_max: 256,
             connections_max: 1024,
-            head_timeout: Duration::from_secs(30),
+            request_timeout: Duration::from_secs(30),
             switch_timeout: Duration::from_secs(10),
         }
     }

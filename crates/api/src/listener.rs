@@ -20,7 +20,7 @@ pub async fn serve(listener: TcpListener, routes: Router, config: &Config, shutd
     let places = Arc::new(Semaphore::new(config.connections_max));
     let connections = GracefulShutdown::new();
     let mut http = http1::Builder::new();
-    http.timer(TokioTimer::new()).header_read_timeout(config.head_timeout);
+    http.timer(TokioTimer::new()).header_read_timeout(config.request_timeout);
     let mut shutdown = std::pin::pin!(shutdown);
     loop {
         // A place first: without one the client waits in the listener's backlog.

@@ -33,7 +33,9 @@ impl FromRequest<Arc<Api>> for Parameters {
         if head.method != Method::POST && head.method != Method::PUT {
             return Ok(Self(query));
         }
-        let body = read(body, api.config.body_bytes_max).await?;
+        let body = read(body, api.config.body_bytes_max);
+        let body = tokio::time::timeout(api.config.request_timeout, body).await;
+        let body = body.unwrap_or(Err(Problem::MalformedForm { why: "the body did not come in time" }))?;
         if !body.is_empty() {
             check_content_type(&head.headers)?;
         }
@@ -67,6 +69,11 @@ impl Parameters {
         self.read(name, "true or false", truth)
     }
 
+    /// A boolean as a filter.
+    pub(crate) fn flag_filter(&self, name: &'static str) -> Result<Option<bool>, Problem> {
+        self.read_filled(name, "true or false", truth)
+    }
+
     /// One of the words a status may be, as a filter.
     pub(crate) fn word_filter<T: FromStr>(
         &self,
@@ -87,7 +94,7 @@ impl Parameters {
 
     /// A call's SID as a filter.
     pub(crate) fn call_sid(&self, name: &'static str) -> Result<Option<CallSid>, Problem> {
-        self.read_filled(name, "the SID of a call", |value| value.parse().ok())
+        self.filled(name).map(|value| value.parse().map_err(|_| Problem::SidMalformed { name })).transpose()
     }
 
     /// Audio to fetch: a URL and the parameter that says how. An empty URL stays empty: it means the default.

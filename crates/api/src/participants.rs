@@ -28,9 +28,9 @@ pub(crate) async fn list(
     parameters: Parameters,
 ) -> Result<Response, Problem> {
     let filter = ParticipantFilter {
-        muted: parameters.is_true("Muted"),
-        hold: parameters.is_true("Hold"),
-        coaching: parameters.flag("Coaching")?,
+        muted: parameters.flag_filter("Muted")?,
+        hold: parameters.flag_filter("Hold")?,
+        coaching: parameters.flag_filter("Coaching")?,
     };
     let paging = Paging::read(&parameters)?;
     let conference = conferences::stored(&api, &caller, &conference).await?.sid;

@@ -40,6 +40,10 @@ pub(crate) enum Problem {
         name: &'static str,
         expected: &'static str,
     },
+    /// A parameter that should be a SID, and is none of its kind.
+    SidMalformed {
+        name: &'static str,
+    },
     /// `PageSize` below 1, or no number.
     PageSize,
     /// A `PageToken` we did not hand out.
@@ -98,6 +102,7 @@ impl Problem {
             Self::Parameter { name, expected } => {
                 return (S::BAD_REQUEST, 20001, format!("Invalid value for parameter {name}: expected {expected}"));
             }
+            Self::SidMalformed { name } => return (S::BAD_REQUEST, 20423, format!("{name} is not a valid SID")),
             Self::PageSize => (S::BAD_REQUEST, 20007, "Page size must be a number from 1 to 1000"),
             Self::PageToken => (S::BAD_REQUEST, 21481, "Invalid PageToken"),
             Self::ToMissing => (S::BAD_REQUEST, 21201, "No 'To' number is specified"),
@@ -212,6 +217,7 @@ mod tests {
             P::BodyTooLarge { bytes_max: 1 },
             P::TooManyRequests,
             P::Parameter { name: "Coaching", expected: "true or false" },
+            P::SidMalformed { name: "ParentCallSid" },
             P::PageSize,
             P::PageToken,
             P::ToMissing,

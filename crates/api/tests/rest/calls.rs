@@ -46,7 +46,7 @@ async fn lists_keep_what_the_filters_name() {
         ("From=%2B1+(500)+555-0006", Ok(2)),
         ("From=sip:ana@phone.test", Ok(1)),
         (&parent, Ok(1)),
-        ("ParentCallSid=CA1", Err(20001)),
+        ("ParentCallSid=CA1", Err(20423)),
         ("Status=completed", Ok(1)),
         ("Status=in-progress", Ok(2)),
         ("Status=", Ok(3)),

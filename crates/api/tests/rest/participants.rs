@@ -52,6 +52,7 @@ async fn lists_keep_what_the_filters_name() {
         ("Hold=1", Ok(1)),
         ("Hold=true&Muted=true", Ok(0)),
         ("Coaching=false", Ok(2)),
+        ("Muted=&Coaching=", Ok(2)),
         ("Coaching=perhaps", Err(20001)),
     ] {
         let reply = bridge.get(&format!("/Conferences/{}/Participants.json?{query}", conference(0).sid)).await;

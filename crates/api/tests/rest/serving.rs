@@ -95,7 +95,13 @@ async fn a_body_that_was_announced_is_read_and_one_too_long_is_refused() {
 
 #[tokio::test]
 async fn a_client_that_never_finishes_its_request_is_let_go() {
-    let mut served = serve(Config { head_timeout: Duration::from_millis(20), ..Config::default() }).await;
+    let mut served = serve(Config { request_timeout: Duration::from_millis(20), ..Config::default() }).await;
+    let request = head("POST", &format!("/Calls/{}.json", call(0).sid), "Content-Length: 16\r\n");
+    served.client.write_all(format!("{request}Status=").as_bytes()).await.expect("goes");
+    let (status, body) = answer(&mut served.client).await;
+    assert_eq!((status, body.contains("20001")), (400, true), "{body}");
+
+    let mut served = serve(Config { request_timeout: Duration::from_millis(20), ..Config::default() }).await;
     served.client.write_all(b"GET /2010-04-01/Accounts HTTP/1.1\r\nHost:").await.expect("goes");
     let mut rest = Vec::new();
     served.client.read_to_end(&mut rest).await.expect("the connection ends");
