@@ -8,8 +8,9 @@
 use bytes::{Buf, Bytes, BytesMut};
 
 use crate::grammar::is_token_byte;
-use crate::header::{HeaderError, Name};
+use crate::header::HeaderError;
 use crate::message::Message;
+use crate::name::Name;
 use crate::parse::{Head, ParseError, head_end};
 
 /// One stream's received bytes. Drain [`Framer::poll`] after each [`Framer::push`]: then no more is kept than

@@ -4,7 +4,8 @@ use std::fmt;
 
 use bytes::Bytes;
 
-use crate::header::{Headers, Name};
+use crate::header::Headers;
+use crate::name::Name;
 use crate::uri::RequestUri;
 
 /// What came, or what is to be sent.

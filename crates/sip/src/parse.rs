@@ -6,8 +6,9 @@
 use bytes::Bytes;
 
 use crate::grammar::{is_token, is_token_byte, lossy};
-use crate::header::{HeaderError, Headers, Name};
+use crate::header::{HeaderError, Headers};
 use crate::message::{Message, Method, Request, Response, reason_phrase};
+use crate::name::Name;
 use crate::uri::{RequestUri, Uri, UriError};
 use crate::view::CSeq;
 

@@ -6,8 +6,9 @@ use std::str::FromStr;
 
 use crate::address::NameAddr;
 use crate::grammar::{find_outside, is_token, lossy, number, trim, values, write_quoted};
-use crate::header::{HeaderError, Headers, Name};
+use crate::header::{HeaderError, Headers};
 use crate::message::Method;
+use crate::name::Name;
 use crate::params::Params;
 use crate::via::Via;
 

@@ -2,8 +2,10 @@
 
 use std::fs;
 use std::path::{Path, PathBuf};
+use std::time::Instant;
 
-use sip::{Headers, Message, Name, NameAddr, ParseError, Uri, parse};
+use bytes::Bytes;
+use sip::{Config, Endpoint, Flow, Headers, Message, Name, NameAddr, Output, ParseError, Transport, Uri, parse};
 
 #[test]
 fn every_message_of_rfc_4475_is_read_or_refused_as_it_asks() {
@@ -31,6 +33,26 @@ fn check_folder(folder: &str, count: usize) {
     }
 }
 
+/// The statuses that an endpoint without calls answers a datagram with.
+fn answers(bytes: &[u8]) -> Vec<String> {
+    let mut endpoint = Endpoint::new(Config::default(), 1);
+    let local = "192.0.2.9:5060".parse().expect("an address");
+    let remote = "192.0.2.1:5060".parse().expect("an address");
+    let flow = Flow { transport: Transport::Udp, local, remote, connection: None };
+    endpoint.receive(Instant::now(), flow, Bytes::copy_from_slice(bytes));
+    let mut statuses = Vec::new();
+    while let Some(output) = endpoint.poll() {
+        if let Output::Send { bytes, .. } = output {
+            let Ok(Message::Response(response)) = parse(&bytes) else { panic!("a response, not {bytes:?}") };
+            assert!(
+                response.status == 100 || response.headers.to_tag().is_some() || !response.headers.contains(Name::To)
+            );
+            statuses.push(response.status.to_string());
+        }
+    }
+    statuses
+}
+
 /// Holds one message against its `.expect` file.
 fn check_message(name: &str, bytes: &[u8], expect: &str) {
     let seen = parse(bytes);
@@ -48,7 +70,7 @@ fn check_message(name: &str, bytes: &[u8], expect: &str) {
     }
     assert!(facts.len() > 1 || facts[0].0 == "drop", "{name}: nothing but the verdict is checked");
     for (key, want) in facts {
-        assert_eq!(fact(&seen, key, want[0]), want, "{name}: {key}");
+        assert_eq!(fact(bytes, &seen, key, want[0]), want, "{name}: {key}");
     }
 }
 
@@ -69,7 +91,7 @@ fn known_length(message: &Message) -> Message {
 }
 
 /// What is true of the message under this key; `want` is the line's own text, for keys that take an argument.
-fn fact(seen: &Result<Message, ParseError>, key: &str, want: &str) -> Vec<String> {
+fn fact(bytes: &[u8], seen: &Result<Message, ParseError>, key: &str, want: &str) -> Vec<String> {
     let verdict = match seen {
         Ok(Message::Request(request)) => format!("accept {} {}", request.method, request.uri.as_str()),
         Ok(Message::Response(response)) => {
@@ -103,6 +125,7 @@ fn fact(seen: &Result<Message, ParseError>, key: &str, want: &str) -> Vec<String
         "accept" | "refuse" | "drop" => {
             vec![verdict.strip_prefix(key).map_or(verdict.clone(), |rest| rest.trim_start().to_owned())]
         }
+        "answer" => Some(answers(bytes)).filter(|all| !all.is_empty()).unwrap_or_else(|| one(None)),
         "body" => vec![body.to_string()],
         "branch" => one(via.and_then(|via| via.branch().map(str::to_owned))),
         "call-id" => one(headers.call_id().ok().map(str::to_owned)),
