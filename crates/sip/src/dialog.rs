@@ -9,11 +9,12 @@
 //! ```
 //! A dialog says what the clock wants of it ([`Dialog::due`]); the endpoint does it.
 
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::time::{Duration, Instant};
 
 use bytes::Bytes;
 
+use crate::flow::with_port;
 use crate::inspection::Head;
 use crate::session_timer::{self, Asked, SessionTimer};
 use crate::transaction::{Key, Timers};
@@ -34,6 +35,8 @@ pub(crate) struct Dialog {
     /// Route of our requests, next hop first.
     routes: Vec<NameAddr>,
     remote_target: Uri,
+    /// Whom they called: the user of our Contact, the same for the whole dialog.
+    pub(crate) user: Option<String>,
     local_cseq: u32,
     /// The highest that came in order.
     remote_cseq: u32,
@@ -158,6 +161,7 @@ impl Dialog {
             remote: headers.get(Name::From).unwrap_or_default().to_vec(),
             routes: headers.record_routes().unwrap_or_default(),
             remote_target: Uri::Sip(flow.remote.into()),
+            user: request.uri.uri().sip().and_then(|uri| uri.user.clone()),
             local_cseq: 0,
             remote_cseq: head.cseq.number,
             flow,
@@ -341,12 +345,18 @@ impl Dialog {
     /// The address of the next hop, where its URI can be believed. Names are not looked up: the flow is nearer.
     fn next_hop(&self) -> Option<SocketAddr> {
         let next = self.routes.first().map_or(&self.remote_target, |route| &route.uri).sip()?;
-        let ip = next.host.ip().filter(|_| !self.behind_nat)?;
-        let same_family = ip.is_ipv4() == self.flow.local.is_ipv4();
         let udp = !next.secure && next.transport().is_none_or(|transport| transport.eq_ignore_ascii_case("udp"));
+        let ip = next.host.ip().filter(|_| udp && !self.behind_nat)?;
+        let source = self.flow.remote;
         // A sender that names its own address and no port means the one it sends from as often as 5060.
-        let port = next.port.or((ip != self.flow.remote.ip()).then_some(5060))?;
-        (same_family && udp).then_some(SocketAddr::new(ip, port))
+        let port = next.port.or((ip != source.ip().to_canonical()).then_some(5060))?;
+        match (ip, source.ip()) {
+            (IpAddr::V4(ip), IpAddr::V6(source)) if source.to_ipv4_mapped().is_some() => {
+                Some(SocketAddr::new(ip.to_ipv6_mapped().into(), port)) // a socket of both families
+            }
+            _ if ip == source.ip() => Some(with_port(source, port)),
+            _ => (ip.is_ipv4() == source.is_ipv4()).then_some(SocketAddr::new(ip, port)),
+        }
     }
 }
 

@@ -41,3 +41,9 @@ pub struct Flow {
     /// Which stream, by a number that is never used again. `None` for datagrams.
     pub connection: Option<u64>,
 }
+
+/// Another port of the same host, on the same link.
+pub(crate) fn with_port(mut address: SocketAddr, port: u16) -> SocketAddr {
+    address.set_port(port);
+    address
+}

@@ -23,6 +23,7 @@ use rand::{Rng, RngExt, SeedableRng};
 
 use crate::deadline::Deadlines;
 use crate::dialog::{Dialog, Due, Stage};
+use crate::flow::with_port;
 use crate::stats::count_class;
 use crate::transaction::{Key, Keys, invite_server, non_invite_server};
 use crate::{
@@ -346,7 +347,7 @@ impl Endpoint {
 
     /// The address the world knows our end of this flow by.
     fn public_address(&self, flow: Flow) -> SocketAddr {
-        let local = flow.local.ip();
+        let local = flow.local.ip().to_canonical();
         let advertised = self.config.advertised.iter().find(|entry| {
             entry.local.is_none_or(|address| address == local) && entry.public.is_ipv4() == local.is_ipv4()
         });
@@ -371,7 +372,7 @@ fn reply_flow(flow: Flow, via: &crate::Via) -> Flow {
     let source = flow.remote.ip().to_canonical();
     let knows_itself = via.host.ip().map(|ip| ip.to_canonical()) == Some(source);
     if flow.transport == Transport::Udp && !via.wants_rport() && knows_itself {
-        Flow { remote: SocketAddr::new(flow.remote.ip(), via.port.unwrap_or(5060)), ..flow }
+        Flow { remote: with_port(flow.remote, via.port.unwrap_or(5060)), ..flow }
     } else {
         flow
     }

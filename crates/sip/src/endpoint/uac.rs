@@ -93,7 +93,8 @@ impl Endpoint {
         request.headers.push(Name::SessionExpires, expires.to_string());
         request.headers.push(Name::Supported, SUPPORTED);
         request.headers.push(Name::Allow, ALLOW);
-        request.headers.push(Name::Contact, self.contact(flow, None));
+        let user = self.dialogs[&id].user.as_deref();
+        request.headers.push(Name::Contact, self.contact(flow, user));
         if !self.send_request(now, id, flow, request) {
             self.tell_ended(id, EndCause::FlowLost, None);
             self.forget_dialog(id);

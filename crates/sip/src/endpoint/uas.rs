@@ -33,12 +33,13 @@ struct Incoming {
 impl Endpoint {
     /// Sends a 1xx: 180, 183, … No-op if the call is not waiting for an answer any more.
     pub fn ring(&mut self, now: Instant, dialog: DialogId, status: u16, sdp: Option<String>) {
-        let Some((received, flow)) = self.ringing(dialog) else { return };
+        let Some(received) = self.ringing(dialog) else { return };
         let mut response = received.template.clone();
         response.status = status.clamp(101, 199);
         response.reason = reason_phrase(response.status).to_owned();
         response.headers.push(Name::Allow, ALLOW);
-        self.add_contact(&mut response, flow);
+        let state = &self.dialogs[&dialog];
+        response.headers.push(Name::Contact, self.contact(state.flow, state.user.as_deref()));
         set_sdp(&mut response, sdp.map(Bytes::from));
         self.provisional(now, dialog, &response);
         if let Some(Dialog { stage: Stage::Ringing { repeat, .. }, .. }) = self.dialogs.get_mut(&dialog) {
@@ -434,7 +435,7 @@ impl Endpoint {
 
     /// Sends a 1xx through its transaction.
     pub(super) fn provisional(&mut self, now: Instant, id: DialogId, response: &Response) {
-        let Some((received, _)) = self.ringing(id) else { return };
+        let Some(received) = self.ringing(id) else { return };
         let key = received.transaction;
         let bytes = self.write_response(response);
         self.drive_invite(now, key, invite_server::Input::Provisional(bytes));
@@ -443,10 +444,10 @@ impl Endpoint {
     /// Sends the 200 to their INVITE, re-INVITE or UPDATE that waits, and lets it take effect.
     fn succeed(&mut self, now: Instant, id: DialogId, sdp: Option<Bytes>) {
         let (ours_s, min_s) = (seconds(self.config.session_expires), self.session_min_s());
-        let Some(dialog) = self.dialogs.get_mut(&id) else { return };
-        let Some(mut received) = dialog.take_received() else { return };
+        let Some(mut received) = self.dialogs.get_mut(&id).and_then(Dialog::take_received) else { return };
         let invite = received.cseq.method == Method::Invite;
-        let flow = dialog.flow;
+        let Dialog { flow, user, .. } = &self.dialogs[&id];
+        let (flow, contact) = (*flow, self.contact(*flow, user.as_deref()));
         let terms = received.asked.terms(ours_s, min_s);
         let mut response = received.template.clone();
         response.headers.push(Name::Allow, ALLOW);
@@ -457,7 +458,7 @@ impl Endpoint {
                 response.headers.push(Name::Require, "timer");
             }
         }
-        self.add_contact(&mut response, flow);
+        response.headers.push(Name::Contact, contact);
         set_sdp(&mut response, sdp.clone());
         let bytes = self.write_response(&response);
         let reply = self.servers.get(&received.transaction).map_or(flow, |server| server.reply);
@@ -585,12 +586,10 @@ impl Endpoint {
         (dialog.call_id == head.call_id && dialog.remote_tag == head.from_tag).then_some(id)
     }
 
-    /// The INVITE of a call that nobody has answered yet, and its flow.
-    fn ringing(&self, id: DialogId) -> Option<(&Received, Flow)> {
+    /// The INVITE of a call that nobody has answered yet.
+    fn ringing(&self, id: DialogId) -> Option<&Received> {
         match self.dialogs.get(&id)? {
-            Dialog { stage: Stage::Ringing { .. }, theirs: Theirs::Received(received), flow, .. } => {
-                Some((received, *flow))
-            }
+            Dialog { stage: Stage::Ringing { .. }, theirs: Theirs::Received(received), .. } => Some(received),
             _ => None,
         }
     }
@@ -614,14 +613,6 @@ impl Endpoint {
         let mut response = Response::to(request, status);
         response.headers.push(Name::Server, &self.config.server);
         response
-    }
-
-    /// Contact, with the user they called us by.
-    fn add_contact(&self, response: &mut Response, flow: Flow) {
-        let to = response.headers.to().ok();
-        let user = to.as_ref().and_then(|to| to.uri.sip()).and_then(|uri| uri.user.as_deref());
-        let contact = self.contact(flow, user);
-        response.headers.push(Name::Contact, contact);
     }
 }
 

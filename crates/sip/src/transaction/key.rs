@@ -38,8 +38,7 @@ impl Keys {
     fn server_of(&self, request: &Request, via: &Via, cseq: &CSeq, method: &Method) -> Key {
         let headers = &request.headers;
         self.key(|hash| {
-            via.host.to_string().to_ascii_lowercase().hash(hash);
-            via.port.hash(hash);
+            (&via.host, via.port).hash(hash);
             method.as_str().hash(hash);
             if via.branch_is_unique() {
                 via.branch().hash(hash);

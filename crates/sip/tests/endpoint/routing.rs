@@ -108,7 +108,7 @@ fn our_requests_follow_the_route() {
         let mirrored: Vec<_> = ok.headers().get_all(Name::RecordRoute).collect();
         assert_eq!(
             mirrored,
-            extra.lines().map(|line| line["Record-Route: ".len()..].as_bytes()).collect::<Vec<_>>(),
+            extra.lines().map(|line| &line.as_bytes()["Record-Route: ".len()..]).collect::<Vec<_>>(),
             "{case}"
         );
         ana.learn(&ok);
