@@ -3,7 +3,6 @@
 use std::fs;
 use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
-use std::process::Command;
 use std::time::Duration;
 
 use serde_json::Value;
@@ -63,15 +62,21 @@ fn what_it_keeps_is_readable_by_its_owner_only() {
     files.retain(|path| !path.ends_with("test.log"));
     assert!(!files.is_empty());
     for file in files {
-        let mode = fs::metadata(&file).expect("just listed").permissions().mode();
-        assert_eq!(mode & 0o077, 0, "{} is {mode:o}", file.display());
+        assert_eq!(mode(&file) & 0o077, 0, "{} is {:o}", file.display(), mode(&file));
     }
 }
 
+fn mode(path: &Path) -> u32 {
+    fs::metadata(path).expect("just listed").permissions().mode()
+}
+
+/// What others could get at: files in directories that are open to them.
 fn collect(directory: &Path, files: &mut Vec<std::path::PathBuf>) {
     for entry in fs::read_dir(directory).expect("a readable directory").flatten() {
         if entry.path().is_dir() {
-            collect(&entry.path(), files);
+            if mode(&entry.path()) & 0o077 != 0 {
+                collect(&entry.path(), files);
+            }
         } else {
             files.push(entry.path());
         }
@@ -87,7 +92,7 @@ fn a_wrong_setting_stops_the_start_and_is_named() {
         ("PARTYLINE_MEDIA_THREADS", "-1"),
         ("PARTYLINE_NO_SUCH_SETTING", "1"),
     ] {
-        let output = Command::new(server::binary()).arg("serve").env(key, value).output().expect("it runs");
+        let output = server::command().arg("serve").env(key, value).output().expect("it runs");
         assert!(!output.status.success(), "{key}={value}");
         let said = String::from_utf8_lossy(&[output.stdout, output.stderr].concat()).into_owned();
         assert!(said.contains(key), "{key}={value}: {said}");
@@ -96,7 +101,7 @@ fn a_wrong_setting_stops_the_start_and_is_named() {
 
 #[test]
 fn help_names_the_commands() {
-    let output = Command::new(server::binary()).arg("--help").output().expect("it runs");
+    let output = server::command().arg("--help").output().expect("it runs");
     assert!(output.status.success());
     let said = String::from_utf8_lossy(&output.stdout).into_owned();
     assert!(said.contains("serve") && said.contains("--config"), "{said}");

@@ -91,9 +91,13 @@ impl Server {
         Usage::of(self.pid()).expect("the bridge runs")
     }
 
-    /// All it has written to standard output and error.
+    /// All it has written: to standard output and error, then to its log files.
     pub fn log(&self) -> String {
-        fs::read_to_string(self.data.join(LOG_FILE)).unwrap_or_default()
+        let its_own = fs::read_dir(self.data.join("logs")).into_iter().flatten().flatten().map(|entry| entry.path());
+        let mut files: Vec<_> = its_own.collect();
+        files.sort();
+        files.insert(0, self.data.join(LOG_FILE));
+        files.iter().filter_map(|file| fs::read_to_string(file).ok()).collect()
     }
 
     /// Where it keeps its data.
@@ -168,11 +172,9 @@ pub fn wait_until(bound: Duration, mut so: impl FnMut() -> bool) -> bool {
 }
 
 fn spawn(address: Ipv4Addr, settings: &[(String, String)], data: &Path) -> Child {
-    let binary = binary();
     let log = File::options().create(true).append(true).open(data.join(LOG_FILE)).expect("a log file");
     let both = log.try_clone().expect("a second handle of the log");
-    let mut command = Command::new(&binary);
-    command
+    command()
         .arg("serve")
         .current_dir(data)
         .env("PARTYLINE_SIP_LISTEN", format!("udp:{address}:{SIP_PORT},tcp:{address}:{SIP_PORT}"))
@@ -183,15 +185,24 @@ fn spawn(address: Ipv4Addr, settings: &[(String, String)], data: &Path) -> Child
         .env("PARTYLINE_AUTH_TOKEN", AUTH_TOKEN)
         .envs(settings.iter().map(|(key, value)| (key, value)))
         .stdout(log)
-        .stderr(both);
-    command.spawn().unwrap_or_else(|error| panic!("{}: {error}", binary.display()))
+        .stderr(both)
+        .spawn()
+        .expect("the bridge's binary runs")
+}
+
+/// The binary, to be run with the settings that the test gives it and none that happen to be around.
+///
+/// # Panics
+/// When there is no binary.
+pub fn command() -> Command {
+    let mut command = Command::new(binary());
+    let ours = std::env::vars_os().map(|(key, _)| key).filter(|key| key.to_string_lossy().starts_with("PARTYLINE_"));
+    ours.for_each(|key| drop(command.env_remove(key)));
+    command
 }
 
 /// `PARTYLINE_BIN`, or the release binary of the target directory this test was built in.
-///
-/// # Panics
-/// When there is no such file.
-pub fn binary() -> PathBuf {
+fn binary() -> PathBuf {
     let built = || -> Option<PathBuf> {
         let this_test = std::env::current_exe().ok()?;
         // target/<profile>/deps/<test>
