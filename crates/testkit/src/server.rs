@@ -196,8 +196,9 @@ fn spawn(address: Ipv4Addr, settings: &[(String, String)], data: &Path) -> Child
 /// When there is no binary.
 pub fn command() -> Command {
     let mut command = Command::new(binary());
-    let ours = std::env::vars_os().map(|(key, _)| key).filter(|key| key.to_string_lossy().starts_with("PARTYLINE_"));
-    ours.for_each(|key| drop(command.env_remove(key)));
+    for (key, _) in std::env::vars_os().filter(|(key, _)| key.to_string_lossy().starts_with("PARTYLINE_")) {
+        command.env_remove(key);
+    }
     command
 }
 
