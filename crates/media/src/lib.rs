@@ -6,21 +6,33 @@
 //!
 //! From PCM to rooms: a [`Plane`] takes [`Command`]s and gives [`Event`]s; behind it, media threads tick rooms.
 
+mod bus;
+mod clock;
 mod codec;
 mod conceal;
 mod delay;
 mod jitter;
+mod latch;
+mod leg;
 mod message;
+mod order;
 mod pitch;
 mod plane;
 mod player;
 mod playout;
+mod ports;
+mod reports;
 mod resample;
+mod room;
+mod sender;
 mod socket;
 mod stats;
 mod tape;
+mod thread;
+mod worker;
 
 pub mod dtmf;
+pub mod mixer;
 pub mod rtcp;
 pub mod rtp;
 

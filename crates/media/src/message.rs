@@ -188,8 +188,8 @@ pub enum Event {
     Applied {
         /// What [`crate::Plane::apply`] returned.
         batch: u64,
-        /// The 20 ms tick, counted since the plane started, that was the first to follow the batch (of
-        /// several threads: the last of them).
+        /// The 20 ms tick, counted since the plane started, in which it took effect (of several threads, the
+        /// last to do so).
         tick: u64,
     },
     /// Nothing has come from the peer for `Config::rtp_timeout`; repeated after each further one.

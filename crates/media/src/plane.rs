@@ -1,13 +1,30 @@
-//! The audio plane as its caller sees it: commands in, events out.
+//! The audio plane as its owner sees it: commands in, events out.
+//!
+//! Everything slow happens here, on the owner's thread: sockets are bound, codecs and buffers made, closed
+//! legs freed. The plane remembers which thread keeps which room and which room each leg is in, and so turns
+//! each [`Command`] into orders that a media thread carries out without looking for anything.
 
-use std::io;
+use std::collections::{HashMap, VecDeque};
+use std::net::{IpAddr, SocketAddr};
 use std::ops::RangeInclusive;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::thread::JoinHandle;
 use std::time::Duration;
+use std::{io, thread};
 
-use crate::message::{Command, Event};
-use crate::socket::Wires;
+use crossbeam_channel::{Receiver, Sender, TrySendError, bounded};
+use model::{LegId, RoomId};
+
+use crate::clock::MediaClock;
+use crate::leg::{Leg, Media};
+use crate::message::{Command, Event, Groups, Refusal};
+use crate::order::{Batch, Departure, LegOrder, NewRoute, Order, Report, Scrap, Scrapyard, ShareIndex};
+use crate::ports::Ports;
+use crate::room::Share;
+use crate::socket::{UdpWires, Wire, Wires};
 use crate::stats::ThreadStats;
+use crate::worker::{BATCHES_MAX, Links, MOVES_MAX, REPORTS_MAX, SCRAP_MAX, SHARES_MAX, SLOT_US, SLOTS, Tick, Worker};
 
 /// How the audio plane is set up; read once, at its start.
 #[derive(Debug, Clone)]
@@ -30,7 +47,7 @@ pub struct Config {
 
 impl Default for Config {
     fn default() -> Self {
-        let cores = std::thread::available_parallelism().map_or(1, usize::from);
+        let cores = thread::available_parallelism().map_or(1, usize::from);
         Self {
             threads: cores.saturating_sub(1).max(1),
             ports: 10_000..=32_767,
@@ -45,39 +62,480 @@ impl Default for Config {
 
 /// The audio plane. Owned by one thread, which sends it commands and must [`Plane::poll`] it regularly: that
 /// is also where closed legs are freed.
-pub struct Plane {}
+pub struct Plane {
+    config: Config,
+    wires: Box<dyn Wires>,
+    ports: Ports,
+    lines: Vec<Line>,
+    stats: Vec<Arc<ThreadStats>>,
+    legs: HashMap<LegId, Seat>,
+    rooms: HashMap<RoomId, Place>,
+    batch_last: u64,
+    unapplied: HashMap<u64, Unapplied>,
+    events: VecDeque<Event>,
+    drive: Drive,
+}
+
+/// Who makes the workers work.
+enum Drive {
+    Threads { clock: Arc<MediaClock>, stop: Arc<AtomicBool>, threads: Vec<JoinHandle<()>> },
+    Caller { workers: Vec<Worker>, slot: u64 },
+}
+
+/// The way to one media thread, and what is known about it here.
+struct Line {
+    orders: Sender<Batch>,
+    /// What found the way full, in order.
+    backlog: VecDeque<Batch>,
+    reports: Receiver<Report>,
+    scrap: Receiver<Scrap>,
+    free: Vec<ShareIndex>,
+    slot_legs: [usize; SLOTS as usize],
+    moving_in: usize,
+}
+
+/// Where a room is.
+#[derive(Debug, Clone, Copy)]
+struct Place {
+    thread: usize,
+    index: ShareIndex,
+    slot: u64,
+    legs: usize,
+}
+
+/// What is known here about a leg.
+struct Seat {
+    room: RoomId,
+    port: u16,
+    closes: bool,
+    /// It is on its way to its room: what is asked of it waits, with the number of its batch.
+    moving: Option<VecDeque<(u64, Command)>>,
+    agreements: u64,
+}
+
+/// A batch that is not in force everywhere.
+#[derive(Debug, Clone, Copy, Default)]
+struct Unapplied {
+    waits_for: usize,
+    tick: u64,
+}
 
 impl Plane {
-    /// Starts the media threads and real sockets.
+    /// Starts the media threads, with real sockets.
     pub fn start(config: Config) -> io::Result<Self> {
-        let _ = config;
-        Ok(Self {})
+        let clock = Arc::new(MediaClock::new());
+        let stop = Arc::new(AtomicBool::new(false));
+        let drive = Drive::Threads { clock: clock.clone(), stop: stop.clone(), threads: Vec::new() };
+        let (mut plane, workers) = Self::new(config, Box::new(UdpWires::new(clock.clone())), drive);
+        for (number, worker) in workers.into_iter().enumerate() {
+            let stats = plane.stats[number].clone();
+            let started = crate::thread::start(number, worker, clock.clone(), stats, stop.clone())?;
+            if let Drive::Threads { threads, .. } = &mut plane.drive {
+                threads.push(started);
+            }
+        }
+        Ok(plane)
     }
 
     /// A plane without threads, sockets or time: [`Plane::run_until`] makes time pass, `wires` carry packets.
     pub fn manual(config: Config, wires: Box<dyn Wires>) -> Self {
-        let _ = (config, wires);
-        Self {}
+        let (mut plane, workers) = Self::new(config, wires, Drive::Caller { workers: Vec::new(), slot: 0 });
+        plane.drive = Drive::Caller { workers, slot: 0 };
+        plane
+    }
+
+    fn new(config: Config, wires: Box<dyn Wires>, drive: Drive) -> (Self, Vec<Worker>) {
+        let count = config.threads.max(1);
+        let (inboxes, inbox_ends): (Vec<_>, Vec<_>) = (0..count).map(|_| bounded(MOVES_MAX)).unzip();
+        let (mut lines, mut workers, mut stats) = (Vec::new(), Vec::new(), Vec::new());
+        for inbox in inbox_ends {
+            let (orders, orders_end) = bounded(BATCHES_MAX);
+            let (reports_end, reports) = bounded(REPORTS_MAX);
+            let (scrap_end, scrap) = bounded(SCRAP_MAX);
+            let thread_stats = Arc::new(ThreadStats::default());
+            stats.push(thread_stats.clone());
+            let links = Links {
+                orders: orders_end,
+                inbox,
+                inboxes: inboxes.clone(),
+                reports: reports_end,
+                scrap: Scrapyard(scrap_end),
+                stats: thread_stats,
+            };
+            workers.push(Worker::new(links, config.room_legs_max));
+            let free = (0..SHARES_MAX as ShareIndex).rev().collect();
+            let backlog = VecDeque::new();
+            lines.push(Line { orders, backlog, reports, scrap, free, slot_legs: [0; SLOTS as usize], moving_in: 0 });
+        }
+        let ports = Ports::new(&config.ports, config.port_quarantine.as_micros() as u64);
+        let plane = Self {
+            config,
+            wires,
+            ports,
+            lines,
+            stats,
+            legs: HashMap::new(),
+            rooms: HashMap::new(),
+            batch_last: 0,
+            unapplied: HashMap::new(),
+            events: VecDeque::new(),
+            drive,
+        };
+        (plane, workers)
     }
 
     /// Runs every slot up to and including this instant of the media clock. Does nothing with real threads.
     pub fn run_until(&mut self, now_us: u64) {
-        let _ = now_us;
+        let Drive::Caller { workers, slot } = &mut self.drive else { return };
+        while *slot < now_us / SLOT_US {
+            *slot += 1;
+            let tick = Tick::new(*slot, 0);
+            for worker in &mut *workers {
+                worker.take_orders(tick);
+            }
+            for worker in &mut *workers {
+                worker.tick(tick);
+            }
+        }
     }
 
-    /// Sends commands that take effect together. Returns the number [`Event::Applied`] will carry.
-    pub fn apply(&mut self, commands: Vec<Command>) -> u64 {
-        let _ = commands;
-        0
-    }
-
-    /// The next event, if there is one.
-    pub fn poll(&mut self) -> Option<Event> {
-        None
+    /// The media clock: microseconds since the start.
+    pub fn now_us(&self) -> u64 {
+        match &self.drive {
+            Drive::Threads { clock, .. } => clock.now_us(),
+            Drive::Caller { slot, .. } => slot * SLOT_US,
+        }
     }
 
     /// Each media thread's counters.
     pub fn stats(&self) -> &[Arc<ThreadStats>] {
-        &[]
+        &self.stats
+    }
+
+    /// Sends commands that take effect together. Returns the number [`Event::Applied`] will carry.
+    pub fn apply(&mut self, commands: Vec<Command>) -> u64 {
+        self.batch_last += 1;
+        let number = self.batch_last;
+        self.unapplied.insert(number, Unapplied { waits_for: 1, tick: self.now_us() / (SLOT_US * SLOTS) });
+        let mut drafts = self.drafts();
+        for command in commands {
+            self.draft(number, command, &mut drafts);
+        }
+        self.dispatch(number, drafts);
+        self.part_applied(number, 0);
+        self.work_off_backlogs();
+        number
+    }
+
+    /// The next event, if there is one.
+    pub fn poll(&mut self) -> Option<Event> {
+        if self.events.is_empty() {
+            for thread in 0..self.lines.len() {
+                while let Ok(report) = self.lines[thread].reports.try_recv() {
+                    self.take_report(thread, report);
+                }
+                while self.lines[thread].scrap.try_recv().is_ok() {} // received to be freed
+            }
+            self.work_off_backlogs();
+        }
+        self.events.pop_front()
+    }
+
+    /// Turns one command into orders.
+    fn draft(&mut self, number: u64, command: Command, drafts: &mut [Vec<Order>]) {
+        let (leg, order) = match command {
+            Command::OpenLeg { leg, room, address } => return self.open_leg(leg, room, address, drafts),
+            Command::Announce { room, playback, sound } => {
+                match self.rooms.get(&room) {
+                    Some(place) => drafts[place.thread].push(Order::Announce { index: place.index, playback, sound }),
+                    None => self.events.push_back(Event::AnnouncementEnded { room, playback }),
+                }
+                return;
+            }
+            Command::Agree { leg, .. }
+            | Command::Route { leg, .. }
+            | Command::Move { leg, .. }
+            | Command::Play { leg, .. }
+            | Command::StopPlay { leg }
+            | Command::CloseLeg { leg } => (leg, command),
+        };
+        let Some(seat) = self.legs.get_mut(&leg).filter(|seat| !seat.closes) else {
+            return self.drop_command();
+        };
+        if let Some(waiting) = &mut seat.moving {
+            // A leg that is to be closed must be closed, whatever else had no room.
+            if waiting.len() < WAITING_MAX || matches!(order, Command::CloseLeg { .. }) {
+                seat.closes = matches!(order, Command::CloseLeg { .. });
+                waiting.push_back((number, order));
+                self.unapplied.entry(number).or_default().waits_for += 1;
+            } else {
+                self.drop_command();
+            }
+            return;
+        }
+        let Some(&place) = self.rooms.get(&seat.room) else { return self.drop_command() };
+        let order = match order {
+            Command::Agree { stream, .. } => {
+                seat.agreements += 1;
+                let seed = random(self.config.seed ^ seat.agreements, leg);
+                match Media::new(stream, seed) {
+                    Ok(media) => LegOrder::Agree(media),
+                    Err(error) => {
+                        tracing::warn!(?leg, %error, "codec refused, the leg stays as it was");
+                        return self.drop_command();
+                    }
+                }
+            }
+            Command::Move { room, emit, hear, .. } if room != seat.room => {
+                return self.move_leg(number, leg, room, (emit, hear), drafts);
+            }
+            Command::Route { emit, hear, .. } | Command::Move { emit, hear, .. } => {
+                LegOrder::Route(NewRoute::new(emit, hear))
+            }
+            Command::Play { playback, sound, repeat, .. } => LegOrder::Play { playback, sound, repeat },
+            Command::StopPlay { .. } => LegOrder::StopPlay,
+            Command::CloseLeg { .. } => {
+                seat.closes = true;
+                LegOrder::Close
+            }
+            Command::OpenLeg { .. } | Command::Announce { .. } => return, // dealt with above
+        };
+        drafts[place.thread].push(Order::Leg { index: place.index, leg, order });
+    }
+
+    fn open_leg(&mut self, leg: LegId, room: RoomId, address: IpAddr, drafts: &mut [Vec<Order>]) {
+        if self.legs.contains_key(&leg) {
+            return self.drop_command();
+        }
+        let opened = self.spot_for(room).and_then(|spot| Ok((spot, self.bind(address)?)));
+        match opened {
+            Ok((spot, Pair { port, rtp, rtcp })) => {
+                let place = self.enter(room, spot, drafts);
+                let rtp_timeout_us = self.config.rtp_timeout.as_micros() as u64;
+                let boxed = Leg::new(leg, rtp, rtcp, random(self.config.seed, leg), rtp_timeout_us);
+                drafts[place.thread].push(Order::OpenLeg { index: place.index, leg: boxed });
+                self.legs.insert(leg, Seat { room, port, closes: false, moving: None, agreements: 0 });
+                self.events.push_back(Event::LegOpened { leg, local: SocketAddr::new(address, port) });
+            }
+            Err(why) => self.events.push_back(Event::LegRefused { leg, why }),
+        }
+    }
+
+    /// Sends a leg to another room: a departure where it is, and a place kept where it goes.
+    fn move_leg(&mut self, number: u64, leg: LegId, room: RoomId, route: (Groups, Groups), drafts: &mut [Vec<Order>]) {
+        let spot = match self.spot_for(room) {
+            Ok(spot) if self.lines[spot.thread].moving_in < MOVES_MAX => spot,
+            Ok(_) => return self.events.push_back(Event::LegRefused { leg, why: Refusal::Overloaded }),
+            Err(why) => return self.events.push_back(Event::LegRefused { leg, why }),
+        };
+        let to = self.enter(room, spot, drafts);
+        let Some(seat) = self.legs.get_mut(&leg) else { return };
+        let room_before = std::mem::replace(&mut seat.room, room);
+        seat.moving = Some(VecDeque::new());
+        let Some(&from) = self.rooms.get(&room_before) else { return };
+        let route = NewRoute::new(route.0, route.1);
+        let departure = Departure { batch: number, thread: to.thread, index: to.index, route };
+        drafts[from.thread].push(Order::Leg { index: from.index, leg, order: LegOrder::Depart(departure) });
+        self.lines[to.thread].moving_in += 1;
+        self.unapplied.entry(number).or_default().waits_for += 1; // the arrival is acknowledged, too
+        self.leave(room_before, drafts);
+    }
+
+    /// Where a room is, or where a new one would go; refused when there is no room for one more leg.
+    ///
+    /// The slot is the one with the fewest legs over all threads, so that it does not depend on how many there
+    /// are; the thread is the one with the fewest legs in that slot. (Once legs have joined, the phases of
+    /// their packets will say which slot makes them wait least; this is the place to choose it.)
+    fn spot_for(&self, room: RoomId) -> Result<Spot, Refusal> {
+        let is_free = |thread: usize| {
+            self.stats[thread].occupancy_permille.get() < self.config.occupancy_permille_max
+                && !self.lines[thread].free.is_empty()
+        };
+        if let Some(place) = self.rooms.get(&room) {
+            let busy = self.stats[place.thread].occupancy_permille.get() >= self.config.occupancy_permille_max;
+            return match place.legs {
+                legs if legs >= self.config.room_legs_max => Err(Refusal::RoomFull),
+                _ if busy => Err(Refusal::Overloaded),
+                _ => Ok(Spot { thread: place.thread, slot: place.slot }),
+            };
+        }
+        let legs_in = |slot: u64| self.lines.iter().map(|line| line.slot_legs[slot as usize]).sum::<usize>();
+        let slot = (0..SLOTS).min_by_key(|&slot| legs_in(slot)).unwrap_or(0);
+        let load = |thread: &usize| {
+            let legs = &self.lines[*thread].slot_legs;
+            (legs[slot as usize], legs.iter().sum::<usize>())
+        };
+        let thread = (0..self.lines.len()).filter(|&thread| is_free(thread)).min_by_key(load);
+        thread.map(|thread| Spot { thread, slot }).ok_or(Refusal::Overloaded)
+    }
+
+    /// Counts one more leg in a room, which is opened if need be.
+    fn enter(&mut self, room: RoomId, spot: Spot, drafts: &mut [Vec<Order>]) -> Place {
+        let line = &mut self.lines[spot.thread];
+        let place = self.rooms.entry(room).or_insert_with(|| {
+            let index = line.free.pop().expect("a spot is on a thread that can take another room");
+            let share = Share::new(room, spot.slot, self.config.room_legs_max);
+            drafts[spot.thread].push(Order::OpenShare { index, share });
+            Place { thread: spot.thread, index, slot: spot.slot, legs: 0 }
+        });
+        place.legs += 1;
+        line.slot_legs[place.slot as usize] += 1;
+        *place
+    }
+
+    /// Counts one leg less in a room, which is closed when it was the last.
+    fn leave(&mut self, room: RoomId, drafts: &mut [Vec<Order>]) {
+        let Some(place) = self.rooms.get_mut(&room) else { return };
+        place.legs -= 1;
+        let line = &mut self.lines[place.thread];
+        line.slot_legs[place.slot as usize] -= 1;
+        if place.legs == 0 {
+            drafts[place.thread].push(Order::CloseShare { index: place.index });
+            self.rooms.remove(&room);
+        }
+    }
+
+    /// Binds the next free pair of ports.
+    fn bind(&mut self, address: IpAddr) -> Result<Pair, Refusal> {
+        let now_us = self.now_us();
+        for _ in 0..BINDS_MAX {
+            let port = self.ports.take(now_us).ok_or(Refusal::NoPorts)?;
+            let wires = &mut self.wires;
+            let pair =
+                wires.open(address, port).and_then(|rtp| Ok(Pair { port, rtp, rtcp: wires.open(address, port + 1)? }));
+            match pair {
+                Ok(pair) => return Ok(pair),
+                // Somebody else's: as good as one of ours that rests.
+                Err(error) if error.kind() == io::ErrorKind::AddrInUse => self.ports.release(port, now_us),
+                Err(error) => {
+                    self.ports.release(port, now_us);
+                    tracing::warn!(%address, port, %error, "RTP port cannot be bound");
+                    return Err(Refusal::Io);
+                }
+            }
+        }
+        Err(Refusal::NoPorts)
+    }
+
+    fn take_report(&mut self, thread: usize, report: Report) {
+        match report {
+            Report::Event(event) => self.events.push_back(event),
+            Report::Applied { batch, tick } => self.part_applied(batch, tick),
+            Report::Arrived(leg) => self.arrived(thread, leg),
+            Report::Closed(leg) => {
+                let id = leg.id;
+                if let Some(seat) = self.legs.remove(&id) {
+                    self.ports.release(seat.port, self.now_us());
+                    let mut drafts = self.drafts();
+                    self.leave(seat.room, &mut drafts);
+                    self.dispatch(UNASKED, drafts);
+                }
+                self.events.push_back(Event::LegClosed { leg: id, stats: leg.stats() });
+            }
+            Report::ShareClosed { index, share } => {
+                self.lines[thread].free.push(index);
+                let room = share.room;
+                let unheard = share.into_unannounced();
+                self.events.extend(unheard.map(|playback| Event::AnnouncementEnded { room, playback }));
+            }
+        }
+    }
+
+    /// A leg is where it was sent: what was asked of it meanwhile follows it.
+    fn arrived(&mut self, thread: usize, leg: LegId) {
+        self.lines[thread].moving_in -= 1;
+        let Some(seat) = self.legs.get_mut(&leg) else { return };
+        seat.closes = false; // if it is to close, the command to do so is among those that wait
+        for (number, command) in seat.moving.take().into_iter().flatten() {
+            let mut drafts = self.drafts();
+            self.draft(number, command, &mut drafts);
+            self.dispatch(number, drafts);
+            self.part_applied(number, 0);
+        }
+    }
+
+    fn drafts(&self) -> Vec<Vec<Order>> {
+        self.lines.iter().map(|_| Vec::new()).collect()
+    }
+
+    /// Puts drafted orders on their way. Rooms are opened before anybody is sent to them.
+    fn dispatch(&mut self, number: u64, drafts: Vec<Vec<Order>>) {
+        for (line, orders) in self.lines.iter_mut().zip(drafts).filter(|(_, orders)| !orders.is_empty()) {
+            if let Some(unapplied) = self.unapplied.get_mut(&number) {
+                unapplied.waits_for += 1;
+            }
+            line.backlog.push_back(Batch { number, orders });
+        }
+    }
+
+    fn work_off_backlogs(&mut self) {
+        for line in &mut self.lines {
+            while let Some(batch) = line.backlog.pop_front() {
+                if let Err(TrySendError::Full(batch) | TrySendError::Disconnected(batch)) = line.orders.try_send(batch)
+                {
+                    line.backlog.push_front(batch);
+                    break;
+                }
+            }
+        }
+    }
+
+    /// One of the things a batch waits for has happened.
+    fn part_applied(&mut self, number: u64, tick: u64) {
+        let Some(unapplied) = self.unapplied.get_mut(&number) else { return };
+        unapplied.waits_for -= 1;
+        unapplied.tick = unapplied.tick.max(tick);
+        if unapplied.waits_for == 0 {
+            let tick = unapplied.tick;
+            self.unapplied.remove(&number);
+            self.events.push_back(Event::Applied { batch: number, tick });
+        }
+    }
+
+    fn drop_command(&self) {
+        self.stats[0].commands_dropped.add(1);
     }
 }
+
+impl Drop for Plane {
+    fn drop(&mut self) {
+        if let Drive::Threads { stop, threads, .. } = &mut self.drive {
+            stop.store(true, Ordering::Relaxed);
+            for thread in threads.drain(..) {
+                // A media thread that has panicked has said so already.
+                drop(thread.join());
+            }
+        }
+    }
+}
+
+/// Where a room is or would be.
+#[derive(Debug, Clone, Copy)]
+struct Spot {
+    thread: usize,
+    slot: u64,
+}
+
+/// A bound pair of ports.
+struct Pair {
+    port: u16,
+    rtp: Box<dyn Wire>,
+    rtcp: Box<dyn Wire>,
+}
+
+/// A number that nobody guesses from outside without the seed (splitmix64).
+fn random(seed: u64, leg: LegId) -> u64 {
+    let mixed = seed.wrapping_add(leg.0.wrapping_mul(0x9E37_79B9_7F4A_7C15)).wrapping_add(0x9E37_79B9_7F4A_7C15);
+    let mixed = (mixed ^ (mixed >> 30)).wrapping_mul(0xBF58_476D_1CE4_E5B9);
+    let mixed = (mixed ^ (mixed >> 27)).wrapping_mul(0x94D0_49BB_1331_11EB);
+    mixed ^ (mixed >> 31)
+}
+
+/// The number of a batch nobody asked for.
+const UNASKED: u64 = 0;
+
+/// Commands that wait for one leg to arrive.
+const WAITING_MAX: usize = 64;
+
+/// Pairs of ports tried for one leg, where others hold ports of our range.
+const BINDS_MAX: usize = 16;

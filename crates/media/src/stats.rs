@@ -1,6 +1,6 @@
 //! What each media thread counts about itself, for anybody to read at any time.
 //!
-//! One writer, relaxed atomics: a reader sees each number right, but not all of one instant.
+//! Relaxed atomics: a reader sees each number right, but not all of one instant.
 
 use std::sync::atomic::{AtomicU64, Ordering};
 
@@ -15,6 +15,18 @@ impl Counter {
     /// The number as of about now.
     pub fn get(&self) -> u64 {
         self.0.load(Ordering::Relaxed)
+    }
+
+    pub(crate) fn add(&self, count: u64) {
+        self.0.fetch_add(count, Ordering::Relaxed);
+    }
+
+    pub(crate) fn subtract(&self, count: u64) {
+        self.0.fetch_sub(count, Ordering::Relaxed);
+    }
+
+    pub(crate) fn set(&self, value: u64) {
+        self.0.store(value, Ordering::Relaxed);
     }
 }
 
@@ -51,4 +63,14 @@ pub struct ThreadStats {
     pub commands_dropped: Counter,
     /// Events that found their queue full for so long that they were given up.
     pub events_dropped: Counter,
+}
+
+impl ThreadStats {
+    pub(crate) fn woke(&self, late_us: u64) {
+        let bin = LATENESS_BOUNDS_US.iter().position(|&bound| late_us <= bound).unwrap_or(LATENESS_BOUNDS_US.len());
+        self.lateness[bin].add(1);
+        if late_us > self.lateness_us_max.get() {
+            self.lateness_us_max.set(late_us);
+        }
+    }
 }

@@ -1,0 +1,476 @@
+//! One leg: a socket, what the peer sends us, what we send it, and its private player.
+//!
+//! In a tick the room asks its legs, in this order: [`Leg::receive`] empties the socket into the playout
+//! buffer, [`Leg::listen`] takes one frame out of it, and once everybody's frame is in the mix, the room
+//! sends through [`Leg::outlet`]. What others must know (a digit, the end of a sound) waits in the leg until
+//! the event channel has room.
+
+use std::collections::VecDeque;
+use std::sync::Arc;
+
+use model::{LegId, PlaybackId};
+
+use crate::dtmf::EventReceiver;
+use crate::latch::{Latch, Verdict};
+use crate::message::{Event, Groups, LegStats, Stream};
+use crate::mixer::Rate;
+use crate::player::{Pages, Player};
+use crate::reports::{Reports, Situation};
+use crate::rtcp::{self, Reception};
+use crate::rtp::Packet;
+use crate::sender::{Datagram, Outlet, Sender};
+use crate::socket::{Received, Wire};
+use crate::worker::Tick;
+use crate::{Codec, CodecError, Encoder, Playout, PlayoutConfig, Pulled, Pushed};
+
+/// One leg, as a room holds it.
+pub(crate) struct Leg {
+    pub(crate) id: LegId,
+    wire: Box<dyn Wire>,
+    reports: Reports,
+    latch: Latch,
+    media: Option<Box<Media>>,
+    pub(crate) route: Route,
+    pub(crate) sender: Sender,
+    pub(crate) player: Option<Player>,
+    /// What played until a moment ago; this tick fades it out.
+    pub(crate) leaving_player: Option<Player>,
+    polling: Polling,
+    /// When a packet of the peer last came; the time of the first agreement before there was one.
+    heard_us: u64,
+    quiet_reported_us: u64,
+    rtp_timeout_us: u64,
+    facts: VecDeque<Event>,
+    counts: Counts,
+}
+
+/// What an agreement brings with it, made off the media threads.
+pub(crate) struct Media {
+    pub(crate) stream: Stream,
+    pub(crate) playout: Playout,
+    pub(crate) encoder: Encoder,
+    pub(crate) digits: Option<EventReceiver>,
+    pub(crate) reception: Reception,
+}
+
+impl Media {
+    /// Allocates: not in a tick.
+    pub(crate) fn new(stream: Stream, seed: u64) -> Result<Box<Self>, CodecError> {
+        let config =
+            PlayoutConfig { comfort_noise_payload_type: stream.comfort_noise_payload_type, ..PlayoutConfig::default() };
+        Ok(Box::new(Self {
+            stream,
+            playout: Playout::new(stream.codec, config, seed)?,
+            encoder: Encoder::new(stream.codec)?,
+            digits: stream.telephone_event.map(|event| EventReceiver::new(event.clock_hz)),
+            reception: Reception::new(stream.codec.clock_hz()),
+        }))
+    }
+}
+
+/// Who hears a leg and whom it hears, now and until a moment ago.
+#[derive(Debug, Clone, Copy, Default)]
+pub(crate) struct Route {
+    pub(crate) emit: Groups,
+    pub(crate) hear: Groups,
+    /// What the running tick fades away from.
+    pub(crate) emit_before: Option<Groups>,
+    pub(crate) hear_before: Option<Groups>,
+}
+
+impl Route {
+    /// Changes the route; the next tick fades. Two changes within a tick fade from what was last heard.
+    pub(crate) fn change(&mut self, emit: Groups, hear: Groups) {
+        let (was_emit, was_hear) = (self.emit_before.unwrap_or(self.emit), self.hear_before.unwrap_or(self.hear));
+        *self = Self {
+            emit,
+            hear,
+            emit_before: (was_emit != emit).then_some(was_emit),
+            hear_before: (was_hear != hear).then_some(was_hear),
+        };
+    }
+
+    /// Ends a tick: what faded is gone.
+    pub(crate) fn settle(&mut self) {
+        self.emit_before = None;
+        self.hear_before = None;
+    }
+
+    /// Somebody who hears `hear` hears this leg, at least while it fades.
+    pub(crate) fn is_audible_to(&self, hear: Groups) -> bool {
+        (self.emit | self.emit_before.unwrap_or(0)) & hear != 0
+    }
+}
+
+/// How often to look into the socket.
+#[derive(Debug, Default)]
+struct Polling {
+    polls: u32,
+    /// The last look found nothing: what was due then will come on top.
+    found_nothing: bool,
+    /// When we last looked.
+    looked_us: u64,
+    /// Sequence number and timestamp of the last packet: the distance to the next tells its length.
+    last: Option<(u16, u32)>,
+}
+
+#[derive(Debug, Default)]
+struct Counts {
+    packets_in: u64,
+    bytes_in: u64,
+    wrong_source: u64,
+    malformed: u64,
+    gap_us_max: u64,
+    /// Counts of playout buffers that a change of codec has replaced.
+    late: u64,
+    duplicates: u64,
+    concealed: u64,
+    lost: u64,
+}
+
+impl Leg {
+    /// A silent, deaf leg. Allocates: not in a tick.
+    pub(crate) fn new(
+        id: LegId,
+        wire: Box<dyn Wire>,
+        rtcp_wire: Box<dyn Wire>,
+        random: u64,
+        rtp_timeout_us: u64,
+    ) -> Box<Self> {
+        Box::new(Self {
+            id,
+            wire,
+            reports: Reports::new(rtcp_wire, random),
+            latch: Latch::new(),
+            media: None,
+            route: Route::default(),
+            sender: Sender::new(random),
+            player: None,
+            leaving_player: None,
+            polling: Polling::default(),
+            heard_us: 0,
+            quiet_reported_us: 0,
+            rtp_timeout_us,
+            facts: VecDeque::with_capacity(FACTS_MAX),
+            counts: Counts::default(),
+        })
+    }
+
+    /// Takes a new agreement. The same codec goes on with the same buffer and encoder, so that a re-INVITE
+    /// is not heard. Returns what is to be freed.
+    pub(crate) fn agree(&mut self, mut media: Box<Media>, now_us: u64) -> Option<Box<Media>> {
+        let new = media.stream;
+        if self.latch.agree(new.remote, now_us) {
+            self.wire.connect(None);
+        }
+        let Some(old) = &mut self.media else {
+            self.heard_us = now_us;
+            self.quiet_reported_us = now_us;
+            self.sender.agree(&new);
+            self.reports.begin(now_us);
+            self.media = Some(media);
+            return None;
+        };
+        if old.stream.codec == new.codec {
+            std::mem::swap(&mut old.playout, &mut media.playout);
+            std::mem::swap(&mut old.encoder, &mut media.encoder);
+            std::mem::swap(&mut old.reception, &mut media.reception);
+        } else {
+            let stats = old.playout.stats();
+            self.counts.late += stats.late;
+            self.counts.duplicates += stats.duplicate;
+            self.counts.concealed += stats.concealed_frames;
+            self.counts.lost += old.reception.lost().max(0) as u64;
+        }
+        if old.stream.telephone_event == new.telephone_event {
+            std::mem::swap(&mut old.digits, &mut media.digits);
+        }
+        if (old.stream.codec, old.stream.ptime_ms) != (new.codec, new.ptime_ms) {
+            self.sender.agree(&new);
+        }
+        self.media.replace(media)
+    }
+
+    /// The rate this leg speaks and listens at.
+    pub(crate) fn rate(&self) -> Rate {
+        self.media.as_ref().map_or(Rate::Narrow, |media| Rate::from_hz(media.stream.codec.rate_hz()))
+    }
+
+    /// Starts a private sound; what played until now fades out. Returns a sound to be freed, if there is one.
+    pub(crate) fn play(&mut self, playback: PlaybackId, sound: Arc<Pages>, repeat: bool) -> Option<Arc<Pages>> {
+        let freed = self.stop_playing();
+        self.player = Some(Player::new(playback, sound, repeat));
+        freed
+    }
+
+    /// Lets the private sound fade out. Returns a sound to be freed, if there is one.
+    pub(crate) fn stop_playing(&mut self) -> Option<Arc<Pages>> {
+        let mut player = self.player.take()?;
+        if player.has_begun() {
+            player.stop();
+            self.leaving_player.replace(player).map(Player::into_sound)
+        } else {
+            Some(player.into_sound())
+        }
+    }
+
+    /// Moves what has arrived from the socket into the playout buffer.
+    ///
+    /// One frame's worth a tick, a second one every now and then for a sender that is a little fast, all
+    /// there is when something was missing or has been waiting. At most [`PACKETS_MAX`] a tick. Returns how many
+    /// of them were the peer's.
+    pub(crate) fn receive(&mut self, tick: Tick, buffer: &mut [u8]) -> u64 {
+        if self.media.is_none() {
+            return 0;
+        }
+        let accepted_before = self.counts.packets_in;
+        self.polling.polls = self.polling.polls.wrapping_add(1);
+        let mut wanted_ms = if self.polling.polls.is_multiple_of(EXTRA_EVERY) { 2 * FRAME_MS } else { FRAME_MS };
+        let mut everything = self.polling.found_nothing;
+        self.polling.found_nothing = false;
+        for packets in 0..PACKETS_MAX {
+            if wanted_ms <= 0 && !everything {
+                break;
+            }
+            let Some(received) = self.wire.receive(buffer) else {
+                self.polling.found_nothing = packets == 0;
+                break;
+            };
+            everything |= received.arrival_us < self.polling.looked_us;
+            let datagram = &buffer[..received.len.min(buffer.len())];
+            wanted_ms -= self.take(datagram, received, tick);
+        }
+        self.polling.looked_us = tick.us;
+        if let Some((reports, mut situation)) = self.situation()
+            && reports.tick(tick, &mut situation, buffer)
+        {
+            self.heard_us = self.heard_us.max(tick.us);
+        }
+        self.watch_silence(tick.us);
+        self.counts.packets_in - accepted_before
+    }
+
+    /// Takes one datagram; returns how many milliseconds of the peer's stream it brings.
+    fn take(&mut self, datagram: &[u8], received: Received, tick: Tick) -> i32 {
+        if rtcp::is_rtcp(datagram) {
+            self.take_rtcp(datagram, received, tick);
+            return 0;
+        }
+        let Some(media) = &mut self.media else { return 0 };
+        let stream = &media.stream;
+        let Ok(packet) = Packet::parse(datagram) else {
+            self.counts.malformed += 1;
+            return 0;
+        };
+        let is_event = stream.telephone_event.is_some_and(|event| event.payload_type_in == packet.payload_type);
+        let is_noise = stream.comfort_noise_payload_type == Some(packet.payload_type);
+        if packet.payload_type != stream.payload_type_in && !is_event && !is_noise {
+            self.counts.malformed += 1;
+            return 0;
+        }
+        match self.latch.judge(received.from, packet.ssrc, tick.us) {
+            Verdict::Accept => {}
+            Verdict::Lock => self.wire.connect(Some(received.from)),
+            Verdict::Refuse => {
+                self.counts.wrong_source += 1;
+                return 0;
+            }
+        }
+        self.counts.packets_in += 1;
+        self.counts.bytes_in += packet.payload.len() as u64;
+        if self.counts.packets_in > 1 {
+            let gap_us = received.arrival_us.saturating_sub(self.heard_us);
+            self.counts.gap_us_max = self.counts.gap_us_max.max(gap_us);
+        }
+        self.heard_us = self.heard_us.max(received.arrival_us);
+        media.reception.push(&packet, received.arrival_us);
+        if is_event {
+            media.playout.pass(&packet);
+            let digits = media.digits.as_mut();
+            let digit = digits
+                .and_then(|digits| digits.push(packet.payload, packet.timestamp, packet.marker, received.arrival_us));
+            if let Some(digit) = digit {
+                let event = Event::Digit { leg: self.id, digit: digit.digit, duration_ms: digit.duration_ms };
+                remember(&mut self.facts, event);
+            }
+            return FRAME_MS;
+        }
+        if stream.receives && media.playout.push(&packet, received.arrival_us) == Pushed::Refused {
+            self.counts.malformed += 1;
+        }
+        let before = self.polling.last.replace((packet.sequence, packet.timestamp));
+        match before {
+            Some((sequence, timestamp)) if packet.sequence == sequence.wrapping_add(1) => {
+                let units = i64::from(packet.timestamp.wrapping_sub(timestamp));
+                (units * 1_000 / i64::from(stream.codec.clock_hz())).clamp(1, PACKET_MS_MAX) as i32
+            }
+            _ => FRAME_MS,
+        }
+    }
+
+    /// Takes RTCP that came to the RTP port, if that was agreed and the peer is who sent it.
+    fn take_rtcp(&mut self, datagram: &[u8], received: Received, tick: Tick) {
+        match self.situation() {
+            Some((reports, mut situation)) if situation.stream.rtcp_mux && received.from == situation.target => {
+                reports.take(datagram, received.arrival_us, tick, &mut situation);
+                self.heard_us = self.heard_us.max(received.arrival_us);
+            }
+            Some((_, situation)) if received.from != situation.target => self.counts.wrong_source += 1,
+            _ => self.counts.malformed += 1,
+        }
+    }
+
+    /// What RTCP needs of a leg that has somebody to talk to.
+    fn situation(&mut self) -> Option<(&mut Reports, Situation<'_>)> {
+        let media = self.media.as_deref_mut()?;
+        media.stream.remote?;
+        let target = self.latch.target()?;
+        let (stream, reception) = (&media.stream, &mut media.reception);
+        let situation = Situation { stream, sender: &self.sender, target, rtp_wire: &mut *self.wire, reception };
+        Some((&mut self.reports, situation))
+    }
+
+    /// Tells the peer that nothing more will come.
+    pub(crate) fn say_bye(&mut self, tick: Tick) {
+        if let Some((reports, mut situation)) = self.situation() {
+            reports.say_bye(tick, &mut situation);
+        }
+    }
+
+    /// Ends digits whose end was lost, opens the latch and reports a peer that has fallen silent.
+    fn watch_silence(&mut self, now_us: u64) {
+        if let Some(digit) = self.media.as_mut().and_then(|media| media.digits.as_mut()?.poll(now_us)) {
+            let event = Event::Digit { leg: self.id, digit: digit.digit, duration_ms: digit.duration_ms };
+            remember(&mut self.facts, event);
+        }
+        if self.latch.silent(self.heard_us, now_us) {
+            self.wire.connect(None);
+        }
+        if now_us >= self.heard_us.max(self.quiet_reported_us) + self.rtp_timeout_us {
+            self.quiet_reported_us = now_us;
+            let since_ms = (now_us - self.heard_us) / 1_000;
+            remember(&mut self.facts, Event::Quiet { leg: self.id, since_ms });
+        }
+    }
+
+    /// Takes the frame to be heard this tick out of the playout buffer; `false` when it is silence.
+    pub(crate) fn listen(&mut self, now_us: u64, frame: &mut [i16]) -> bool {
+        match &mut self.media {
+            Some(media) if media.stream.receives => media.playout.pull(now_us, frame) != Pulled::Silence,
+            _ => {
+                frame.fill(0);
+                false
+            }
+        }
+    }
+
+    /// The codec to send with; `None` where nothing may be sent.
+    pub(crate) fn may_send_with(&self) -> Option<Codec> {
+        let stream = &self.media.as_ref()?.stream;
+        let may_send = stream.sends && stream.remote.is_some() && self.latch.target().is_some();
+        may_send.then_some(stream.codec)
+    }
+
+    /// Sends the page the player is at: its own bytes, copied once.
+    pub(crate) fn send_page(&mut self, datagram: &mut Datagram) {
+        if let (Some((mut outlet, media)), Some(player)) =
+            (outlet(&mut self.media, &mut *self.wire, &self.latch, datagram), &self.player)
+        {
+            player.page(media.stream.codec, outlet.payload(Rate::Narrow.frame()));
+            self.sender.send_encoded(Rate::Narrow.frame(), &mut outlet);
+        }
+    }
+
+    /// Sends a frame that was encoded for several legs.
+    pub(crate) fn send_payload(&mut self, payload: &[u8], datagram: &mut Datagram) {
+        if let Some((mut outlet, _)) = outlet(&mut self.media, &mut *self.wire, &self.latch, datagram) {
+            outlet.payload(payload.len()).copy_from_slice(payload);
+            self.sender.send_encoded(payload.len(), &mut outlet);
+        }
+    }
+
+    /// Encodes and sends a frame of this leg's own.
+    pub(crate) fn send_frame(&mut self, pcm: &[i16], datagram: &mut Datagram) {
+        if let Some((mut outlet, media)) = outlet(&mut self.media, &mut *self.wire, &self.latch, datagram) {
+            self.sender.send_frame(pcm, &mut media.encoder, &mut outlet);
+        }
+    }
+
+    /// Ends a tick: fades are over, sounds move on. Returns a sound to be freed, if there is one.
+    pub(crate) fn settle(&mut self) -> [Option<Arc<Pages>>; 2] {
+        self.route.settle();
+        let faded = self.leaving_player.take().map(Player::into_sound);
+        let ended = self.player.take_if(|player| player.advance());
+        if let Some(player) = &ended {
+            remember(&mut self.facts, Event::PlaybackEnded { leg: self.id, playback: player.playback });
+        }
+        [faded, ended.map(Player::into_sound)]
+    }
+
+    /// What others must know and have not been told yet, oldest first.
+    pub(crate) fn facts(&mut self) -> &mut VecDeque<Event> {
+        &mut self.facts
+    }
+
+    /// What the leg did so far.
+    pub(crate) fn stats(&self) -> LegStats {
+        let mut stats = LegStats {
+            packets_in: self.counts.packets_in,
+            bytes_in: self.counts.bytes_in,
+            packets_out: self.sender.counts.packets,
+            bytes_out: self.sender.counts.bytes,
+            send_errors: self.sender.counts.errors,
+            late: self.counts.late,
+            duplicates: self.counts.duplicates,
+            concealed: self.counts.concealed,
+            lost: self.counts.lost,
+            wrong_source: self.counts.wrong_source,
+            malformed: self.counts.malformed,
+            gap_ms_max: (self.counts.gap_us_max / 1_000) as u32,
+            ..LegStats::default()
+        };
+        if let Some(media) = &self.media {
+            let playout = media.playout.stats();
+            stats.late += playout.late;
+            stats.duplicates += playout.duplicate;
+            stats.concealed += playout.concealed_frames;
+            stats.lost += media.reception.lost().max(0) as u64;
+            stats.jitter_us = media.reception.jitter_us();
+            self.reports.add_to(&mut stats, media.stream.codec.clock_hz());
+        }
+        stats
+    }
+}
+
+/// The way out of a leg, by the parts of it that are needed.
+fn outlet<'a>(
+    media: &'a mut Option<Box<Media>>,
+    wire: &'a mut dyn Wire,
+    latch: &Latch,
+    datagram: &'a mut Datagram,
+) -> Option<(Outlet<'a>, &'a mut Media)> {
+    let media = media.as_deref_mut()?;
+    let payload_type = media.stream.payload_type_out;
+    Some((Outlet { wire, to: latch.target()?, payload_type, datagram }, media))
+}
+
+/// Keeps a fact until somebody takes it. Waiting in vain for this long means that nobody listens any more.
+fn remember(facts: &mut VecDeque<Event>, event: Event) {
+    if facts.len() < FACTS_MAX {
+        facts.push_back(event);
+    }
+}
+
+/// Facts a leg keeps: a minute of somebody hammering on the keys.
+const FACTS_MAX: usize = 128;
+
+/// Datagrams read in one tick, whoever sends how many.
+const PACKETS_MAX: u32 = 32;
+
+/// Every how many ticks a second packet is read, so that a fast sender leaves nothing queued.
+const EXTRA_EVERY: u32 = 16;
+
+/// The longest packet that counts towards what a tick wants to read.
+const PACKET_MS_MAX: i64 = 60;
+
+const FRAME_MS: i32 = 20;

@@ -1,0 +1,180 @@
+//! The arithmetic of a room: sums, mix-minus and fades over one 20 ms frame.
+//!
+//! Free functions over slices, no state. Sums are exact `i32` (65,536 full-scale voices fit), so the order
+//! in which voices are added, and the thread that adds them, cannot change a single bit. Only the last step
+//! saturates to 16 bits: a crowd clips, it never wraps, and nobody hears what is left of their own voice.
+//! Written so that the compiler vectorises each loop; `benches/mixer_tick.rs` holds the numbers.
+
+/// A PCM rate that rooms mix at.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Rate {
+    /// 8 kHz: G.711, narrow L16.
+    Narrow = 0,
+    /// 16 kHz: G.722, wide L16.
+    Wide = 1,
+    /// 48 kHz: Opus.
+    Full = 2,
+}
+
+impl Rate {
+    /// Every rate, lowest first; `rate as usize` is the index.
+    pub(crate) const ALL: [Self; 3] = [Self::Narrow, Self::Wide, Self::Full];
+
+    /// The rate of a codec's PCM. Codecs know no others.
+    pub(crate) const fn from_hz(rate_hz: u32) -> Self {
+        match rate_hz {
+            8_000 => Self::Narrow,
+            16_000 => Self::Wide,
+            _ => Self::Full,
+        }
+    }
+
+    /// Samples a second.
+    pub(crate) const fn hz(self) -> u32 {
+        match self {
+            Self::Narrow => 8_000,
+            Self::Wide => 16_000,
+            Self::Full => 48_000,
+        }
+    }
+
+    /// Samples in the 20 ms of a tick.
+    pub(crate) const fn frame(self) -> usize {
+        self.hz() as usize / 50
+    }
+}
+
+/// Samples in a frame at the highest rate.
+pub(crate) const FRAME_MAX: usize = Rate::Full.frame();
+
+/// Adds a voice to a sum, sample by sample. Both have the same length.
+#[inline]
+pub fn add(sum: &mut [i32], voice: &[i16]) {
+    for (sum, &voice) in sum.iter_mut().zip(voice) {
+        *sum += i32::from(voice);
+    }
+}
+
+/// Takes a voice out of a sum again: exactly what [`add`] put in.
+#[inline]
+pub fn subtract(sum: &mut [i32], voice: &[i16]) {
+    for (sum, &voice) in sum.iter_mut().zip(voice) {
+        *sum -= i32::from(voice);
+    }
+}
+
+/// Adds one sum to another.
+#[inline]
+pub fn add_sum(total: &mut [i32], sum: &[i32]) {
+    for (total, &sum) in total.iter_mut().zip(sum) {
+        *total += sum;
+    }
+}
+
+/// Writes into `out` what a listener hears: the total without its own voice, saturated (RFC 7667 §3.6.1).
+///
+/// All three have the same length, one frame at one rate. 15 ns for 160 samples with AVX2.
+#[inline]
+pub fn mix_minus(total: &[i32], own: &[i16], out: &mut [i16]) {
+    for ((out, &total), &own) in out.iter_mut().zip(total).zip(own) {
+        *out = saturate_sample(total - i32::from(own));
+    }
+}
+
+/// Writes a total into `out` as 16-bit PCM, clipping what does not fit.
+#[inline]
+pub fn saturate(total: &[i32], out: &mut [i16]) {
+    for (out, &total) in out.iter_mut().zip(total) {
+        *out = saturate_sample(total);
+    }
+}
+
+#[inline]
+fn saturate_sample(sample: i32) -> i16 {
+    sample.clamp(i32::from(i16::MIN), i32::from(i16::MAX)) as i16
+}
+
+/// Splits a frame into what fades out (into `leaving`) and what fades in (stays in `frame`) over the first
+/// 10 ms of it: the two always add up to the frame as it was, to the bit.
+pub fn split_fade(frame: &mut [i16], leaving: &mut [i16]) {
+    let step = fade_step(frame.len());
+    for (i, (arriving, leaving)) in frame.iter_mut().zip(leaving).enumerate() {
+        *leaving = faded(*arriving, fade_out_gain(i * step));
+        *arriving -= *leaving;
+    }
+}
+
+/// Lets a frame rise from silence over its first 10 ms.
+pub fn fade_in(frame: &mut [i16]) {
+    let step = fade_step(frame.len());
+    for (i, sample) in frame.iter_mut().enumerate() {
+        *sample -= faded(*sample, fade_out_gain(i * step));
+    }
+}
+
+/// Lets a frame fall to silence over its first 10 ms.
+pub fn fade_out(frame: &mut [i16]) {
+    let step = fade_step(frame.len());
+    for (i, sample) in frame.iter_mut().enumerate() {
+        *sample = faded(*sample, fade_out_gain(i * step));
+    }
+}
+
+/// Lets a frame fall to silence over the last 10 ms before `end`, a number of samples from its start, which
+/// may lie in a later frame.
+pub fn fade_towards(frame: &mut [i16], end: usize) {
+    let step = fade_step(frame.len());
+    for (i, sample) in frame.iter_mut().enumerate() {
+        let left = end.saturating_sub(i + 1) * step;
+        if left < FADE_SAMPLES {
+            *sample = faded(*sample, fade_out_gain(FADE_SAMPLES - 1 - left));
+        }
+    }
+}
+
+/// Passes from what a listener heard (`before`) to what it hears now (`now`, changed in place) over 10 ms.
+pub fn cross_fade(now: &mut [i32], before: &[i32]) {
+    let step = fade_step(now.len());
+    for (i, (now, &before)) in now.iter_mut().zip(before).enumerate() {
+        let gain = i64::from(fade_out_gain(i * step));
+        *now += (((i64::from(before) - i64::from(*now)) * gain) >> GAIN_BITS) as i32;
+    }
+}
+
+#[inline]
+fn faded(sample: i16, gain: i32) -> i16 {
+    ((i32::from(sample) * gain) >> GAIN_BITS) as i16
+}
+
+/// How far one sample of a frame this long moves along the 48 kHz fade table.
+fn fade_step(frame: usize) -> usize {
+    FRAME_MAX / frame.max(1)
+}
+
+#[inline]
+fn fade_out_gain(position: usize) -> i32 {
+    FADE_OUT.get(position).copied().unwrap_or(0)
+}
+
+/// Gains are fixed point with this many bits behind the point.
+const GAIN_BITS: u32 = 15;
+
+/// 10 ms at 48 kHz, the longest fade in samples; lower rates take every third or sixth gain.
+const FADE_SAMPLES: usize = 480;
+
+/// A raised cosine from 1 to 0. A hard cut would splatter 14–19 dB above the noise floor of G.711.
+static FADE_OUT: [i32; FADE_SAMPLES] = raised_cosine();
+
+const fn raised_cosine() -> [i32; FADE_SAMPLES] {
+    // One rotation by π/480 per sample, starting half a sample in: cos and sin of π/480 and π/960.
+    let (step_cos, step_sin) = (0.999_978_581_664_129_2, 0.006_544_937_967_351_858);
+    let (mut cos, mut sin) = (0.999_994_645_401_696_5_f64, 0.003_272_486_506_526_625_f64);
+    let mut gains = [0; FADE_SAMPLES];
+    let mut i = 0;
+    while i < FADE_SAMPLES {
+        gains[i] = ((0.5 + 0.5 * cos) * (1 << GAIN_BITS) as f64) as i32;
+        (cos, sin) = (cos * step_cos - sin * step_sin, sin * step_cos + cos * step_sin);
+        i += 1;
+    }
+    gains
+}

@@ -1,0 +1,150 @@
+//! What the plane and its media threads say to each other.
+//!
+//! [`Order`]s are [`crate::Command`]s with everything they need made beforehand: boxes, sockets, codecs, so
+//! that no media thread ever allocates; and with the places of rooms looked up, so that none ever searches.
+//! Memory travels back as [`Scrap`] and is freed by the plane's owner.
+
+use std::sync::Arc;
+
+use crossbeam_channel::Sender;
+use model::{LegId, PlaybackId};
+
+use crate::bus::{Bus, Mix};
+use crate::leg::{Leg, Media};
+use crate::message::{Event, Groups, MAIN};
+use crate::player::Pages;
+use crate::room::Share;
+
+/// Where a share is kept on its thread.
+pub(crate) type ShareIndex = u32;
+
+/// Orders that take effect together.
+pub(crate) struct Batch {
+    pub(crate) number: u64,
+    pub(crate) orders: Vec<Order>,
+}
+
+/// One thing a media thread is to do.
+pub(crate) enum Order {
+    OpenShare {
+        index: ShareIndex,
+        share: Box<Share>,
+    },
+    CloseShare {
+        index: ShareIndex,
+    },
+    OpenLeg {
+        index: ShareIndex,
+        leg: Box<Leg>,
+    },
+    /// To one leg.
+    Leg {
+        index: ShareIndex,
+        leg: LegId,
+        order: LegOrder,
+    },
+    Announce {
+        index: ShareIndex,
+        playback: PlaybackId,
+        sound: Arc<Pages>,
+    },
+}
+
+/// One thing a leg is to do.
+pub(crate) enum LegOrder {
+    Agree(Box<Media>),
+    Route(NewRoute),
+    Depart(Departure),
+    Play { playback: PlaybackId, sound: Arc<Pages>, repeat: bool },
+    StopPlay,
+    Close,
+}
+
+/// A route with the bus and the mix it needs where its groups are new to the room. Mostly they are not, and
+/// the boxes travel back.
+pub(crate) struct NewRoute {
+    pub(crate) emit: Groups,
+    pub(crate) hear: Groups,
+    pub(crate) bus: Option<Box<Bus>>,
+    pub(crate) mix: Option<Box<Mix>>,
+}
+
+impl NewRoute {
+    /// Allocates: not in a tick.
+    pub(crate) fn new(emit: Groups, hear: Groups) -> Self {
+        let is_common = |groups| groups == 0 || groups == MAIN;
+        Self {
+            emit,
+            hear,
+            bus: (!is_common(emit)).then(|| Bus::new(emit)),
+            mix: (!is_common(hear)).then(|| Mix::new(hear)),
+        }
+    }
+}
+
+/// Where a leg moves to.
+pub(crate) struct Departure {
+    pub(crate) batch: u64,
+    pub(crate) thread: usize,
+    pub(crate) index: ShareIndex,
+    pub(crate) route: NewRoute,
+}
+
+/// A leg on its way from one share to another, as it lies in the inbox of a media thread.
+pub(crate) struct Arrival {
+    pub(crate) leg: Box<Leg>,
+    /// The slot it was last ticked in.
+    pub(crate) ticked_slot: u64,
+    pub(crate) departure: Departure,
+}
+
+/// What a media thread tells the plane.
+pub(crate) enum Report {
+    Event(Event),
+    /// This part of a batch is in force.
+    Applied {
+        batch: u64,
+        tick: u64,
+    },
+    /// The leg can be spoken to at its new place.
+    Arrived(LegId),
+    Closed(Box<Leg>),
+    ShareClosed {
+        index: ShareIndex,
+        share: Box<Share>,
+    },
+}
+
+/// Memory to be freed off the media threads.
+pub(crate) enum Scrap {
+    Media(#[expect(dead_code, reason = "only dropped")] Box<Media>),
+    Sound(#[expect(dead_code, reason = "only dropped")] Arc<Pages>),
+    Bus(#[expect(dead_code, reason = "only dropped")] Box<Bus>),
+    Mix(#[expect(dead_code, reason = "only dropped")] Box<Mix>),
+    Orders(#[expect(dead_code, reason = "only dropped")] Vec<Order>),
+}
+
+/// Where a media thread puts scrap.
+pub(crate) struct Scrapyard(pub(crate) Sender<Scrap>);
+
+impl Scrapyard {
+    /// Gives memory away. When nobody has collected scrap for very long it is freed here and now: a late tick
+    /// is better than a leak.
+    pub(crate) fn put(&self, scrap: impl IntoIterator<Item = impl Into<Scrap>>) {
+        for scrap in scrap {
+            drop(self.0.try_send(scrap.into()));
+        }
+    }
+}
+
+macro_rules! scrap_from {
+    ($($variant:ident($kind:ty)),+ $(,)?) => { $(
+        impl From<$kind> for Scrap {
+            fn from(scrap: $kind) -> Self {
+                Self::$variant(scrap)
+            }
+        }
+    )+ };
+}
+
+scrap_from! { Media(Box<Media>), Sound(Arc<Pages>), Bus(Box<Bus>), Mix(Box<Mix>), Orders(Vec<Order>) }

@@ -1,0 +1,522 @@
+//! A room's share: the legs of a room that one thread mixes, and the one tick that all of it is about.
+//!
+//! Today a room is one share. A room too large for a thread becomes several: each sums its own legs on its
+//! buses in one slot, they exchange the sums, and each mixes for its own listeners in the next. Exact sums
+//! make the result the same; the cut is in [`Share::tick`], between [`Share::listen`] and [`Share::mix`].
+
+use std::collections::VecDeque;
+use std::sync::Arc;
+
+use model::{LegId, PlaybackId, RoomId};
+
+use crate::Codec;
+use crate::bus::{Bus, Mix};
+use crate::leg::{Leg, Route};
+use crate::message::{Groups, MAIN};
+use crate::mixer::{self, FRAME_MAX, Rate};
+use crate::order::{Arrival, Departure, LegOrder, NewRoute, Scrapyard};
+use crate::player::{Pages, Player};
+use crate::sender::{DATAGRAM_MAX, Datagram};
+use crate::worker::{SLOTS, Tick};
+
+/// The legs of one room on one thread.
+pub(crate) struct Share {
+    pub(crate) room: RoomId,
+    /// Which of the cycle's slots it ticks in.
+    pub(crate) slot: u64,
+    /// It is to be given back once it is empty.
+    pub(crate) closes: bool,
+    /// Side by side with `members`: finding one of 250 legs should not touch 250 legs.
+    ids: Vec<LegId>,
+    members: Vec<Member>,
+    /// The first is the conversation's; the others last as long as somebody uses them.
+    buses: Vec<Box<Bus>>,
+    /// The first hears nothing, the second the conversation.
+    mixes: Vec<Box<Mix>>,
+    announcer: Option<Player>,
+    announcements: VecDeque<Player>,
+    /// Announcements that are over and not reported yet.
+    announced: VecDeque<PlaybackId>,
+}
+
+/// A leg, and what is to become of it.
+struct Member {
+    leg: Box<Leg>,
+    /// The slot it was last ticked in, here or where it came from.
+    ticked_slot: Option<u64>,
+    /// It takes part in the running tick.
+    ticks: bool,
+    fate: Fate,
+}
+
+/// What is to become of a leg after its next tick.
+enum Fate {
+    Stay,
+    Close,
+    Depart(Departure),
+}
+
+/// A leg that is done here.
+pub(crate) enum Leaver {
+    Closed(Box<Leg>),
+    Departed(Arrival),
+}
+
+impl Share {
+    /// An empty room. Allocates: not in a tick.
+    pub(crate) fn new(room: RoomId, slot: u64, legs_max: usize) -> Box<Self> {
+        let mut buses = Vec::with_capacity(ROUTES_MAX);
+        buses.push(Bus::new(MAIN));
+        let mut mixes = Vec::with_capacity(ROUTES_MAX);
+        mixes.extend([Mix::new(0), Mix::new(MAIN)]);
+        Box::new(Self {
+            room,
+            slot,
+            closes: false,
+            ids: Vec::with_capacity(legs_max),
+            members: Vec::with_capacity(legs_max),
+            buses,
+            mixes,
+            announcer: None,
+            announcements: VecDeque::with_capacity(ANNOUNCEMENTS_MAX),
+            announced: VecDeque::with_capacity(2 * ANNOUNCEMENTS_MAX),
+        })
+    }
+
+    /// Legs here now.
+    pub(crate) fn legs(&self) -> usize {
+        self.members.len()
+    }
+
+    /// Takes a new leg in.
+    pub(crate) fn open(&mut self, leg: Box<Leg>) {
+        self.enter(leg, None);
+    }
+
+    /// Takes a leg in that comes from another room, or from another thread.
+    pub(crate) fn arrive(&mut self, arrival: Arrival, scrap: &Scrapyard) -> bool {
+        let Arrival { mut leg, ticked_slot, departure } = arrival;
+        let (emit, hear) = (departure.route.emit, departure.route.hear);
+        let known = self.prepare(departure.route, scrap);
+        if known {
+            leg.route.change(emit, hear);
+        }
+        self.enter(leg, Some(ticked_slot));
+        known
+    }
+
+    fn enter(&mut self, leg: Box<Leg>, ticked_slot: Option<u64>) {
+        self.ids.push(leg.id);
+        self.members.push(Member { leg, ticked_slot, ticks: false, fate: Fate::Stay });
+    }
+
+    /// Carries out an order to a leg; `false` when it cannot: the leg is not here or is about to leave.
+    pub(crate) fn order(&mut self, leg: LegId, order: LegOrder, tick: Tick, scrap: &Scrapyard) -> bool {
+        let Some(at) = self.ids.iter().position(|&id| id == leg) else { return false };
+        if !matches!(self.members[at].fate, Fate::Stay) {
+            return false;
+        }
+        match order {
+            LegOrder::Agree(media) => scrap.put(self.members[at].leg.agree(media, tick.us)),
+            LegOrder::Route(route) => {
+                let (emit, hear) = (route.emit, route.hear);
+                if !self.prepare(route, scrap) {
+                    return false;
+                }
+                self.members[at].leg.route.change(emit, hear);
+            }
+            LegOrder::Play { playback, sound, repeat } => {
+                scrap.put(self.members[at].leg.play(playback, sound, repeat));
+            }
+            LegOrder::StopPlay => scrap.put(self.members[at].leg.stop_playing()),
+            LegOrder::Depart(departure) => {
+                self.members[at].leg.route.change(0, 0);
+                self.members[at].fate = Fate::Depart(departure);
+            }
+            LegOrder::Close => {
+                self.members[at].leg.route.change(0, 0);
+                self.members[at].fate = Fate::Close;
+            }
+        }
+        true
+    }
+
+    /// Makes sure that a route's groups have their bus and their mix; `false` when there are too many already.
+    fn prepare(&mut self, route: NewRoute, scrap: &Scrapyard) -> bool {
+        let NewRoute { emit, hear, mut bus, mut mix } = route;
+        let has_bus = |buses: &[Box<Bus>]| emit == 0 || buses.iter().any(|bus| bus.emit == emit);
+        let has_mix = |mixes: &[Box<Mix>]| mixes.iter().any(|mix| mix.hear == hear);
+        if !has_bus(&self.buses) && self.buses.len() < ROUTES_MAX {
+            self.buses.extend(bus.take());
+        }
+        if !has_mix(&self.mixes) && self.mixes.len() < ROUTES_MAX {
+            self.mixes.extend(mix.take());
+        }
+        scrap.put(bus);
+        scrap.put(mix);
+        has_bus(&self.buses) && has_mix(&self.mixes)
+    }
+
+    /// Plays to everybody who hears the conversation, after what is being played already; `false` (and over at
+    /// once) when too much is waiting.
+    pub(crate) fn announce(&mut self, playback: PlaybackId, sound: Arc<Pages>, scrap: &Scrapyard) -> bool {
+        if self.announcements.len() == ANNOUNCEMENTS_MAX {
+            scrap.put(Some(sound));
+            self.announced_push(playback);
+            return false;
+        }
+        self.announcements.push_back(Player::new(playback, sound, false));
+        true
+    }
+
+    fn announced_push(&mut self, playback: PlaybackId) {
+        if self.announced.len() < self.announced.capacity() {
+            self.announced.push_back(playback);
+        }
+    }
+
+    /// Announcements that are over, oldest first, until they are taken out.
+    pub(crate) fn announced(&mut self) -> &mut VecDeque<PlaybackId> {
+        &mut self.announced
+    }
+
+    /// Everything that will not be announced any more, when the room has come to its end.
+    pub(crate) fn into_unannounced(self) -> impl Iterator<Item = PlaybackId> {
+        let players = self.announcer.into_iter().chain(self.announcements);
+        self.announced.into_iter().chain(players.map(|player| player.playback))
+    }
+
+    /// One tick of the room: hear everybody, mix, and send everybody what they hear.
+    pub(crate) fn tick(&mut self, tick: Tick, scratch: &mut Scratch, scrap: &Scrapyard) {
+        self.receive(tick, scratch);
+        self.listen(tick, scratch);
+        self.play_announcements(scratch, scrap);
+        self.mix(scratch);
+        self.send(tick, scratch);
+        self.settle(scrap);
+    }
+
+    /// Receives every leg's packets.
+    fn receive(&mut self, tick: Tick, scratch: &mut Scratch) {
+        for member in &mut self.members {
+            // A leg that has just come from an earlier slot waits until its peer has sent the next frame.
+            let passed = member.ticked_slot.map_or(SLOTS, |ticked| tick.slot.saturating_sub(ticked));
+            member.ticks = passed >= SLOTS;
+            if member.ticks {
+                member.ticked_slot = Some(tick.slot);
+                if passed >= 2 * SLOTS {
+                    member.leg.sender.pass(passed / SLOTS - 1);
+                }
+                scratch.packets_in += member.leg.receive(tick, &mut scratch.received);
+            }
+        }
+    }
+
+    /// Takes one frame of every leg and adds it to the bus it emits into.
+    fn listen(&mut self, tick: Tick, scratch: &mut Scratch) {
+        for bus in &mut self.buses {
+            bus.clear();
+        }
+        scratch.voices.clear();
+        scratch.listening = [false; 3];
+        for member in &mut self.members {
+            let rate = member.leg.rate();
+            if !member.ticks {
+                scratch.voices.add_silence(rate);
+                continue;
+            }
+            scratch.listening[rate as usize] = true;
+            let (frame, leaving) = scratch.voices.add(rate);
+            let audible = member.leg.listen(tick.us, frame);
+            if audible {
+                let route = member.leg.route;
+                if let Some(before) = route.emit_before {
+                    mixer::split_fade(frame, leaving);
+                    say(&mut self.buses, before, rate, leaving);
+                }
+                say(&mut self.buses, route.emit, rate, frame);
+            }
+            scratch.voices.note(audible);
+        }
+    }
+
+    /// Adds what is announced to the conversation.
+    fn play_announcements(&mut self, scratch: &mut Scratch, scrap: &Scrapyard) {
+        if self.announcer.is_none() {
+            self.announcer = self.announcements.pop_front();
+        }
+        let Some(announcer) = &mut self.announcer else { return };
+        for rate in Rate::ALL.into_iter().filter(|&rate| scratch.listening[rate as usize]) {
+            let sound = &mut scratch.pcm[..rate.frame()];
+            announcer.frame(rate, sound);
+            self.buses[0].play(rate, sound);
+        }
+        if let Some(ended) = self.announcer.take_if(|announcer| announcer.advance()) {
+            self.announced_push(ended.playback);
+            scrap.put(Some(ended.into_sound()));
+        }
+    }
+
+    /// Sums what each set of ears can hear.
+    fn mix(&mut self, scratch: &Scratch) {
+        for bus in &mut self.buses {
+            bus.carry(scratch.listening);
+        }
+        for mix in &mut self.mixes {
+            mix.gather(&self.buses, scratch.listening);
+        }
+    }
+
+    /// Sends every leg what it hears.
+    fn send(&mut self, tick: Tick, scratch: &mut Scratch) {
+        let Scratch { voices, pcm, ears, datagram, packets_out, .. } = scratch;
+        for (member, voice) in self.members.iter_mut().zip(&voices.list) {
+            if !member.ticks {
+                continue;
+            }
+            let leg = &mut *member.leg;
+            if matches!(member.fate, Fate::Close) {
+                leg.say_bye(tick);
+                continue;
+            }
+            let Some(codec) = leg.may_send_with() else {
+                leg.sender.pass(1);
+                continue;
+            };
+            let sent_before = leg.sender.counts.packets;
+            match hears(leg, codec, voice) {
+                Hears::Player => leg.send_page(datagram),
+                Hears::Others => {
+                    let mix = mix_of(&mut self.mixes, leg.route.hear);
+                    leg.send_payload(mix.encoded(codec), datagram);
+                }
+                Hears::Own => {
+                    let frame = &mut pcm[..voice.rate.frame()];
+                    render(leg, voice, voices, &mut self.mixes, ears, frame);
+                    leg.send_frame(frame, datagram);
+                }
+            }
+            *packets_out += leg.sender.counts.packets - sent_before;
+        }
+    }
+
+    /// Ends the tick: what faded is gone, sounds move on, buses nobody uses any more go.
+    fn settle(&mut self, scrap: &Scrapyard) {
+        for member in self.members.iter_mut().filter(|member| member.ticks) {
+            scrap.put(member.leg.settle().into_iter().flatten());
+        }
+        let used = |uses: &dyn Fn(&Route) -> bool| self.members.iter().any(|member| uses(&member.leg.route));
+        for at in (COMMON_BUSES..self.buses.len()).rev() {
+            let bus = &self.buses[at];
+            if !bus.rings() && !used(&|route| route.emit == bus.emit || route.emit_before == Some(bus.emit)) {
+                scrap.put(Some(self.buses.swap_remove(at)));
+            }
+        }
+        for at in (COMMON_MIXES..self.mixes.len()).rev() {
+            let hear = self.mixes[at].hear;
+            if !used(&|route| route.hear == hear || route.hear_before == Some(hear)) {
+                scrap.put(Some(self.mixes.swap_remove(at)));
+            }
+        }
+    }
+
+    /// The legs, to hear what they have to tell.
+    pub(crate) fn legs_mut(&mut self) -> impl Iterator<Item = &mut Leg> {
+        self.members.iter_mut().map(|member| &mut *member.leg)
+    }
+
+    /// Takes out a leg whose time here is over, once it has faded out. Closed ones only if they `may_close`.
+    pub(crate) fn take_leaver(&mut self, may_close: bool) -> Option<Leaver> {
+        let leaves = |member: &Member| match member.fate {
+            Fate::Stay => false,
+            Fate::Close => may_close,
+            Fate::Depart(_) => true,
+        };
+        let at = self.members.iter().position(|member| member.ticks && leaves(member))?;
+        self.ids.swap_remove(at);
+        let Member { leg, ticked_slot, fate, .. } = self.members.swap_remove(at);
+        Some(match fate {
+            Fate::Depart(departure) => {
+                Leaver::Departed(Arrival { leg, ticked_slot: ticked_slot.unwrap_or(0), departure })
+            }
+            Fate::Stay | Fate::Close => Leaver::Closed(leg),
+        })
+    }
+}
+
+/// Where the bytes a leg is sent come from.
+enum Hears {
+    /// Its player and nothing else: they are in the sound's pages.
+    Player,
+    /// Others, exactly as everybody does who listens like this: encoded once for all.
+    Others,
+    /// What only this leg hears.
+    Own,
+}
+
+/// Finds the cheapest source of what a leg hears.
+fn hears(leg: &Leg, codec: Codec, voice: &Voice) -> Hears {
+    let route = &leg.route;
+    let fades = route.hear_before.is_some() || leg.leaving_player.is_some();
+    let is_heard = voice.audible && route.is_audible_to(route.hear);
+    match &leg.player {
+        _ if fades || is_heard || !leg.sender.sends_single_frames() => Hears::Own,
+        None if Mix::encodes(codec) => Hears::Others,
+        Some(player) if route.hear == 0 && player.has_page(codec) => Hears::Player,
+        _ => Hears::Own,
+    }
+}
+
+/// Writes what a leg hears: its mix without its own voice, and its player.
+fn render(leg: &Leg, voice: &Voice, voices: &Voices, mixes: &mut [Box<Mix>], ears: &mut Ears, out: &mut [i16]) {
+    let (rate, route) = (voice.rate, &leg.route);
+    let is_plain = route.hear_before.is_none() && route.emit_before.is_none();
+    let total = mix_of(mixes, route.hear).total(rate);
+    if is_plain && leg.player.is_none() && leg.leaving_player.is_none() {
+        if voice.audible && route.is_audible_to(route.hear) {
+            mixer::mix_minus(total, voices.frame(voice), out);
+        } else {
+            mixer::saturate(total, out);
+        }
+        return;
+    }
+    let hear = |total: &[i32], hear: Groups, ear: &mut [i32]| {
+        ear.copy_from_slice(total);
+        if voice.audible && route.emit & hear != 0 {
+            mixer::subtract(ear, voices.frame(voice));
+        }
+        if voice.audible && route.emit_before.unwrap_or(0) & hear != 0 {
+            mixer::subtract(ear, voices.leaving(voice));
+        }
+    };
+    let ear = &mut ears.now[..rate.frame()];
+    hear(total, route.hear, ear);
+    if let Some(hear_before) = route.hear_before {
+        let before = &mut ears.before[..rate.frame()];
+        hear(mix_of(mixes, hear_before).total(rate), hear_before, before);
+        mixer::cross_fade(ear, before);
+    }
+    for player in leg.player.iter().chain(&leg.leaving_player) {
+        player.frame(rate, out);
+        mixer::add(ear, out);
+    }
+    mixer::saturate(ear, out);
+}
+
+/// Adds a voice to the bus of the groups it emits into.
+fn say(buses: &mut [Box<Bus>], emit: Groups, rate: Rate, voice: &[i16]) {
+    if let Some(bus) = buses.iter_mut().find(|bus| bus.emit == emit) {
+        bus.say(rate, voice);
+    }
+}
+
+/// The mix for a set of ears, which [`Share::prepare`] has put there.
+fn mix_of(mixes: &mut [Box<Mix>], hear: Groups) -> &mut Mix {
+    let at = mixes.iter().position(|mix| mix.hear == hear).unwrap_or(0);
+    &mut mixes[at]
+}
+
+/// What a tick works with: one per thread, used by its rooms one after the other.
+pub(crate) struct Scratch {
+    voices: Voices,
+    /// The rates somebody listens at.
+    listening: [bool; 3],
+    ears: Ears,
+    pcm: [i16; FRAME_MAX],
+    received: [u8; RECEIVED_MAX],
+    datagram: Datagram,
+    /// What the thread's counters do not know yet.
+    pub(crate) packets_in: u64,
+    pub(crate) packets_out: u64,
+}
+
+/// What one leg hears, before it is 16 bits wide: now, and before a change.
+struct Ears {
+    now: [i32; FRAME_MAX],
+    before: [i32; FRAME_MAX],
+}
+
+impl Scratch {
+    /// Room for the largest room. Allocates: not in a tick.
+    pub(crate) fn new(legs_max: usize) -> Box<Self> {
+        Box::new(Self {
+            voices: Voices::new(legs_max),
+            listening: [false; 3],
+            ears: Ears { now: [0; FRAME_MAX], before: [0; FRAME_MAX] },
+            pcm: [0; FRAME_MAX],
+            received: [0; RECEIVED_MAX],
+            datagram: [0; DATAGRAM_MAX],
+            packets_in: 0,
+            packets_out: 0,
+        })
+    }
+}
+
+/// Everybody's frames, one behind the other, in the order of the legs.
+struct Voices {
+    pcm: Box<[i16]>,
+    used: usize,
+    list: Vec<Voice>,
+}
+
+/// One leg's frame: where it lies and whether there is anything in it.
+struct Voice {
+    rate: Rate,
+    /// Of the frame; what fades away from it lies right behind.
+    start: usize,
+    audible: bool,
+}
+
+impl Voices {
+    fn new(legs_max: usize) -> Self {
+        Self { pcm: vec![0; legs_max * 2 * FRAME_MAX].into(), used: 0, list: Vec::with_capacity(legs_max) }
+    }
+
+    fn clear(&mut self) {
+        self.used = 0;
+        self.list.clear();
+    }
+
+    /// Makes room for the next leg's frame, and for what fades away from it.
+    fn add(&mut self, rate: Rate) -> (&mut [i16], &mut [i16]) {
+        let start = self.used;
+        self.used += 2 * rate.frame();
+        self.list.push(Voice { rate, start, audible: false });
+        self.pcm[start..self.used].split_at_mut(rate.frame())
+    }
+
+    /// The next leg has nothing to say.
+    fn add_silence(&mut self, rate: Rate) {
+        self.list.push(Voice { rate, start: 0, audible: false });
+    }
+
+    /// Notes whether there is anything in the frame added last.
+    fn note(&mut self, audible: bool) {
+        if let Some(voice) = self.list.last_mut() {
+            voice.audible = audible;
+        }
+    }
+
+    fn frame(&self, voice: &Voice) -> &[i16] {
+        &self.pcm[voice.start..voice.start + voice.rate.frame()]
+    }
+
+    fn leaving(&self, voice: &Voice) -> &[i16] {
+        &self.pcm[voice.start + voice.rate.frame()..voice.start + 2 * voice.rate.frame()]
+    }
+}
+
+/// Different emits, or different hears, in one room at a time: one for each group, twice that while all fade.
+const ROUTES_MAX: usize = 2 * Groups::BITS as usize + 2;
+
+/// The bus of the conversation is always there.
+const COMMON_BUSES: usize = 1;
+
+/// So are the mix of nothing and the mix of the conversation.
+const COMMON_MIXES: usize = 2;
+
+/// Announcements that wait in one room.
+const ANNOUNCEMENTS_MAX: usize = 16;
+
+/// The longest datagram that is read whole: 120 ms of L16 at 16 kHz and its header.
+const RECEIVED_MAX: usize = 4_096;

@@ -1,0 +1,193 @@
+//! The RTP stream a leg sends: what never breaks, whatever happens to the leg.
+//!
+//! One SSRC, sequence numbers without a gap, timestamps that count every sample, also those of ticks in which
+//! nothing may be sent. Packs 20 ms frames into packets of the packet time the peer asked for:
+//!
+//! `10 ms: two packets a tick · 20 (and 30): one · 40, 60: one every second, third tick`
+
+use std::net::SocketAddr;
+
+use crate::Encoder;
+use crate::message::Stream;
+use crate::mixer::FRAME_MAX;
+use crate::rtp::{self, HEADER_LEN};
+use crate::socket::Wire;
+
+/// One outgoing RTP stream.
+pub(crate) struct Sender {
+    ssrc: u32,
+    sequence: u16,
+    /// Of the next sample.
+    timestamp: u32,
+    /// The next packet is the first one, or the first after silence.
+    marker: bool,
+    clock_hz: u32,
+    packet_ms: u32,
+    /// Frames that wait for the rest of their packet, when packets are longer than a tick.
+    waiting: Box<[i16; FRAME_MAX * FRAMES_MAX]>,
+    waiting_frames: usize,
+    pub(crate) counts: SentCounts,
+}
+
+/// What a stream has sent.
+#[derive(Debug, Clone, Copy, Default)]
+pub(crate) struct SentCounts {
+    pub(crate) packets: u64,
+    pub(crate) bytes: u64,
+    pub(crate) errors: u64,
+}
+
+/// The way out of a leg: where packets go, and the memory they are written in.
+pub(crate) struct Outlet<'a> {
+    pub(crate) wire: &'a mut dyn Wire,
+    pub(crate) to: SocketAddr,
+    pub(crate) payload_type: u8,
+    pub(crate) datagram: &'a mut Datagram,
+}
+
+impl Outlet<'_> {
+    /// Where the payload of the next packet is written.
+    pub(crate) fn payload(&mut self, len: usize) -> &mut [u8] {
+        &mut self.datagram[HEADER_LEN..HEADER_LEN + len]
+    }
+}
+
+/// Room for one packet.
+pub(crate) type Datagram = [u8; DATAGRAM_MAX];
+
+/// The longest packet we send: 60 ms of L16 at 16 kHz. Opus stays below.
+pub(crate) const DATAGRAM_MAX: usize = HEADER_LEN + 1_920;
+
+/// 60 ms.
+const FRAMES_MAX: usize = 3;
+
+impl Sender {
+    /// A stream that has sent nothing yet. `random` gives it its name and its first numbers.
+    pub(crate) fn new(random: u64) -> Self {
+        Self {
+            ssrc: random as u32,
+            sequence: (random >> 32) as u16,
+            timestamp: (random >> 16) as u32,
+            marker: true,
+            clock_hz: 0,
+            packet_ms: FRAME_MS,
+            waiting: Box::new([0; FRAME_MAX * FRAMES_MAX]),
+            waiting_frames: 0,
+            counts: SentCounts::default(),
+        }
+    }
+
+    /// The name of the stream.
+    pub(crate) fn ssrc(&self) -> u32 {
+        self.ssrc
+    }
+
+    /// The timestamp of the next sample.
+    pub(crate) fn timestamp(&self) -> u32 {
+        self.timestamp
+    }
+
+    /// Goes on as newly agreed. Another clock needs another SSRC (RFC 7160 §4.1); all else continues.
+    pub(crate) fn agree(&mut self, stream: &Stream) {
+        self.give_up_waiting();
+        let clock_hz = stream.codec.clock_hz();
+        if self.clock_hz != clock_hz && self.clock_hz != 0 {
+            self.ssrc = self.ssrc.wrapping_mul(0x9E37_79B1).wrapping_add(1);
+            self.marker = true;
+        }
+        self.clock_hz = clock_hz;
+        self.packet_ms = match stream.ptime_ms {
+            10 => 10,
+            40 => 40,
+            60 => 60,
+            _ => FRAME_MS,
+        };
+    }
+
+    /// Every packet is one frame: a frame encoded for others fits this stream too.
+    pub(crate) fn sends_single_frames(&self) -> bool {
+        self.packet_ms == FRAME_MS
+    }
+
+    /// Lets ticks pass in which nothing is sent.
+    pub(crate) fn pass(&mut self, ticks: u64) {
+        self.give_up_waiting();
+        self.timestamp = self.timestamp.wrapping_add((ticks as u32).wrapping_mul(self.clock_units(FRAME_MS)));
+        self.marker = true;
+    }
+
+    /// Sends one frame whose payload is in the outlet already. Only where [`Sender::sends_single_frames`].
+    pub(crate) fn send_encoded(&mut self, payload_len: usize, outlet: &mut Outlet) {
+        self.send(payload_len, FRAME_MS, outlet);
+    }
+
+    /// Encodes one frame and sends what is a full packet by now: none, one, or two short ones.
+    pub(crate) fn send_frame(&mut self, pcm: &[i16], encoder: &mut Encoder, outlet: &mut Outlet) {
+        match self.packet_ms {
+            10 => {
+                let (first, second) = pcm.split_at(pcm.len() / 2);
+                self.encode_and_send(first, 10, encoder, outlet);
+                self.encode_and_send(second, 10, encoder, outlet);
+            }
+            FRAME_MS => self.encode_and_send(pcm, FRAME_MS, encoder, outlet),
+            longer => {
+                let start = self.waiting_frames * pcm.len();
+                self.waiting[start..start + pcm.len()].copy_from_slice(pcm);
+                self.waiting_frames += 1;
+                if self.waiting_frames as u32 * FRAME_MS >= longer {
+                    let (frames, mut packet) = (self.waiting_frames, [0; FRAME_MAX * FRAMES_MAX]);
+                    let packet = &mut packet[..frames * pcm.len()];
+                    packet.copy_from_slice(&self.waiting[..frames * pcm.len()]);
+                    self.waiting_frames = 0;
+                    self.encode_and_send(packet, longer, encoder, outlet);
+                }
+            }
+        }
+    }
+
+    fn encode_and_send(&mut self, pcm: &[i16], ms: u32, encoder: &mut Encoder, outlet: &mut Outlet) {
+        match encoder.encode(pcm, &mut outlet.datagram[HEADER_LEN..]) {
+            Ok(len) => self.send(len, ms, outlet),
+            Err(_) => {
+                self.counts.errors += 1;
+                self.timestamp = self.timestamp.wrapping_add(self.clock_units(ms));
+            }
+        }
+    }
+
+    /// Writes the header in front of the payload and hands both to the network.
+    fn send(&mut self, payload_len: usize, ms: u32, outlet: &mut Outlet) {
+        let header = rtp::Packet {
+            payload_type: outlet.payload_type,
+            marker: self.marker,
+            sequence: self.sequence,
+            timestamp: self.timestamp,
+            ssrc: self.ssrc,
+            payload: &[],
+        };
+        outlet.datagram[..HEADER_LEN].copy_from_slice(&header.header());
+        if outlet.wire.send(&outlet.datagram[..HEADER_LEN + payload_len], outlet.to) {
+            self.counts.packets += 1;
+            self.counts.bytes += payload_len as u64;
+        } else {
+            self.counts.errors += 1;
+        }
+        self.marker = false;
+        self.sequence = self.sequence.wrapping_add(1);
+        self.timestamp = self.timestamp.wrapping_add(self.clock_units(ms));
+    }
+
+    /// Gives up the start of a packet whose rest will not come; its time has passed all the same.
+    fn give_up_waiting(&mut self) {
+        let passed = self.waiting_frames as u32 * self.clock_units(FRAME_MS);
+        self.timestamp = self.timestamp.wrapping_add(passed);
+        self.waiting_frames = 0;
+    }
+
+    fn clock_units(&self, ms: u32) -> u32 {
+        self.clock_hz / 1_000 * ms
+    }
+}
+
+/// A tick.
+const FRAME_MS: u32 = 20;

@@ -1,0 +1,258 @@
+//! What a media thread does: the rooms it owns, slot by slot.
+//!
+//! A cycle of 20 ms has ten slots of 2 ms; a room ticks in one of them, so that a thread's packets leave
+//! spread over the cycle. In each slot the thread first takes what it was told ([`Worker::take_orders`]),
+//! then ticks the slot's rooms ([`Worker::tick`]). Neither allocates, locks, logs, or calls the system but
+//! to receive and to send. Knows no clock: whoever drives it (`thread`, or a test) says which slot it is.
+
+use std::collections::VecDeque;
+use std::sync::Arc;
+
+use crossbeam_channel::{Receiver, Sender};
+
+use crate::message::Event;
+use crate::order::{Arrival, Batch, Order, Report, Scrapyard, ShareIndex};
+use crate::room::{Leaver, Scratch, Share};
+use crate::stats::ThreadStats;
+
+/// Slots in a cycle.
+pub(crate) const SLOTS: u64 = 10;
+
+/// How long a slot is.
+pub(crate) const SLOT_US: u64 = 2_000;
+
+/// One slot: its number since the plane started, and its planned time on the media clock.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Tick {
+    pub(crate) slot: u64,
+    pub(crate) us: u64,
+    /// The same moment on the wall clock, since 1970.
+    pub(crate) wall_us: u64,
+}
+
+impl Tick {
+    /// A slot on a media clock that showed zero at this wall-clock time.
+    pub(crate) fn new(slot: u64, wall_zero_us: u64) -> Self {
+        Self { slot, us: slot * SLOT_US, wall_us: wall_zero_us + slot * SLOT_US }
+    }
+}
+
+/// The rooms of one media thread.
+pub(crate) struct Worker {
+    links: Links,
+    /// By [`ShareIndex`], which the plane hands out.
+    shares: Vec<Option<Box<Share>>>,
+    /// The shares that tick in each slot.
+    slots: [Vec<ShareIndex>; SLOTS as usize],
+    /// Batches that are in force once their rooms have ticked, in this slot.
+    applied: VecDeque<(u64, u64)>,
+    /// Legs whose room is not there yet.
+    lobby: VecDeque<Arrival>,
+    scratch: Box<Scratch>,
+}
+
+/// How a worker is connected to the plane and to the other workers.
+pub(crate) struct Links {
+    pub(crate) orders: Receiver<Batch>,
+    pub(crate) inbox: Receiver<Arrival>,
+    /// Everybody's, in the order of the threads. The plane keeps no more legs moving than they hold.
+    pub(crate) inboxes: Vec<Sender<Arrival>>,
+    pub(crate) reports: Sender<Report>,
+    pub(crate) scrap: Scrapyard,
+    pub(crate) stats: Arc<ThreadStats>,
+}
+
+impl Worker {
+    pub(crate) fn new(links: Links, room_legs_max: usize) -> Self {
+        Self {
+            links,
+            shares: std::iter::repeat_with(|| None).take(SHARES_MAX).collect(),
+            slots: std::array::from_fn(|_| Vec::with_capacity(SHARES_MAX)),
+            applied: VecDeque::with_capacity(BATCHES_MAX),
+            lobby: VecDeque::with_capacity(MOVES_MAX),
+            scratch: Scratch::new(room_legs_max),
+        }
+    }
+
+    /// The next slot from `slot` on with something to do, but no later than in `slots_max` slots.
+    pub(crate) fn next_busy(&self, slot: u64, slots_max: u64) -> u64 {
+        (slot..slot + slots_max)
+            .find(|slot| !self.slots[(slot % SLOTS) as usize].is_empty())
+            .unwrap_or(slot + slots_max)
+    }
+
+    /// Carries out what the plane has ordered, and takes in legs from other rooms.
+    pub(crate) fn take_orders(&mut self, tick: Tick) {
+        // Each batch taken will need a place among the applied, and among the scrap.
+        while self.applied.len() < BATCHES_MAX - MOVES_MAX {
+            let Ok(mut batch) = self.links.orders.try_recv() else { break };
+            let mut in_force = tick.slot;
+            for order in batch.orders.drain(..) {
+                in_force = in_force.max(self.carry_out(order, tick));
+            }
+            self.applied.push_back((batch.number, in_force));
+            self.links.scrap.put(Some(batch.orders));
+        }
+        // A leg can be faster than the order to open its room, where that order found its way full.
+        for _ in 0..self.lobby.len() {
+            self.lobby.pop_front().into_iter().for_each(|arrival| self.arrive(arrival, tick));
+        }
+        while let Ok(arrival) = self.links.inbox.try_recv() {
+            self.arrive(arrival, tick);
+        }
+    }
+
+    /// Carries out one order; returns the slot in which it is in force.
+    fn carry_out(&mut self, order: Order, tick: Tick) -> u64 {
+        let (index, done) = match order {
+            Order::OpenShare { index, share } => {
+                self.slots[share.slot as usize].push(index);
+                self.shares[index as usize] = Some(share);
+                self.links.stats.rooms.add(1);
+                return tick.slot;
+            }
+            Order::CloseShare { index } => {
+                share_at(&mut self.shares, index).closes = true;
+                return tick.slot;
+            }
+            Order::OpenLeg { index, leg } => {
+                self.links.stats.legs.add(1);
+                share_at(&mut self.shares, index).open(leg);
+                (index, true)
+            }
+            Order::Leg { index, leg, order } => {
+                let share = share_at(&mut self.shares, index);
+                (index, share.order(leg, order, tick, &self.links.scrap))
+            }
+            Order::Announce { index, playback, sound } => {
+                let share = share_at(&mut self.shares, index);
+                (index, share.announce(playback, sound, &self.links.scrap))
+            }
+        };
+        if !done {
+            self.links.stats.commands_dropped.add(1);
+        }
+        self.next_tick_of(index, tick.slot)
+    }
+
+    /// Takes in a leg from another room.
+    fn arrive(&mut self, arrival: Arrival, tick: Tick) {
+        if self.shares[arrival.departure.index as usize].is_none() {
+            self.lobby.push_back(arrival);
+            return;
+        }
+        let (leg, index, batch) = (arrival.leg.id, arrival.departure.index, arrival.departure.batch);
+        // It sits out what is left of the 20 ms since its last tick.
+        let rested = tick.slot.max(arrival.ticked_slot + SLOTS);
+        self.links.stats.legs.add(1);
+        if !share_at(&mut self.shares, index).arrive(arrival, &self.links.scrap) {
+            self.links.stats.commands_dropped.add(1);
+        }
+        let in_force = self.next_tick_of(index, rested);
+        self.applied.push_back((batch, in_force));
+        self.links.report(Report::Arrived(leg)); // its place is kept, see `may_report_facts`
+    }
+
+    /// Ticks the rooms of a slot, and lets go what is done.
+    pub(crate) fn tick(&mut self, tick: Tick) {
+        let slot = (tick.slot % SLOTS) as usize;
+        let mut at = 0;
+        while let Some(&index) = self.slots[slot].get(at) {
+            let share = share_at(&mut self.shares, index);
+            share.tick(tick, &mut self.scratch, &self.links.scrap);
+            self.links.report_facts(share);
+            self.links.let_go(share);
+            if share.closes && share.legs() == 0 && self.links.may_report_facts() {
+                self.slots[slot].swap_remove(at);
+                if let Some(share) = self.shares[index as usize].take() {
+                    self.links.stats.rooms.subtract(1);
+                    self.links.report(Report::ShareClosed { index, share });
+                }
+            } else {
+                at += 1;
+            }
+            self.links.stats.ticks.add(1);
+        }
+        self.report_applied(tick);
+        self.links.stats.packets_in.add(std::mem::take(&mut self.scratch.packets_in));
+        self.links.stats.packets_out.add(std::mem::take(&mut self.scratch.packets_out));
+    }
+
+    fn report_applied(&mut self, tick: Tick) {
+        let links = &self.links;
+        self.applied.retain(|&(batch, in_force)| {
+            let waits = in_force > tick.slot || !links.may_report_facts();
+            if !waits {
+                links.report(Report::Applied { batch, tick: in_force / SLOTS });
+            }
+            waits
+        });
+    }
+
+    /// The first slot from `slot` on in which a share ticks.
+    fn next_tick_of(&mut self, index: ShareIndex, slot: u64) -> u64 {
+        let own = share_at(&mut self.shares, index).slot;
+        slot + (own + SLOTS - slot % SLOTS) % SLOTS
+    }
+}
+
+impl Links {
+    /// Tells what legs and rooms have to tell, as far as there is room for it; the rest stays with them.
+    fn report_facts(&self, share: &mut Share) {
+        let room = share.room;
+        while self.may_report_facts() {
+            let Some(playback) = share.announced().pop_front() else { break };
+            self.report(Report::Event(Event::AnnouncementEnded { room, playback }));
+        }
+        for leg in share.legs_mut() {
+            while self.may_report_facts() {
+                let Some(event) = leg.facts().pop_front() else { break };
+                self.report(Report::Event(event));
+            }
+        }
+    }
+
+    /// Lets legs go that are closed, or on their way to another room.
+    fn let_go(&self, share: &mut Share) {
+        while let Some(leaver) = share.take_leaver(self.may_report_facts()) {
+            self.stats.legs.subtract(1);
+            match leaver {
+                Leaver::Closed(leg) => self.report(Report::Closed(leg)),
+                Leaver::Departed(arrival) => {
+                    let inbox = &self.inboxes[arrival.departure.thread];
+                    inbox.try_send(arrival).expect("the plane keeps no more legs moving than an inbox holds");
+                }
+            }
+        }
+    }
+
+    /// There is room for a report that can wait, beside those that cannot.
+    fn may_report_facts(&self) -> bool {
+        self.reports.len() + MOVES_MAX < REPORTS_MAX
+    }
+
+    fn report(&self, report: Report) {
+        // Full only if may_report_facts was not asked; gone only if the plane is being dropped.
+        drop(self.reports.try_send(report));
+    }
+}
+
+/// The share an order or an arrival is for.
+fn share_at(shares: &mut [Option<Box<Share>>], index: ShareIndex) -> &mut Share {
+    shares[index as usize].as_deref_mut().expect("the plane keeps a share open while anything is on its way to it")
+}
+
+/// Rooms of one thread.
+pub(crate) const SHARES_MAX: usize = 16_384;
+
+/// Batches on their way to a thread, or in it and not in force.
+pub(crate) const BATCHES_MAX: usize = 1_024;
+
+/// Legs on their way to one thread.
+pub(crate) const MOVES_MAX: usize = 256;
+
+/// Reports of one thread that the plane has not read.
+pub(crate) const REPORTS_MAX: usize = 8_192;
+
+/// Scrap of one thread that the plane has not freed.
+pub(crate) const SCRAP_MAX: usize = 8_192;

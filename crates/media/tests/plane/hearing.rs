@@ -1,0 +1,96 @@
+//! Who hears whom, and how exactly.
+
+use media::Codec;
+
+use crate::hall::{Hall, ROOM, Voice};
+
+const LOUD: f64 = 8_000.0;
+const LOUD_DBFS: f64 = -12.2;
+
+/// Tones without common multiples: what G.711 adds to one of them is not at another.
+const TONES: [f64; 5] = [402.5, 717.5, 1_132.5, 1_477.5, 1_907.5];
+
+/// The coach's own group.
+const COACH: u64 = 2;
+
+#[test]
+fn one_talker_is_heard_bit_exactly() {
+    for codec in [Codec::Pcmu, Codec::Pcma] {
+        let mut hall = Hall::new(1);
+        let ana = hall.join(ROOM, codec, Voice::Tone(440.0, LOUD));
+        let ben = hall.join(ROOM, codec, Voice::Silence);
+        let mut said = Vec::new();
+        for _ in 0..50 {
+            hall.run_ms(20);
+            said.extend_from_slice(&hall.phones[ana].last_said);
+        }
+        // Negative zero is the one value of µ-law that does not come back as it was.
+        said.iter_mut().filter(|byte| codec == Codec::Pcmu && **byte == 0x7F).for_each(|byte| *byte = 0xFF);
+        let heard: Vec<u8> = hall.phones[ben].packets().iter().flat_map(|packet| packet.payload.to_vec()).collect();
+        let heard = &heard[heard.len() - 160 * 20..];
+        assert!(said.windows(heard.len()).any(|said| said == heard), "{codec:?}");
+    }
+}
+
+#[test]
+fn roles_hear_what_they_should() {
+    // Which groups each emits into and hears; then the picture: rows hear columns.
+    for (case, routes, picture) in [
+        ("everybody", [(1, 1), (1, 1), (1, 1)], ["-xx", "x-x", "xx-"]),
+        ("ana is muted, or monitors", [(0, 1), (1, 1), (1, 1)], ["-xx", ".-x", ".x-"]),
+        ("ana is on hold", [(0, 0), (1, 1), (1, 1)], ["-..", ".-x", ".x-"]),
+        ("ana coaches ben", [(COACH, 1), (1, 1 | COACH), (1, 1)], ["-xx", "x-x", ".x-"]),
+        ("ana barges in", [(1 | COACH, 1), (1, 1 | COACH), (1, 1)], ["-xx", "x-x", "xx-"]),
+        ("ana is deaf", [(1, 0), (1, 1), (1, 1)], ["-..", "x-x", "xx-"]),
+    ] {
+        let mut hall = Hall::new(1);
+        for (tone, codec) in TONES.into_iter().zip([Codec::Pcmu, Codec::Pcma, Codec::Pcmu]) {
+            hall.join(ROOM, codec, Voice::Tone(tone, LOUD));
+        }
+        hall.run_ms(200);
+        for (phone, (emit, hear)) in routes.into_iter().enumerate() {
+            hall.route(phone, emit, hear);
+        }
+        hall.run_ms(600);
+        for (listener, row) in picture.into_iter().enumerate() {
+            for (expected, (talker, tone)) in row.chars().zip(TONES.into_iter().enumerate()) {
+                let level = hall.phones[listener].level_dbfs(tone);
+                let is_right = if expected == 'x' { (level - LOUD_DBFS).abs() < 0.3 } else { level <= -60.0 };
+                assert!(is_right, "{case}: {listener} hears {talker} at {level:.1} dBFS");
+            }
+        }
+    }
+}
+
+#[test]
+fn a_loud_crowd_clips_and_nobody_hears_an_echo() {
+    let mut hall = Hall::new(1);
+    for tone in TONES.into_iter().take(3) {
+        hall.join(ROOM, Codec::Pcmu, Voice::Tone(tone, 32_000.0));
+    }
+    let listener = hall.join(ROOM, Codec::Pcmu, Voice::Silence);
+    hall.run_ms(600);
+    for (talker, own) in TONES.into_iter().enumerate().take(3) {
+        let everybody = hall.phones[listener].level_dbfs(own);
+        assert!(everybody > -8.0, "the listener hears {talker} at {everybody:.1} dBFS");
+        let echo = hall.phones[talker].level_dbfs(own);
+        assert!(echo < -50.0, "{talker} hears itself at {echo:.1} dBFS");
+    }
+}
+
+#[test]
+fn rates_meet_in_one_room() {
+    let codecs = [Codec::Pcmu, Codec::G722, Codec::Opus, Codec::L16 { rate_hz: 16_000 }, Codec::L16 { rate_hz: 8_000 }];
+    let mut hall = Hall::new(1);
+    for (codec, tone) in codecs.into_iter().zip(TONES) {
+        hall.join(ROOM, codec, Voice::Tone(tone, 4_000.0));
+    }
+    hall.run_ms(1_500);
+    for (listener, listens) in codecs.into_iter().enumerate() {
+        for (talker, (talks, tone)) in codecs.into_iter().zip(TONES).enumerate() {
+            let level = hall.phones[listener].level_dbfs(tone);
+            let is_right = if listener == talker { level < -50.0 } else { (level + 18.3).abs() < 0.6 };
+            assert!(is_right, "{listens:?} hears {talks:?} at {level:.2} dBFS");
+        }
+    }
+}

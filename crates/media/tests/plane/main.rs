@@ -1,0 +1,5 @@
+//! The audio plane as a whole, driven slot by slot and listened to at the phones' end.
+
+mod hall;
+mod hearing;
+mod streams;
