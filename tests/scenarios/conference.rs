@@ -18,13 +18,17 @@ fn alone_one_hears_music_and_the_second_caller_starts_the_conference() {
     world.dial("ana", "standup");
     world.run_for(SECOND);
     assert_eq!(world.conference("standup").status, ConferenceStatus::Init);
-    world.check_hearing("    ana music
-                         ana  -    x  ");
+    world.check_hearing(
+        "    ana music
+                         ana  -    x  ",
+    );
     world.dial("ben", "standup");
     assert_eq!(world.conference("standup").status, ConferenceStatus::InProgress);
-    world.check_hearing("    ana ben music
+    world.check_hearing(
+        "    ana ben music
                          ana  -   x    .
-                         ben  x   -    .  ");
+                         ben  x   -    .  ",
+    );
     assert_eq!(world.call("ana").status, CallStatus::InProgress);
     assert_eq!(world.participant("ben").status, ParticipantStatus::Connected);
 }
@@ -38,12 +42,14 @@ fn three_hear_each_other_and_another_room_is_another_world() {
     world.dial("dan", "retro");
     world.dial("eva", "retro");
     world.run_for(SECOND);
-    world.check_hearing("    ana ben cho dan eva music
+    world.check_hearing(
+        "    ana ben cho dan eva music
                          ana  -   x   x   .   .   .
                          ben  x   -   x   .   .   .
                          cho  x   x   -   .   .   .
                          dan  .   .   .   -   x   .
-                         eva  .   .   .   x   -   .  ");
+                         eva  .   .   .   x   -   .  ",
+    );
 }
 
 #[test]
@@ -54,8 +60,10 @@ fn the_last_one_hears_silence_and_closes_the_room() {
     let first = world.conference("standup").sid;
     world.hang_up("ben");
     world.run_for(Duration::from_millis(200));
-    world.check_hearing("    ana ben music
-                         ana  -   .    .  ");
+    world.check_hearing(
+        "    ana ben music
+                         ana  -   .    .  ",
+    );
     assert_eq!(world.conference("standup").status, ConferenceStatus::InProgress, "it never goes back");
     assert_eq!(world.participant("ben").status, ParticipantStatus::Complete);
     assert_eq!(world.call("ben").status, CallStatus::Completed);
@@ -107,10 +115,12 @@ fn a_kicked_participant_is_hung_up_and_the_others_go_on() {
     world.run_for(SECOND);
     assert_eq!(world.phone("cho").state, State::Over(200));
     assert_eq!(world.kick("cho"), Err(Refusal::ParticipantNotFound));
-    world.check_hearing("    ana ben cho music
+    world.check_hearing(
+        "    ana ben cho music
                          ana  -   x   .   .
                          ben  x   -   .   .
-                         cho  .   .   -   .  ");
+                         cho  .   .   -   .  ",
+    );
     world.kick("ana").expect("ana is there");
     world.kick("ben").expect("ben is there");
     world.run_for(SECOND);
@@ -135,7 +145,9 @@ fn the_api_ends_a_conference_and_a_call() {
 
     let conference = ConferenceRef::Name("standup".to_owned());
     let end = Command::UpdateConference { account: ACCOUNT, conference, complete: true, announce: None };
-    assert!(matches!(world.command(end.clone()), Ok(Answer::Conference(row)) if row.status == ConferenceStatus::Completed));
+    assert!(
+        matches!(world.command(end.clone()), Ok(Answer::Conference(row)) if row.status == ConferenceStatus::Completed)
+    );
     world.run_for(SECOND);
     assert_eq!(world.conference("standup").reason_ended, Some(ReasonConferenceEnded::ViaApi));
     assert_eq!(world.phone("ana").state, State::Over(200));
@@ -157,28 +169,36 @@ fn announcements_are_heard_by_all_or_by_one() {
     let command = Command::UpdateConference { account: ACCOUNT, conference, complete: false, announce };
     world.command(command).expect("the conference is there");
     world.run_for(Duration::from_millis(150));
-    world.check_hearing("    ana ben cho music
+    world.check_hearing(
+        "    ana ben cho music
                          ana  -   x   .   x
                          ben  x   -   .   x
-                         cho  .   .   -   x  ");
+                         cho  .   .   -   x  ",
+    );
     world.run_for(SECOND);
-    world.check_hearing("    ana ben cho music
+    world.check_hearing(
+        "    ana ben cho music
                          ana  -   x   .   .
                          ben  x   -   .   .
-                         cho  .   .   -   x  ");
+                         cho  .   .   -   x  ",
+    );
 
     let to_ana = ParticipantChange { announce: Some(url("http://app.test/all.wav")), ..ParticipantChange::default() };
     world.update("ana", to_ana).expect("ana is there");
     world.run_for(Duration::from_millis(150));
-    world.check_hearing("    ana ben cho music
+    world.check_hearing(
+        "    ana ben cho music
                          ana  -   x   .   x
                          ben  x   -   .   .
-                         cho  .   .   -   x  ");
+                         cho  .   .   -   x  ",
+    );
     world.run_for(SECOND);
-    world.check_hearing("    ana ben cho music
+    world.check_hearing(
+        "    ana ben cho music
                          ana  -   x   .   .
                          ben  x   -   .   .
-                         cho  .   .   -   x  ");
+                         cho  .   .   -   x  ",
+    );
 }
 
 #[test]
@@ -191,12 +211,16 @@ fn an_announcement_while_waiting_is_followed_by_music_again() {
         .update("ana", ParticipantChange { announce: Some(announce), ..ParticipantChange::default() })
         .expect("ana is there");
     world.run_for(Duration::from_secs(2));
-    world.check_hearing("    ana music
-                         ana  -    x  ");
+    world.check_hearing(
+        "    ana music
+                         ana  -    x  ",
+    );
     world.dial("ben", "standup");
-    world.check_hearing("    ana ben music
+    world.check_hearing(
+        "    ana ben music
                          ana  -   x    .
-                         ben  x   -    .  ");
+                         ben  x   -    .  ",
+    );
 }
 
 #[test]
@@ -210,13 +234,17 @@ fn a_beep_on_exit_is_heard_by_those_who_stay() {
     world.update("ben", ParticipantChange { muted: Some(true), ..ParticipantChange::default() }).expect("ben too");
     world.run_for(SECOND);
     world.hang_up("cho");
-    world.check_hearing("    ana ben cho music
+    world.check_hearing(
+        "    ana ben cho music
                          ana  -   .   .   x
-                         ben  x   -   .   x  ");
+                         ben  x   -   .   x  ",
+    );
     world.run_for(SECOND);
-    world.check_hearing("    ana ben cho music
+    world.check_hearing(
+        "    ana ben cho music
                          ana  -   .   .   .
-                         ben  x   -   .   .  ");
+                         ben  x   -   .   .  ",
+    );
 }
 
 #[test]

@@ -11,7 +11,7 @@ use rand::{Rng, SeedableRng};
 
 /// Shared by the world and the bridge's wires.
 #[derive(Clone)]
-pub struct Network(Arc<Mutex<Inner>>);
+pub(crate) struct Network(Arc<Mutex<Inner>>);
 
 struct Inner {
     now_us: u64,
@@ -30,22 +30,22 @@ struct Datagram {
 }
 
 /// What a phone has received.
-pub struct Arrived {
-    pub at_us: u64,
-    pub bytes: Vec<u8>,
+pub(crate) struct Arrived {
+    pub(crate) at_us: u64,
+    pub(crate) bytes: Vec<u8>,
 }
 
 /// What the network does to what one phone sends.
 #[derive(Debug, Clone, Copy, Default)]
-pub struct Weather {
+pub(crate) struct Weather {
     /// Packets lost, in a hundred.
-    pub lost_percent: u64,
+    pub(crate) lost_percent: u64,
     /// Each packet is late by up to this much, on its own: more than its spacing, and packets overtake each other.
-    pub delay_us_max: u64,
+    pub(crate) delay_us_max: u64,
 }
 
 impl Network {
-    pub fn new(seed: u64) -> Self {
+    pub(crate) fn new(seed: u64) -> Self {
         Self(Arc::new(Mutex::new(Inner {
             now_us: 0,
             rng: StdRng::seed_from_u64(seed),
@@ -56,16 +56,16 @@ impl Network {
         })))
     }
 
-    pub fn set_now(&self, now_us: u64) {
+    pub(crate) fn set_now(&self, now_us: u64) {
         self.inner().now_us = now_us;
     }
 
-    pub fn set_weather(&self, phone: SocketAddr, weather: Weather) {
+    pub(crate) fn set_weather(&self, phone: SocketAddr, weather: Weather) {
         self.inner().weather.insert(phone, weather);
     }
 
     /// A phone sends to the bridge.
-    pub fn send(&self, from: SocketAddr, to: SocketAddr, bytes: Vec<u8>) {
+    pub(crate) fn send(&self, from: SocketAddr, to: SocketAddr, bytes: Vec<u8>) {
         let mut inner = self.inner();
         let weather = inner.weather.get(&from).copied().unwrap_or_default();
         if inner.rng.next_u64() % 100 < weather.lost_percent {
@@ -78,7 +78,7 @@ impl Network {
     }
 
     /// What has come for a phone since it last looked.
-    pub fn take(&self, phone: SocketAddr) -> Vec<Arrived> {
+    pub(crate) fn take(&self, phone: SocketAddr) -> Vec<Arrived> {
         self.inner().to_phones.remove(&phone).unwrap_or_default()
     }
 

@@ -11,14 +11,14 @@ use testkit::tone::{HUM_DBFS, Tone};
 use crate::network::{Arrived, Network};
 
 /// One phone and its one call.
-pub struct Phone {
-    pub name: String,
-    pub tone: Tone,
+pub(crate) struct Phone {
+    pub(crate) name: String,
+    pub(crate) tone: Tone,
     /// For signalling; audio is one port above.
-    pub address: SocketAddr,
-    pub state: State,
+    pub(crate) address: SocketAddr,
+    pub(crate) state: State,
     /// `false`: it goes silent without a word, as when its battery dies.
-    pub alive: bool,
+    pub(crate) alive: bool,
     dialog: Dialog,
     remote: Option<SocketAddr>,
     version: u32,
@@ -34,7 +34,7 @@ pub struct Phone {
 
 /// Where its call has got to.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum State {
+pub(crate) enum State {
     Calling,
     Talking,
     /// It hung up, and waits for the answer; or was hung up on, or refused with this status.
@@ -50,7 +50,7 @@ const SAMPLES: usize = 160;
 const FRAME_US: u64 = 20_000;
 
 impl Phone {
-    pub fn new(name: &str, index: usize, room: &str, bridge: SocketAddr) -> Self {
+    pub(crate) fn new(name: &str, index: usize, room: &str, bridge: SocketAddr) -> Self {
         let host = u8::try_from(index + 2).expect("some phones, not hundreds");
         let address = SocketAddr::from(([10, 0, 0, host], 5060));
         let tone = Tone::nth(index * 7 + 3);
@@ -73,35 +73,35 @@ impl Phone {
         }
     }
 
-    pub fn audio(&self) -> SocketAddr {
+    pub(crate) fn audio(&self) -> SocketAddr {
         SocketAddr::new(self.address.ip(), self.address.port() + 2)
     }
 
-    pub fn invite(&mut self) -> String {
+    pub(crate) fn invite(&mut self) -> String {
         let offer = self.describe();
         self.dialog.invite(Some(&offer))
     }
 
     /// An INVITE that wants the bridge's offer.
-    pub fn invite_without_offer(&mut self) -> String {
+    pub(crate) fn invite_without_offer(&mut self) -> String {
         self.dialog.invite(None)
     }
 
     /// Holds, or takes up again, by re-INVITE.
-    pub fn reinvite(&mut self, flow: Flow) -> String {
+    pub(crate) fn reinvite(&mut self, flow: Flow) -> String {
         self.flow = flow;
         self.version += 1;
         let offer = self.describe();
         self.dialog.invite(Some(&offer))
     }
 
-    pub fn bye(&mut self) -> String {
+    pub(crate) fn bye(&mut self) -> String {
         self.state = State::Over(200);
         self.dialog.bye()
     }
 
     /// What the bridge says; what the phone says to that.
-    pub fn receive(&mut self, bytes: &[u8]) -> Option<String> {
+    pub(crate) fn receive(&mut self, bytes: &[u8]) -> Option<String> {
         let message = Message::scan(bytes).expect("the bridge speaks SIP");
         match &message.start {
             Start::Request(method) => {
@@ -136,12 +136,12 @@ impl Phone {
     }
 
     /// Expects the bridge's offer in the 200.
-    pub fn wants_offer(&mut self) {
+    pub(crate) fn wants_offer(&mut self) {
         self.version = 0;
     }
 
     /// Sends what is due at this instant.
-    pub fn hum(&mut self, now_us: u64, network: &Network) {
+    pub(crate) fn hum(&mut self, now_us: u64, network: &Network) {
         let due = now_us % FRAME_US == self.phase_us / 1_000 * 1_000;
         if !due || self.state != State::Talking || !self.alive {
             return;
@@ -153,7 +153,7 @@ impl Phone {
     }
 
     /// Presses a key for 100 ms: RFC 4733 packets, the end said three times, all at once.
-    pub fn press(&mut self, event: u8, network: &Network) {
+    pub(crate) fn press(&mut self, event: u8, network: &Network) {
         let timestamp = self.timestamp;
         for (n, duration) in [160_u16, 320, 480, 640, 800, 800, 800].into_iter().enumerate() {
             let end = if n >= 4 { 0x80 } else { 0 };
@@ -171,7 +171,7 @@ impl Phone {
     }
 
     /// Listens to what has arrived. The bridge's stream must be without a gap as long as it sends at all.
-    pub fn listen(&mut self, arrived: Vec<Arrived>) {
+    pub(crate) fn listen(&mut self, arrived: Vec<Arrived>) {
         for Arrived { at_us, bytes } in arrived {
             let Some(header) = Header::read(&bytes).filter(|header| header.payload_type == PCMU) else { continue };
             if let Some(last) = self.last_heard {
@@ -185,12 +185,12 @@ impl Phone {
     }
 
     /// What it has heard since.
-    pub fn heard_since(&self, since_us: u64) -> Vec<i16> {
+    pub(crate) fn heard_since(&self, since_us: u64) -> Vec<i16> {
         self.heard.iter().filter(|heard| heard.at_us >= since_us).flat_map(|heard| heard.pcm.iter().copied()).collect()
     }
 
     /// Packets it has heard since.
-    pub fn packets_since(&self, since_us: u64) -> usize {
+    pub(crate) fn packets_since(&self, since_us: u64) -> usize {
         self.heard.iter().filter(|heard| heard.at_us >= since_us).count()
     }
 

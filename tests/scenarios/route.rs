@@ -46,10 +46,12 @@ const ALL_TALK: &str = "    ana ben cho music
 fn mute_is_heard_by_nobody() {
     let mut world = three(20);
     assert!(change(&mut world, "ben", muted(true)).muted);
-    world.check_hearing("    ana ben cho music
+    world.check_hearing(
+        "    ana ben cho music
                          ana  -   .   x   .
                          ben  x   -   x   .
-                         cho  x   .   -   .  ");
+                         cho  x   .   -   .  ",
+    );
     assert!(!change(&mut world, "ben", muted(false)).muted);
     world.check_hearing(ALL_TALK);
 }
@@ -59,16 +61,20 @@ fn hold_hears_music_only_and_dominates_mute() {
     let mut world = three(21);
     change(&mut world, "ben", muted(true));
     assert!(change(&mut world, "ben", hold(true)).hold);
-    world.check_hearing("    ana ben cho music
+    world.check_hearing(
+        "    ana ben cho music
                          ana  -   .   x   .
                          ben  .   -   .   x
-                         cho  x   .   -   .  ");
+                         cho  x   .   -   .  ",
+    );
     let row = change(&mut world, "ben", hold(false));
     assert!(row.muted && !row.hold, "unhold restores the mute flag");
-    world.check_hearing("    ana ben cho music
+    world.check_hearing(
+        "    ana ben cho music
                          ana  -   .   x   .
                          ben  x   -   x   .
-                         cho  x   .   -   .  ");
+                         cho  x   .   -   .  ",
+    );
 }
 
 #[test]
@@ -79,17 +85,21 @@ fn hold_audio_is_the_applications_own_where_it_has_some() {
     let own = |at: &str| ParticipantChange { hold: Some(true), hold_audio: Some(url(at)), ..Default::default() };
     change(&mut world, "ben", own("http://app.test/hold.wav"));
     world.run_for(Duration::from_millis(3_100));
-    world.check_hearing("    ana ben cho music
+    world.check_hearing(
+        "    ana ben cho music
                          ana  -   .   x   .
                          ben  .   -   .   x
-                         cho  x   .   -   .  ");
+                         cho  x   .   -   .  ",
+    );
     // Another HoldUrl while on hold restarts; one that does not answer is silence, not the room.
     change(&mut world, "ben", own("http://app.test/nothing.wav"));
     world.run_for(Duration::from_millis(100));
-    world.check_hearing("    ana ben cho music
+    world.check_hearing(
+        "    ana ben cho music
                          ana  -   .   x   .
                          ben  .   -   .   .
-                         cho  x   .   -   .  ");
+                         cho  x   .   -   .  ",
+    );
     change(&mut world, "ben", hold(false));
     world.check_hearing(ALL_TALK);
 }
@@ -100,10 +110,12 @@ fn two_changes_at_once_are_one_change() {
     let both = ParticipantChange { muted: Some(true), hold: Some(true), ..ParticipantChange::default() };
     let row = change(&mut world, "ana", both);
     assert!(row.muted && row.hold);
-    world.check_hearing("    ana ben cho music
+    world.check_hearing(
+        "    ana ben cho music
                          ana  -   .   .   x
                          ben  .   -   x   .
-                         cho  .   x   -   .  ");
+                         cho  .   x   -   .  ",
+    );
 }
 
 #[test]
@@ -111,32 +123,40 @@ fn monitor_whisper_barge_and_back() {
     let mut world = three(24);
     // Cho supervises: monitor.
     change(&mut world, "cho", muted(true));
-    world.check_hearing("    ana ben cho music
+    world.check_hearing(
+        "    ana ben cho music
                          ana  -   x   .   .
                          ben  x   -   .   .
-                         cho  x   x   -   .  ");
+                         cho  x   x   -   .  ",
+    );
     // Whisper: only Ben hears Cho.
     let whisper = ParticipantChange { muted: Some(false), ..coaching(&world, "ben") };
     let row = change(&mut world, "cho", whisper);
     assert!(row.coaching && row.call_sid_to_coach == Some(world.call("ben").sid));
-    world.check_hearing("    ana ben cho music
+    world.check_hearing(
+        "    ana ben cho music
                          ana  -   x   .   .
                          ben  x   -   x   .
-                         cho  x   x   -   .  ");
+                         cho  x   x   -   .  ",
+    );
     // Retarget: only Ana hears Cho. The SID alone implies Coaching=true.
     let call_sid_to_coach = Some(world.call("ana").sid);
     let retarget = ParticipantChange { call_sid_to_coach, ..ParticipantChange::default() };
     change(&mut world, "cho", retarget);
-    world.check_hearing("    ana ben cho music
+    world.check_hearing(
+        "    ana ben cho music
                          ana  -   x   x   .
                          ben  x   -   .   .
-                         cho  x   x   -   .  ");
+                         cho  x   x   -   .  ",
+    );
     // Coaching and muted is monitor again.
     change(&mut world, "cho", muted(true));
-    world.check_hearing("    ana ben cho music
+    world.check_hearing(
+        "    ana ben cho music
                          ana  -   x   .   .
                          ben  x   -   .   .
-                         cho  x   x   -   .  ");
+                         cho  x   x   -   .  ",
+    );
     // Barge.
     let barge = ParticipantChange { coaching: Some(false), muted: Some(false), ..ParticipantChange::default() };
     let row = change(&mut world, "cho", barge);
@@ -144,10 +164,12 @@ fn monitor_whisper_barge_and_back() {
     world.check_hearing(ALL_TALK);
     // Coaching=true without a SID takes up whom it coached last.
     change(&mut world, "cho", ParticipantChange { coaching: Some(true), ..ParticipantChange::default() });
-    world.check_hearing("    ana ben cho music
+    world.check_hearing(
+        "    ana ben cho music
                          ana  -   x   x   .
                          ben  x   -   .   .
-                         cho  x   x   -   .  ");
+                         cho  x   x   -   .  ",
+    );
 }
 
 #[test]
@@ -158,11 +180,13 @@ fn two_coaches_of_one_do_not_hear_each_other() {
         let whisper = coaching(&world, "ben");
         change(&mut world, coach, whisper);
     }
-    world.check_hearing("    ana ben cho dan music
+    world.check_hearing(
+        "    ana ben cho dan music
                          ana  -   x   .   .   .
                          ben  x   -   x   x   .
                          cho  x   x   -   .   .
-                         dan  x   x   .   -   .  ");
+                         dan  x   x   .   -   .  ",
+    );
 }
 
 #[test]
@@ -174,9 +198,11 @@ fn a_whisper_never_leaks_when_the_coached_one_leaves() {
     world.run_for(Duration::from_millis(500));
     let cho = world.participant("cho");
     assert!(!cho.coaching && cho.muted && cho.call_sid_to_coach.is_none());
-    world.check_hearing("    ana ben cho music
+    world.check_hearing(
+        "    ana ben cho music
                          ana  -   .   .   .
-                         cho  x   .   -   .  ");
+                         cho  x   .   -   .  ",
+    );
 }
 
 #[test]
@@ -203,8 +229,10 @@ fn what_cannot_be_coached_is_refused_and_nothing_changes() {
 
     let ana = world.participant("ana");
     assert!(!ana.muted && !ana.coaching, "a refused change changes nothing");
-    world.check_hearing("    ana ben cho music
+    world.check_hearing(
+        "    ana ben cho music
                          ana  -   x   .   .
                          ben  x   -   x   .
-                         cho  x   x   -   .  ");
+                         cho  x   x   -   .  ",
+    );
 }

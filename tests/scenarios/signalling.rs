@@ -11,9 +11,7 @@ use crate::world::World;
 
 #[test]
 fn a_phone_that_holds_is_heard_by_nobody_until_it_takes_up_again() {
-    for (case, flow) in
-        [("sendonly", Flow::SendOnly), ("inactive", Flow::Inactive), ("0.0.0.0", Flow::ZeroAddress)]
-    {
+    for (case, flow) in [("sendonly", Flow::SendOnly), ("inactive", Flow::Inactive), ("0.0.0.0", Flow::ZeroAddress)] {
         let mut world = World::new(40);
         for name in ["ana", "ben", "cho"] {
             world.dial(name, "standup");
@@ -21,15 +19,19 @@ fn a_phone_that_holds_is_heard_by_nobody_until_it_takes_up_again() {
         world.phone_says("ben", flow);
         world.run_for(Duration::from_millis(100));
         assert_eq!(world.packets_in_a_second("ben"), 0, "{case}: a phone that holds is sent nothing");
-        world.check_hearing("    ana ben cho music
+        world.check_hearing(
+            "    ana ben cho music
                              ana  -   .   x   .
-                             cho  x   .   -   .  ");
+                             cho  x   .   -   .  ",
+        );
         world.phone_says("ben", Flow::SendRecv);
         world.run_for(Duration::from_millis(100));
-        world.check_hearing("    ana ben cho music
+        world.check_hearing(
+            "    ana ben cho music
                              ana  -   x   x   .
                              ben  x   -   x   .
-                             cho  x   x   -   .  ");
+                             cho  x   x   -   .  ",
+        );
     }
 }
 
@@ -40,9 +42,11 @@ fn a_phone_that_only_listens_hears_the_room() {
     world.dial("ben", "standup");
     world.phone_says("ben", Flow::RecvOnly);
     world.run_for(Duration::from_millis(100));
-    world.check_hearing("    ana ben music
+    world.check_hearing(
+        "    ana ben music
                          ana  -   .    .
-                         ben  x   -    .  ");
+                         ben  x   -    .  ",
+    );
 }
 
 #[test]
@@ -51,9 +55,11 @@ fn an_invite_without_an_offer_is_answered_by_one() {
     world.dial("ana", "standup");
     world.dial_without_offer("ben", "standup");
     assert_eq!(world.phone("ben").state, State::Talking);
-    world.check_hearing("    ana ben music
+    world.check_hearing(
+        "    ana ben music
                          ana  -   x    .
-                         ben  x   -    .  ");
+                         ben  x   -    .  ",
+    );
 }
 
 #[test]
@@ -76,9 +82,11 @@ fn a_full_room_says_so_and_nobody_else_notices() {
     world.try_dial("cho", "standup");
     world.run_for(Duration::from_millis(100));
     assert_eq!(world.phone("cho").state, State::Over(503));
-    world.check_hearing("    ana ben music
+    world.check_hearing(
+        "    ana ben music
                          ana  -   x    .
-                         ben  x   -    .  ");
+                         ben  x   -    .  ",
+    );
     assert_eq!(world.switch.stats().participants, 2);
     world.hang_up("ben");
     world.run_for(Duration::from_millis(100));
@@ -106,9 +114,11 @@ fn a_drain_lets_nobody_in_and_ends_the_rest_at_its_bound() {
     world.run_for(Duration::from_secs(2));
     assert_eq!(world.phone("cho").state, State::Over(503));
     assert_eq!(world.phone("ana").state, State::Talking, "those who talk go on");
-    world.check_hearing("    ana ben music
+    world.check_hearing(
+        "    ana ben music
                          ana  -   x    .
-                         ben  x   -    .  ");
+                         ben  x   -    .  ",
+    );
     world.run_for(Duration::from_secs(4));
     assert_eq!(world.phone("ana").state, State::Over(200));
     assert_eq!(world.call("ben").status, CallStatus::Completed);

@@ -17,10 +17,12 @@ fn packets_that_overtake_each_other_are_put_in_order() {
     world.dial("cho", "standup");
     world.weather("ben", Weather { delay_us_max: 35_000, ..Weather::default() });
     world.run_for(Duration::from_secs(5));
-    world.check_hearing("    ana ben cho music
+    world.check_hearing(
+        "    ana ben cho music
                          ana  -   x   x   .
                          ben  x   -   x   .
-                         cho  x   x   -   .  ");
+                         cho  x   x   -   .  ",
+    );
 }
 
 #[test]
@@ -34,8 +36,10 @@ fn lost_packets_are_concealed_and_cost_nobody_else() {
     let since = Duration::from_secs(5);
     world.run_for(since);
     // Ben's tone is still whole enough to be told; his own ears have no part in his losses.
-    world.check_hearing("    ana cho music
-                         ben  x   x   .  ");
+    world.check_hearing(
+        "    ana cho music
+                         ben  x   x   .  ",
+    );
 }
 
 #[test]
@@ -52,9 +56,11 @@ fn a_leg_that_vanishes_is_hung_up_and_the_others_go_on() {
     assert_eq!(world.call("ben").status, CallStatus::Completed);
     assert_eq!(world.participant("ben").status, ParticipantStatus::Complete);
     assert_eq!(world.switch.stats().counts.rtp_timeouts, 1);
-    world.check_hearing("    ana ben cho music
+    world.check_hearing(
+        "    ana ben cho music
                          ana  -   .   x   .
-                         cho  x   .   -   .  ");
+                         cho  x   .   -   .  ",
+    );
 }
 
 #[test]
@@ -94,12 +100,13 @@ fn nonsense_on_the_sip_port_touches_no_call() {
     ] {
         world.handle(Event::Sip { flow, bytes: Bytes::copy_from_slice(nonsense) });
     }
-    world.check_hearing("    ana ben music
+    world.check_hearing(
+        "    ana ben music
                          ana  -   x    .
-                         ben  x   -    .  ");
+                         ben  x   -    .  ",
+    );
     assert_eq!(world.switch.stats().calls, 2);
 }
-
 
 #[test]
 fn the_same_seed_is_the_same_world() {

@@ -22,11 +22,11 @@ use crate::network::{Network, Weather};
 use crate::phone::{Phone, State};
 
 /// Everything there is.
-pub struct World {
-    pub switch: Switch,
-    pub calls: BTreeMap<CallSid, Call>,
-    pub conferences: BTreeMap<ConferenceSid, Conference>,
-    pub participants: BTreeMap<CallSid, Participant>,
+pub(crate) struct World {
+    pub(crate) switch: Switch,
+    pub(crate) calls: BTreeMap<CallSid, Call>,
+    pub(crate) conferences: BTreeMap<ConferenceSid, Conference>,
+    pub(crate) participants: BTreeMap<CallSid, Participant>,
     seed: u64,
     plane: Plane,
     network: Network,
@@ -41,7 +41,7 @@ pub struct World {
 }
 
 /// Whose everything is.
-pub const ACCOUNT: AccountSid = AccountSid::from_bits(0xacc);
+pub(crate) const ACCOUNT: AccountSid = AccountSid::from_bits(0xacc);
 const BRIDGE: ([u8; 4], u16) = ([10, 0, 0, 1], 5060);
 const STEP_US: u64 = 1_000;
 /// How long a fetch takes.
@@ -50,12 +50,12 @@ const FETCH_US: u64 = 30_000;
 const LISTEN_US: u64 = 500_000;
 
 impl World {
-    pub fn new(seed: u64) -> Self {
+    pub(crate) fn new(seed: u64) -> Self {
         Self::with(seed, |_, _| {})
     }
 
     /// A world whose bridge is set up in a particular way.
-    pub fn with(seed: u64, adjust: impl FnOnce(&mut switch::Config, &mut media::Config)) -> Self {
+    pub(crate) fn with(seed: u64, adjust: impl FnOnce(&mut switch::Config, &mut media::Config)) -> Self {
         let mut config = switch::Config {
             account: ACCOUNT,
             open_rooms: OpenRooms::Private,
@@ -94,14 +94,14 @@ impl World {
     }
 
     /// A new phone dials a room, and is through when this returns.
-    pub fn dial(&mut self, name: &str, room: &str) {
+    pub(crate) fn dial(&mut self, name: &str, room: &str) {
         self.try_dial(name, room);
         self.run_for(Duration::from_millis(100));
         assert_eq!(self.phone(name).state, State::Talking, "{name} is through ({self})");
     }
 
     /// A new phone dials a room.
-    pub fn try_dial(&mut self, name: &str, room: &str) {
+    pub(crate) fn try_dial(&mut self, name: &str, room: &str) {
         let mut phone = Phone::new(name, self.phones.len(), room, SocketAddr::from(BRIDGE));
         let (from, invite) = (phone.address, phone.invite());
         self.phones.push(phone);
@@ -109,7 +109,7 @@ impl World {
     }
 
     /// A new phone dials a room and wants to hear the bridge's offer first.
-    pub fn dial_without_offer(&mut self, name: &str, room: &str) {
+    pub(crate) fn dial_without_offer(&mut self, name: &str, room: &str) {
         let mut phone = Phone::new(name, self.phones.len(), room, SocketAddr::from(BRIDGE));
         phone.wants_offer();
         let (from, invite) = (phone.address, phone.invite_without_offer());
@@ -119,47 +119,47 @@ impl World {
     }
 
     /// The phone holds, or takes up again, by re-INVITE.
-    pub fn phone_says(&mut self, name: &str, flow: Flow) {
+    pub(crate) fn phone_says(&mut self, name: &str, flow: Flow) {
         let phone = self.phone_mut(name);
         let (from, request) = (phone.address, phone.reinvite(flow));
         self.arrive(from, &request);
     }
 
-    pub fn hang_up(&mut self, name: &str) {
+    pub(crate) fn hang_up(&mut self, name: &str) {
         let phone = self.phone_mut(name);
         let (from, bye) = (phone.address, phone.bye());
         self.arrive(from, &bye);
     }
 
     /// The phone goes silent without a word.
-    pub fn vanish(&mut self, name: &str) {
+    pub(crate) fn vanish(&mut self, name: &str) {
         self.phone_mut(name).alive = false;
     }
 
-    pub fn press(&mut self, name: &str, event: u8) {
+    pub(crate) fn press(&mut self, name: &str, event: u8) {
         let network = self.network.clone();
         self.phone_mut(name).press(event, &network);
     }
 
-    pub fn weather(&mut self, name: &str, weather: Weather) {
+    pub(crate) fn weather(&mut self, name: &str, weather: Weather) {
         let audio = self.phone(name).audio();
         self.network.set_weather(audio, weather);
     }
 
     /// Puts a tone of one second behind a URL.
-    pub fn file(&mut self, url: &str, hz: u32) {
+    pub(crate) fn file(&mut self, url: &str, hz: u32) {
         self.files.insert(url.to_owned(), pages(hz, 8_000, -20.0));
     }
 
     /// What the API would do, as the switch sees it.
-    pub fn command(&mut self, command: Command) -> Result<Answer, Refusal> {
+    pub(crate) fn command(&mut self, command: Command) -> Result<Answer, Refusal> {
         self.asked += 1;
         self.handle(Event::Command { request: RequestId(self.asked), command });
         self.answers.remove(&self.asked).expect("every command is answered at once")
     }
 
     /// Changes one participant, by its phone's name.
-    pub fn update(&mut self, name: &str, change: ParticipantChange) -> Result<Participant, Refusal> {
+    pub(crate) fn update(&mut self, name: &str, change: ParticipantChange) -> Result<Participant, Refusal> {
         let (conference, call) = self.membership(name);
         let command = Command::UpdateParticipant {
             account: ACCOUNT,
@@ -173,25 +173,25 @@ impl World {
         }
     }
 
-    pub fn kick(&mut self, name: &str) -> Result<Answer, Refusal> {
+    pub(crate) fn kick(&mut self, name: &str) -> Result<Answer, Refusal> {
         let (conference, call) = self.membership(name);
         let (conference, participant) = (ConferenceRef::Sid(conference), ParticipantRef::Call(call));
         self.command(Command::RemoveParticipant { account: ACCOUNT, conference, participant })
     }
 
     /// The call of a phone, as saved.
-    pub fn call(&self, name: &str) -> &Call {
+    pub(crate) fn call(&self, name: &str) -> &Call {
         let from = format!("sip:{name}@");
         let call = self.calls.values().find(|call| call.from.starts_with(&from));
         call.unwrap_or_else(|| panic!("{name} has called ({self})"))
     }
 
-    pub fn participant(&self, name: &str) -> &Participant {
+    pub(crate) fn participant(&self, name: &str) -> &Participant {
         &self.participants[&self.call(name).sid]
     }
 
     /// The newest conference of a name, as saved.
-    pub fn conference(&self, name: &str) -> &Conference {
+    pub(crate) fn conference(&self, name: &str) -> &Conference {
         let named = self.conferences.values().filter(|conference| conference.friendly_name == name);
         named.max_by_key(|conference| conference.seq).unwrap_or_else(|| panic!("there was a {name} ({self})"))
     }
@@ -201,7 +201,7 @@ impl World {
         (participant.conference_sid, participant.call_sid)
     }
 
-    pub fn phone(&self, name: &str) -> &Phone {
+    pub(crate) fn phone(&self, name: &str) -> &Phone {
         self.phones.iter().find(|phone| phone.name == name).expect("a phone of that name")
     }
 
@@ -210,7 +210,7 @@ impl World {
     }
 
     /// Lets time pass.
-    pub fn run_for(&mut self, span: Duration) {
+    pub(crate) fn run_for(&mut self, span: Duration) {
         let until_us = self.now_us + u64::try_from(span.as_micros()).expect("not for ever");
         while self.now_us < until_us {
             self.now_us += STEP_US;
@@ -236,7 +236,7 @@ impl World {
     }
 
     /// Lets half a second pass, and holds what was heard in it against a picture (row hears column).
-    pub fn check_hearing(&mut self, picture: &str) {
+    pub(crate) fn check_hearing(&mut self, picture: &str) {
         let since_us = self.now_us;
         self.run_for(Duration::from_micros(LISTEN_US));
         let mut sounds: Vec<(&str, Sound)> =
@@ -252,7 +252,7 @@ impl World {
     }
 
     /// Packets a phone hears in a second from now.
-    pub fn packets_in_a_second(&mut self, name: &str) -> usize {
+    pub(crate) fn packets_in_a_second(&mut self, name: &str) -> usize {
         let since_us = self.now_us;
         self.run_for(Duration::from_secs(1));
         self.phone(name).packets_since(since_us)
@@ -281,7 +281,7 @@ impl World {
     }
 
     /// One event, and all its effects.
-    pub fn handle(&mut self, event: Event) {
+    pub(crate) fn handle(&mut self, event: Event) {
         let mut effects = Vec::new();
         self.switch.handle(self.now(), event, &mut effects);
         for effect in effects {
