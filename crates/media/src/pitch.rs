@@ -14,8 +14,7 @@ pub(crate) struct Match {
 /// Finds the start among `starts` where `sound` is most like `sound[reference]`, by normalised cross-correlation.
 ///
 /// `stride`: looks at every such sample only, and refines the best start to the sample afterwards: at 48 kHz, a
-/// voice needs no more than at 8. Every start must leave room for the reference's length. Cost: about 3 µs for 10 ms
-/// of starts and a reference of 20 ms.
+/// voice needs no more than at 8. Every start must leave room for the reference's length.
 pub(crate) fn most_alike(
     sound: &[i16],
     reference: Range<usize>,

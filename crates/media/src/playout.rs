@@ -19,7 +19,7 @@ use crate::conceal::Concealer;
 use crate::delay::Delay;
 use crate::jitter::{Jitter, Kind, NotTaken, PLACES, Waiting};
 use crate::rtp;
-use crate::tape::{PERIOD_MS_MAX, Tape, mix};
+use crate::tape::{ALIKE_MIN, PERIOD_MS_MAX, Tape, mix};
 
 /// What SDP and the operator say about a stream, beside its codec.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -167,7 +167,7 @@ const HEADROOM_START_US: i64 = 2_000;
 const HEADROOM_LOW_US: i64 = 1_500;
 /// … and sped up so as to keep this.
 const HEADROOM_TARGET_US: i64 = 3_000;
-/// Further beyond the target, it is sped up by 10 % instead of 5 %.
+/// So far beyond the target, it is sped up by 10 % instead of 5 %, and wherever it is.
 const HURRY_US: i64 = 100_000;
 
 /// Gaps between timestamps that are none: clocks and packet lengths that disagree a little.
@@ -182,8 +182,8 @@ const OPUS_NOISE_MS: usize = 500;
 const OPUS_STEP_US: usize = 2_500;
 
 impl Playout {
-    /// A stream that has not begun. `seed` colours what is made up.
-    pub fn new(codec: Codec, config: PlayoutConfig, _seed: u64) -> Result<Playout, CodecError> {
+    /// A stream that has not begun. The same `seed` and packets make the same sound.
+    pub fn new(codec: Codec, config: PlayoutConfig, seed: u64) -> Result<Playout, CodecError> {
         Ok(Playout {
             codec,
             config,
@@ -191,7 +191,7 @@ impl Playout {
             jitter: Jitter::new(codec),
             delay: Delay::new(),
             tape: Tape::new(codec),
-            concealer: Concealer::new(codec.rate_hz()),
+            concealer: Concealer::new(codec.rate_hz(), seed),
             source: None,
             stray: None,
             state: State::Waiting { sounding: false, fade_in: false, silence: 0 },
@@ -466,9 +466,11 @@ impl Playout {
                 return;
             }
             self.look_ahead(frame + self.samples(PERIOD_MS_MAX));
-            let dropped = self.tape.drop_period(most);
+            // what resembles nothing, as music or noise, must not delay us for ever: the more waits, the less is asked
+            let hurry = (spare_us - HEADROOM_TARGET_US) as f32 / HURRY_US as f32;
+            let dropped = self.tape.drop_period(most, ALIKE_MIN - hurry);
             self.stats.dropped_samples += dropped as u64;
-            let pace = if spare_us > HURRY_US { 10 } else { 20 };
+            let pace = if hurry > 1.0 { 10 } else { 20 };
             self.steady = if dropped > 0 { dropped * pace } else { frame };
         }
     }

@@ -25,9 +25,9 @@ pub(crate) const PERIOD_MS_MAX: usize = 15;
 const COMPARED_MS: usize = 10;
 /// What is played next, and must still lie ahead after a cut. Longer than what is compared.
 const FRAME_MS: usize = 20;
-/// A cut is made where the two sides are at least so alike …
-const ALIKE_MIN: f32 = 0.9;
-/// … or where nobody hears it: −56 dBFS.
+/// A cut is not heard where the two sides are at least so alike …
+pub(crate) const ALIKE_MIN: f32 = 0.9;
+/// … or where hardly anything is: −56 dBFS.
 const QUIET: f32 = 50.0;
 
 impl Tape {
@@ -80,9 +80,10 @@ impl Tape {
         self.end -= out.len();
     }
 
-    /// Plays faster by one period of at most `len_max` samples, if that would not be heard. Returns its length. The
-    /// longer what lies ahead, the more periods can be tried, up to [`PERIOD_MS_MAX`] beyond the frame to be played.
-    pub(crate) fn drop_period(&mut self, len_max: usize) -> usize {
+    /// Plays faster by one period of at most `len_max` samples, if the sides of the cut are as alike as `alike_min`
+    /// asks. Returns its length. The longer what lies ahead, the more periods can be tried, up to [`PERIOD_MS_MAX`]
+    /// beyond the frame to be played.
+    pub(crate) fn drop_period(&mut self, len_max: usize, alike_min: f32) -> usize {
         let (head, compared) = (self.history, COMPARED_MS * self.ms);
         let len_max = len_max.min(PERIOD_MS_MAX * self.ms).min(self.ahead().saturating_sub(FRAME_MS * self.ms));
         let len_min = PERIOD_MIN_US * self.ms / 1000;
@@ -94,7 +95,7 @@ impl Tape {
         } else {
             let starts = head + len_min..=head + len_max;
             let found = most_alike(self.sound(), head..head + compared, starts, self.stride());
-            if found.correlation < ALIKE_MIN {
+            if found.correlation < alike_min {
                 return 0;
             }
             found.start - head

@@ -278,6 +278,17 @@ fn an_hour_of_clock_drift_neither_grows_the_delay_nor_tears_the_sound() {
 }
 
 #[test]
+fn even_noise_is_caught_up_with() {
+    let mut packets = send(Codec::Pcmu, &noise(600), 20);
+    for sent in &mut packets {
+        sent.arrival_us = (sent.arrival_us as i64 * (1_000_000 - 500) / 1_000_000) as u64;
+    }
+    let heard = hear(Codec::Pcmu, packets);
+    assert!(heard.frames[1..].iter().all(|&pulled| pulled == Pulled::Voice), "{:?}", heard.stats);
+    assert!(heard.stats.headroom_us < 100_000, "{:?}", heard.stats);
+}
+
+#[test]
 fn silence_that_is_not_sent_is_silence_and_not_loss() {
     for (case, gap_ms, comfort_noise) in [
         ("a pause", 400, false),
