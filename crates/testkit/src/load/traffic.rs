@@ -3,8 +3,10 @@
 //! A cycle is 20 slots of 1 ms on an absolute beat; a leg has one slot, so that the bridge meets callers at every
 //! phase. Sockets are emptied only every tenth cycle, ten packets a call: arrival was stamped by the kernel.
 
+use std::collections::HashMap;
 use std::mem;
 use std::net::UdpSocket;
+use std::sync::Arc;
 use std::sync::mpsc::{self, Receiver, Sender};
 use std::thread::{self, JoinHandle};
 use std::time::{Duration, Instant};
@@ -68,7 +70,8 @@ impl Traffic {
     pub(super) fn start(parts: &[Part]) -> Self {
         let (orders, taken) = mpsc::channel();
         let parts = parts.to_vec();
-        let thread = thread::spawn(move || Loop::new(parts, taken).run());
+        let thread = thread::Builder::new().name("load-traffic".to_owned());
+        let thread = thread.spawn(move || Loop::new(parts, taken).run()).expect("a thread more");
         Self { orders, thread }
     }
 
@@ -112,6 +115,8 @@ struct Loop {
     parts: Vec<Part>,
     legs: Vec<Option<Leg>>,
     slots: [Vec<usize>; SLOTS],
+    /// A second of each tone, encoded; shared, so that all of them stay in the processor's cache.
+    hums: HashMap<Tone, Arc<[u8]>>,
     joined: usize,
     heard: Heard,
     chirping: bool,
@@ -133,7 +138,7 @@ enum Voice {
     Silence,
     /// A second of the tone, and the place in it.
     Hum {
-        second: Vec<u8>,
+        second: Arc<[u8]>,
         at: usize,
     },
     /// Two packets of chirp at the start of every [`CHIRP_CYCLE`], silence in between.
@@ -149,6 +154,7 @@ impl Loop {
             legs: parts.iter().map(|_| None).collect(),
             parts,
             slots: Default::default(),
+            hums: HashMap::new(),
             joined: 0,
             heard: Heard::default(),
             chirping: false,
@@ -183,7 +189,8 @@ impl Loop {
                 // A step coprime to the slots spreads any number of legs evenly.
                 self.slots[self.joined * 7 % SLOTS].push(leg);
                 self.joined += 1;
-                self.legs[leg] = Some(Leg::new(wire, leg, &self.parts[leg]));
+                let voice = self.parts[leg].tone.map_or(Voice::Silence, |tone| self.hum(tone));
+                self.legs[leg] = Some(Leg::new(wire, leg, voice, self.parts[leg].sampled));
             }
             Order::Rest { leg } => {
                 if let Some(leg) = &mut self.legs[leg] {
@@ -211,6 +218,11 @@ impl Loop {
             }
             Order::Stop => {}
         }
+    }
+
+    fn hum(&mut self, tone: Tone) -> Voice {
+        let encode = || pcmu::encode_all(&tone.second(HUM_DBFS)).into();
+        Voice::Hum { second: Arc::clone(self.hums.entry(tone).or_insert_with(encode)), at: 0 }
     }
 
     fn send(&mut self, slot: usize) {
@@ -267,7 +279,7 @@ impl Loop {
 }
 
 impl Leg {
-    fn new(wire: UdpSocket, number: usize, part: &Part) -> Self {
+    fn new(wire: UdpSocket, number: usize, voice: Voice, sampled: bool) -> Self {
         let ssrc = 0x1000_0000 + number as u32;
         let heard = HeardLeg {
             stream: Stream::default(),
@@ -280,9 +292,9 @@ impl Leg {
         Self {
             wire,
             header: Header { payload_type: rtp::PCMU, marker: true, sequence: number as u16, timestamp: ssrc, ssrc },
-            voice: part.tone.map_or(Voice::Silence, Voice::hum),
+            voice,
             heard,
-            sampled: part.sampled,
+            sampled,
         }
     }
 
@@ -302,10 +314,6 @@ impl Leg {
 }
 
 impl Voice {
-    fn hum(tone: Tone) -> Self {
-        Self::Hum { second: pcmu::encode_all(&tone.second(HUM_DBFS)), at: 0 }
-    }
-
     /// Writes the next packet's sound over silence; true when a chirp begins in it.
     fn speak(&mut self, payload: &mut [u8]) -> bool {
         match self {
