@@ -19,6 +19,8 @@ pub(crate) struct Phone {
     pub(crate) state: State,
     /// `false`: it goes silent without a word, as when its battery dies.
     pub(crate) alive: bool,
+    /// `false`: it never sends an ACK.
+    pub(crate) acknowledges: bool,
     dialog: Dialog,
     remote: Option<SocketAddr>,
     version: u32,
@@ -60,6 +62,7 @@ impl Phone {
             address,
             state: State::Calling,
             alive: true,
+            acknowledges: true,
             dialog: Dialog::new(Transport::Udp, address, name, room, bridge),
             remote: None,
             version: 1,
@@ -130,7 +133,7 @@ impl Phone {
                 // An INVITE without an offer is answered by one, and the ACK carries the answer.
                 let offered = answering && message.body.contains("m=audio") && self.version == 0;
                 let answer = offered.then(|| self.describe());
-                Some(self.dialog.ack(answer.as_deref()))
+                self.acknowledges.then(|| self.dialog.ack(answer.as_deref()))
             }
         }
     }

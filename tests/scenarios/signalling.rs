@@ -124,3 +124,14 @@ fn a_drain_lets_nobody_in_and_ends_the_rest_at_its_bound() {
     assert_eq!(world.call("ben").status, CallStatus::Completed);
     assert!(world.switch.is_idle());
 }
+
+#[test]
+fn nothing_is_sent_before_the_ack() {
+    let mut world = World::new(47);
+    world.dial("ana", "standup");
+    world.dial_without_ack("ben", "standup");
+    assert_eq!(world.packets_in_a_second("ben"), 0, "nobody has shown yet that this address wants to hear us");
+    world.run_for(Duration::from_secs(40));
+    assert_eq!(world.call("ben").status, CallStatus::Completed, "no ACK for 32 s ends the call");
+    assert_eq!(world.switch.stats().calls, 1);
+}

@@ -118,6 +118,15 @@ impl World {
         self.run_for(Duration::from_millis(100));
     }
 
+    /// A new phone dials a room, and never acknowledges the answer.
+    pub(crate) fn dial_without_ack(&mut self, name: &str, room: &str) {
+        let mut phone = Phone::new(name, self.phones.len(), room, SocketAddr::from(BRIDGE));
+        phone.acknowledges = false;
+        let (from, invite) = (phone.address, phone.invite());
+        self.phones.push(phone);
+        self.arrive(from, &invite);
+    }
+
     /// The phone holds, or takes up again, by re-INVITE.
     pub(crate) fn phone_says(&mut self, name: &str, flow: Flow) {
         let phone = self.phone_mut(name);
@@ -284,14 +293,14 @@ impl World {
     pub(crate) fn handle(&mut self, event: Event) {
         let mut effects = Vec::new();
         self.switch.handle(self.now(), event, &mut effects);
+        // What phones say to this comes after all of it, however quick they are.
+        let mut replies = Vec::new();
         for effect in effects {
             match effect {
                 Effect::Send { flow, bytes } => {
                     let phone = self.phones.iter_mut().find(|phone| phone.address == flow.remote);
                     let said = phone.filter(|phone| phone.alive).and_then(|phone| phone.receive(&bytes));
-                    if let Some(said) = said {
-                        self.arrive(flow.remote, &said);
-                    }
+                    replies.extend(said.map(|said| (flow.remote, said)));
                 }
                 Effect::Close { .. } => {}
                 Effect::Media(batch) => {
@@ -311,6 +320,9 @@ impl World {
                     self.answers.insert(request.0, answer);
                 }
             }
+        }
+        for (from, said) in replies {
+            self.arrive(from, &said);
         }
     }
 }

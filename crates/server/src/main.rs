@@ -161,7 +161,9 @@ async fn bridge(config: Config, logs: &Path) -> Result<(), StartError> {
     })?;
 
     let server = http::Server::start(http, store.clone(), inbox.clone(), sources);
-    println!("{}", banner::banner(&sip_bound, http_bound, config.public_url.as_deref(), &account, &config.data, logs));
+    // Absolute, since whoever reads the screen later may be somewhere else.
+    let (data, logs) = (absolute(&config.data), absolute(logs));
+    println!("{}", banner::banner(&sip_bound, http_bound, config.public_url.as_deref(), &account, &data, &logs));
     info!(http = %http_bound, sip = ?sip_bound, "running");
 
     let (mut terminate, mut interrupt) = (signal(SignalKind::terminate())?, signal(SignalKind::interrupt())?);
@@ -183,6 +185,10 @@ async fn bridge(config: Config, logs: &Path) -> Result<(), StartError> {
     store.close().await;
     info!("stopped");
     Ok(())
+}
+
+fn absolute(path: &Path) -> PathBuf {
+    std::path::absolute(path).unwrap_or_else(|_| path.to_owned())
 }
 
 fn make_private_directory(path: &Path) -> Result<(), StartError> {
@@ -285,10 +291,15 @@ fn switch_config(config: &Config, account: &Account) -> switch::Config {
             server: format!("Partyline/{}", env!("CARGO_PKG_VERSION")),
             advertised: advertised.collect(),
             dialogs_max: config.calls_max + DIALOGS_BEYOND_CALLS,
+            unacked_max: UNACKED_MAX,
             ..sip::Config::default()
         },
     }
 }
+
+/// Answered calls whose ACK is awaited; one more INVITE is answered 503. An ACK takes a round trip, so this is
+/// thousands of calls a second; each holds a leg until it is given up, so a flood shall not have more.
+const UNACKED_MAX: usize = 1_024;
 
 /// Dialogs that are being refused or are waiting for the end of their BYE while all calls are taken.
 const DIALOGS_BEYOND_CALLS: usize = 1_024;

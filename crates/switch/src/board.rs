@@ -79,6 +79,9 @@ impl Board {
             sip::Event::Invite { dialog, request, flow, offer } => self.invited(dialog, &request, &flow, offer, turn),
             sip::Event::Canceled { dialog, .. } => self.call_over(dialog, CallStatus::Canceled, turn),
             sip::Event::Acked { dialog, answer } => {
+                if let Some(call) = self.by_dialog.get(&dialog).and_then(|sid| self.calls.get_mut(sid)) {
+                    call.acknowledge(turn);
+                }
                 if let Some(answer) = answer {
                     self.answer_came(dialog, &answer, turn);
                 }
@@ -143,6 +146,7 @@ impl Board {
                 port: 0,
                 offer_answer: OfferAnswer::new(turn.names.session_id()),
                 stage: Stage::Opening { offer: offer.map(Box::new) },
+                acknowledged: false,
                 phone_holds: false,
                 ends_at: None,
                 span,

@@ -21,6 +21,9 @@ pub(crate) struct LiveCall {
     pub(crate) port: u16,
     pub(crate) offer_answer: OfferAnswer,
     pub(crate) stage: Stage,
+    /// The ACK of our 200 has come. Before it we listen but send nothing: an INVITE with a forged source would make
+    /// us flood whomever its description names.
+    pub(crate) acknowledged: bool,
     /// The phone holds us, as its last description said.
     pub(crate) phone_holds: bool,
     /// When an answered call has lasted long enough.
@@ -72,6 +75,17 @@ impl LiveCall {
     /// The audio plane learns what SDP agreed.
     pub(crate) fn agree(&mut self, agreed: &Agreed, turn: &mut Turn) {
         self.phone_holds = agreed.peer_holds;
-        turn.media.push(media::Command::Agree { leg: self.leg, stream: crate::leg::stream(agreed) });
+        let mut stream = crate::leg::stream(agreed);
+        stream.sends &= self.acknowledged;
+        turn.media.push(media::Command::Agree { leg: self.leg, stream });
+    }
+
+    /// The ACK of a 200 has come.
+    pub(crate) fn acknowledge(&mut self, turn: &mut Turn) {
+        if !std::mem::replace(&mut self.acknowledged, true)
+            && let Some(agreed) = self.offer_answer.agreed().cloned()
+        {
+            self.agree(&agreed, turn);
+        }
     }
 }
