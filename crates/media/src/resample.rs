@@ -9,24 +9,24 @@ use std::sync::LazyLock;
 /// Streaming conversion between the rates of the mix buses: 8, 16 and 48 kHz.
 ///
 /// A polyphase FIR that reaches 16 samples of the lower rate to either side: 2 ms of delay at 8 kHz, 1 ms at 16 kHz.
-/// No allocation after `new`; the coefficients are shared.
+/// No allocation after `new`; the coefficients are shared. Cost: 1 to 4 µs for 20 ms.
 pub struct Resampler {
     conversion: Conversion,
     /// The newest input of the previous call.
     history: Box<[f32]>,
 }
 
+/// Each phase is a filter at the lower rate.
 #[derive(Clone, Copy)]
 enum Conversion {
     Same,
-    /// One phase of [`TAPS`] coefficients per output sample.
+    /// Every output phase from all of the input.
     Up {
         phases: &'static [[f32; TAPS]],
     },
-    /// One filter, moved by `factor` samples per output.
+    /// The output as the sum of what every input phase contributes.
     Down {
-        filter: &'static [f32],
-        factor: usize,
+        phases: &'static [[f32; TAPS]],
     },
 }
 
@@ -36,8 +36,10 @@ const TAPS: usize = 32;
 const CUTOFF: f64 = 0.481;
 /// Kaiser's β for 90 dB in the stop band.
 const BETA: f64 = 8.96;
-/// Input samples worked on at a time: 10 ms at 48 kHz.
-const BLOCK: usize = 480;
+/// From 8 to 48 kHz.
+const RATIO_MAX: usize = 6;
+/// Samples of the lower rate worked on at a time: 20 ms at 8 kHz, 10 at 16.
+const BLOCK: usize = 160;
 
 impl Resampler {
     /// `None` unless both rates are 8, 16 or 48 kHz.
@@ -54,10 +56,7 @@ impl Resampler {
         let (conversion, history) = if from_hz < to_hz {
             (Conversion::Up { phases: &filters.up }, TAPS - 1)
         } else {
-            (
-                Conversion::Down { filter: &filters.down, factor: filters.up.len() },
-                filters.down.len() - filters.up.len(),
-            )
+            (Conversion::Down { phases: &filters.down }, (TAPS - 1) * filters.down.len())
         };
         Some(Resampler { conversion, history: vec![0.0; history].into() })
     }
@@ -65,49 +64,94 @@ impl Resampler {
     /// Converts `input` into the front of `out`, which has room for it, and returns the number of samples.
     /// When going down, `input` is a multiple of the ratio long, as every frame is.
     pub fn process(&mut self, input: &[i16], out: &mut [i16]) -> usize {
-        let mut written = 0;
-        let mut window = [0.0; BLOCK + TAPS * RATIO_MAX];
-        let past = self.history.len();
-        for input in input.chunks(BLOCK) {
-            window[..past].copy_from_slice(&self.history);
-            for (x, &sample) in window[past..].iter_mut().zip(input) {
-                *x = f32::from(sample);
+        match self.conversion {
+            Conversion::Same => {
+                out[..input.len()].copy_from_slice(input);
+                input.len()
             }
-            let window = &window[..past + input.len()];
-            let out = &mut out[written..];
-            written += match self.conversion {
-                Conversion::Same => {
-                    out[..input.len()].copy_from_slice(input);
-                    input.len()
+            Conversion::Up { phases } => {
+                let ratio = phases.len();
+                for (input, out) in input.chunks(BLOCK).zip(out.chunks_mut(BLOCK * ratio)) {
+                    self.up(phases, input, out);
                 }
-                Conversion::Up { phases } => {
-                    for (out, window) in out.chunks_exact_mut(phases.len()).zip(window.windows(TAPS)) {
-                        for (sample, phase) in out.iter_mut().zip(phases) {
-                            *sample = to_sample(dot(window, phase));
-                        }
-                    }
-                    input.len() * phases.len()
+                input.len() * ratio
+            }
+            Conversion::Down { phases } => {
+                let ratio = phases.len();
+                for (input, out) in input.chunks(BLOCK * ratio).zip(out.chunks_mut(BLOCK)) {
+                    self.down(phases, input, out);
                 }
-                Conversion::Down { filter, factor } => {
-                    for (sample, window) in out.iter_mut().zip(window.windows(filter.len()).step_by(factor)) {
-                        *sample = to_sample(dot(window, filter));
-                    }
-                    input.len() / factor
-                }
-            };
-            self.history.copy_from_slice(&window[window.len() - past..]);
+                input.len() / ratio
+            }
         }
-        written
+    }
+
+    fn up(&mut self, phases: &[[f32; TAPS]], input: &[i16], out: &mut [i16]) {
+        let mut window = [0.0; BLOCK + TAPS - 1];
+        let end = self.slide(input, &mut window);
+        for (phase, taps) in phases.iter().enumerate() {
+            let mut sums = [0.0; BLOCK];
+            add_filtered(&window[..end], taps, &mut sums[..input.len()]);
+            for (out, &sum) in out[phase..].iter_mut().step_by(phases.len()).zip(&sums[..input.len()]) {
+                *out = to_sample(sum);
+            }
+        }
+    }
+
+    fn down(&mut self, phases: &[[f32; TAPS]], input: &[i16], out: &mut [i16]) {
+        let mut window = [0.0; (BLOCK + TAPS - 1) * RATIO_MAX];
+        let end = self.slide(input, &mut window);
+        let len = input.len() / phases.len();
+        let mut sums = [0.0; BLOCK];
+        for (phase, taps) in phases.iter().enumerate() {
+            let mut every = [0.0; BLOCK + TAPS - 1];
+            for (x, &sample) in every.iter_mut().zip(window[phase..end].iter().step_by(phases.len())) {
+                *x = sample;
+            }
+            add_filtered(&every[..len + TAPS - 1], taps, &mut sums[..len]);
+        }
+        for (out, &sum) in out.iter_mut().zip(&sums[..len]) {
+            *out = to_sample(sum);
+        }
+    }
+
+    /// Puts what is remembered and then `input` into `window`, and remembers the end of that; where it is.
+    fn slide(&mut self, input: &[i16], window: &mut [f32]) -> usize {
+        let past = self.history.len();
+        let end = past + input.len();
+        window[..past].copy_from_slice(&self.history);
+        for (x, &sample) in window[past..end].iter_mut().zip(input) {
+            *x = f32::from(sample);
+        }
+        self.history.copy_from_slice(&window[end - past..end]);
+        end
     }
 }
 
-/// From 8 to 48 kHz.
-const RATIO_MAX: usize = 6;
+/// Adds to `sums[i]` the sum of `window[i + k] × taps[k]`; `window` is longer than `sums` by all taps but one.
+///
+/// Eight sums at a time, which stay in registers while the taps go by: vectorises, where a sum over the taps would
+/// not, since floating-point sums must not be reordered.
+fn add_filtered(window: &[f32], taps: &[f32; TAPS], sums: &mut [f32]) {
+    let (eights, rest) = sums.as_chunks_mut::<8>();
+    let done = eights.len() * 8;
+    for (i, sums) in eights.iter_mut().enumerate() {
+        let window = &window[i * 8..i * 8 + TAPS + 7];
+        for (k, tap) in taps.iter().enumerate() {
+            for (sum, x) in sums.iter_mut().zip(&window[k..k + 8]) {
+                *sum += x * tap;
+            }
+        }
+    }
+    for (i, sum) in rest.iter_mut().enumerate() {
+        *sum += dot(&window[done + i..done + i + TAPS], taps);
+    }
+}
 
 /// The coefficients for one ratio, in both directions.
 struct Filters {
     up: Vec<[f32; TAPS]>,
-    down: Vec<f32>,
+    down: Vec<[f32; TAPS]>,
 }
 
 static TIMES_2: LazyLock<Filters> = LazyLock::new(|| Filters::new(2));
@@ -116,25 +160,24 @@ static TIMES_6: LazyLock<Filters> = LazyLock::new(|| Filters::new(6));
 
 impl Filters {
     fn new(ratio: usize) -> Filters {
-        let len = TAPS * ratio;
-        let centre = (len - 1) as f64 / 2.0;
-        let taps: Vec<f64> =
-            (0..len).map(|i| windowed_sinc((i as f64 - centre) / ratio as f64, CUTOFF, TAPS as f64 / 2.0)).collect();
-        // the sums of the phases differ in the fifth digit: a tone at zero frequency would ripple
+        let centre = (TAPS * ratio - 1) as f64 / 2.0;
+        let tap = |i: usize| windowed_sinc((i as f64 - centre) / ratio as f64, CUTOFF, TAPS as f64 / 2.0);
+        // the phases' sums differ in the fifth digit: without levelling, a steady input would ripple
         let phase = |phase: usize| {
-            let mut phase: Vec<f64> = taps.iter().copied().skip(phase).step_by(ratio).collect();
-            let sum: f64 = phase.iter().sum();
-            phase.iter_mut().for_each(|tap| *tap /= sum);
-            std::array::from_fn(|i| phase[TAPS - 1 - i] as f32)
+            let taps: [f64; TAPS] = std::array::from_fn(|k| tap(k * ratio + phase));
+            let sum: f64 = taps.iter().sum();
+            taps.map(|tap| tap / sum)
         };
-        let sum: f64 = taps.iter().sum();
-        Filters { up: (0..ratio).map(phase).collect(), down: taps.iter().map(|tap| (tap / sum) as f32).collect() }
+        let up = |mut taps: [f64; TAPS]| {
+            taps.reverse(); // the newest sample meets the first tap
+            taps.map(|tap| tap as f32)
+        };
+        let down = |taps: [f64; TAPS]| taps.map(|tap| (tap / ratio as f64) as f32);
+        Filters { up: (0..ratio).map(phase).map(up).collect(), down: (0..ratio).map(phase).map(down).collect() }
     }
 }
 
-/// Sum of the products.
-///
-/// Eight sums side by side, so that it vectorises: floating-point sums must not be reordered behind our back.
+/// Sum of the products, in eight lanes, so that it vectorises.
 fn dot(window: &[f32], filter: &[f32]) -> f32 {
     let mut sums = [0.0f32; 8];
     for (window, filter) in window.as_chunks::<8>().0.iter().zip(filter.as_chunks::<8>().0) {
@@ -145,9 +188,11 @@ fn dot(window: &[f32], filter: &[f32]) -> f32 {
     sums.iter().sum()
 }
 
-/// Rounds and saturates, without the library call that `f32::round` is on the x86-64 baseline.
+/// Rounds and saturates. Added to 1.5 × 2²³, a number's integer part is the mantissa's lower end: a cast would check
+/// for what cannot happen any more, and keep the loop from being vectorised.
 fn to_sample(value: f32) -> i16 {
-    (value + 0.5f32.copysign(value)) as i16
+    const MAGIC: f32 = 12_582_912.0;
+    (value.clamp(-32768.0, 32767.0) + MAGIC).to_bits() as i16
 }
 
 /// A sinc that cuts off at `cutoff` (cycles per sample), `at` samples from its centre, under a window that ends
