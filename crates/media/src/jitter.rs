@@ -87,7 +87,7 @@ impl Jitter {
 
     /// The waiting packet with the lowest sequence number from `sequence` on.
     pub(crate) fn first_from(&self, sequence: i64) -> Option<Waiting> {
-        if self.waiting == 0 {
+        if self.is_empty() {
             return None;
         }
         (sequence..sequence + PLACES as i64)
@@ -109,9 +109,13 @@ impl Jitter {
         self.waiting = 0;
     }
 
+    pub(crate) fn is_empty(&self) -> bool {
+        self.waiting == 0
+    }
+
     /// Where `len` bytes fit: at the write position or, past the end, at the front, if nothing lies there.
     fn room_for(&mut self, len: usize) -> Option<usize> {
-        if self.waiting == 0 {
+        if self.is_empty() {
             self.write = 0;
         }
         let free = |start: usize| {

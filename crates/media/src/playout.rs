@@ -224,8 +224,13 @@ impl Playout {
         }
         let mut pushed = Pushed::Queued;
         if sequence - self.next_sequence >= PLACES as i64 {
-            self.skip_to(sequence);
-            pushed = Pushed::Overflow;
+            if self.jitter.is_empty() {
+                self.next_sequence = sequence; // everything in between is lost
+                self.played = 0;
+            } else {
+                self.skip_to(sequence);
+                pushed = Pushed::Overflow;
+            }
         }
         match self.jitter.insert(sequence, timestamp, kind, packet.payload) {
             Ok(()) => {}
@@ -387,30 +392,21 @@ impl Playout {
             }
             (State::Playing { timestamp, made_up }, Some(next)) => {
                 let gap_ticks = next.timestamp - timestamp;
-                let lost = next.sequence > self.next_sequence;
-                if self.ticks_to_us(gap_ticks) <= SLACK_US {
+                let gap = gap_ticks * self.samples_per_tick() - made_up as i64;
+                if self.ticks_to_us(gap_ticks) <= SLACK_US || gap <= 0 {
                     self.decode(&next);
                     return Pulled::Voice;
                 }
-                if !lost {
+                let lost = next.sequence - self.next_sequence;
+                if lost == 0 {
                     self.wait(false); // the sender left out what nobody would hear
                     return Pulled::Silence;
                 }
-                let gap = (gap_ticks * self.samples_per_tick()) as usize;
-                match gap.checked_sub(made_up) {
-                    None | Some(0) => {
-                        self.decode(&next);
-                        Pulled::Voice
-                    }
-                    Some(gap) => {
-                        let redundant =
-                            (next.sequence == self.next_sequence + 1 && made_up == 0).then_some((next, gap));
-                        let made = self.conceal(missing.min(gap), redundant);
-                        let credit = (made_up + made) as i64 / self.samples_per_tick();
-                        self.state = State::Playing { timestamp: timestamp + credit, made_up: 0 };
-                        if self.concealer.is_silent() { Pulled::Silence } else { Pulled::Concealed }
-                    }
-                }
+                let gap = gap as usize;
+                let made = self.conceal(missing.min(gap), (lost == 1 && made_up == 0).then_some((next, gap)));
+                let over = (made_up + made) as i64 / self.samples_per_tick();
+                self.state = State::Playing { timestamp: timestamp + over, made_up: 0 };
+                if self.concealer.is_silent() { Pulled::Silence } else { Pulled::Concealed }
             }
         }
     }

@@ -60,7 +60,7 @@ fn nothing_is_allocated_after_new() {
             let mut i = 0;
             for now_us in (0..60_000_000).step_by(20_000) {
                 // some lost, all twice, unevenly, from a fast clock, a pause that is no loss, another source
-                let arrival_us = |i: u64| i * 19_980 + i % 50 / 40 * 1_900 * (i % 10);
+                let arrival_us = |i: u64| i * 19_960 + i % 50 / 40 * 1_900 * (i % 10);
                 while arrival_us(i) <= now_us {
                     for (sample, n) in frame.iter_mut().zip(0i16..) {
                         *sample = (n % 61 - 30) * 200;

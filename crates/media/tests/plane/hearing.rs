@@ -89,7 +89,9 @@ fn rates_meet_in_one_room() {
     for (listener, listens) in codecs.into_iter().enumerate() {
         for (talker, (talks, tone)) in codecs.into_iter().zip(TONES).enumerate() {
             let level = hall.phones[listener].level_dbfs(tone);
-            let is_right = if listener == talker { level < -50.0 } else { (level + 18.3).abs() < 0.6 };
+            // libopus, at the rate of one voice, shifts each of five tones by half a dB and more
+            let tolerance = if listens == Codec::Opus { 1.0 } else { 0.6 };
+            let is_right = if listener == talker { level < -50.0 } else { (level + 18.3).abs() < tolerance };
             assert!(is_right, "{listens:?} hears {talks:?} at {level:.2} dBFS");
         }
     }
