@@ -14,9 +14,10 @@ use testkit::wire::Moment;
 
 /// One bridge, one room, and who is in it.
 pub(crate) struct Party {
+    /// Before the server, so that they hang up while it still answers.
+    guests: BTreeMap<&'static str, Guest>,
     pub(crate) server: Server,
     pub(crate) rest: Rest,
-    guests: BTreeMap<&'static str, Guest>,
 }
 
 /// One phone in the room.

@@ -12,7 +12,7 @@
 
 use std::io::{ErrorKind, Read, Write};
 use std::net::{IpAddr, SocketAddr, TcpStream, UdpSocket};
-use std::sync::mpsc::{self, TryRecvError};
+use std::sync::mpsc;
 use std::sync::{Arc, Condvar, Mutex, MutexGuard};
 use std::thread::{self, JoinHandle};
 use std::time::{Duration, Instant};
@@ -209,8 +209,7 @@ impl Phone {
 
     /// Is gone without a word, as when its battery dies: no BYE, no more packets.
     pub fn vanish(mut self) {
-        self.ear.lock().ended = true; // so that dropping it says nothing
-        self.order(Order::Vanish);
+        self.ear.lock().gone = true;
         self.line.take().map(JoinHandle::join);
     }
 
@@ -237,7 +236,7 @@ impl Drop for Phone {
             // A bridge that was killed does not answer, and that is fine by a test that killed it.
             drop(answer.recv_timeout(BYE_PATIENCE));
         }
-        self.order(Order::Vanish);
+        self.ear.lock().gone = true;
         drop(line.join());
     }
 }
@@ -251,7 +250,6 @@ enum Order {
     Inject(Vec<u8>),
     Invite { offer: Option<Flow>, reply: mpsc::Sender<Message> },
     Request { method: String, headers: String, body: Option<String>, reply: mpsc::Sender<Message> },
-    Vanish,
 }
 
 /// What the phone's thread tells the test's.
@@ -269,6 +267,8 @@ struct HeardSoFar {
     remote: Option<SocketAddr>,
     answered: bool,
     ended: bool,
+    /// The phone's thread shall end, whatever it waits for.
+    gone: bool,
 }
 
 impl Ear {
@@ -340,11 +340,8 @@ impl Line {
     fn run(mut self) {
         wire::wake_exactly();
         let mut beat = Instant::now();
-        loop {
-            match self.take_orders() {
-                Ok(()) => {}
-                Err(Gone) => return,
-            }
+        while !self.ear.lock().gone {
+            self.take_orders();
             self.signal();
             self.speak();
             self.listen();
@@ -358,24 +355,23 @@ impl Line {
         }
     }
 
-    fn take_orders(&mut self) -> Result<(), Gone> {
+    /// One order at a time: who asked for a request waits for its answer.
+    fn take_orders(&mut self) {
         while self.pending.is_none() {
-            match self.orders.try_recv() {
-                Ok(Order::Hum(tone)) => self.voice.tone = tone.map(table),
-                Ok(Order::Play(bytes)) => self.voice.play = bytes,
-                Ok(Order::Press(keys)) => self.voice.keys.extend(keys.chars().filter_map(event_code)),
+            let Ok(order) = self.orders.try_recv() else { return };
+            match order {
+                Order::Hum(tone) => self.voice.tone = tone.map(table),
+                Order::Play(bytes) => self.voice.play = bytes,
+                Order::Press(keys) => self.voice.keys.extend(keys.chars().filter_map(event_code)),
                 // As in speaking: the bridge may be gone, and that may be the test.
-                Ok(Order::Inject(bytes)) => drop(self.wire.send(&bytes)),
-                Ok(Order::Invite { offer, reply }) => self.invite(offer, reply),
-                Ok(Order::Request { method, headers, body, reply }) => {
+                Order::Inject(bytes) => drop(self.wire.send(&bytes)),
+                Order::Invite { offer, reply } => self.invite(offer, reply),
+                Order::Request { method, headers, body, reply } => {
                     let text = self.dialog.request(&method, &headers, body.as_deref());
                     self.send_request(text, false, reply);
                 }
-                Ok(Order::Vanish) | Err(TryRecvError::Disconnected) => return Err(Gone),
-                Err(TryRecvError::Empty) => break,
             }
         }
-        Ok(())
     }
 
     fn invite(&mut self, offer: Option<Flow>, reply: mpsc::Sender<Message>) {
@@ -497,9 +493,6 @@ impl Line {
         }
     }
 }
-
-/// The phone is gone; its thread ends.
-struct Gone;
 
 /// Where SIP goes.
 enum Signalling {
@@ -693,6 +686,16 @@ mod tests {
         ben.hang_up();
         assert_eq!(ana.request("OPTIONS", "", None).status(), Some(200));
         assert!(!ana.is_ended());
+    }
+
+    #[test]
+    fn a_phone_whose_bridge_is_gone_can_still_be_put_down() {
+        let relay = Relay::start();
+        let ana = Phone::dial(relay.sip(), "standup").connect();
+        let ben = Phone::dial(relay.sip(), "standup").connect();
+        drop(relay);
+        ben.vanish();
+        drop(ana);
     }
 
     #[test]
