@@ -12,12 +12,18 @@ pub(crate) struct MediaClock {
     origin_us: i64,
     /// What to take off wall-clock time to get media time.
     wall_offset_us: AtomicI64,
+    /// When that was last read, in media time.
+    followed_us: AtomicI64,
 }
 
 impl MediaClock {
     /// A clock that shows zero now.
     pub(crate) fn new() -> Self {
-        let clock = Self { origin_us: read_us(libc::CLOCK_MONOTONIC), wall_offset_us: AtomicI64::new(0) };
+        let clock = Self {
+            origin_us: read_us(libc::CLOCK_MONOTONIC),
+            wall_offset_us: AtomicI64::new(0),
+            followed_us: AtomicI64::new(0),
+        };
         clock.follow_wall_clock();
         clock
     }
@@ -29,14 +35,15 @@ impl MediaClock {
 
     /// Reads how far the wall clock is ahead.
     pub(crate) fn follow_wall_clock(&self) {
-        let offset_us = read_us(libc::CLOCK_REALTIME) - self.now_us() as i64;
-        self.wall_offset_us.store(offset_us, Ordering::Relaxed);
+        let now_us = self.now_us() as i64;
+        self.wall_offset_us.store(read_us(libc::CLOCK_REALTIME) - now_us, Ordering::Relaxed);
+        self.followed_us.store(now_us, Ordering::Relaxed);
     }
 
-    /// Media time of a wall-clock time, which is not taken to be in the future.
+    /// Media time of the wall-clock time at which a packet came: not much later than the clock was last read.
     pub(crate) fn at_wall(&self, wall_us: i64) -> u64 {
-        let media_us = (wall_us - self.wall_offset_us.load(Ordering::Relaxed)).max(0) as u64;
-        media_us.min(self.now_us())
+        let latest_us = self.followed_us.load(Ordering::Relaxed) + TICK_US_MAX;
+        (wall_us - self.wall_offset_us.load(Ordering::Relaxed)).clamp(0, latest_us) as u64
     }
 
     /// What the wall clock shows, in microseconds since 1970, when the media clock shows zero.
@@ -61,6 +68,9 @@ impl MediaClock {
         }
     }
 }
+
+/// No tick takes longer, so no packet read in it can be younger.
+const TICK_US_MAX: i64 = 100_000;
 
 /// Reads a kernel clock; on Linux without entering the kernel.
 #[allow(unsafe_code)]
