@@ -10,7 +10,7 @@ use std::ops::{Index, IndexMut};
 
 use crate::message::Groups;
 use crate::mixer::{self, FRAME_MAX, Rate};
-use crate::{Codec, Encoder, Resampler};
+use crate::{Codec, CodecError, Encoder, Resampler};
 
 /// One frame at each rate.
 pub(crate) struct Frames<T>([T; FRAMES_LEN]);
@@ -159,32 +159,20 @@ pub(crate) struct Mix {
     total: Frames<i32>,
     /// Somebody is audible at this rate; the total holds zeros otherwise.
     audible: [bool; 3],
-    encodings: [Encoding; SHARED_CODECS.len()],
-}
-
-/// One encoding of a mix, made when the first listener of a tick asks for it.
-struct Encoding {
-    encoder: Encoder,
-    payload: [u8; PAYLOAD_MAX],
-    len: usize,
-    is_fresh: bool,
+    /// Those of codecs with memory come with the first leg that listens by them.
+    encodings: [Option<Box<Encoding>>; SHARED_CODECS.len()],
 }
 
 impl Mix {
     /// A silent mix. Allocates: not in a tick.
     pub(crate) fn new(hear: Groups) -> Box<Self> {
-        let encodings = SHARED_CODECS.map(|codec| Encoding {
-            encoder: Encoder::new(codec).expect("codecs without memory need no resources"),
-            payload: [0; PAYLOAD_MAX],
-            len: 0,
-            is_fresh: false,
-        });
+        let encodings = SHARED_CODECS.map(|codec| if has_memory(codec) { None } else { Encoding::new(codec).ok() });
         Box::new(Self { hear, total: Frames::new(), audible: [false; 3], encodings })
     }
 
     /// Sums the buses these ears can hear.
     pub(crate) fn gather(&mut self, buses: &[Box<Bus>], listening: [bool; 3]) {
-        for encoding in &mut self.encodings {
+        for encoding in self.encodings.iter_mut().flatten() {
             encoding.is_fresh = false;
         }
         for rate in Rate::ALL.into_iter().filter(|&rate| listening[rate as usize]) {
@@ -201,35 +189,105 @@ impl Mix {
         }
     }
 
+    /// Somebody is to be heard at a rate.
+    pub(crate) fn is_audible(&self, rate: Rate) -> bool {
+        self.audible[rate as usize]
+    }
+
     /// The sum at a rate.
     pub(crate) fn total(&self, rate: Rate) -> &[i32] {
         &self.total[rate]
     }
 
-    /// One encoding serves all who listen only: the codec keeps nothing from one frame to the next.
-    pub(crate) fn encodes(codec: Codec) -> bool {
-        SHARED_CODECS.contains(&codec)
+    /// This tick's frame, encoded once for everybody who listens only. Takes the `spare` encoding if it has none
+    /// for this codec; `None` if there is none to take.
+    pub(crate) fn encoded(&mut self, codec: Codec, spare: &mut Option<Box<Encoding>>) -> Option<&[u8]> {
+        let at = SHARED_CODECS.iter().position(|&shared| shared == codec)?;
+        let encoding = &mut self.encodings[at];
+        if encoding.is_none() {
+            *encoding = spare.take();
+        }
+        let encoding = encoding.as_mut()?;
+        if !encoding.is_fresh {
+            encoding.encode(&self.total[Rate::from_hz(codec.rate_hz())]);
+        }
+        Some(&encoding.payload[..encoding.len])
     }
 
-    /// This tick's frame, encoded once for everybody. Empty for codecs that [`Mix::encodes`] denies.
-    pub(crate) fn encoded(&mut self, codec: Codec) -> &[u8] {
-        let Some(at) = SHARED_CODECS.iter().position(|&shared| shared == codec) else { return &[] };
-        let encoding = &mut self.encodings[at];
-        if !encoding.is_fresh {
-            let rate = Rate::from_hz(codec.rate_hz());
-            let mut pcm = [0; FRAME_MAX];
-            let pcm = &mut pcm[..rate.frame()];
-            mixer::saturate(&self.total[rate], pcm);
-            encoding.len = encoding.encoder.encode(pcm, &mut encoding.payload).unwrap_or(0);
-            encoding.is_fresh = true;
+    /// Lets `own` take over, for one listener, from the encoder that served all until the last tick.
+    pub(crate) fn hand_over(&self, codec: Codec, own: &mut Encoder) {
+        let encoding =
+            SHARED_CODECS.iter().position(|&shared| shared == codec).and_then(|at| self.encodings[at].as_ref());
+        let Some(encoding) = encoding else { return };
+        // One frame further on if the others have been served already: for an adaptive codec no more than noise.
+        if own.continue_from(&encoding.encoder) {
+            return;
         }
-        &encoding.payload[..encoding.len]
+        // The last two frames bring an encoder close; more bring it no closer (measured with a tone: 8 dB above
+        // the codec's own noise for 10 ms, 16 after one frame, 27 after none). They have been sent already.
+        for ticks in [2, 1] {
+            let mut unsent = [0; PAYLOAD_MAX];
+            let _ = own.encode(encoding.frame_before(ticks), &mut unsent);
+        }
     }
 }
 
-/// Codecs without memory.
-const SHARED_CODECS: [Codec; 4] =
-    [Codec::Pcmu, Codec::Pcma, Codec::L16 { rate_hz: 8_000 }, Codec::L16 { rate_hz: 16_000 }];
+/// One encoding of a mix, made when the first listener of a tick asks for it.
+pub(crate) struct Encoding {
+    encoder: Encoder,
+    payload: Box<[u8]>,
+    len: usize,
+    is_fresh: bool,
+    /// The last frames, a ring; the next goes to number `next`.
+    frames: Box<[i16]>,
+    frame: usize,
+    next: usize,
+}
 
-/// 20 ms of L16 at 16 kHz.
-const PAYLOAD_MAX: usize = 640;
+impl Encoding {
+    /// Allocates: not in a tick.
+    pub(crate) fn new(codec: Codec) -> Result<Box<Self>, CodecError> {
+        let frame = codec.frame_samples();
+        Ok(Box::new(Self {
+            encoder: Encoder::new(codec)?,
+            payload: vec![0; codec.payload_len_max(frame)].into(),
+            len: 0,
+            is_fresh: false,
+            frames: vec![0; frame * FRAMES_KEPT].into(),
+            frame,
+            next: 0,
+        }))
+    }
+
+    fn encode(&mut self, total: &[i32]) {
+        let start = self.next * self.frame;
+        self.next = (self.next + 1) % FRAMES_KEPT;
+        let frame = &mut self.frames[start..start + self.frame];
+        mixer::saturate(total, frame);
+        self.len = self.encoder.encode(frame, &mut self.payload).unwrap_or(0);
+        self.is_fresh = true;
+    }
+
+    /// The frame of one or two ticks before this one.
+    fn frame_before(&self, ticks: usize) -> &[i16] {
+        let back = ticks + usize::from(self.is_fresh);
+        let start = (self.next + FRAMES_KEPT - back) % FRAMES_KEPT * self.frame;
+        &self.frames[start..start + self.frame]
+    }
+}
+
+/// The frame encoded last, and two before it.
+const FRAMES_KEPT: usize = 3;
+
+/// The encoder remembers what it has encoded, and the decoder at the other end with it: a listener cannot
+/// change from one encoder to another at any moment without a click.
+pub(crate) fn has_memory(codec: Codec) -> bool {
+    matches!(codec, Codec::G722 | Codec::Opus)
+}
+
+/// All codecs.
+const SHARED_CODECS: [Codec; 6] =
+    [Codec::Pcmu, Codec::Pcma, Codec::L16 { rate_hz: 8_000 }, Codec::L16 { rate_hz: 16_000 }, Codec::G722, Codec::Opus];
+
+/// 20 ms of Opus at its most; L16 at 16 kHz is half that.
+const PAYLOAD_MAX: usize = 1_276;

@@ -10,6 +10,7 @@ use std::sync::Arc;
 
 use model::{LegId, PlaybackId};
 
+use crate::bus::{Encoding, Mix, has_memory};
 use crate::dtmf::EventReceiver;
 use crate::latch::{Latch, Verdict};
 use crate::message::{Event, Groups, LegStats, Stream};
@@ -49,6 +50,12 @@ pub(crate) struct Media {
     pub(crate) stream: Stream,
     pub(crate) playout: Playout,
     pub(crate) encoder: Encoder,
+    /// For the first mix this leg listens to that cannot encode for several yet.
+    pub(crate) spare: Option<Box<Encoding>>,
+    /// What was sent last came from the encoder of all who listen only.
+    shares: bool,
+    /// What was sent last, if anything was, is digital silence.
+    sent_silence: bool,
     pub(crate) digits: Option<EventReceiver>,
     pub(crate) reception: Reception,
 }
@@ -62,6 +69,9 @@ impl Media {
             stream,
             playout: Playout::new(stream.codec, config, seed)?,
             encoder: Encoder::new(stream.codec)?,
+            spare: if has_memory(stream.codec) { Some(Encoding::new(stream.codec)?) } else { None },
+            shares: false,
+            sent_silence: true,
             digits: stream.telephone_event.map(|event| EventReceiver::new(event.clock_hz)),
             reception: Reception::new(stream.codec.clock_hz()),
         }))
@@ -174,6 +184,7 @@ impl Leg {
         if old.stream.codec == new.codec {
             std::mem::swap(&mut old.playout, &mut media.playout);
             std::mem::swap(&mut old.encoder, &mut media.encoder);
+            (media.shares, media.sent_silence) = (old.shares, old.sent_silence);
             std::mem::swap(&mut old.reception, &mut media.reception);
         } else {
             let stats = old.playout.stats();
@@ -381,17 +392,42 @@ impl Leg {
         }
     }
 
-    /// Sends a frame that was encoded for several legs.
-    pub(crate) fn send_payload(&mut self, payload: &[u8], datagram: &mut Datagram) {
-        if let Some((mut outlet, _)) = outlet(&mut self.media, &mut *self.wire, &self.latch, datagram) {
-            outlet.payload(payload.len()).copy_from_slice(payload);
-            self.sender.send_encoded(payload.len(), &mut outlet);
+    /// What was sent last is silence, so that nothing is to be heard of a codec that starts anew.
+    pub(crate) fn comes_from_silence(&self) -> bool {
+        self.media.as_ref().is_some_and(|media| media.sent_silence)
+    }
+
+    /// Sends the frame that a mix encodes once for all who listen only. `false` when this leg cannot be one of
+    /// them: its peer's decoder remembers what another encoder has told it.
+    pub(crate) fn send_shared(&mut self, mix: &mut Mix, datagram: &mut Datagram) -> bool {
+        let Some((mut outlet, media)) = outlet(&mut self.media, &mut *self.wire, &self.latch, datagram) else {
+            return true;
+        };
+        let codec = media.stream.codec;
+        if has_memory(codec) && !media.shares && !media.sent_silence {
+            return false;
+        }
+        let is_silent = !mix.is_audible(Rate::from_hz(codec.rate_hz()));
+        let Some(payload) = mix.encoded(codec, &mut media.spare) else { return false };
+        outlet.payload(payload.len()).copy_from_slice(payload);
+        media.shares = true;
+        media.sent_silence = is_silent;
+        self.sender.send_encoded(payload.len(), &mut outlet);
+        true
+    }
+
+    /// Stops listening to what `mix` encodes for all: its own encoder takes over where that one was.
+    pub(crate) fn stop_sharing(&mut self, mix: &Mix) {
+        if let Some(media) = self.media.as_mut().filter(|media| media.shares) {
+            media.shares = false;
+            mix.hand_over(media.stream.codec, &mut media.encoder);
         }
     }
 
     /// Encodes and sends a frame of this leg's own.
     pub(crate) fn send_frame(&mut self, pcm: &[i16], datagram: &mut Datagram) {
         if let Some((mut outlet, media)) = outlet(&mut self.media, &mut *self.wire, &self.latch, datagram) {
+            media.sent_silence = pcm.iter().all(|&sample| sample == 0);
             self.sender.send_frame(pcm, &mut media.encoder, &mut outlet);
         }
     }

@@ -10,7 +10,7 @@ use std::sync::Arc;
 use model::{LegId, PlaybackId, RoomId};
 
 use crate::Codec;
-use crate::bus::{Bus, Mix};
+use crate::bus::{Bus, Mix, has_memory};
 use crate::leg::{Leg, Route};
 use crate::message::{Groups, MAIN};
 use crate::mixer::{self, FRAME_MAX, Rate};
@@ -284,13 +284,15 @@ impl Share {
                 continue;
             };
             let sent_before = leg.sender.counts.packets;
+            let heard_before = leg.route.hear_before.unwrap_or(leg.route.hear);
             match hears(leg, codec, voice) {
-                Hears::Player => leg.send_page(datagram),
-                Hears::Others => {
-                    let mix = mix_of(&mut self.mixes, leg.route.hear);
-                    leg.send_payload(mix.encoded(codec), datagram);
+                Hears::Player => {
+                    leg.stop_sharing(mix_of(&mut self.mixes, heard_before));
+                    leg.send_page(datagram);
                 }
-                Hears::Own => {
+                Hears::Others if leg.send_shared(mix_of(&mut self.mixes, leg.route.hear), datagram) => {}
+                Hears::Others | Hears::Own => {
+                    leg.stop_sharing(mix_of(&mut self.mixes, heard_before));
                     let frame = &mut pcm[..voice.rate.frame()];
                     render(leg, voice, voices, &mut self.mixes, ears, frame);
                     leg.send_frame(frame, datagram);
@@ -348,7 +350,7 @@ impl Share {
 enum Hears {
     /// Its player and nothing else: they are in the sound's pages.
     Player,
-    /// Others, exactly as everybody does who listens like this: encoded once for all.
+    /// Others, exactly as everybody who listens only: encoded once for all, where that can be.
     Others,
     /// What only this leg hears.
     Own,
@@ -357,11 +359,13 @@ enum Hears {
 /// Finds the cheapest source of what a leg hears.
 fn hears(leg: &Leg, codec: Codec, voice: &Voice) -> Hears {
     let route = &leg.route;
-    let fades = route.hear_before.is_some() || leg.leaving_player.is_some();
+    // A decoder that joins in the middle of a stream fades in by itself.
+    let fades_mix = route.hear_before.is_some() && !(has_memory(codec) && leg.comes_from_silence());
+    let fades = fades_mix || leg.leaving_player.is_some();
     let is_heard = voice.audible && route.is_audible_to(route.hear);
     match &leg.player {
         _ if fades || is_heard || !leg.sender.sends_single_frames() => Hears::Own,
-        None if Mix::encodes(codec) => Hears::Others,
+        None => Hears::Others,
         Some(player) if route.hear == 0 && player.has_page(codec) => Hears::Player,
         _ => Hears::Own,
     }

@@ -5,6 +5,7 @@
 //! decoder follows the encoder without side information. Block names in brackets are the recommendation's (§6).
 
 /// Two samples in, one byte out.
+#[derive(Clone)]
 pub(super) struct Encoder {
     low: Band,
     high: Band,
@@ -85,6 +86,7 @@ fn qmf(window: &[i32]) -> (i32, i32) {
 }
 
 /// Adaptive prediction and quantiser step of one band.
+#[derive(Clone)]
 struct Band {
     /// What the next sample is expected to be [S].
     estimate: i32,

@@ -119,6 +119,17 @@ impl Encoder {
         }))
     }
 
+    /// Goes on from where another encoder of the same codec stands, so that a listener may change from one to the
+    /// other unheard. `false` where that cannot be: what libopus remembers is its own.
+    pub fn continue_from(&mut self, other: &Encoder) -> bool {
+        match (&mut self.0, &other.0) {
+            (Coder::G722(own), Coder::G722(other)) => own.clone_from(other),
+            (Coder::Opus(_), _) => return false,
+            (own, other) => return std::mem::discriminant(own) == std::mem::discriminant(other),
+        }
+        true
+    }
+
     /// Encodes `pcm` as one payload into the front of `out` and returns its length in bytes.
     /// Any number of samples but for G.722 (even) and Opus (2.5, 5, 10, 20, 40 or 60 ms).
     pub fn encode(&mut self, pcm: &[i16], out: &mut [u8]) -> Result<usize, CodecError> {

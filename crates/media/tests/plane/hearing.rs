@@ -96,3 +96,58 @@ fn rates_meet_in_one_room() {
         }
     }
 }
+
+#[test]
+fn who_begins_or_ceases_to_speak_hears_no_click() {
+    // Their codecs remember, and those who only listen share an encoder: the change from it and to it.
+    for (codec, click_dbfs_max) in [(Codec::G722, -68.0), (Codec::Opus, -40.0)] {
+        let mut hall = Hall::new(1);
+        let talker = hall.join(ROOM, Codec::L16 { rate_hz: 16_000 }, Voice::Tone(440.0, LOUD));
+        let listeners = [hall.join(ROOM, codec, Voice::Silence), hall.join(ROOM, codec, Voice::Silence)];
+        for listener in listeners {
+            hall.route(listener, 0, 1);
+        }
+        hall.run_ms(800);
+        let payloads = listeners.map(|phone| hall.phones[phone].packets().last().map(|packet| packet.payload.to_vec()));
+        assert_eq!(payloads[0], payloads[1], "{codec:?}: one encoding for both");
+        let steady_dbfs = worst_residual_dbfs(hall.phones[listeners[0]].last_ms(200), codec, 440.0);
+        for (emit, change) in [(1, "begins to speak"), (0, "ceases to speak")] {
+            hall.route(listeners[0], emit, 1);
+            hall.run_ms(500);
+            let residual = worst_residual_dbfs(hall.phones[listeners[0]].last_ms(500), codec, 440.0);
+            assert!(residual < click_dbfs_max, "{codec:?} {change}: {residual:.1}, steady {steady_dbfs:.1} dBFS");
+        }
+        // A moment of silence brings the two together again.
+        let last =
+            |hall: &Hall| listeners.map(|at| hall.phones[at].packets().last().map(|packet| packet.payload.to_vec()));
+        assert_ne!(last(&hall)[0], last(&hall)[1], "{codec:?}: an encoding each");
+        hall.phones[talker].voice = Voice::Nothing;
+        hall.run_ms(200);
+        hall.phones[talker].voice = Voice::Tone(440.0, LOUD);
+        hall.run_ms(200);
+        assert_eq!(last(&hall)[0], last(&hall)[1], "{codec:?}: one encoding for both");
+    }
+}
+
+/// What is left of the loudest 10 ms when the tone is taken out: noise, and clicks.
+fn worst_residual_dbfs(pcm: &[i16], codec: Codec, hz: f64) -> f64 {
+    let step = std::f64::consts::TAU * hz / f64::from(codec.rate_hz());
+    let blocks = pcm.chunks_exact(codec.frame_samples() / 2).map(|block| {
+        // The least-squares fit of a sine and a cosine: the normal equations of two unknowns.
+        let (mut ss, mut sc, mut cc, mut xs, mut xc) = (0.0, 0.0, 0.0, 0.0, 0.0);
+        for (i, &sample) in block.iter().enumerate() {
+            let (sin, cos) = (step * i as f64).sin_cos();
+            let sample = f64::from(sample);
+            (ss, sc, cc, xs, xc) =
+                (ss + sin * sin, sc + sin * cos, cc + cos * cos, xs + sample * sin, xc + sample * cos);
+        }
+        let determinant = ss * cc - sc * sc;
+        let (a, b) = ((xs * cc - xc * sc) / determinant, (xc * ss - xs * sc) / determinant);
+        let residual = block.iter().enumerate().map(|(i, &sample)| {
+            let (sin, cos) = (step * i as f64).sin_cos();
+            (f64::from(sample) - a * sin - b * cos).powi(2)
+        });
+        10.0 * (residual.sum::<f64>() / block.len() as f64 / 32_768.0_f64.powi(2)).log10()
+    });
+    blocks.fold(f64::NEG_INFINITY, f64::max)
+}
