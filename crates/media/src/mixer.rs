@@ -178,3 +178,103 @@ const fn raised_cosine() -> [i32; FADE_SAMPLES] {
     }
     gains
 }
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    fn frame() -> impl Strategy<Value = Vec<i16>> {
+        prop::collection::vec(any::<i16>(), 160)
+    }
+
+    #[test]
+    fn a_crowd_clips_and_never_wraps() {
+        for (case, voices, heard) in [
+            ("silence", &[0, 0, 0][..], [0, 0, 0]),
+            ("one talker", &[1_000, 0, 0], [0, 1_000, 1_000]),
+            ("three at full scale", &[32_767, 32_767, 32_767], [32_767, 32_767, 32_767]),
+            ("three at negative full scale", &[-32_768, -32_768, -32_768], [-32_768, -32_768, -32_768]),
+            ("loud against loud", &[32_767, -32_768, 32_767], [-1, 32_767, -1]),
+        ] {
+            let mut total = [0];
+            voices.iter().for_each(|&voice| add(&mut total, &[voice]));
+            for (&own, expected) in voices.iter().zip(heard) {
+                let mut out = [0];
+                mix_minus(&total, &[own], &mut out);
+                assert_eq!(out, [expected], "{case}, own voice {own}");
+            }
+        }
+    }
+
+    #[test]
+    fn fades_are_10_ms_at_every_rate() {
+        for rate in Rate::ALL {
+            let fade = rate.frame() / 2;
+            let mut frame = vec![10_000_i16; rate.frame()];
+            fade_in(&mut frame);
+            assert!(frame[0] < 10 && frame[fade / 2].abs_diff(5_000) < 250 && frame[fade - 1] > 9_990, "{rate:?}");
+            assert!(frame[fade..].iter().all(|&sample| sample == 10_000), "{rate:?}");
+            assert!(frame.windows(2).all(|pair| pair[0] <= pair[1]), "{rate:?}: rises all the way");
+            let mut frame = vec![10_000_i16; rate.frame()];
+            fade_out(&mut frame);
+            assert!(frame[0] > 9_990 && frame[fade - 1] < 10 && frame[fade..].iter().all(|&s| s == 0), "{rate:?}");
+            let mut frame = vec![10_000_i16; rate.frame()];
+            fade_towards(&mut frame, fade);
+            assert!(frame[0] > 9_990 && frame[fade..].iter().all(|&s| s == 0), "{rate:?}: over before it is");
+            fade_towards(&mut frame, rate.frame() + fade);
+            assert!(frame[0] > 9_980, "{rate:?}: a later end does not touch this frame's beginning");
+        }
+    }
+
+    #[test]
+    fn a_cross_fade_goes_from_one_to_the_other() {
+        let (mut now, before) = ([-2_000_000; 160], [2_000_000; 160]);
+        cross_fade(&mut now, &before);
+        assert!(now[0] > 1_990_000 && now[79] < -1_990_000);
+        assert!(now[80..].iter().all(|&sample| sample == -2_000_000));
+        assert!(now.windows(2).all(|pair| pair[0] >= pair[1]));
+    }
+
+    proptest! {
+        #[test]
+        fn what_everybody_hears_is_the_exact_sum_of_the_others(
+            voices in prop::collection::vec(frame(), 1..6),
+            first in 0..6_usize,
+        ) {
+            // Whatever the order.
+            let mut total = [0; 160];
+            for at in 0..voices.len() {
+                add(&mut total, &voices[(first + at) % voices.len()]);
+            }
+            for (listener, own) in voices.iter().enumerate() {
+                let mut out = [0; 160];
+                mix_minus(&total, own, &mut out);
+                for (i, &heard) in out.iter().enumerate() {
+                    let others = voices.iter().enumerate().filter(|(talker, _)| *talker != listener);
+                    let sum: i32 = others.map(|(_, voice)| i32::from(voice[i])).sum();
+                    prop_assert_eq!(i32::from(heard), sum.clamp(-32_768, 32_767));
+                }
+            }
+        }
+
+        #[test]
+        fn a_split_frame_adds_up(frame in frame()) {
+            let (mut arriving, mut leaving) = (frame.clone(), vec![0; 160]);
+            split_fade(&mut arriving, &mut leaving);
+            for i in 0..160 {
+                prop_assert_eq!(i32::from(arriving[i]) + i32::from(leaving[i]), i32::from(frame[i]));
+            }
+            prop_assert!(leaving[80..].iter().all(|&sample| sample == 0));
+        }
+
+        #[test]
+        fn subtracting_undoes_adding(start in prop::collection::vec(-1_000_000..1_000_000, 160), voice in frame()) {
+            let mut sum = start.clone();
+            add(&mut sum, &voice);
+            subtract(&mut sum, &voice);
+            prop_assert_eq!(sum, start);
+        }
+    }
+}

@@ -151,3 +151,36 @@ fn worst_residual_dbfs(pcm: &[i16], codec: Codec, hz: f64) -> f64 {
     });
     blocks.fold(f64::NEG_INFINITY, f64::max)
 }
+
+#[test]
+fn no_change_is_heard_as_a_click() {
+    let change = |name: &str, hall: &mut Hall, phones: [usize; 2]| match name {
+        "mute" => drop(hall.route(phones[0], 0, 1)),
+        "hold" => drop(hall.route(phones[1], 0, 0)),
+        "leave" => drop(hall.plane.apply(vec![media::Command::CloseLeg { leg: hall.phones[phones[0]].leg }])),
+        _ => drop(hall.plane.apply(vec![media::Command::Move {
+            leg: hall.phones[phones[0]].leg,
+            room: model::RoomId(9),
+            emit: 1,
+            hear: 1,
+        }])),
+    };
+    for name in ["mute", "hold", "leave", "move"] {
+        let mut hall = Hall::new(1);
+        let talker = hall.join(ROOM, Codec::Pcmu, Voice::Tone(402.5, LOUD));
+        let listener = hall.join(ROOM, Codec::Pcmu, Voice::Silence);
+        hall.run_ms(500);
+        change(name, &mut hall, [talker, listener]);
+        hall.run_ms(200);
+        let heard = hall.phones[listener].last_ms(300);
+        // The sample-to-sample step of a full tone is the largest there may be; a hard cut anywhere but at a zero
+        // crossing has a larger one.
+        let step_max = LOUD * (std::f64::consts::TAU * 402.5 / 8_000.0) * 1.1;
+        let step = heard.windows(2).map(|pair| f64::from(pair[0].abs_diff(pair[1]))).fold(0.0, f64::max);
+        assert!(step < step_max, "{name}: a step of {step}");
+        let quiet_from = heard.iter().rposition(|&sample| sample.abs() > 16).expect("the tone before");
+        let loud_until = heard.iter().rposition(|&sample| sample.abs() > 7_000).expect("the tone before");
+        let fade_ms = (quiet_from - loud_until) as f64 / 8.0;
+        assert!((4.0..14.0).contains(&fade_ms), "{name}: fades over {fade_ms} ms");
+    }
+}

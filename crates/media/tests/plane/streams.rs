@@ -408,3 +408,31 @@ fn reports_go_out_and_come_in() {
         assert!(rtcp::packets(last).any(|packet| matches!(packet, Ok(rtcp::Packet::Bye { .. }))), "says BYE");
     }
 }
+
+proptest::proptest! {
+    #![proptest_config(proptest::prelude::ProptestConfig::with_cases(64))]
+
+    /// Whatever bytes arrive on either port, from whomever: no panic, and the leg goes on.
+    #[test]
+    fn any_datagram_is_survived(
+        datagrams in proptest::collection::vec(proptest::collection::vec(proptest::prelude::any::<u8>(), 0..300), 1..40),
+        as_rtp in proptest::prelude::any::<bool>(),
+        mux in proptest::prelude::any::<bool>(),
+    ) {
+        let mut hall = Hall::new(1);
+        let ana = hall.join(ROOM, Codec::Opus, Voice::Silence);
+        let ben = hall.join(ROOM, Codec::G722, Voice::Nothing);
+        hall.agree(ana, |stream| stream.rtcp_mux = mux);
+        hall.run_ms(60);
+        let (port, address) = (hall.phones[ana].port, hall.phones[ana].address);
+        for datagram in &datagrams {
+            let datagram = if as_rtp { hall.phones[ana].packet(111, datagram) } else { datagram.clone() };
+            hall.network.send(port, address, &datagram);
+            hall.network.send(port + 1, address, &datagram);
+            hall.run_ms(20);
+        }
+        hall.run_ms(1_000);
+        check_continuity(&hall.phones[ana], 960);
+        check_continuity(&hall.phones[ben], 160);
+    }
+}
