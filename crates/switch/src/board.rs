@@ -112,18 +112,20 @@ impl Board {
             self.counts.unknown_destination += 1;
             return self.endpoint.reject(turn.now.instant, dialog, 404, Reject::default());
         };
+        let Some(address) = address_for(turn.config, flow, offer.as_ref()) else {
+            self.counts.not_acceptable += 1;
+            let warning = Some((301, "no audio over this version of IP".to_owned()));
+            let why = Reject { warning, ..Reject::default() };
+            return self.endpoint.reject(turn.now.instant, dialog, Rejection::STATUS, why);
+        };
         let full = self.calls.len() >= turn.config.calls_max;
         let conference = self.conference_named(account, &name, turn);
-        let room_has_place =
-            self.conferences.get_mut(&conference).is_some_and(|live| live.expect(turn.config.room_legs_max));
-        let address = address_for(turn.config, flow, offer.as_ref());
-        let (false, true, Some(address)) = (full, room_has_place, address) else {
-            if room_has_place {
-                self.no_longer_expected(conference);
-            }
+        let live = self.conferences.get_mut(&conference).filter(|_| !full);
+        if !live.is_some_and(|live| live.expect(turn.config.room_legs_max)) {
+            self.forget_if_abandoned(conference);
             self.counts.refused_full += 1;
             return self.refuse_for_now(dialog, turn);
-        };
+        }
 
         self.counts.calls += 1;
         let row = new_call(account, request, turn);
@@ -526,8 +528,15 @@ impl Board {
     }
 
     fn no_longer_expected(&mut self, conference: ConferenceSid) {
-        let abandoned = self.conferences.get_mut(&conference).is_some_and(LiveConference::expect_no_longer);
-        if abandoned {
+        if let Some(live) = self.conferences.get_mut(&conference) {
+            live.expect_no_longer();
+        }
+        self.forget_if_abandoned(conference);
+    }
+
+    /// A conference that nobody is in and nobody is on the way to was never more than a name.
+    fn forget_if_abandoned(&mut self, conference: ConferenceSid) {
+        if self.conferences.get(&conference).is_some_and(LiveConference::is_abandoned) {
             self.forget_conference(conference);
         }
     }

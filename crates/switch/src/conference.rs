@@ -63,13 +63,13 @@ impl LiveConference {
         fits
     }
 
-    /// The call that was expected will not come. True: nobody is left who could, and nobody ever came.
-    pub(crate) fn expect_no_longer(&mut self) -> bool {
+    /// The call that was expected will not come.
+    pub(crate) fn expect_no_longer(&mut self) {
         self.arriving -= 1;
-        self.is_abandoned()
     }
 
-    fn is_abandoned(&self) -> bool {
+    /// Nobody is in it, and nobody is on the way.
+    pub(crate) fn is_abandoned(&self) -> bool {
         self.arriving == 0 && self.participants.is_empty()
     }
 
