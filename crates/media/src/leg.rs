@@ -41,7 +41,7 @@ pub(crate) struct Leg {
     heard_us: u64,
     quiet_reported_us: u64,
     rtp_timeout_us: u64,
-    facts: VecDeque<Event>,
+    facts: Facts,
     counts: Counts,
 }
 
@@ -138,6 +138,33 @@ struct Counts {
     lost: u64,
 }
 
+/// Facts that wait until the event channel has room.
+pub(crate) struct Facts {
+    waiting: VecDeque<Event>,
+    /// Given up, since nobody has taken any for very long.
+    dropped: u64,
+}
+
+impl Facts {
+    fn remember(&mut self, event: Event) {
+        if self.waiting.len() < FACTS_MAX {
+            self.waiting.push_back(event);
+        } else {
+            self.dropped += 1;
+        }
+    }
+
+    /// The oldest fact.
+    pub(crate) fn take(&mut self) -> Option<Event> {
+        self.waiting.pop_front()
+    }
+
+    /// How many facts were given up since the last call.
+    pub(crate) fn take_dropped(&mut self) -> u64 {
+        std::mem::take(&mut self.dropped)
+    }
+}
+
 impl Leg {
     /// A silent, deaf leg. Allocates: not in a tick.
     pub(crate) fn new(
@@ -161,7 +188,7 @@ impl Leg {
             heard_us: 0,
             quiet_reported_us: 0,
             rtp_timeout_us,
-            facts: VecDeque::with_capacity(FACTS_MAX),
+            facts: Facts { waiting: VecDeque::with_capacity(FACTS_MAX), dropped: 0 },
             counts: Counts::default(),
         })
     }
@@ -181,7 +208,7 @@ impl Leg {
             self.media = Some(media);
             return None;
         };
-        if old.stream.codec == new.codec {
+        if old.stream.codec == new.codec && old.stream.comfort_noise_payload_type == new.comfort_noise_payload_type {
             std::mem::swap(&mut old.playout, &mut media.playout);
             std::mem::swap(&mut old.encoder, &mut media.encoder);
             (media.shares, media.sent_silence) = (old.shares, old.sent_silence);
@@ -302,7 +329,7 @@ impl Leg {
                 .and_then(|digits| digits.push(packet.payload, packet.timestamp, packet.marker, received.arrival_us));
             if let Some(digit) = digit {
                 let event = Event::Digit { leg: self.id, digit: digit.digit, duration_ms: digit.duration_ms };
-                remember(&mut self.facts, event);
+                self.facts.remember(event);
             }
             return FRAME_MS;
         }
@@ -352,7 +379,7 @@ impl Leg {
     fn watch_silence(&mut self, now_us: u64) {
         if let Some(digit) = self.media.as_mut().and_then(|media| media.digits.as_mut()?.poll(now_us)) {
             let event = Event::Digit { leg: self.id, digit: digit.digit, duration_ms: digit.duration_ms };
-            remember(&mut self.facts, event);
+            self.facts.remember(event);
         }
         if self.latch.silent(self.heard_us, now_us) {
             self.wire.connect(None);
@@ -360,7 +387,7 @@ impl Leg {
         if now_us >= self.heard_us.max(self.quiet_reported_us) + self.rtp_timeout_us {
             self.quiet_reported_us = now_us;
             let since_ms = (now_us - self.heard_us) / 1_000;
-            remember(&mut self.facts, Event::Quiet { leg: self.id, since_ms });
+            self.facts.remember(Event::Quiet { leg: self.id, since_ms });
         }
     }
 
@@ -438,13 +465,13 @@ impl Leg {
         let faded = self.leaving_player.take().map(Player::into_sound);
         let ended = self.player.take_if(|player| player.advance());
         if let Some(player) = &ended {
-            remember(&mut self.facts, Event::PlaybackEnded { leg: self.id, playback: player.playback });
+            self.facts.remember(Event::PlaybackEnded { leg: self.id, playback: player.playback });
         }
         [faded, ended.map(Player::into_sound)]
     }
 
-    /// What others must know and have not been told yet, oldest first.
-    pub(crate) fn facts(&mut self) -> &mut VecDeque<Event> {
+    /// What others must know and have not been told yet.
+    pub(crate) fn facts(&mut self) -> &mut Facts {
         &mut self.facts
     }
 
@@ -488,13 +515,6 @@ fn outlet<'a>(
     let media = media.as_deref_mut()?;
     let payload_type = media.stream.payload_type_out;
     Some((Outlet { wire, to: latch.target()?, payload_type, datagram }, media))
-}
-
-/// Keeps a fact until somebody takes it. Waiting in vain for this long means that nobody listens any more.
-fn remember(facts: &mut VecDeque<Event>, event: Event) {
-    if facts.len() < FACTS_MAX {
-        facts.push_back(event);
-    }
 }
 
 /// Facts a leg keeps: a minute of somebody hammering on the keys.

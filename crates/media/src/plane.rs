@@ -22,7 +22,7 @@ use crate::message::{Command, Event, Groups, Refusal};
 use crate::order::{Batch, Departure, LegOrder, NewRoute, Order, Report, Scrap, Scrapyard, ShareIndex};
 use crate::ports::Ports;
 use crate::room::Share;
-use crate::socket::{UdpWires, Wire, Wires};
+use crate::socket::{UdpWires, Wire, Wires, raise_open_files_limit};
 use crate::stats::ThreadStats;
 use crate::worker::{BATCHES_MAX, Links, MOVES_MAX, REPORTS_MAX, SCRAP_MAX, SHARES_MAX, SLOT_US, SLOTS, Tick, Worker};
 
@@ -123,6 +123,7 @@ struct Unapplied {
 impl Plane {
     /// Starts the media threads, with real sockets.
     pub fn start(config: Config) -> io::Result<Self> {
+        raise_open_files_limit();
         let clock = Arc::new(MediaClock::new());
         let stop = Arc::new(AtomicBool::new(false));
         let drive = Drive::Threads { clock: clock.clone(), stop: stop.clone(), threads: Vec::new() };

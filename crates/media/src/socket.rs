@@ -115,6 +115,18 @@ impl Wire for UdpWire {
     }
 }
 
+/// Lets this process open as many sockets as it is allowed to: a leg needs two.
+#[allow(unsafe_code)]
+pub(crate) fn raise_open_files_limit() {
+    let mut limit = libc::rlimit { rlim_cur: 0, rlim_max: 0 };
+    // SAFETY: the limit is valid to be written to.
+    if unsafe { libc::getrlimit(libc::RLIMIT_NOFILE, &raw mut limit) } == 0 {
+        limit.rlim_cur = limit.rlim_max;
+        // SAFETY: the limit is valid. Where it is refused, fewer legs can be opened, which is reported then.
+        unsafe { libc::setrlimit(libc::RLIMIT_NOFILE, &raw const limit) };
+    }
+}
+
 /// Asks the kernel to stamp every packet with the time it arrived.
 #[allow(unsafe_code)]
 fn ask_for_arrival_times(socket: &Socket) -> io::Result<()> {

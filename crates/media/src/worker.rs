@@ -205,9 +205,14 @@ impl Links {
             self.report(Report::Event(Event::AnnouncementEnded { room, playback }));
         }
         for leg in share.legs_mut() {
+            let facts = leg.facts();
             while self.may_report_facts() {
-                let Some(event) = leg.facts().pop_front() else { break };
+                let Some(event) = facts.take() else { break };
                 self.report(Report::Event(event));
+            }
+            match facts.take_dropped() {
+                0 => {}
+                dropped => self.stats.events_dropped.add(dropped),
             }
         }
     }

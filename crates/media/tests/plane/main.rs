@@ -2,4 +2,5 @@
 
 mod hall;
 mod hearing;
+mod limits;
 mod streams;

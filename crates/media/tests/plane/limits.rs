@@ -1,0 +1,100 @@
+//! What happens at the limits: rooms that are full, threads that are busy, an owner that does not listen.
+
+use std::sync::Arc;
+
+use media::{Codec, Command, Config, Event, MAIN, Pages, Plane, Refusal};
+use model::{Clip, LegId, PlaybackId, RoomId};
+
+use crate::hall::{BRIDGE, Hall, ROOM, Voice, config};
+
+/// The plane's owner may live on any thread.
+const _: fn() = || {
+    fn is_send<T: Send>() {}
+    is_send::<Plane>();
+};
+
+fn refusals(hall: &Hall) -> Vec<(LegId, Refusal)> {
+    let refusal = |event: &Event| if let Event::LegRefused { leg, why } = event { Some((*leg, *why)) } else { None };
+    hall.events.iter().filter_map(refusal).collect()
+}
+
+#[test]
+fn a_full_room_takes_nobody() {
+    let mut hall = Hall::with(Config { room_legs_max: 2, ..config(1) });
+    let ana = hall.join(ROOM, Codec::Pcmu, Voice::Silence);
+    hall.join(ROOM, Codec::Pcmu, Voice::Silence);
+    let cho = hall.join(RoomId(2), Codec::Pcmu, Voice::Tone(440.0, 8_000.0));
+    let dan = hall.join(RoomId(2), Codec::Pcmu, Voice::Silence);
+    let leg = hall.phones[cho].leg;
+    hall.plane.apply(vec![
+        Command::OpenLeg { leg: LegId(99), room: ROOM, address: BRIDGE },
+        Command::Move { leg, room: ROOM, emit: MAIN, hear: MAIN },
+    ]);
+    hall.run_ms(500);
+    assert_eq!(refusals(&hall), [(LegId(99), Refusal::RoomFull), (leg, Refusal::RoomFull)]);
+    assert!(hall.phones[dan].level_dbfs(440.0) > -13.0, "who could not move stays where it was");
+    hall.close(ana);
+    hall.plane.apply(vec![Command::Move { leg, room: ROOM, emit: MAIN, hear: MAIN }]);
+    hall.run_ms(500);
+    assert_eq!(refusals(&hall).len(), 2, "there is room again");
+    assert!(hall.phones[1].level_dbfs(440.0) > -13.0);
+}
+
+#[test]
+fn a_busy_thread_takes_nobody() {
+    // Nothing is below a bound of zero.
+    let mut hall = Hall::with(Config { occupancy_permille_max: 0, ..config(1) });
+    hall.plane.apply(vec![Command::OpenLeg { leg: LegId(1), room: ROOM, address: BRIDGE }]);
+    hall.run_ms(20);
+    assert_eq!(refusals(&hall), [(LegId(1), Refusal::Overloaded)]);
+}
+
+#[test]
+fn nothing_is_lost_on_an_owner_who_does_not_listen() {
+    let mut hall = Hall::new(1);
+    let ana = hall.open(ROOM, Codec::Pcmu, Voice::Silence);
+    let (leg, mut now_us) = (hall.phones[ana].leg, 0);
+    let sound = Arc::new(Pages::new(&Clip { rate_hz: 8_000, samples: vec![0; 160] }));
+    let batches = 10_000;
+    for batch in 0..batches {
+        hall.plane.apply(vec![Command::Route { leg, emit: batch % 2, hear: MAIN }]);
+        now_us += 2_000;
+        hall.plane.run_until(now_us);
+    }
+    hall.plane.apply(vec![Command::Play { leg, playback: PlaybackId(1), sound, repeat: false }]);
+    hall.plane.run_until(now_us + 1_000_000);
+    hall.plane.apply(vec![Command::CloseLeg { leg }, Command::CloseLeg { leg }]);
+    let mut events = Vec::new();
+    for step in 0..1_000 {
+        hall.plane.run_until(now_us + 1_000_000 + step * 2_000);
+        events.extend(std::iter::from_fn(|| hall.plane.poll()));
+    }
+    let count = |wanted: fn(&Event) -> bool| events.iter().filter(|event| wanted(event)).count();
+    assert_eq!(count(|event| matches!(event, Event::Applied { .. })), batches as usize + 4);
+    assert_eq!(count(|event| matches!(event, Event::PlaybackEnded { .. })), 1);
+    assert_eq!(count(|event| matches!(event, Event::LegClosed { .. })), 1);
+    assert_eq!(hall.plane.stats()[0].legs.get(), 0);
+    assert_eq!(hall.plane.stats()[0].rooms.get(), 0);
+    assert_eq!(hall.plane.stats()[0].commands_dropped.get(), 1, "the second close");
+}
+
+#[test]
+fn what_is_closed_is_given_back() {
+    let mut hall = Hall::new(2);
+    for round in 0..3 {
+        let phones: Vec<usize> =
+            (0..6).map(|leg| hall.join(RoomId(round * 10 + leg / 2), Codec::Pcmu, Voice::Silence)).collect();
+        hall.run_ms(100);
+        for phone in phones {
+            let leg = hall.phones[phone].leg;
+            hall.plane.apply(vec![Command::Move { leg, room: RoomId(99), emit: MAIN, hear: MAIN }]);
+            hall.plane.apply(vec![Command::CloseLeg { leg }]); // while it moves
+        }
+        hall.run_ms(200);
+    }
+    let closed = hall.events.iter().filter(|event| matches!(event, Event::LegClosed { .. })).count();
+    assert_eq!(closed, 18);
+    assert_eq!(hall.network.lock().closed.len(), 36, "both ports of each");
+    let open: u64 = hall.plane.stats().iter().map(|thread| thread.legs.get() + thread.rooms.get()).sum();
+    assert_eq!(open, 0, "no leg and no room is left");
+}
