@@ -18,11 +18,12 @@ struct Baresip {
     tone: Tone,
 }
 
-/// How baresip names a codec in an account, the module that has it, and its PCM rate.
+/// How baresip names a codec in an account, the module that has it, and the PCM it wants.
 struct Codec {
     name: &'static str,
     module: &'static str,
     rate_hz: u32,
+    channels: u16,
 }
 
 impl Baresip {
@@ -31,7 +32,7 @@ impl Baresip {
         let directory = server.data().join("baresip");
         fs::create_dir_all(&directory).expect("a directory for baresip");
         let hum = tone.second_at(codec.rate_hz, HUM_DBFS).repeat(HUM_SECONDS);
-        fs::write(directory.join("hum.wav"), wav::write_at(&hum, codec.rate_hz)).expect("a tone file");
+        fs::write(directory.join("hum.wav"), wav::write_at(&hum, codec.rate_hz, codec.channels)).expect("a tone file");
         let profiles = concat!(env!("CARGO_MANIFEST_DIR"), "/sip-profiles/baresip");
         let fill = |template: &str| {
             let text = fs::read_to_string(format!("{profiles}/{template}")).expect("a profile");
@@ -113,27 +114,27 @@ fn meets_a_phone(codec: &Codec) {
 
 #[test]
 fn it_meets_a_phone_in_pcmu() {
-    meets_a_phone(&Codec { name: "PCMU/8000/1", module: "g711", rate_hz: 8_000 });
+    meets_a_phone(&Codec { name: "PCMU/8000/1", module: "g711", rate_hz: 8_000, channels: 1 });
 }
 
 #[test]
 fn it_meets_a_phone_in_pcma() {
-    meets_a_phone(&Codec { name: "PCMA/8000/1", module: "g711", rate_hz: 8_000 });
+    meets_a_phone(&Codec { name: "PCMA/8000/1", module: "g711", rate_hz: 8_000, channels: 1 });
 }
 
 #[test]
 fn it_meets_a_phone_in_g722() {
-    meets_a_phone(&Codec { name: "G722/16000/1", module: "g722", rate_hz: 16_000 });
+    meets_a_phone(&Codec { name: "G722/16000/1", module: "g722", rate_hz: 16_000, channels: 1 });
 }
 
 #[test]
 fn it_meets_a_phone_in_opus() {
-    meets_a_phone(&Codec { name: "opus/48000/2", module: "opus", rate_hz: 48_000 });
+    meets_a_phone(&Codec { name: "opus/48000/2", module: "opus", rate_hz: 48_000, channels: 2 });
 }
 
 #[test]
 fn it_meets_a_phone_in_l16() {
-    meets_a_phone(&Codec { name: "L16/16000/1", module: "l16", rate_hz: 16_000 });
+    meets_a_phone(&Codec { name: "L16/16000/1", module: "l16", rate_hz: 16_000, channels: 1 });
 }
 
 /// Longer than any test lasts: baresip does not repeat its file.

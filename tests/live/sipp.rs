@@ -5,6 +5,7 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 
 use testkit::phone::Phone;
+use testkit::rest::metric;
 use testkit::server::{Server, wait_until};
 
 use crate::party::PATIENCE;
@@ -112,7 +113,9 @@ fn uac_holds_by_update() {
 
 #[test]
 fn uac_presses_keys() {
-    expect("uac-presses-keys-expect-200");
+    let server = Server::start();
+    run(&server, "uac-presses-keys-expect-200", 1, &[]);
+    assert_eq!(metric(&server.metrics(), "partyline_digits_total"), Some(4.0));
 }
 
 #[test]

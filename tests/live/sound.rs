@@ -1,12 +1,15 @@
 //! How it sounds, packet by packet: when a change is heard, and that nothing else is.
 
+use testkit::application::Application;
 use testkit::pcmu;
 use testkit::rest::Answer;
 use testkit::rtp::HeardPacket;
+use testkit::server::wait_until;
 use testkit::tone::{HUM_DBFS, Tone, snr_db};
+use testkit::wav;
 use testkit::wire::Moment;
 
-use crate::party::Party;
+use crate::party::{PATIENCE, Party};
 
 /// 40 ms: a change may need this many packets after the HTTP answer, and not one more.
 const PACKETS_TO_CHANGE: usize = 2;
@@ -40,7 +43,9 @@ fn a_mute_is_heard_within_two_packets_of_the_answer() {
 fn a_hold_is_heard_within_two_packets_of_the_answer() {
     let party = Party::of(["ana", "ben"]);
     party.check_hearing("ana ben music\n ana - x .\n ben x - .");
-    let held = party.post("ana", &[("Hold", "true")]);
+    // Music has something of every tone in it; silence has not.
+    let silence = Application::start().file("/silence.wav", "audio/wav", &wav::write(&[0; 80_000]));
+    let held = party.post("ana", &[("Hold", "true"), ("HoldUrl", &silence)]);
     check_change(&party, "ben", "ana", &held, false);
     check_change(&party, "ana", "ben", &held, false);
     let back = party.post("ana", &[("Hold", "false")]);
@@ -114,13 +119,14 @@ fn check_stream(packets: &[HeardPacket]) {
 }
 
 #[test]
-fn keys_pressed_leave_the_voices_alone() {
+fn keys_pressed_are_digits_and_leave_the_voices_alone() {
     let party = Party::of(["ana", "ben", "cho"]);
     party.check_hearing("ana ben cho music\n ben x - x .");
     party.guest("cho").phone.press("159#");
     party.guest("cho").phone.hum(None);
-    let cho_presses = Moment::now();
-    let heard = party.guest("ben").phone.hear_after(cho_presses, 60);
+    let heard = party.guest("ben").phone.hear_after(Moment::now(), 60);
+    let digits = || testkit::rest::metric(&party.server.metrics(), "partyline_digits_total");
+    assert!(wait_until(PATIENCE, || digits() == Some(4.0)), "{:?} digits of 4", digits());
     // In-band tones of the keys must not appear: the events are for us, not for the room.
     for hz in [697, 770, 852, 941, 1209, 1336, 1477] {
         let loudest = heard.iter().map(|packet| Tone { hz }.level_dbfs(&packet.pcm())).fold(f64::MIN, f64::max);
