@@ -16,6 +16,7 @@ use crate::latch::{Latch, Verdict};
 use crate::message::{Event, Groups, LegStats, Stream};
 use crate::mixer::Rate;
 use crate::player::{Pages, Player};
+use crate::prefetch::prefetch;
 use crate::reports::{Reports, Situation};
 use crate::rtcp::{self, Reception};
 use crate::rtp::Packet;
@@ -191,6 +192,13 @@ impl Leg {
             facts: Facts { waiting: VecDeque::with_capacity(FACTS_MAX), dropped: 0 },
             counts: Counts::default(),
         })
+    }
+
+    /// Brings what the leg points to towards the cache; the leg itself should be on its way already.
+    pub(crate) fn prefetch_media(&self) {
+        if let Some(media) = &self.media {
+            prefetch::<Media>(media);
+        }
     }
 
     /// Takes a new agreement. The same codec goes on with the same buffer and encoder, so that a re-INVITE

@@ -21,6 +21,7 @@ mod plane;
 mod player;
 mod playout;
 mod ports;
+mod prefetch;
 mod reports;
 mod resample;
 mod room;

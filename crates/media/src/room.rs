@@ -16,6 +16,7 @@ use crate::message::{Groups, MAIN};
 use crate::mixer::{self, FRAME_MAX, Rate};
 use crate::order::{Arrival, Departure, LegOrder, NewRoute, Scrapyard};
 use crate::player::{Pages, Player};
+use crate::prefetch::prefetch;
 use crate::sender::{DATAGRAM_MAX, Datagram};
 use crate::worker::{SLOTS, Tick};
 
@@ -196,9 +197,23 @@ impl Share {
         self.settle(scrap);
     }
 
+    /// Brings what a tick begins with towards the cache; the share itself should be on its way already.
+    pub(crate) fn prefetch(&self) {
+        for member in self.members.iter().take(3) {
+            prefetch::<Leg>(&member.leg);
+        }
+    }
+
     /// Receives every leg's packets.
     fn receive(&mut self, tick: Tick, scratch: &mut Scratch) {
-        for member in &mut self.members {
+        for at in 0..self.members.len() {
+            if let Some(next) = self.members.get(at + 2) {
+                prefetch::<Leg>(&next.leg);
+            }
+            if let Some(next) = self.members.get(at + 1) {
+                next.leg.prefetch_media();
+            }
+            let member = &mut self.members[at];
             // A leg that has just come from an earlier slot waits until its peer has sent the next frame.
             let passed = member.ticked_slot.map_or(SLOTS, |ticked| tick.slot.saturating_sub(ticked));
             member.ticks = passed >= SLOTS;

@@ -12,6 +12,7 @@ use crossbeam_channel::{Receiver, Sender};
 
 use crate::message::Event;
 use crate::order::{Arrival, Batch, Order, Report, Scrapyard, ShareIndex};
+use crate::prefetch::prefetch;
 use crate::room::{Leaver, Scratch, Share};
 use crate::stats::ThreadStats;
 
@@ -158,6 +159,12 @@ impl Worker {
         let slot = (tick.slot % SLOTS) as usize;
         let mut at = 0;
         while let Some(&index) = self.slots[slot].get(at) {
+            if let Some(&later) = self.slots[slot].get(at + 2) {
+                prefetch::<Share>(share_at(&mut self.shares, later));
+            }
+            if let Some(&next) = self.slots[slot].get(at + 1) {
+                share_at(&mut self.shares, next).prefetch();
+            }
             let share = share_at(&mut self.shares, index);
             share.tick(tick, &mut self.scratch, &self.links.scrap);
             self.links.report_facts(share);
