@@ -26,7 +26,7 @@ test:
 
 bench:
 	@.ci/install build
-	. .ci/rust && cargo bench --workspace $(locked)
+	. .ci/rust && cargo build --release $(locked) --package server && cargo bench --package partyline-tests --benches $(locked)
 
 fmt:
 	@.ci/install lint
