@@ -168,7 +168,8 @@ impl Plane {
             let backlog = VecDeque::new();
             lines.push(Line { orders, backlog, reports, scrap, free, slot_legs: [0; SLOTS as usize], moving_in: 0 });
         }
-        let ports = Ports::new(&config.ports, config.port_quarantine.as_micros() as u64);
+        let first_pair = random(config.seed, LegId(u64::MAX));
+        let ports = Ports::new(&config.ports, config.port_quarantine.as_micros() as u64, first_pair);
         let plane = Self {
             config,
             wires,
@@ -399,7 +400,7 @@ impl Plane {
     /// Binds the next free pair of ports.
     fn bind(&mut self, address: IpAddr) -> Result<Pair, Refusal> {
         let now_us = self.now_us();
-        for _ in 0..BINDS_MAX {
+        for _ in 0..self.ports.pairs().min(BINDS_MAX) {
             let port = self.ports.take(now_us).ok_or(Refusal::NoPorts)?;
             let wires = &mut self.wires;
             let pair =
@@ -538,5 +539,6 @@ const UNASKED: u64 = 0;
 /// Commands that wait for one leg to arrive.
 const WAITING_MAX: usize = 64;
 
-/// Pairs of ports tried for one leg, where others hold ports of our range.
-const BINDS_MAX: usize = 16;
+/// Pairs of ports tried for one leg, where others hold ports of our range: what they hold is mostly in one piece.
+/// A try takes some 5 µs, and those that failed are not tried again while they rest.
+const BINDS_MAX: usize = 512;

@@ -1,7 +1,7 @@
 //! The pool of RTP ports: even ports, RTCP one above.
 //!
-//! Handed out round-robin, and a port rests after its leg is gone: the last packets of one call, and a phone
-//! that has not noticed, must not speak into the next.
+//! Handed out round-robin from anywhere on, and a port rests after its leg is gone: the last packets of one call, and
+//! a phone that has not noticed, must not speak into the next. A port that somebody else holds rests, too.
 
 use std::collections::VecDeque;
 use std::ops::RangeInclusive;
@@ -26,11 +26,20 @@ enum State {
 
 impl Ports {
     /// A range's pairs; an odd first port is left out, and so is a last one without a partner.
-    pub(crate) fn new(range: &RangeInclusive<u16>, rest_us: u64) -> Self {
+    ///
+    /// `start`: any number, it picks the first pair handed out. Two bridges on one machine, or one that restarts,
+    /// begin where the other most likely is not.
+    pub(crate) fn new(range: &RangeInclusive<u16>, rest_us: u64, start: u64) -> Self {
         let first = *range.start() & !1;
         let first = if first < *range.start() { first.saturating_add(2) } else { first };
         let pairs = (usize::from(*range.end()) + 1).saturating_sub(usize::from(first)) / 2;
-        Self { first, states: vec![State::Free; pairs], next: 0, resting: VecDeque::with_capacity(pairs), rest_us }
+        let next = (start % pairs.max(1) as u64) as usize;
+        Self { first, states: vec![State::Free; pairs], next, resting: VecDeque::with_capacity(pairs), rest_us }
+    }
+
+    /// How many pairs there are, in whatever state.
+    pub(crate) fn pairs(&self) -> usize {
+        self.states.len()
     }
 
     /// The RTP port of the next free pair. When only resting ones are left, the one that has rested longest.
@@ -75,15 +84,23 @@ mod tests {
             #[expect(clippy::reversed_empty_ranges, reason = "what a configuration may say")]
             (20_000..=10_000, &[]),
         ] {
-            let mut ports = Ports::new(&range, 0);
+            let mut ports = Ports::new(&range, 0, 0);
             let taken: Vec<u16> = std::iter::from_fn(|| ports.take(0)).collect();
             assert_eq!(taken, pairs, "{range:?}");
         }
     }
 
     #[test]
+    fn the_first_pair_is_any() {
+        for (start, taken) in [(1, [10_002, 10_004, 10_000]), (u64::MAX, [10_000, 10_002, 10_004])] {
+            let mut ports = Ports::new(&(10_000..=10_005), 0, start);
+            assert_eq!(std::array::from_fn(|_| ports.take(0).expect("a free pair")), taken, "{start}");
+        }
+    }
+
+    #[test]
     fn a_port_rests_before_it_is_used_again() {
-        let mut ports = Ports::new(&(10_000..=10_005), 1_000);
+        let mut ports = Ports::new(&(10_000..=10_005), 1_000, 0);
         assert_eq!(ports.take(0), Some(10_000));
         ports.release(10_000, 0);
         assert_eq!(ports.take(0), Some(10_002), "round-robin");

@@ -7,6 +7,7 @@ use std::collections::{HashMap, VecDeque};
 use std::f64::consts::TAU;
 use std::io;
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
+use std::ops::Range;
 use std::sync::{Arc, Mutex, MutexGuard};
 
 use media::{
@@ -35,6 +36,10 @@ pub(crate) struct Traffic {
     /// What each of the bridge's ports is connected to.
     pub(crate) connected: HashMap<u16, SocketAddr>,
     pub(crate) closed: Vec<u16>,
+    /// Ports that somebody else holds.
+    pub(crate) taken: Range<u16>,
+    /// How often the bridge has asked for one of them.
+    pub(crate) refused: usize,
 }
 
 impl Network {
@@ -57,6 +62,11 @@ impl Network {
 
 impl Wires for Network {
     fn open(&mut self, _address: IpAddr, port: u16) -> io::Result<Box<dyn Wire>> {
+        let mut traffic = self.lock();
+        if traffic.taken.contains(&port) {
+            traffic.refused += 1;
+            return Err(io::ErrorKind::AddrInUse.into());
+        }
         Ok(Box::new(Port { port, network: self.clone() }))
     }
 }

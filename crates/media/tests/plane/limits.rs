@@ -50,6 +50,21 @@ fn a_busy_thread_takes_nobody() {
 }
 
 #[test]
+fn ports_that_others_hold_are_passed_over_and_not_tried_again() {
+    for seed in 0..20 {
+        let mut hall = Hall::with(Config { ports: 20_000..=20_083, seed, ..config(1) });
+        hall.network.lock().taken = 20_000..20_080;
+        for leg in 1..=2 {
+            hall.plane.apply(vec![Command::OpenLeg { leg: LegId(leg), room: ROOM, address: BRIDGE }]);
+        }
+        hall.run_ms(20);
+        let opened = hall.events.iter().filter(|event| matches!(event, Event::LegOpened { .. })).count();
+        assert_eq!((opened, refusals(&hall)), (2, vec![]), "seed {seed}");
+        assert!(hall.network.lock().refused <= 40, "seed {seed}: each of 40 pairs is tried once at most");
+    }
+}
+
+#[test]
 fn nothing_is_lost_on_an_owner_who_does_not_listen() {
     let mut hall = Hall::new(1);
     let ana = hall.open(ROOM, Codec::Pcmu, Voice::Silence);
