@@ -80,7 +80,8 @@ impl Asked {
 }
 
 impl SessionTimer {
-    /// Starts at the moment a 2xx with these terms was sent or received.
+    /// Starts at the moment a 2xx with these terms was sent or received. Whatever the peer says, 32 bits of seconds
+    /// are 136 years, which no clock overflows by.
     pub(crate) fn start(now: Instant, seconds: u32, we_refresh: bool) -> Self {
         let interval = Duration::from_secs(seconds.into());
         // §10: the BYE goes out a little before the end, so that both sides count the call as over by then.

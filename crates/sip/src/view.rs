@@ -197,6 +197,12 @@ impl Headers {
         delta_seconds(&self.text(Name::Expires)?)
     }
 
+    /// After how many seconds to try again; what stands behind the number (a comment, a duration) is not read.
+    pub fn retry_after(&self) -> Option<u32> {
+        let value = self.text(Name::RetryAfter)?;
+        delta_seconds(value.split([' ', '\t', ';', '(']).next().unwrap_or(""))
+    }
+
     /// Why a call ended; the first reason that reads, if there are several.
     pub fn reason(&self) -> Option<Reason> {
         self.get_all(Name::Reason).find_map(|line| values(&lossy(line)).find_map(|value| value.parse().ok()))

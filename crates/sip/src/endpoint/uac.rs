@@ -311,11 +311,8 @@ impl Endpoint {
                     self.retry_refresh(now, id, pause);
                 }
                 _ => {
-                    let after_s = response
-                        .headers
-                        .text(Name::RetryAfter)
-                        .and_then(|value| value.split([' ', ';', '(']).next().and_then(|digits| digits.parse().ok()));
-                    self.retry_refresh(now, id, after_s.map_or(RETRY_PAUSE, Duration::from_secs));
+                    let asked = response.headers.retry_after().map(|seconds| Duration::from_secs(seconds.into()));
+                    self.retry_refresh(now, id, asked.map_or(RETRY_PAUSE, |pause| pause.min(RETRY_PAUSE_MAX)));
                 }
             },
         }
@@ -373,3 +370,5 @@ fn ack_of_failure(invite: &Request, response: &Response) -> Bytes {
 const GLARE_PAUSE_MAX: Duration = Duration::from_secs(2);
 /// How long we wait after a refresh that failed for no lasting reason.
 const RETRY_PAUSE: Duration = Duration::from_secs(10);
+/// How long we wait at most, whatever Retry-After says.
+const RETRY_PAUSE_MAX: Duration = Duration::from_secs(300);

@@ -299,7 +299,7 @@ impl Endpoint {
                 (Theirs::Idle | Theirs::Answered(_), Ours::Idle | Ours::Update) => {}
             }
         }
-        if self.servers.len() >= self.config.transactions_max + self.config.dialogs_max {
+        if self.servers.len() >= self.config.transactions_max.saturating_add(self.config.dialogs_max) {
             return Err(Refusal::new(500).with(Name::RetryAfter, retry_after_s));
         }
         let mut template = self.response_to(request, 200);

@@ -15,6 +15,8 @@ enum Step {
     /// The same, with one byte changed.
     Garble(usize, &'static str, usize, u8),
     Wait(u64),
+    /// The phone's next CSeq.
+    Count(usize, u32),
     /// What our application does with the call it knows longest.
     Ring(usize),
     Accept(usize),
@@ -22,8 +24,8 @@ enum Step {
     Hangup(usize),
     Reanswer(usize),
     Rereject(usize),
-    /// Answers our latest request.
-    Answer(u16),
+    /// Answers our latest request, with these headers.
+    Answer(u16, String),
     Lose(u64),
     Drain(bool),
 }
@@ -42,24 +44,41 @@ fn steps() -> impl Strategy<Value = Vec<Step>> {
         "Expires: 1\r\n",
         "Content-Type: application/dtmf-relay\r\n",
         "Record-Route: <sip:192.0.2.77>\r\n",
+        HUGE,
     ]);
     let step = prop_oneof![
         8 => (0..4usize, method.clone(), any::<bool>(), headers, any::<bool>())
             .prop_map(|(phone, method, again, headers, body)| Step::Say(phone, method, again, headers, body)),
         1 => (0..4usize, method, any::<usize>(), any::<u8>()).prop_map(|(p, m, at, byte)| Step::Garble(p, m, at, byte)),
         3 => (0..40_000u64).prop_map(Step::Wait),
+        1 => (0..4_000_000u64).prop_map(Step::Wait),
+        1 => (0..4usize, prop::sample::select(vec![0u32, 1 << 30, (1 << 31) - 2, (1 << 31) - 1, u32::MAX - 100]))
+            .prop_map(|(phone, cseq)| Step::Count(phone, cseq)),
         1 => (0..4usize).prop_map(Step::Ring),
         3 => (0..4usize).prop_map(Step::Accept),
         1 => (0..4usize).prop_map(Step::Reject),
         1 => (0..4usize).prop_map(Step::Hangup),
         2 => (0..4usize).prop_map(Step::Reanswer),
         1 => (0..4usize).prop_map(Step::Rereject),
-        2 => prop::sample::select(vec![100u16, 200, 200, 200, 404, 405, 408, 422, 481, 491, 500, 503])
-            .prop_map(Step::Answer),
+        2 => (
+            prop::sample::select(vec![100u16, 200, 200, 200, 404, 405, 408, 422, 481, 491, 500, 503]),
+            prop::sample::select(vec!["", "1", "100", "200", "2147483648", "4294967296", "18446744073709551615"]),
+        )
+            .prop_map(|(status, number)| Step::Answer(status, numbers(number))),
         1 => (0..4u64).prop_map(Step::Lose),
         1 => any::<bool>().prop_map(Step::Drain),
     ];
     prop::collection::vec(step, 1..60)
+}
+
+/// Every number that we read beside CSeq, larger than anything should be.
+const HUGE: &str = "Supported: timer\r\nAllow: UPDATE\r\nSession-Expires: 18446744073709551615\r\n\
+    Min-SE: 18446744073709551615\r\nExpires: 18446744073709551616\r\nRetry-After: 18446744073709551615\r\n\
+    Timestamp: 18446744073709551615.9\r\nReason: SIP;cause=18446744073709551615\r\n";
+
+/// Every number that we read in a response.
+fn numbers(number: &str) -> String {
+    ["Session-Expires", "Min-SE", "Retry-After", "Expires", "RSeq"].map(|name| format!("{name}: {number}\n")).concat()
 }
 
 /// What the application may have been told about a dialog: each but the first at most once, and nothing after the
@@ -137,10 +156,10 @@ proptest! {
                 }
                 Step::Reanswer(at) => endpoint.reanswer(now, dialog(at), ANSWER.to_owned()),
                 Step::Rereject(at) => endpoint.rereject(now, dialog(at), 488, None),
-                Step::Answer(status) => {
+                Step::Count(at, cseq) => phones[at].cseq = cseq,
+                Step::Answer(status, headers) => {
                     if let Some(request) = &ours {
-                        let headers = if status == 422 { "Min-SE: 200" } else { "Session-Expires: 100" };
-                        let bytes = phones[0].answer(request, status, headers, "");
+                        let bytes = phones[0].answer(request, status, &headers, "");
                         world.hear(phones[0].flow, bytes);
                     }
                 }

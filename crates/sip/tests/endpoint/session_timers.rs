@@ -157,6 +157,29 @@ fn a_refresh_that_fails_says_what_to_do() {
 }
 
 #[test]
+fn numbers_beyond_reason_are_cut_to_size() {
+    let huge = "18446744073709551615";
+    let (mut world, ana, ..) = talking("Supported: timer\r\nAllow: UPDATE\r\nSession-Expires: 1800\r\n");
+    world.run_for(secs(900));
+    let update = refresh(&mut world);
+    world.hear(ana.flow, ana.answer(&update, 500, &format!("Retry-After: {huge} (never)"), ""));
+    world.run_for(secs(299));
+    assert_eq!(world.said(), [""; 0]);
+    world.run_for(secs(1));
+    let update = refresh(&mut world);
+    world.hear(ana.flow, ana.answer(&update, 422, &format!("Min-SE: {huge}"), ""));
+    let update = refresh(&mut world);
+    assert_eq!(update.headers.get(Name::SessionExpires), Some(&b"4294967295;refresher=uac"[..]));
+    world.hear(ana.flow, ana.answer(&update, 200, &format!("Session-Expires: {huge};refresher=uac"), ""));
+    world.run_for(secs(100_000));
+    assert_eq!((world.said(), world.endpoint.dialogs_open()), (vec![], 1));
+
+    let (mut world, ..) = talking(&format!("Supported: timer\r\nExpires: {huge}\r\nSession-Expires: {huge}\r\n"));
+    world.run_for(secs(100_000));
+    assert_eq!((world.said(), world.endpoint.dialogs_open()), (vec![], 1));
+}
+
+#[test]
 fn a_refresh_that_nobody_answers_ends_the_call() {
     let (mut world, ..) = talking("Supported: timer\r\nAllow: UPDATE\r\nSession-Expires: 600\r\n");
     world.run_for(secs(332));
