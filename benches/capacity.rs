@@ -18,7 +18,7 @@ fn main() -> ExitCode {
         let server = Server::start();
         let report = load::run(&plan(server.sip()), Some(&server));
         println!("\n{name}\n{report}");
-        for complaint in report.faults().into_iter().chain(bounds(&report)) {
+        for complaint in report.faults().into_iter().chain(report.disturbed()).chain(bounds(&report)) {
             println!("NOT MET: {complaint}");
             unmet += 1;
         }

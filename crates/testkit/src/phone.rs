@@ -338,7 +338,7 @@ impl Line {
     }
 
     fn run(mut self) {
-        wire::wake_exactly();
+        wire::be_punctual();
         let mut beat = Instant::now();
         while !self.ear.lock().gone {
             self.take_orders();

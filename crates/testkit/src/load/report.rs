@@ -133,8 +133,15 @@ pub(super) fn compile(plan: &Plan, parts: &[Part], counts: Counts, heard: Heard,
 }
 
 impl Report {
+    /// Why nothing can be said about sound and delay: the generator itself was not given the processor for so
+    /// long that it lost packets. A run to be repeated on a machine that has the time.
+    pub fn disturbed(&self) -> Option<String> {
+        let lost = self.own_lateness.longest() > LOST;
+        lost.then(|| format!("the load generator was {:?} late itself", self.own_lateness.longest()))
+    }
+
     /// What no bridge may do at any load: lose, repeat or mistime packets, leak or break voices, drop calls.
-    /// Speed and cost are judged by who asked for the run.
+    /// Speed and cost are judged by who asked for the run; sound is not judged when the run was disturbed.
     pub fn faults(&self) -> Vec<String> {
         let mut faults = Vec::new();
         let mut none = |count: u64, what: &str| {
@@ -152,6 +159,9 @@ impl Report {
         none(self.short_legs.len() as u64, "legs that received too little");
         for (status, count) in &self.refused {
             none(*count as u64, &format!("requests refused with {status}"));
+        }
+        if self.disturbed().is_some() {
+            return faults;
         }
         let stalls = self.own_lateness.longer_than(STALL) as usize;
         for Listened {
@@ -233,6 +243,8 @@ fn times(histogram: &Histogram) -> String {
 
 /// Packets that beginning and end of a measurement may cut off, and a bridge that is some ticks late.
 const PHASE_PACKETS: u64 = 5;
+/// Later than this the generator loses packets.
+const LOST: Duration = Duration::from_millis(20);
 /// When the generator itself speaks later than this, a frame may break at the bridge through no fault of its own,
 const STALL: Duration = Duration::from_millis(3);
 /// and no more than these: the concealed one, and one on either side of it.

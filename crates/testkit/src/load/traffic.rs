@@ -165,13 +165,17 @@ impl Loop {
     }
 
     fn run(mut self) -> Heard {
-        wire::wake_exactly();
+        wire::be_punctual();
         let (mut beat, mut slot) = (Instant::now(), 0);
         loop {
             slot = (slot + 1) % (SLOTS * READ_EVERY);
             beat += SLOT;
             wire::sleep_until(beat);
             self.heard.own_lateness.add(beat.elapsed());
+            if beat.elapsed() > CYCLE {
+                beat += CYCLE;
+                self.lose_a_packet_each();
+            }
             while let Ok(order) = self.orders.try_recv() {
                 if matches!(order, Order::Stop) {
                     return self.finish();
@@ -230,6 +234,13 @@ impl Loop {
             if let Some(leg) = &mut self.legs[leg] {
                 leg.send();
             }
+        }
+    }
+
+    /// We were late by a whole cycle: its packets are lost, not sent in a burst that no network would make.
+    fn lose_a_packet_each(&mut self) {
+        for leg in self.legs.iter_mut().flatten() {
+            leg.packet();
         }
     }
 
@@ -299,17 +310,24 @@ impl Leg {
     }
 
     fn send(&mut self) {
-        let mut packet = [pcmu::SILENCE; HEADER_LEN + FRAME_SAMPLES];
-        packet[..HEADER_LEN].copy_from_slice(&self.header.write());
-        if self.voice.speak(&mut packet[HEADER_LEN..]) {
+        let (packet, chirp_begins) = self.packet();
+        if chirp_begins {
             self.heard.chirped.push(Moment::now());
         }
         if self.wire.send(&packet).is_err() {
             self.heard.unsent += 1;
         }
+    }
+
+    /// The next packet, and whether a chirp begins in it.
+    fn packet(&mut self) -> ([u8; HEADER_LEN + FRAME_SAMPLES], bool) {
+        let mut packet = [pcmu::SILENCE; HEADER_LEN + FRAME_SAMPLES];
+        packet[..HEADER_LEN].copy_from_slice(&self.header.write());
+        let chirp_begins = self.voice.speak(&mut packet[HEADER_LEN..]);
         self.header.marker = false;
         self.header.sequence = self.header.sequence.wrapping_add(1);
         self.header.timestamp = self.header.timestamp.wrapping_add(FRAME_SAMPLES as u32);
+        (packet, chirp_begins)
     }
 }
 
@@ -342,8 +360,10 @@ fn chirp_packets() -> Vec<u8> {
 }
 
 const SLOT: Duration = Duration::from_millis(1);
-/// Slots in 20 ms.
+/// Slots in a cycle.
 const SLOTS: usize = 20;
+/// A packet time.
+const CYCLE: Duration = Duration::from_millis(20);
 /// Cycles between two looks at a socket: 200 ms, ten packets, a twentieth of its receive buffer.
 const READ_EVERY: usize = 10;
 const PACKETS_AT_ONCE: usize = 16;
