@@ -7,6 +7,7 @@ use bytes::Bytes;
 use super::{Endpoint, Server, ServerMachine, dialog_of, reply_flow, tag_of};
 use crate::body;
 use crate::dialog::{self, Answered, Canceled, Dialog, Ours, RING_AGAIN_AFTER, Received, Stage, Theirs};
+use crate::grammar::is_token;
 use crate::inspection::{self, ACCEPT, ACCEPT_INFO, ALLOW, Head, Refusal, SUPPORTED};
 use crate::session_timer::{Asked, SessionTimer, Terms};
 use crate::transaction::Key;
@@ -494,7 +495,10 @@ impl Endpoint {
         }
         if let Some((code, text)) = reject.warning {
             let text = text.replace(['"', '\\'], "'");
-            response.headers.push(Name::Warning, format!("{code} {} \"{text}\"", self.config.server));
+            // A warn-agent is a host or one token; a version goes beyond that (§20.43).
+            let product = self.config.server.split('/').next().filter(|name| is_token(name.as_bytes()));
+            let agent = product.unwrap_or("-");
+            response.headers.push(Name::Warning, format!("{code} {agent} \"{text}\""));
         }
         if let Some(reason) = reject.reason {
             response.headers.push(Name::Reason, reason.to_string());

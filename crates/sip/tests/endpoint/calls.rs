@@ -1,6 +1,6 @@
 //! A call from INVITE to BYE (RFC 3261 §13, §15), and the ways it goes wrong.
 
-use sip::{EndCause, Event, Reason, Reject, Timers};
+use sip::{Config, EndCause, Event, Reason, Reject, Timers};
 
 use crate::phone::{ANSWER, OFFER, Phone, World, ms, secs};
 
@@ -196,7 +196,7 @@ fn a_cancel_for_nothing_is_481() {
 
 #[test]
 fn a_declined_call_is_resent_until_its_ack_and_forgotten() {
-    let mut world = World::new();
+    let mut world = World::with(Config { server: "Partyline/0.1.0".to_owned(), ..Config::default() });
     let mut ana = Phone::udp();
     world.hear(ana.flow, ana.invite());
     let dialog = world.invited();
