@@ -107,11 +107,12 @@ pub(crate) fn unescape(inner: &str) -> String {
 pub(crate) fn write_quoted(text: &str, out: &mut impl std::fmt::Write) -> std::fmt::Result {
     out.write_char('"')?;
     for char in text.chars() {
-        if matches!(char, '"' | '\\') {
+        // A line end cannot be escaped (RFC 3261 §25.1 quoted-pair) and would end the header.
+        let char = if matches!(char, '\r' | '\n') { ' ' } else { char };
+        if matches!(char, '"' | '\\') || (char.is_ascii_control() && char != '\t') {
             out.write_char('\\')?;
         }
-        // A line end cannot be escaped (RFC 3261 §25.1 quoted-pair) and would end the header.
-        out.write_char(if matches!(char, '\r' | '\n') { ' ' } else { char })?;
+        out.write_char(char)?;
     }
     out.write_char('"')
 }

@@ -167,6 +167,7 @@ fn what_must_be_dropped_is_dropped() {
         ("malformed ACK", stray.again("ACK", "", "").replace("CSeq: 1", "CSeq: one").into_bytes()),
         ("stray response", response.as_bytes().to_vec()),
         ("malformed response", response.replace("200 OK", "2000 OK").into_bytes()),
+        ("a response with NUL", response.replace("Call-ID: x", "Call-ID: x\r\nX-Odd: \"\0\"").into_bytes()),
         ("another's response", response.replace("z9hG4bK0123", "elsewhere").into_bytes()),
     ] {
         let mut world = World::new();
