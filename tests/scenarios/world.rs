@@ -66,6 +66,7 @@ impl World {
             drain: Duration::from_secs(30),
             fetches_max: 16,
             addresses: vec![MediaAddress { bind: [10, 0, 0, 1].into(), advertised: None }],
+            own_addresses: Vec::new(),
             codecs: vec![sip::AudioCodec::Pcmu, sip::AudioCodec::Pcma],
             region: "us1".to_owned(),
             hold_music: music(),

@@ -7,6 +7,7 @@ use std::path::Path;
 use model::Account;
 
 use crate::config::SipListen;
+use crate::own_address;
 
 /// What a newcomer needs to know.
 pub(crate) fn banner(
@@ -21,12 +22,9 @@ pub(crate) fn banner(
     let http = public_url.unwrap_or(&bound);
     let mut text = format!("\nPartyline {} is running.\n\n", env!("CARGO_PKG_VERSION"));
     // Writing to a String cannot fail.
-    if let Some(first) = sip.first() {
-        let _ = writeln!(
-            text,
-            "  Dial          {}   (any name is a room; everybody who dials it meets there)",
-            dial(first)
-        );
+    for (n, address) in sip.first().into_iter().flat_map(dial).enumerate() {
+        let note = if n == 0 { "   (any name is a room; everybody who dials it meets there)" } else { "" };
+        let _ = writeln!(text, "  Dial          {address}{note}");
     }
     for listen in sip {
         let _ = writeln!(text, "  SIP           {listen}");
@@ -45,9 +43,16 @@ pub(crate) fn banner(
     text
 }
 
-fn dial(listen: &SipListen) -> String {
-    let address = SocketAddr::new(reachable(listen.address.ip()), listen.address.port());
-    let transport = match listen.transport {
+/// What to dial: from other machines first, where the listener is bound to all addresses.
+fn dial(listen: &SipListen) -> Vec<String> {
+    let ip = listen.address.ip();
+    let from_elsewhere = || own_address::towards_the_world().into_iter().filter(|own| own.is_ipv4() == ip.is_ipv4());
+    let addresses = if ip.is_unspecified() { from_elsewhere().chain([reachable(ip)]).collect() } else { vec![ip] };
+    addresses.into_iter().map(|ip| dial_at(SocketAddr::new(ip, listen.address.port()), listen.transport)).collect()
+}
+
+fn dial_at(address: SocketAddr, transport: sip::Transport) -> String {
+    let transport = match transport {
         sip::Transport::Udp => "",
         sip::Transport::Tcp => ";transport=tcp",
     };
@@ -58,7 +63,7 @@ fn dial(listen: &SipListen) -> String {
     }
 }
 
-/// An address that can be dialled from this machine, where the listener is bound to all of them.
+/// An address that reaches us from this machine, where the listener is bound to all of them.
 fn reachable(address: IpAddr) -> IpAddr {
     match address {
         IpAddr::V4(v4) if v4.is_unspecified() => IpAddr::from([127, 0, 0, 1]),

@@ -4,6 +4,7 @@
 //! unknown or wrong stops the start with a sentence that names the key.
 
 use std::collections::BTreeMap;
+use std::ffi::OsString;
 use std::fmt::{self, Display};
 use std::net::{IpAddr, SocketAddr};
 use std::ops::RangeInclusive;
@@ -142,7 +143,7 @@ impl Config {
     /// Reads `file`, if one is named, and `environment` over it.
     pub(crate) fn read(
         file: Option<&Path>,
-        environment: impl Iterator<Item = (String, String)>,
+        environment: impl Iterator<Item = (OsString, OsString)>,
     ) -> Result<Self, ConfigError> {
         let mut given = Given::default();
         if let Some(path) = file {
@@ -192,11 +193,17 @@ impl Given {
         Ok(())
     }
 
-    fn read_environment(&mut self, variables: impl Iterator<Item = (String, String)>) -> Result<(), ConfigError> {
+    fn read_environment(&mut self, variables: impl Iterator<Item = (OsString, OsString)>) -> Result<(), ConfigError> {
         for (name, value) in variables {
-            if let Some(key) = name.strip_prefix(ENVIRONMENT_PREFIX) {
-                self.put(&key.to_ascii_lowercase(), name.clone(), value)?;
-            }
+            let name = name.to_string_lossy().into_owned();
+            let Some(key) = name.strip_prefix(ENVIRONMENT_PREFIX) else { continue };
+            let key = key.to_ascii_lowercase();
+            let value = value.into_string().map_err(|value| ConfigError::Wrong {
+                key: name.clone(),
+                value: value.to_string_lossy().into_owned(),
+                reason: "UTF-8 was expected".to_owned(),
+            })?;
+            self.put(&key, name, value)?;
         }
         Ok(())
     }
@@ -213,10 +220,16 @@ impl Given {
         }
     }
 
-    /// The text of a setting and the name to complain under. An empty value counts as not given.
+    /// A setting counts as given unless it is empty, as unset variables come out of many a start script. An empty
+    /// list of what may be fetched is meant, though: nothing.
+    fn is_given(&self, key: &'static str) -> bool {
+        self.values.get(key).is_some_and(|(_, value)| key == "fetch_allow" || !value.trim().is_empty())
+    }
+
+    /// The text of a setting and the name to complain under.
     fn text(&self, key: &'static str) -> (String, String) {
         match self.values.get(key) {
-            Some((shown, value)) if !value.trim().is_empty() => (shown.clone(), value.trim().to_owned()),
+            Some((shown, value)) if self.is_given(key) => (shown.clone(), value.trim().to_owned()),
             _ => {
                 let default = SETTINGS.iter().find(|(known, ..)| *known == key).map_or("", |(_, default, _)| default);
                 (environment_name(key), default.to_owned())
@@ -250,10 +263,10 @@ impl Given {
 
     fn check(self) -> Result<Config, ConfigError> {
         Ok(Config {
-            sip_listen: self.parse("sip_listen", |text| list(text, sip_listen))?,
-            sip_listen_is_default: !self.values.contains_key("sip_listen"),
+            sip_listen: self.parse("sip_listen", |text| some(list(text, sip_listen)?))?,
+            sip_listen_is_default: !self.is_given("sip_listen"),
             http_listen: self.parse("http_listen", socket_address)?,
-            rtp_addresses: self.parse("rtp_address", |text| list(text, media_address))?,
+            rtp_addresses: self.parse("rtp_address", |text| some(list(text, media_address)?))?,
             rtp_ports: self.parse("rtp_ports", port_range)?,
             data: PathBuf::from(self.text("data").1),
             account_sid: self.optional("account_sid", |text| text.parse::<AccountSid>().map_err(|e| e.to_string()))?,
@@ -269,10 +282,7 @@ impl Given {
             fetch_allow: self.parse("fetch_allow", |text| {
                 list(text, |item| item.parse::<AllowRule>().map_err(|error| error.to_string()))
             })?,
-            log: self.parse("log", |text| match text.parse::<tracing_subscriber::EnvFilter>() {
-                Ok(_) => Ok(text.to_owned()),
-                Err(error) => Err(error.to_string()),
-            })?,
+            log: self.parse("log", log_filter)?,
             without_effect: self.without_effect,
         })
     }
@@ -296,6 +306,21 @@ fn toml_text(value: &toml::Value) -> Option<String> {
 
 fn list<T>(text: &str, item: impl Fn(&str) -> Result<T, String>) -> Result<Vec<T>, String> {
     text.split(',').map(str::trim).filter(|part| !part.is_empty()).map(item).collect()
+}
+
+fn some<T>(items: Vec<T>) -> Result<Vec<T>, String> {
+    if items.is_empty() { Err("at least one was expected".to_owned()) } else { Ok(items) }
+}
+
+/// The filter takes any word for the name of a crate, so a misspelt level would silence the log.
+fn log_filter(text: &str) -> Result<String, String> {
+    text.parse::<tracing_subscriber::EnvFilter>().map_err(|error| error.to_string())?;
+    let levels = ["off", "error", "warn", "info", "debug", "trace"];
+    let is_level = |word: &str| levels.iter().any(|level| word.eq_ignore_ascii_case(level));
+    match text.split(',').map(str::trim).find(|word| !word.contains(['=', '[']) && !is_level(word)) {
+        None => Ok(text.to_owned()),
+        Some(word) => Err(format!("{word:?} is neither off, error, warn, info, debug or trace nor CRATE=LEVEL")),
+    }
 }
 
 fn number<T>(text: &str, range: &RangeInclusive<T>) -> Result<T, String>
@@ -376,7 +401,7 @@ mod tests {
     use super::*;
 
     fn read(variables: &[(&str, &str)]) -> Result<Config, ConfigError> {
-        let owned = variables.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned()));
+        let owned = variables.iter().map(|(name, value)| ((*name).into(), (*value).into()));
         Config::read(None, owned)
     }
 
@@ -399,6 +424,8 @@ mod tests {
             ("PARTYLINE_SIP_LISTEN", "127.0.0.1:5060"),
             ("PARTYLINE_SIP_LISTEN", "sctp:127.0.0.1:5060"),
             ("PARTYLINE_SIP_LISTEN", "udp:localhost:5060"),
+            ("PARTYLINE_SIP_LISTEN", ","),
+            ("PARTYLINE_LOG", "loud"),
             ("PARTYLINE_HTTP_LISTEN", "8080"),
             ("PARTYLINE_RTP_ADDRESS", "host.example"),
             ("PARTYLINE_RTP_ADDRESS", "10.0.0.1/::1"),
@@ -437,5 +464,9 @@ mod tests {
         assert_eq!(config.public_url.as_deref(), Some("https://bridge.example.test"));
         assert_eq!(config.drain, Duration::from_secs(3));
         assert_eq!(config.without_effect, ["api_rate"]);
+        let nothing_more =
+            read(&[("PARTYLINE_FETCH_ALLOW", ""), ("PARTYLINE_SIP_LISTEN", "")]).expect("both are right");
+        assert!(nothing_more.fetch_allow.is_empty(), "an empty list is meant");
+        assert!(nothing_more.sip_listen_is_default, "an empty address is not");
     }
 }

@@ -31,11 +31,12 @@ impl Server {
     pub(crate) fn start(listener: TcpListener, store: Store, inbox: Inbox, sources: Sources) -> Self {
         let draining = Arc::new(AtomicBool::new(false));
         let is_draining = Arc::clone(&draining);
+        let heartbeat = sources.snapshots.clone();
         let config = api::Config::default();
         let clock = || Timestamp::from(SystemTime::now());
         let api = Api::new(config.clone(), store, RunLoopSwitchboard { inbox }, clock, rand::rng().next_u64())
             .with_metrics(move || sources.collect())
-            .with_readiness(move || !is_draining.load(Ordering::Relaxed));
+            .with_readiness(move || !is_draining.load(Ordering::Relaxed) && heartbeat.is_fresh());
         let (stop, stopped) = oneshot::channel();
         let task = tokio::spawn(async move {
             // Sent at the end, or dropped: both mean stop.

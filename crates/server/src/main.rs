@@ -7,6 +7,7 @@ mod config;
 mod fetch;
 mod http;
 mod metrics;
+mod own_address;
 mod run_loop;
 mod sip_socket;
 
@@ -63,7 +64,7 @@ const REGION: &str = "us1";
 fn main() -> ExitCode {
     let cli = Cli::parse();
     let CliCommand::Serve = cli.command.unwrap_or(CliCommand::Serve);
-    let outcome = Config::read(cli.config.as_deref(), std::env::vars()).map_err(StartError::from).and_then(serve);
+    let outcome = Config::read(cli.config.as_deref(), std::env::vars_os()).map_err(StartError::from).and_then(serve);
     match outcome {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
@@ -73,7 +74,7 @@ fn main() -> ExitCode {
     }
 }
 
-/// Why the bridge did not start.
+/// Why the bridge did not start, or did not go on.
 #[derive(Debug, thiserror::Error)]
 enum StartError {
     #[error(transparent)]
@@ -88,10 +89,14 @@ enum StartError {
     Fetcher(String),
     #[error("the audio plane: {0}")]
     Media(std::io::Error),
+    #[error("PARTYLINE_RTP_ADDRESS names {address}, which cannot be used here: {error}")]
+    MediaAddress { address: std::net::IpAddr, error: std::io::Error },
     #[error("{0}")]
     Sip(std::io::Error),
     #[error("cannot serve HTTP on {address}: {error}")]
     Http { address: std::net::SocketAddr, error: std::io::Error },
+    #[error("the run loop ended by a panic; the log has it")]
+    RunLoop,
     #[error("{0}")]
     System(#[from] std::io::Error),
 }
@@ -114,12 +119,15 @@ fn serve(config: Config) -> Result<(), StartError> {
 
 /// Starts everything, waits for the end, and puts everything away in the opposite order.
 async fn bridge(config: Config, logs: &Path) -> Result<(), StartError> {
+    // First of all, so that whoever starts us may also end us in good order from the first moment on.
+    let (mut terminate, mut interrupt) = (signal(SignalKind::terminate())?, signal(SignalKind::interrupt())?);
     let store = Store::open(&config.data.join("partyline.db")).await?;
     let account = main_account(&store, &config).await?;
     let recovered = store.recover(Timestamp::from(SystemTime::now())).await?;
     info!(?recovered, "database opened");
     let writer = Arc::new(Writer::start(store.clone(), BATCHES_MAX));
 
+    check_media_addresses(&config)?;
     let plane = Plane::start(media_config(&config)).map_err(StartError::Media)?;
     let fetch = FetchConfig { allow: config.fetch_allow.clone(), ..FetchConfig::default() };
     let fetcher = Fetcher::new(fetch).map_err(StartError::Fetcher)?;
@@ -153,7 +161,7 @@ async fn bridge(config: Config, logs: &Path) -> Result<(), StartError> {
         replies: std::collections::HashMap::new(),
         requests: 0,
     };
-    let (over, is_over) = tokio::sync::oneshot::channel();
+    let (over, mut is_over) = tokio::sync::oneshot::channel();
     let thread = std::thread::Builder::new().name("switch".to_owned()).spawn(move || {
         run_loop.run(&inputs);
         // Nobody waits for this any more if HTTP could not be served.
@@ -166,24 +174,33 @@ async fn bridge(config: Config, logs: &Path) -> Result<(), StartError> {
     println!("{}", banner::banner(&sip_bound, http_bound, config.public_url.as_deref(), &account, &data, &logs));
     info!(http = %http_bound, sip = ?sip_bound, "running");
 
-    let (mut terminate, mut interrupt) = (signal(SignalKind::terminate())?, signal(SignalKind::interrupt())?);
     tokio::select! {
         _ = terminate.recv() => {}
         _ = interrupt.recv() => {}
+        // Nobody asked it to end: whoever watches over us shall start us anew.
+        _ = &mut is_over => {}
     }
     server.set_draining();
-    inbox.send(Input::Drain).await;
-    // The loop ends when the last call has, or at the drain's bound; an error means that it is gone already.
-    let _ = is_over.await;
-    if thread.join().is_err() {
-        warn!("the run loop ended by a panic");
+    if inbox.send(Input::Drain).await {
+        // The loop ends when the last call has, or at the drain's bound; an error means that it is gone already.
+        let _ = is_over.await;
     }
+    let outcome = thread.join().map_err(|_| StartError::RunLoop);
     server.stop().await;
-    if let Some(writer) = Arc::into_inner(writer) {
-        writer.close().await;
+    // An empty batch is done when everything before it is.
+    if let Err(error) = writer.write(Vec::new()).await {
+        warn!(%error, "the last rows were not saved");
     }
     store.close().await;
     info!("stopped");
+    outcome
+}
+
+/// An address that is not ours would refuse every call; better to say so now.
+fn check_media_addresses(config: &Config) -> Result<(), StartError> {
+    for address in config.rtp_addresses.iter().map(|address| address.bind).filter(|bind| !bind.is_unspecified()) {
+        std::net::UdpSocket::bind((address, 0)).map_err(|error| StartError::MediaAddress { address, error })?;
+    }
     Ok(())
 }
 
@@ -276,6 +293,7 @@ fn switch_config(config: &Config, account: &Account) -> switch::Config {
         drain: config.drain,
         fetches_max: FETCHES_MAX,
         addresses: config.rtp_addresses.clone(),
+        own_addresses: own_address::towards_the_world(),
         codecs: vec![
             AudioCodec::Opus,
             AudioCodec::G722,

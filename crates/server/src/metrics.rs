@@ -2,6 +2,7 @@
 
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 use std::sync::{Arc, Mutex, PoisonError};
+use std::time::{Duration, Instant};
 
 use api::{Metric, MetricKind};
 use media::ThreadStats;
@@ -15,23 +16,33 @@ pub(crate) struct Snapshots(Arc<Mutex<Snapshot>>);
 
 #[derive(Debug, Clone)]
 struct Snapshot {
+    taken: Instant,
     switch: switch::Stats,
     sip: sip::Stats,
 }
 
 impl Snapshots {
     pub(crate) fn new(switch: switch::Stats, sip: &sip::Stats) -> Self {
-        Self(Arc::new(Mutex::new(Snapshot { switch, sip: sip.clone() })))
+        Self(Arc::new(Mutex::new(Snapshot { taken: Instant::now(), switch, sip: sip.clone() })))
     }
 
     pub(crate) fn publish(&self, switch: switch::Stats, sip: &sip::Stats) {
-        *self.0.lock().unwrap_or_else(PoisonError::into_inner) = Snapshot { switch, sip: sip.clone() };
+        *self.0.lock().unwrap_or_else(PoisonError::into_inner) =
+            Snapshot { taken: Instant::now(), switch, sip: sip.clone() };
+    }
+
+    /// The run loop has gone round lately: it is neither dead nor stuck.
+    pub(crate) fn is_fresh(&self) -> bool {
+        self.read().taken.elapsed() < STALE
     }
 
     fn read(&self) -> Snapshot {
         self.0.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }
 }
+
+/// Ten of the run loop's longest pauses.
+const STALE: Duration = Duration::from_secs(5);
 
 /// Everything that counts.
 pub(crate) struct Sources {
@@ -45,7 +56,7 @@ pub(crate) struct Sources {
 impl Sources {
     /// All numbers, now.
     pub(crate) fn collect(&self) -> Vec<Metric> {
-        let Snapshot { switch, sip } = self.snapshots.read();
+        let Snapshot { switch, sip, .. } = self.snapshots.read();
         let counts = switch.counts;
         let mut metrics = vec![
             gauge("partyline_calls", "Calls that are not over.", switch.calls),

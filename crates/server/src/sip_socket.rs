@@ -19,6 +19,7 @@ use tokio::sync::mpsc;
 use tracing::{debug, info, warn};
 
 use crate::config::SipListen;
+use crate::own_address;
 use crate::run_loop::{Inbox, Input};
 
 /// All places where SIP is listened for, as the run loop sends through them.
@@ -61,6 +62,8 @@ const READ_LEN: usize = 16 * 1024;
 const RECEIVE_BUFFER_LEN: usize = 4 * 1024 * 1024;
 /// A TCP peer that vanished is noticed after about this long.
 const KEEPALIVE: Duration = Duration::from_secs(60);
+/// A TCP peer that will send nothing more may still be answered for so long: a transaction's longest life.
+const HALF_CLOSED: Duration = Duration::from_secs(32);
 /// A TCP peer that takes no byte for this long is cut off.
 const WRITE_TIMEOUT: Duration = Duration::from_secs(20);
 
@@ -219,10 +222,7 @@ impl LocalAddress {
         if let Some(local) = self.known.get(&remote.ip()) {
             return *local;
         }
-        let any = SocketAddr::new(self.bound.ip(), 0);
-        let local = UdpSocket::bind(any)
-            .and_then(|probe| probe.connect(remote).and_then(|()| probe.local_addr()))
-            .map_or(self.bound, |probe| SocketAddr::new(probe.ip(), self.bound.port()));
+        let local = own_address::towards(remote).map_or(self.bound, |own| SocketAddr::new(own, self.bound.port()));
         if self.known.len() >= PEERS_REMEMBERED_MAX {
             self.known.clear();
         }
@@ -304,7 +304,12 @@ impl Connection {
             }
             let _ = writer.shutdown().await; // the peer may be gone already
         };
-        tokio::select! { () = read => {}, () = write => {} }
+        let mut write = std::pin::pin!(write);
+        let half_closed = tokio::select! { () = read => true, () = &mut write => false };
+        if half_closed {
+            // The peer has said all it will say, and may still be waiting for our answers.
+            let _ = tokio::time::timeout(HALF_CLOSED, write).await;
+        }
         inbox.send(Input::Disconnected { connection: self.id }).await;
     }
 }

@@ -77,7 +77,7 @@ impl Board {
     pub(crate) fn sip_event(&mut self, event: sip::Event, turn: &mut Turn) {
         match event {
             sip::Event::Invite { dialog, request, flow, offer } => self.invited(dialog, &request, &flow, offer, turn),
-            sip::Event::Canceled { dialog, .. } => self.call_over(dialog, CallStatus::Canceled, turn),
+            sip::Event::Canceled { dialog, .. } => self.call_over(dialog, Some(CallStatus::Canceled), turn),
             sip::Event::Acked { dialog, answer } => {
                 if let Some(call) = self.by_dialog.get(&dialog).and_then(|sid| self.calls.get_mut(sid)) {
                     call.acknowledge(turn);
@@ -94,7 +94,7 @@ impl Board {
                 if let Some(call) = self.by_dialog.get(&dialog).and_then(|sid| self.calls.get(sid)) {
                     call.span.in_scope(|| info!(?cause, ?reason, "dialog ended"));
                 }
-                self.call_over(dialog, CallStatus::Failed, turn);
+                self.call_over(dialog, Some(CallStatus::Failed), turn);
             }
         }
     }
@@ -131,7 +131,6 @@ impl Board {
         let row = new_call(account, request, turn);
         let span = info_span!("call", call_sid = %row.sid);
         span.in_scope(|| info!(from = row.from, to = row.to, source = %flow.remote, "call arrived"));
-        turn.save_call(&row);
         let leg = turn.names.leg();
         let room = self.conferences[&conference].room;
         turn.media.push(media::Command::OpenLeg { leg, room, address: address.bind });
@@ -144,6 +143,7 @@ impl Board {
                 dialog,
                 leg,
                 conference,
+                room_name: name,
                 address,
                 port: 0,
                 offer_answer: OfferAnswer::new(turn.names.session_id()),
@@ -189,7 +189,7 @@ impl Board {
                 self.counts.refused_full += 1;
                 if let Some(dialog) = self.calls.get(&call).map(|call| call.dialog) {
                     self.refuse_for_now(dialog, turn);
-                    self.call_over(dialog, CallStatus::Failed, turn);
+                    self.call_over(dialog, None, turn);
                 }
             }
             media::Event::LegClosed { leg, stats } => {
@@ -221,17 +221,12 @@ impl Board {
 
     /// The leg has its port: the offer can be answered, or ours be made, and the call joins its conference.
     fn leg_opened(&mut self, leg: LegId, port: u16, turn: &mut Turn) {
-        let Some(call) = self.legs.get(&leg).and_then(|(sid, _)| self.calls.get_mut(sid)) else { return };
+        let Some((sid, span)) = self.legs.get(&leg).cloned() else { return };
+        let _in_call = span.enter();
+        self.find_home_again(sid, turn);
+        let Some(call) = self.calls.get_mut(&sid) else { return };
         let Stage::Opening { offer } = &mut call.stage else { return };
         let offer = offer.take();
-        let span = call.span.clone();
-        let _in_call = span.enter();
-        if !self.conferences.contains_key(&call.conference) {
-            // It was ended while we were on our way there; a new attempt makes a new one.
-            let dialog = call.dialog;
-            self.refuse_for_now(dialog, turn);
-            return self.call_over(dialog, CallStatus::Failed, turn);
-        }
 
         call.port = port;
         let local = local_media(turn.config, call.address, port);
@@ -252,7 +247,7 @@ impl Board {
                         Rejection::STATUS,
                         Reject { warning, ..Reject::default() },
                     );
-                    return self.call_over(dialog, CallStatus::Failed, turn);
+                    return self.call_over(dialog, Some(CallStatus::Failed), turn);
                 }
             },
         };
@@ -261,6 +256,27 @@ impl Board {
         self.time_limits.extend(call.ends_at.map(|at| (at, call.sid())));
         if let Some(conference) = self.conferences.get_mut(&call.conference) {
             conference.join(call.sid(), leg, call.phone_holds, turn);
+        }
+    }
+
+    /// The conference a call was on its way to may have ended meanwhile: then its name means a new one.
+    fn find_home_again(&mut self, sid: CallSid, turn: &mut Turn) {
+        let Some(call) = self.calls.get(&sid) else { return };
+        if call.is_answered() || self.conferences.contains_key(&call.conference) {
+            return;
+        }
+        let (account, name, leg) = (call.row.account_sid, call.room_name.clone(), call.leg);
+        let conference = self.conference_named(account, &name, turn);
+        let legs_max = turn.config.room_legs_max;
+        let room = self.conferences.get_mut(&conference).and_then(|live| live.expect(legs_max).then_some(live.room));
+        let Some(call) = self.calls.get_mut(&sid) else { return };
+        if let Some(room) = room {
+            call.conference = conference;
+            turn.media.push(media::Command::Move { leg, room, emit: 0, hear: 0 });
+        } else {
+            let dialog = call.dialog;
+            self.refuse_for_now(dialog, turn);
+            self.call_over(dialog, None, turn);
         }
     }
 
@@ -487,18 +503,24 @@ impl Board {
         } else {
             self.endpoint.reject(turn.now.instant, dialog, 480, Reject::default());
         }
-        self.end_call(sid, CallStatus::Canceled, how, turn)
+        self.end_call(sid, Some(CallStatus::Canceled), how, turn)
     }
 
     /// The other side, or the network, has ended the dialog.
-    fn call_over(&mut self, dialog: DialogId, unanswered: CallStatus, turn: &mut Turn) {
+    fn call_over(&mut self, dialog: DialogId, unanswered: Option<CallStatus>, turn: &mut Turn) {
         if let Some(sid) = self.by_dialog.get(&dialog).copied() {
             self.end_call(sid, unanswered, Leaving::HungUp, turn);
         }
     }
 
     /// The call's dialog is over or has been told so: its row, leg and membership follow.
-    fn end_call(&mut self, sid: CallSid, unanswered: CallStatus, how: Leaving, turn: &mut Turn) -> Option<Call> {
+    fn end_call(
+        &mut self,
+        sid: CallSid,
+        unanswered: Option<CallStatus>,
+        how: Leaving,
+        turn: &mut Turn,
+    ) -> Option<Call> {
         let call = self.calls.remove(&sid)?;
         self.by_dialog.remove(&call.dialog);
         if let Some(at) = call.ends_at {
@@ -555,7 +577,9 @@ impl Board {
 
 fn new_call(account: AccountSid, request: &Request, turn: &mut Turn) -> Call {
     let from = request.headers.from().ok();
-    let caller_name = from.as_ref().and_then(|from| from.display.clone()).filter(|name| !name.is_empty());
+    let printable = |name: &String| name.chars().filter(|character| !character.is_control()).collect::<String>();
+    let caller_name =
+        from.as_ref().and_then(|from| from.display.as_ref()).map(printable).filter(|name| !name.is_empty());
     Call {
         sid: turn.names.call(),
         account_sid: account,

@@ -16,6 +16,8 @@ pub(crate) struct LiveCall {
     pub(crate) dialog: DialogId,
     pub(crate) leg: LegId,
     pub(crate) conference: ConferenceSid,
+    /// By which the caller asked for it.
+    pub(crate) room_name: String,
     pub(crate) address: MediaAddress,
     /// Of our RTP socket; 0 until it is bound.
     pub(crate) port: u16,
@@ -61,12 +63,16 @@ impl LiveCall {
         info!(status = %self.row.status, "call answered");
     }
 
-    /// It is over, for whatever reason; its leg closes. Its conference is the caller's business.
-    pub(crate) fn ended(mut self, unanswered: CallStatus, turn: &mut Turn) -> Call {
-        self.row.status = if self.is_answered() { CallStatus::Completed } else { unanswered };
+    /// It is over, for whatever reason; its leg closes. Its conference is the caller's business. A call that was never
+    /// answered is kept as `unanswered`, or not at all: a flood that is refused shall not fill the database.
+    pub(crate) fn ended(mut self, unanswered: Option<CallStatus>, turn: &mut Turn) -> Call {
+        let kept = if self.is_answered() { Some(CallStatus::Completed) } else { unanswered };
+        self.row.status = kept.unwrap_or(CallStatus::Failed);
         self.row.ended = Some(turn.now.wall);
         self.row.updated = turn.now.wall;
-        turn.save_call(&self.row);
+        if kept.is_some() {
+            turn.save_call(&self.row);
+        }
         turn.media.push(media::Command::CloseLeg { leg: self.leg });
         info!(status = %self.row.status, "call ended");
         self.row
@@ -76,7 +82,10 @@ impl LiveCall {
     pub(crate) fn agree(&mut self, agreed: &Agreed, turn: &mut Turn) {
         self.phone_holds = agreed.peer_holds;
         let mut stream = crate::leg::stream(agreed);
-        stream.sends &= self.acknowledged;
+        if !self.acknowledged {
+            // Neither RTP nor RTCP.
+            (stream.sends, stream.remote, stream.rtcp) = (false, None, None);
+        }
         turn.media.push(media::Command::Agree { leg: self.leg, stream });
     }
 

@@ -207,7 +207,7 @@ impl LiveConference {
         if let Some(announce) = change.announce.as_ref().filter(|announce| !announce.url.is_empty()) {
             let wanted_by = WantedBy::AnnounceTo { conference: self.row.sid, call };
             if turn.fetch(announce, wanted_by).is_none() {
-                warn!(url = announce.url, "too many fetches under way, no announcement");
+                warn!("too many fetches under way, no announcement");
             }
         }
         let row = participant.row.clone();
@@ -231,7 +231,7 @@ impl LiveConference {
     /// Asks for an announcement to everyone.
     pub(crate) fn announce(&self, url: &AudioUrl, turn: &mut Turn) {
         if turn.fetch(url, WantedBy::Announce { conference: self.row.sid }).is_none() {
-            warn!(url = url.url, "too many fetches under way, no announcement");
+            warn!("too many fetches under way, no announcement");
         }
     }
 

@@ -29,6 +29,9 @@ pub struct Config {
     pub fetches_max: usize,
     /// Addresses to put into session descriptions.
     pub addresses: Vec<MediaAddress>,
+    /// Ours towards the public network, at most one a family: for a phone whose audio is of another family than its
+    /// signalling, where `addresses` does not say.
+    pub own_addresses: Vec<IpAddr>,
     /// What we speak, best first.
     pub codecs: Vec<AudioCodec>,
     /// `region` of new conferences.

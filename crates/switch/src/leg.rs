@@ -7,17 +7,25 @@ use sip::{Agreed, AudioCodec, Flow, LocalMedia, SessionDescription};
 
 use crate::config::{Config, MediaAddress};
 
-/// Where a leg of this call binds, and what its phone is told: the configured address of the family the phone's
-/// own description names, else of the family its signalling came by.
+/// Where a leg of this call binds, and what its phone is told: an address of the family the phone's own description
+/// names, else of the family its signalling came by. `None`: we have none that could be named to it.
 pub(crate) fn address_for(config: &Config, flow: &Flow, offer: Option<&SessionDescription>) -> Option<MediaAddress> {
-    let offered_v6 = offer.and_then(SessionDescription::audio_address).map(|address| address.is_ipv6());
-    let wants_v6 = offered_v6.unwrap_or_else(|| flow.local.is_ipv6());
-    let of_family = |v6: bool| config.addresses.iter().find(move |address| address.bind.is_ipv6() == v6);
-    let chosen = of_family(wants_v6).or_else(|| of_family(flow.local.is_ipv6()))?;
-    if chosen.bind.is_unspecified() && chosen.bind.is_ipv6() == flow.local.is_ipv6() {
-        return Some(MediaAddress { bind: flow.local.ip(), advertised: chosen.advertised });
+    let offered = offer.and_then(SessionDescription::audio_address);
+    let by_offer = offered.and_then(|offered| address_of_family(config, flow, offered.is_ipv6(), Some(offered)));
+    by_offer.or_else(|| address_of_family(config, flow, flow.local.is_ipv6(), None))
+}
+
+fn address_of_family(config: &Config, flow: &Flow, v6: bool, peer: Option<IpAddr>) -> Option<MediaAddress> {
+    let configured = config.addresses.iter().find(|address| address.bind.is_ipv6() == v6)?;
+    if !configured.bind.is_unspecified() {
+        return Some(*configured);
     }
-    Some(*chosen)
+    let same_family = (flow.local.is_ipv6() == v6).then(|| flow.local.ip());
+    let loopback = peer.filter(IpAddr::is_loopback);
+    let own = || config.own_addresses.iter().copied().find(|own| own.is_ipv6() == v6);
+    // Never `0.0.0.0` or `::`: a phone reads that as hold.
+    let bind = same_family.or(loopback).or_else(own).filter(|bind| !bind.is_unspecified())?;
+    Some(MediaAddress { bind, advertised: configured.advertised })
 }
 
 /// Our side of an offer or answer.

@@ -160,7 +160,7 @@ impl LiveParticipant {
                 self.playing = match turn.fetch(url, wanted_by) {
                     Some(fetch) => Playing::Fetching { player: wanted.player, fetch },
                     None => {
-                        warn!(url = url.url, "too many fetches under way, silence instead");
+                        warn!("too many fetches under way, silence instead");
                         Playing::Audio { player: wanted.player }
                     }
                 };
