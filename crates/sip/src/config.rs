@@ -21,6 +21,9 @@ pub struct Config {
     pub dialogs_max: usize,
     /// Dialogs whose ACK is awaited; past it, new calls get a stateless 503. Default 4,096.
     pub unacked_max: usize,
+    /// How many of them one source address may have; past it, its new calls get a stateless 503. A trunk of one
+    /// address that acknowledges within 200 ms makes 1,280 calls a second. Default 256.
+    pub unacked_per_source_max: usize,
     /// Streams at once; past it, a new one is closed. Default 8,192.
     pub connections_max: usize,
     /// Retry-After of a 503, in seconds. Default 5.
@@ -51,6 +54,7 @@ impl Default for Config {
             transactions_max: 65_536,
             dialogs_max: 16_384,
             unacked_max: 4_096,
+            unacked_per_source_max: 256,
             connections_max: 8_192,
             retry_after_s: 5,
             ringing_max: Duration::from_secs(180),

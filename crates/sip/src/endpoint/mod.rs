@@ -12,8 +12,9 @@
 
 mod uac;
 mod uas;
+mod unacked;
 
-use std::collections::{HashMap, HashSet, VecDeque};
+use std::collections::{HashMap, VecDeque};
 use std::net::SocketAddr;
 use std::time::{Duration, Instant};
 
@@ -31,6 +32,7 @@ use crate::{
     Stats, Transport, parse,
 };
 use uac::Client;
+use unacked::Unacked;
 
 /// Answers SIP calls.
 #[derive(Debug)]
@@ -48,8 +50,9 @@ pub struct Endpoint {
     clients: HashMap<u64, Client>,
     /// At most `dialogs_max`.
     dialogs: HashMap<DialogId, Dialog>,
-    /// The dialogs whose ACK is awaited.
-    unacked: HashSet<DialogId>,
+    /// The dialogs whose ACK is awaited: at most `unacked_max`, and `unacked_per_source_max` of one source, and as
+    /// many more as there are re-INVITEs.
+    unacked: Unacked,
     deadlines: Deadlines<Owner>,
     /// Drained after each call, so as long as one datagram, one piece of a stream, or one moment makes it.
     outputs: VecDeque<Output>,
@@ -95,7 +98,7 @@ impl Endpoint {
             merges: HashMap::new(),
             clients: HashMap::new(),
             dialogs: HashMap::new(),
-            unacked: HashSet::new(),
+            unacked: Unacked::default(),
             deadlines: Deadlines::new(),
             outputs: VecDeque::new(),
             draining: false,
@@ -291,10 +294,9 @@ impl Endpoint {
     fn settle_dialog(&mut self, id: DialogId) {
         let dialog = self.dialogs.get(&id);
         self.deadlines.set(Owner::Dialog(id), dialog.and_then(Dialog::next_deadline));
-        if dialog.is_some_and(Dialog::is_unacked) {
-            self.unacked.insert(id);
-        } else {
-            self.unacked.remove(&id);
+        match dialog {
+            Some(dialog) if dialog.is_unacked() => self.unacked.insert(id, dialog.flow),
+            _ => self.unacked.remove(id),
         }
     }
 

@@ -175,7 +175,7 @@ impl Endpoint {
             self.stats.refused_draining += 1;
             return self.refuse_unremembered(&incoming);
         }
-        if self.is_full() {
+        if self.is_full(incoming.flow) {
             self.stats.refused_overload += 1;
             return self.refuse_unremembered(&incoming);
         }
@@ -576,11 +576,12 @@ impl Endpoint {
         self.keys.merge(head.from_tag.as_deref(), &head.call_id, &head.cseq)
     }
 
-    /// Whether a new call would break a bound.
-    fn is_full(&self) -> bool {
+    /// Whether a new call from there would break a bound.
+    fn is_full(&self, flow: Flow) -> bool {
         self.servers.len() >= self.config.transactions_max
             || self.dialogs.len() >= self.config.dialogs_max
             || self.unacked.len() >= self.config.unacked_max
+            || self.unacked.of_source(flow) >= self.config.unacked_per_source_max
     }
 
     /// The dialog a request is in: by our tag, their tag and the Call-ID (RFC 3261 §12.2.2).

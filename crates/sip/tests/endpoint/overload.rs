@@ -1,8 +1,8 @@
 //! Bounds: what a flood may take, and what it must not (RFC 6357, RFC 7339 §5.10).
 
-use sip::{Config, EndCause, Event, Name, Output};
+use sip::{Config, EndCause, Event, Name, Output, Transport};
 
-use crate::phone::{ANSWER, OFFER, Phone, World, ms, secs};
+use crate::phone::{ANSWER, OFFER, Phone, World, flow, ms, secs};
 
 fn phone(number: usize) -> Phone {
     Phone { call_id: format!("flood{number}"), from: format!("<sip:ana@example.com>;tag={number}"), ..Phone::udp() }
@@ -14,6 +14,7 @@ fn calls_past_a_bound_are_refused_and_calls_that_are_there_go_on() {
         ("dialogs", Config { dialogs_max: 2, ..Config::default() }),
         ("transactions", Config { transactions_max: 2, ..Config::default() }),
         ("ACKs awaited", Config { unacked_max: 2, ..Config::default() }),
+        ("ACKs awaited of one source", Config { unacked_per_source_max: 2, ..Config::default() }),
     ] {
         let mut world = World::with(config);
         let mut phones = [phone(0), phone(1)];
@@ -58,7 +59,13 @@ fn calls_past_a_bound_are_refused_and_calls_that_are_there_go_on() {
 #[test]
 fn a_flood_of_calls_never_acknowledged_stays_within_bounds_and_drains() {
     const CALLS: usize = 200_000;
-    let config = Config { transactions_max: 3_000, dialogs_max: 2_000, unacked_max: 1_000, ..Config::default() };
+    let config = Config {
+        transactions_max: 3_000,
+        dialogs_max: 2_000,
+        unacked_max: 1_000,
+        unacked_per_source_max: 1_000,
+        ..Config::default()
+    };
     let mut world = World::with(config.clone());
     let (mut invited, mut ended, mut refused) = (0, 0, 0);
     let mut take = |world: &mut World| {
@@ -95,6 +102,42 @@ fn a_flood_of_calls_never_acknowledged_stays_within_bounds_and_drains() {
     world.assert_empty();
     assert_eq!((invited + refused, ended), (CALLS, invited));
     assert!(invited > 5_000, "{invited}: there is room again each time calls run out");
+}
+
+#[test]
+fn a_source_that_acknowledges_nothing_takes_its_share_and_no_more() {
+    let mut world = World::new();
+    let at = |remote: &str, number| Phone {
+        call_id: format!("flood{number}"),
+        ..Phone::on(flow(Transport::Udp, remote, None))
+    };
+    for number in 0..300 {
+        let port = 5060 + number;
+        world.hear(at(&format!("192.0.2.66:{port}"), number).flow, at("192.0.2.66:5060", number).invite());
+        while let Some(event) = world.events.pop_front() {
+            let Event::Invite { dialog, .. } = event else { panic!("{event:?}") };
+            world.accept(dialog);
+        }
+    }
+    let said = world.said();
+    let count = |name: &str| said.iter().filter(|said| *said == name).count();
+    assert_eq!((count("200 INVITE"), count("503 INVITE")), (256, 44));
+    world.call(&mut at("192.0.2.67:5060", 300)); // everybody else is served
+    world.run_for(secs(70));
+    assert_eq!(world.endpoint.dialogs_open(), 1);
+    world.said();
+    world.hear(at("192.0.2.66:5060", 301).flow, at("192.0.2.66:5060", 301).invite());
+    assert_eq!(world.said(), ["100 INVITE"], "room again");
+}
+
+#[test]
+fn a_source_that_acknowledges_promptly_meets_no_bound() {
+    let mut world = World::new();
+    for number in 0..2_000 {
+        world.call(&mut Phone { call_id: format!("call{number}"), ..Phone::udp() });
+        world.run_for(ms(2)); // 500 calls a second
+    }
+    assert_eq!((world.endpoint.dialogs_open(), world.endpoint.stats().refused_overload), (2_000, 0));
 }
 
 #[test]
