@@ -79,6 +79,17 @@ impl Endpoint {
         }
     }
 
+    /// At the end of the process: a BYE at once for every dialog that was hung up and whose ACK has not come. RFC 3261
+    /// §15 wants it to wait, but nobody will be there any more to send it later.
+    pub fn farewell(&mut self, now: Instant) {
+        let hanging_up = |dialog: &&Dialog| matches!(dialog.stage, Stage::HangingUp { .. });
+        let mut waiting: Vec<_> = self.dialogs.values().filter(hanging_up).map(|dialog| dialog.id).collect();
+        waiting.sort_unstable(); // the same seed shall say the same
+        for id in waiting {
+            self.hang_up_waited(now, id);
+        }
+    }
+
     /// Answers [`Event::Offered`]: 200 with our answer, or with our offer if they brought none. No-op if the offer
     /// is gone, which it is only with its dialog.
     pub fn reanswer(&mut self, now: Instant, dialog: DialogId, sdp: String) {
@@ -324,10 +335,7 @@ impl Endpoint {
         let id = dialog.id;
         dialog.learn(request, head, flow);
         match &mut dialog.stage {
-            Stage::HangingUp { reason } => {
-                let reason = reason.take();
-                self.bye(now, id, reason);
-            }
+            Stage::HangingUp { .. } => self.hang_up_waited(now, id),
             Stage::Talking { canceled } => {
                 if *canceled == Canceled::Yes {
                     *canceled = Canceled::ByeDueAt(now + self.config.timers.t2);
@@ -425,13 +433,17 @@ impl Endpoint {
     pub(super) fn no_ack(&mut self, now: Instant, id: DialogId) {
         let Some(dialog) = self.dialogs.get_mut(&id) else { return };
         dialog.theirs = Theirs::Idle;
-        match &mut dialog.stage {
-            Stage::HangingUp { reason } => {
-                let reason = reason.take();
-                self.bye(now, id, reason);
-            }
+        match dialog.stage {
+            Stage::HangingUp { .. } => self.hang_up_waited(now, id),
             _ => self.end_with_bye(now, id, EndCause::NoAck, None),
         }
+    }
+
+    /// The BYE that waited for the ACK.
+    fn hang_up_waited(&mut self, now: Instant, id: DialogId) {
+        let Some(Dialog { stage: Stage::HangingUp { reason }, .. }) = self.dialogs.get_mut(&id) else { return };
+        let reason = reason.take();
+        self.bye(now, id, reason);
     }
 
     /// Sends a 1xx through its transaction.

@@ -245,6 +245,28 @@ fn our_hangup_waits_for_the_ack_and_tells_nobody() {
 }
 
 #[test]
+fn at_the_end_of_the_process_no_hangup_waits_for_its_ack() {
+    let mut world = World::new();
+    let mut phones = [1, 2, 3].map(|number| Phone { call_id: format!("call{number}"), ..Phone::udp() });
+    for phone in &mut phones {
+        world.hear(phone.flow, phone.invite());
+        let dialog = world.invited();
+        world.accept(dialog);
+        phone.learn(&world.messages()[1].message);
+        if phone.call_id != "call3" {
+            world.endpoint.hangup(world.now, dialog, None);
+        }
+    }
+    world.endpoint.farewell(world.now);
+    world.drain();
+    assert_eq!(world.said(), ["BYE", "BYE"]); // the third has not been hung up
+    world.hear(phones[0].flow, phones[0].ack());
+    world.endpoint.farewell(world.now);
+    world.drain();
+    assert_eq!((world.said(), world.events.len()), (vec![], 0));
+}
+
+#[test]
 fn hanging_up_a_ringing_call_declines_it() {
     let mut world = World::new();
     let ana = Phone::udp();
