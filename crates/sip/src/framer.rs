@@ -57,6 +57,18 @@ impl Framer {
         Self::default()
     }
 
+    /// A message has begun and not ended.
+    pub fn is_amid_message(&self) -> bool {
+        matches!(self.stage, Stage::Head { .. } | Stage::Body { .. })
+    }
+
+    /// Gives memory back that a long message took, once nothing waits in it.
+    pub(crate) fn rest(&mut self) {
+        if self.buffer.is_empty() {
+            self.buffer = BytesMut::new();
+        }
+    }
+
     /// Takes what was received.
     pub fn push(&mut self, bytes: &[u8]) {
         if !matches!(self.stage, Stage::Broken) {

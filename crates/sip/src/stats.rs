@@ -25,7 +25,7 @@ pub struct Stats {
     pub refused_overload: u64,
     /// New calls and pings refused since we are draining.
     pub refused_draining: u64,
-    /// Streams closed since there were too many, or since nothing could be cut out of them.
+    /// Streams closed since there were too many, nothing could be cut out of them, or a message took too long to end.
     pub connections_refused: u64,
 }
 

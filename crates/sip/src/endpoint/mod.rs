@@ -66,6 +66,8 @@ enum Owner {
     Server(Key),
     Client(u64),
     Dialog(DialogId),
+    /// A stream amid a message.
+    Stream(u64),
 }
 
 /// A server transaction in its table.
@@ -120,6 +122,7 @@ impl Endpoint {
     /// A stream has ended. Its calls go on: the peer may come back on another one.
     pub fn closed(&mut self, _now: Instant, connection: u64) {
         self.connections.remove(&connection);
+        self.deadlines.set(Owner::Stream(connection), None);
     }
 
     /// Does what is due. To be called at [`Endpoint::next_deadline`]; earlier or later does no harm.
@@ -129,6 +132,7 @@ impl Endpoint {
                 Owner::Server(key) => self.server_timeout(now, key),
                 Owner::Client(branch) => self.client_timeout(now, branch),
                 Owner::Dialog(id) => self.dialog_timeout(now, id),
+                Owner::Stream(connection) => self.stream_timeout(connection),
             }
         }
     }
@@ -163,13 +167,34 @@ impl Endpoint {
         self.servers.len() + self.clients.len()
     }
 
+    /// A message that has begun must end within a transaction's life: else a peer that sends a byte now and then
+    /// would hold memory for as long as it likes.
+    fn watch_stream(&mut self, now: Instant, connection: u64, was_amid_message: bool) {
+        let Some(framer) = self.connections.get_mut(&connection) else { return };
+        if !framer.is_amid_message() {
+            framer.rest();
+            self.deadlines.set(Owner::Stream(connection), None);
+        } else if !was_amid_message {
+            self.deadlines.set(Owner::Stream(connection), Some(now + 64 * self.config.timers.t1));
+        }
+    }
+
+    fn stream_timeout(&mut self, connection: u64) {
+        self.connections.remove(&connection);
+        self.stats.connections_refused += 1;
+        self.outputs.push_back(Output::Close { connection });
+    }
+
     fn stream(&mut self, now: Instant, flow: Flow, connection: u64, bytes: &[u8]) {
         if !self.connections.contains_key(&connection) && self.connections.len() >= self.config.connections_max {
             self.stats.connections_refused += 1;
             return self.outputs.push_back(Output::Close { connection });
         }
-        self.connections.entry(connection).or_default().push(bytes);
+        let framer = self.connections.entry(connection).or_default();
+        let mut was_amid_message = framer.is_amid_message();
+        framer.push(bytes);
         while let Some(framed) = self.connections.get_mut(&connection).and_then(Framer::poll) {
+            was_amid_message = false;
             match framed {
                 Framed::Message(message) => self.message(now, flow, message),
                 Framed::Malformed(error) => self.malformed(flow, &error),
@@ -181,6 +206,7 @@ impl Endpoint {
                 }
             }
         }
+        self.watch_stream(now, connection, was_amid_message);
     }
 
     fn message(&mut self, now: Instant, flow: Flow, message: Message) {

@@ -101,3 +101,17 @@ fn too_many_streams_are_closed_and_the_others_go_on() {
     world.hear(flow(Transport::Tcp, "192.0.2.10:33000", Some(4)), &ping);
     assert_eq!((world.closed.len(), world.messages().len()), (1, 1));
 }
+
+#[test]
+fn a_message_that_does_not_end_closes_its_stream_and_no_other() {
+    let mut world = World::new();
+    let (slow, quick, quiet) = (Phone::tcp(1), Phone::tcp(2), Phone::tcp(3));
+    world.hear(slow.flow, "OPTIONS sip:standup@192.0.2.1 SIP/2.0\r\n");
+    world.hear(quick.flow, quick.again("OPTIONS", "", ""));
+    world.hear(quiet.flow, "\r\n");
+    world.run_for(secs(31));
+    world.hear(slow.flow, "X: 1\r\n");
+    assert_eq!(world.closed, [0; 0]);
+    world.run_for(secs(2));
+    assert_eq!(world.closed, [1], "a byte now and then does not keep it open");
+}
