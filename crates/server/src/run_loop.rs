@@ -133,6 +133,7 @@ impl RunLoop {
                 self.handle(Event::Timeout, &mut effects);
             }
             if drained_by.is_some_and(|by| self.switch.is_idle() || by <= now) {
+                self.handle(Event::Farewell, &mut effects);
                 info!(calls = self.switch.stats().calls, "drained");
                 return;
             }

@@ -44,6 +44,8 @@ pub enum Event {
     Timeout,
     /// No new calls from now on; those that live end at the latest after `Config::drain`.
     Drain,
+    /// The process ends now: whoever still awaits our goodbye shall have it.
+    Farewell,
 }
 
 /// Everything we do. Effects of one event leave in their order; see each for when.

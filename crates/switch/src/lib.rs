@@ -93,6 +93,7 @@ impl Switch {
                 board.endpoint.set_draining(true);
                 *drain_at = Some(now.instant + turn.config.drain);
             }
+            Event::Farewell => board.endpoint.farewell(now.instant),
         }
         // What the endpoint has to say may make us say more to it, so this runs until it is quiet.
         while let Some(output) = board.endpoint.poll() {
