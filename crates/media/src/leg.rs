@@ -6,13 +6,14 @@
 //! the event channel has room.
 
 use std::collections::VecDeque;
+use std::net::SocketAddr;
 use std::sync::Arc;
 
 use model::{LegId, PlaybackId};
 
 use crate::bus::{Encoding, Mix, has_memory};
 use crate::dtmf::EventReceiver;
-use crate::latch::{Latch, Verdict};
+use crate::latch::Latch;
 use crate::message::{Event, Groups, LegStats, Stream};
 use crate::mixer::Rate;
 use crate::player::{Pages, Player};
@@ -31,6 +32,8 @@ pub(crate) struct Leg {
     wire: Box<dyn Wire>,
     reports: Reports,
     latch: Latch,
+    /// Whom the socket is connected to.
+    connected: Option<SocketAddr>,
     media: Option<Box<Media>>,
     pub(crate) route: Route,
     pub(crate) sender: Sender,
@@ -40,6 +43,8 @@ pub(crate) struct Leg {
     polling: Polling,
     /// When a packet of the peer last came; the time of the first agreement before there was one.
     heard_us: u64,
+    /// Since when the peer ought to be heard.
+    receives_since_us: u64,
     quiet_reported_us: u64,
     rtp_timeout_us: u64,
     facts: Facts,
@@ -179,7 +184,8 @@ impl Leg {
             id,
             wire,
             reports: Reports::new(rtcp_wire, random),
-            latch: Latch::new(),
+            latch: Latch::default(),
+            connected: None,
             media: None,
             route: Route::default(),
             sender: Sender::new(random),
@@ -187,6 +193,7 @@ impl Leg {
             leaving_player: None,
             polling: Polling::default(),
             heard_us: 0,
+            receives_since_us: 0,
             quiet_reported_us: 0,
             rtp_timeout_us,
             facts: Facts { waiting: VecDeque::with_capacity(FACTS_MAX), dropped: 0 },
@@ -205,8 +212,10 @@ impl Leg {
     /// is not heard. Returns what is to be freed.
     pub(crate) fn agree(&mut self, mut media: Box<Media>, now_us: u64) -> Option<Box<Media>> {
         let new = media.stream;
-        if self.latch.agree(new.remote, now_us) {
-            self.wire.connect(None);
+        self.latch.agree(new.remote, now_us);
+        self.connect();
+        if !self.media.as_ref().is_some_and(|media| media.stream.receives) {
+            self.receives_since_us = now_us;
         }
         let Some(old) = &mut self.media else {
             self.heard_us = now_us;
@@ -314,13 +323,9 @@ impl Leg {
             self.counts.malformed += 1;
             return 0;
         }
-        match self.latch.judge(received.from, packet.ssrc, tick.us) {
-            Verdict::Accept => {}
-            Verdict::Lock => self.wire.connect(Some(received.from)),
-            Verdict::Refuse => {
-                self.counts.wrong_source += 1;
-                return 0;
-            }
+        if !self.latch.judge(received.from, packet.ssrc, packet.sequence, tick.us) {
+            self.counts.wrong_source += 1;
+            return 0;
         }
         self.counts.packets_in += 1;
         self.counts.bytes_in += packet.payload.len() as u64;
@@ -383,15 +388,24 @@ impl Leg {
         }
     }
 
-    /// Ends digits whose end was lost, opens the latch and reports a peer that has fallen silent.
+    /// Has the kernel drop everybody else's packets, where the latch is certain of its source.
+    fn connect(&mut self) {
+        let sole_source = self.latch.sole_source();
+        if sole_source != self.connected {
+            self.connected = sole_source;
+            self.wire.connect(sole_source);
+        }
+    }
+
+    /// Ends digits whose end was lost, tells the latch and reports when the peer has fallen silent.
     fn watch_silence(&mut self, now_us: u64) {
         if let Some(digit) = self.media.as_mut().and_then(|media| media.digits.as_mut()?.poll(now_us)) {
             let event = Event::Digit { leg: self.id, digit: digit.digit, duration_ms: digit.duration_ms };
             self.facts.remember(event);
         }
-        if self.latch.silent(self.heard_us, now_us) {
-            self.wire.connect(None);
-        }
+        let receives = self.media.as_ref().is_some_and(|media| media.stream.receives);
+        self.latch.watch(receives, self.heard_us.max(self.receives_since_us), now_us);
+        self.connect();
         if now_us >= self.heard_us.max(self.quiet_reported_us) + self.rtp_timeout_us {
             self.quiet_reported_us = now_us;
             let since_ms = (now_us - self.heard_us) / 1_000;

@@ -3,7 +3,7 @@
 use std::net::SocketAddr;
 use std::sync::Arc;
 
-use media::{Codec, Command, Event, MAIN, Pages, rtcp};
+use media::{Codec, Command, Event, MAIN, Pages, rtcp, rtp};
 use model::{Clip, PlaybackId, RoomId};
 
 use crate::hall::{Hall, Phone, ROOM, Voice, config};
@@ -321,21 +321,112 @@ fn packets_from_elsewhere() {
     assert!(hall.network.take(elsewhere).is_empty(), "and nothing is sent there");
 }
 
+/// What ben hears of packets that reach ana's leg from anywhere: bytes 0x80 are a level nobody else speaks at.
+const FROM_ELSEWHERE: i16 = 32_124;
+
+/// Sends to a phone's leg from another address, 50 packets a second; returns how many the leg sent there.
+fn send_from(hall: &mut Hall, phone: usize, source: SocketAddr, ms: u64) -> usize {
+    hall.network.take(source);
+    let port = hall.phones[phone].port;
+    let ssrc = u32::from(source.port());
+    for number in 0..ms / 20 {
+        let (sequence, timestamp) = (number as u16, number as u32 * 160);
+        let payload = &[0x80; 160];
+        let packet = rtp::Packet { payload_type: 0, marker: false, sequence, timestamp, ssrc, payload };
+        let mut datagram = [0; 172];
+        packet.write(&mut datagram).expect("room for it");
+        hall.network.send(port, source, &datagram);
+        hall.run_ms(20);
+    }
+    hall.network.take(source).len()
+}
+
 #[test]
 fn a_phone_behind_a_nat_is_found_and_kept() {
     let outside: SocketAddr = "203.0.113.5:61000".parse().expect("an address");
     let mut hall = Hall::new(1);
     let ana = hall.join(ROOM, Codec::Pcmu, Voice::Nothing);
     let ben = hall.join(ROOM, Codec::Pcmu, Voice::Silence);
-    let port = hall.phones[ana].port;
-    for _ in 0..150 {
-        let packet = hall.phones[ana].packet(0, &[0x80; 160]);
-        hall.network.send(port, outside, &packet);
-        hall.run_ms(20);
+    hall.agree(ana, |stream| stream.remote = "10.1.2.3:4000".parse().ok());
+    assert!(send_from(&mut hall, ana, outside, 10_000) > 490, "it is sent to where it speaks from");
+    assert!(hall.phones[ben].last_ms(300).iter().all(|&sample| sample == FROM_ELSEWHERE), "and is heard");
+    let stranger: SocketAddr = "198.51.100.66:9".parse().expect("an address");
+    assert_eq!(send_from(&mut hall, ana, stranger, 5_000), 0, "also after silence, nobody else is");
+    assert!(hall.phones[ben].last_ms(300).iter().all(|&sample| sample == 0));
+    let other_port = SocketAddr::new(outside.ip(), 61_001);
+    assert!(send_from(&mut hall, ana, other_port, 1_000) > 40, "but the phone, where the NAT forgot it");
+}
+
+#[test]
+fn a_phone_that_falls_silent_is_not_replaced_by_a_stranger() {
+    let stranger: SocketAddr = "203.0.113.5:61000".parse().expect("an address");
+    let neighbour = |phone: SocketAddr| SocketAddr::new(phone.ip(), 61_000);
+    for (same_host, taken) in [(false, false), (true, true)] {
+        let mut hall = Hall::new(1);
+        let ana = hall.join(ROOM, Codec::Pcmu, Voice::Silence);
+        let ben = hall.join(ROOM, Codec::Pcmu, Voice::Silence);
+        hall.run_ms(1_000);
+        hall.phones[ana].voice = Voice::Nothing;
+        hall.run_ms(3_300);
+        let source = if same_host { neighbour(hall.phones[ana].address) } else { stranger };
+        assert_eq!(send_from(&mut hall, ana, source, 2_000) > 0, taken);
+        let heard = hall.phones[ben].last_ms(300).contains(&FROM_ELSEWHERE);
+        assert_eq!(heard, taken, "same host: {same_host}");
+
+        hall.phones[ana].voice = Voice::Level(924);
+        hall.run_ms(40);
+        assert_eq!(send_from(&mut hall, ana, source, 2_000), 0, "the phone was there first");
+        assert!(hall.phones[ben].last_ms(300).iter().all(|&sample| sample == 924), "the phone is heard again");
+        assert!(hall.phones[ana].packets().len() > 200, "and hears");
     }
-    assert!(hall.phones[ben].last_ms(300).iter().all(|&sample| sample == 32_124), "it is heard");
-    assert!(hall.network.take(outside).len() > 140, "and is sent to where it speaks from");
-    assert_eq!(hall.network.lock().connected.get(&port), Some(&outside));
+}
+
+#[test]
+fn a_phone_that_speaks_late_displaces_a_stranger() {
+    let stranger: SocketAddr = "203.0.113.5:61000".parse().expect("an address");
+    let mut hall = Hall::new(1);
+    let ana = hall.join(ROOM, Codec::Pcmu, Voice::Nothing);
+    let ben = hall.join(ROOM, Codec::Pcmu, Voice::Silence);
+    send_from(&mut hall, ana, stranger, 2_600);
+    hall.phones[ana].voice = Voice::Level(924);
+    send_from(&mut hall, ana, stranger, 100);
+    assert_eq!(send_from(&mut hall, ana, stranger, 2_000), 0);
+    assert!(hall.phones[ben].last_ms(300).iter().all(|&sample| sample == 924));
+    let (port, address) = (hall.phones[ana].port, hall.phones[ana].address);
+    assert_eq!(hall.network.lock().connected.get(&port), Some(&address));
+}
+
+#[test]
+fn a_phone_on_hold_keeps_its_place() {
+    let mut hall = Hall::new(1);
+    let ana = hall.join(ROOM, Codec::Pcmu, Voice::Silence);
+    let ben = hall.join(ROOM, Codec::Pcmu, Voice::Silence);
+    hall.run_ms(500);
+    let (port, address) = (hall.phones[ana].port, hall.phones[ana].address);
+    hall.phones[ana].voice = Voice::Nothing;
+    hall.agree(ana, |stream| stream.receives = false);
+    let neighbour = SocketAddr::new(address.ip(), 61_000);
+    assert_eq!(send_from(&mut hall, ana, neighbour, 10_000), 0);
+    hall.agree(ana, |stream| stream.receives = true);
+    assert_eq!(send_from(&mut hall, ana, neighbour, 2_500), 0, "nor is it missed as soon as hold is over");
+    assert_eq!(hall.network.lock().connected.get(&port), Some(&address));
+    hall.phones[ana].voice = Voice::Level(924);
+    hall.run_ms(500);
+    assert!(hall.phones[ben].last_ms(300).iter().all(|&sample| sample == 924));
+}
+
+#[test]
+fn a_phone_that_moves_by_re_invite_is_followed() {
+    let new: SocketAddr = "203.0.113.5:61000".parse().expect("an address");
+    let mut hall = Hall::new(1);
+    let ana = hall.join(ROOM, Codec::Pcmu, Voice::Silence);
+    let ben = hall.join(ROOM, Codec::Pcmu, Voice::Silence);
+    hall.run_ms(500);
+    hall.agree(ana, |stream| stream.remote = Some(new));
+    // Its last packets from where it was are still under way.
+    assert!(send_from(&mut hall, ana, new, 1_000) >= 49);
+    assert!(hall.phones[ben].last_ms(300).iter().all(|&sample| sample == FROM_ELSEWHERE));
+    assert_eq!(hall.network.lock().connected.get(&hall.phones[ana].port), Some(&new));
 }
 
 #[test]
