@@ -53,7 +53,8 @@ pub enum Command {
         hear: Groups,
     },
     /// Take a leg to another room, with its socket, its streams and its player. Refused with
-    /// [`Event::LegRefused`] when the room is full: the leg then stays where it is, as it is.
+    /// [`Event::LegRefused`] when the room is full: the leg then stays where it is, as it is. The place it leaves
+    /// is free a moment after it has left, not yet for the rest of the same batch.
     Move {
         /// The leg.
         leg: LegId,

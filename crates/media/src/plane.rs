@@ -108,9 +108,17 @@ struct Seat {
     room: RoomId,
     port: u16,
     closes: bool,
-    /// It is on its way to its room: what is asked of it waits, with the number of its batch.
-    moving: Option<VecDeque<(u64, Command)>>,
+    /// It is on its way to its room.
+    moving: Option<Moving>,
     agreements: u64,
+}
+
+/// A leg on its way to another room.
+struct Moving {
+    /// The room it comes from, where it has its place until it has left.
+    from: RoomId,
+    /// What is asked of it waits, with the number of its batch.
+    waiting: VecDeque<(u64, Command)>,
 }
 
 /// A batch that is not in force everywhere.
@@ -264,7 +272,7 @@ impl Plane {
         let Some(seat) = self.legs.get_mut(&leg).filter(|seat| !seat.closes) else {
             return self.drop_command();
         };
-        if let Some(waiting) = &mut seat.moving {
+        if let Some(Moving { waiting, .. }) = &mut seat.moving {
             // A leg that is to be closed must be closed, whatever else had no room.
             if waiting.len() < WAITING_MAX || matches!(order, Command::CloseLeg { .. }) {
                 seat.closes = matches!(order, Command::CloseLeg { .. });
@@ -333,14 +341,13 @@ impl Plane {
         let to = self.enter(room, spot, drafts);
         let Some(seat) = self.legs.get_mut(&leg) else { return };
         let room_before = std::mem::replace(&mut seat.room, room);
-        seat.moving = Some(VecDeque::new());
+        seat.moving = Some(Moving { from: room_before, waiting: VecDeque::new() });
         let Some(&from) = self.rooms.get(&room_before) else { return };
         let route = NewRoute::new(route.0, route.1);
         let departure = Departure { batch: number, thread: to.thread, index: to.index, route };
         drafts[from.thread].push(Order::Leg { index: from.index, leg, order: LegOrder::Depart(departure) });
         self.lines[to.thread].moving_in += 1;
         self.unapplied.entry(number).or_default().waits_for += 1; // the arrival is acknowledged, too
-        self.leave(room_before, drafts);
     }
 
     /// Where a room is, or where a new one would go; refused when there is no room for one more leg.
@@ -443,12 +450,16 @@ impl Plane {
         }
     }
 
-    /// A leg is where it was sent: what was asked of it meanwhile follows it.
+    /// A leg is where it was sent: its old place is free, and what was asked of it meanwhile follows it.
     fn arrived(&mut self, thread: usize, leg: LegId) {
         self.lines[thread].moving_in -= 1;
         let Some(seat) = self.legs.get_mut(&leg) else { return };
         seat.closes = false; // if it is to close, the command to do so is among those that wait
-        for (number, command) in seat.moving.take().into_iter().flatten() {
+        let Some(Moving { from, waiting }) = seat.moving.take() else { return };
+        let mut drafts = self.drafts();
+        self.leave(from, &mut drafts);
+        self.dispatch(UNASKED, drafts);
+        for (number, command) in waiting {
             let mut drafts = self.drafts();
             self.draft(number, command, &mut drafts);
             self.dispatch(number, drafts);

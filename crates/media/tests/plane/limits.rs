@@ -41,6 +41,37 @@ fn a_full_room_takes_nobody() {
 }
 
 #[test]
+fn a_place_is_free_when_who_had_it_has_left() {
+    for threads in [1, 2] {
+        let mut hall = Hall::with(Config { room_legs_max: 2, ..config(threads) });
+        let ana = hall.join(ROOM, Codec::Opus, Voice::Silence);
+        let ben = hall.join(ROOM, Codec::Opus, Voice::Tone(440.0, 8_000.0));
+        let cho = hall.join(RoomId(2), Codec::Opus, Voice::Silence);
+        hall.run_ms(100);
+        let leg = hall.phones[ana].leg;
+        let open = |leg| Command::OpenLeg { leg: LegId(leg), room: ROOM, address: BRIDGE };
+        // She still fades out where she was when the other would come in.
+        hall.plane.apply(vec![Command::Move { leg, room: RoomId(2), emit: MAIN, hear: MAIN }, open(98)]);
+        hall.run_ms(100);
+        assert_eq!(refusals(&hall), [(LegId(98), Refusal::RoomFull)], "{threads} threads");
+        hall.plane.apply(vec![open(99)]);
+        let leg = hall.phones[ben].leg;
+        hall.plane.apply(vec![Command::Move { leg, room: RoomId(2), emit: MAIN, hear: MAIN }]);
+        hall.close(ana);
+        hall.plane.apply(vec![Command::Move { leg, room: RoomId(2), emit: MAIN, hear: MAIN }]);
+        hall.run_ms(500);
+        assert_eq!(refusals(&hall)[1..], [(leg, Refusal::RoomFull)], "{threads} threads");
+        assert!(hall.phones[cho].level_dbfs(440.0) > -13.0, "{threads} threads: and then it is");
+        hall.close(ben);
+        hall.close(cho);
+        hall.plane.apply(vec![Command::CloseLeg { leg: LegId(99) }]);
+        hall.run_ms(100);
+        let open: u64 = hall.plane.stats().iter().map(|thread| thread.legs.get() + thread.rooms.get()).sum();
+        assert_eq!(open, 0, "{threads} threads: no leg and no room is left");
+    }
+}
+
+#[test]
 fn a_busy_thread_takes_nobody() {
     // Nothing is below a bound of zero.
     let mut hall = Hall::with(Config { occupancy_permille_max: 0, ..config(1) });
