@@ -132,7 +132,7 @@ impl Parameters {
 pub(crate) fn absolute(text: &str) -> Option<String> {
     let text = text.trim();
     let repaired;
-    let text = if text.contains("://") {
+    let text = if has_scheme(text) {
         text
     } else {
         repaired = format!("http://{text}");
@@ -142,6 +142,14 @@ pub(crate) fn absolute(text: &str) -> Option<String> {
     // The parser forgives `http:///path`, which names no host.
     let (_, after_scheme) = text.split_once("://")?;
     (url.has_host() && !after_scheme.starts_with(['/', '\\', '?', '#'])).then(|| url.into())
+}
+
+/// Whether it begins with `scheme://` (RFC 3986 §3.1); one further on belongs to a query.
+fn has_scheme(text: &str) -> bool {
+    text.split_once("://").is_some_and(|(scheme, _)| {
+        scheme.starts_with(|c: char| c.is_ascii_alphabetic())
+            && scheme.chars().all(|c| c.is_ascii_alphanumeric() || matches!(c, '+' | '-' | '.'))
+    })
 }
 
 /// `GET` or `POST`.
@@ -217,6 +225,9 @@ mod tests {
             ("www.myapp.com/hold", Some("http://www.myapp.com/hold")),
             ("localhost:8080/x", Some("http://localhost:8080/x")),
             ("127.0.0.1:8080", Some("http://127.0.0.1:8080/")),
+            ("www.myapp.com/h?u=http://x/", Some("http://www.myapp.com/h?u=http://x/")),
+            ("localhost:8000/h?u=http://x/", Some("http://localhost:8000/h?u=http://x/")),
+            ("/only/a/path?u=http://x/", None),
             ("http://[::1]:80/a", Some("http://[::1]/a")),
             ("http://user:secret@app.test/", Some("http://user:secret@app.test/")),
             ("http://app.test/a b", Some("http://app.test/a%20b")),

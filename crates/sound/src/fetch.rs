@@ -337,13 +337,21 @@ struct Credentials {
 /// A URL as an application writes it: blanks around it and a missing scheme are forgiven.
 fn parse_url(text: &str) -> Result<Url, FetchError> {
     let text = text.trim();
-    let url = if text.contains("://") {
+    let url = if has_scheme(text) {
         Url::parse(text).ok()
     } else {
         // `www.example.com/hold` is one; `mailto:someone@example.com` would only look like one.
         Url::parse(&format!("http://{text}")).ok().filter(|url| url.username().is_empty())
     };
     url.filter(is_http).ok_or_else(|| FetchError::Url(text.chars().take(200).collect()))
+}
+
+/// Whether it begins with `scheme://` (RFC 3986 §3.1); one further on belongs to a query.
+fn has_scheme(text: &str) -> bool {
+    text.split_once("://").is_some_and(|(scheme, _)| {
+        scheme.starts_with(|c: char| c.is_ascii_alphabetic())
+            && scheme.chars().all(|c| c.is_ascii_alphanumeric() || matches!(c, '+' | '-' | '.'))
+    })
 }
 
 fn is_http(url: &Url) -> bool {

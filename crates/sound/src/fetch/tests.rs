@@ -181,6 +181,19 @@ async fn parameters_go_into_the_query_or_the_body() {
     assert!(server.request().await.starts_with("GET /no/scheme "));
 }
 
+#[test]
+fn a_missing_scheme_is_repaired() {
+    for (text, want) in [
+        ("localhost:8000/x.wav", "http://localhost:8000/x.wav"),
+        ("127.0.0.1:8000/x", "http://127.0.0.1:8000/x"),
+        ("www.myapp.com/h?u=http://x/", "http://www.myapp.com/h?u=http://x/"),
+        ("127.0.0.1:8000/h?u=http://x/", "http://127.0.0.1:8000/h?u=http://x/"),
+        ("HTTPS://a.example/", "https://a.example/"),
+    ] {
+        assert_eq!(parse_url(text).map(String::from).as_deref(), Ok(want), "{text}");
+    }
+}
+
 #[tokio::test]
 async fn what_is_no_url_is_refused() {
     for text in [
