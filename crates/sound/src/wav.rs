@@ -25,8 +25,9 @@ pub(crate) fn decode(bytes: &[u8]) -> Result<Clip, DecodeError> {
             b"fmt " => format = Some(Format::parse(&body[..body_len])?),
             b"data" => {
                 let format = format.ok_or_else(|| malformed("data before the fmt chunk"))?;
-                // A size of 0 was never filled in: the rest of the file is the sound.
-                return format.decode(if claimed == 0 { body } else { &body[..body_len] });
+                // A size of 0, or beyond the file, was never filled in: the sound goes on to the end.
+                let filled_in = (1..=body.len()).contains(&claimed);
+                return format.decode(if filled_in { &body[..body_len] } else { without_tail(body) });
             }
             _ => {}
         }
@@ -34,6 +35,29 @@ pub(crate) fn decode(bytes: &[u8]) -> Result<Clip, DecodeError> {
         rest = body.get(body_len + (claimed & 1)..).unwrap_or_default();
     }
     Err(malformed(if format.is_some() { "no data chunk" } else { "no fmt chunk" }))
+}
+
+/// Takes off the chunks after a sound of unknown length, which would be heard as a click: known ones only, one
+/// after the other, exactly up to the end of the file. No sound looks like that by chance.
+fn without_tail(data: &[u8]) -> &[u8] {
+    let tail = (0..data.len()).find(|&at| is_tail(&data[at..]));
+    &data[..tail.unwrap_or(data.len())]
+}
+
+fn is_tail(mut bytes: &[u8]) -> bool {
+    for _ in 0..TAIL_CHUNKS_MAX {
+        let [i0, i1, i2, i3, l0, l1, l2, l3, body @ ..] = bytes else { return false };
+        let len = u32::from_le_bytes([*l0, *l1, *l2, *l3]) as usize;
+        if !TAIL_CHUNKS.contains(&&[*i0, *i1, *i2, *i3]) || len > body.len() {
+            return false;
+        }
+        // The padding of the last one is often forgotten.
+        bytes = body.get(len + (len & 1)..).unwrap_or_default();
+        if bytes.is_empty() {
+            return true;
+        }
+    }
+    false
 }
 
 /// What the `fmt ` chunk says.
@@ -152,6 +176,13 @@ const EXTENSIBLE: u16 = 0xfffe;
 /// More channels than any studio file has are a broken header.
 const CHANNELS_MAX: u16 = 32;
 
+/// Chunks that writers put behind the sound.
+const TAIL_CHUNKS: [&[u8; 4]; 12] =
+    [b"LIST", b"id3 ", b"ID3 ", b"bext", b"iXML", b"_PMX", b"cue ", b"smpl", b"inst", b"fact", b"JUNK", b"PAD "];
+
+/// No writer puts more there; it bounds the search.
+const TAIL_CHUNKS_MAX: usize = 16;
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -197,11 +228,38 @@ mod tests {
             ),
             ("size never filled in", file(&[(b"fmt ", &mono, None), (b"data", &data, Some(0))])),
             ("size unknown", file(&[(b"fmt ", &mono, None), (b"data", &data, Some(u32::MAX))])),
+            (
+                "size never filled in, chunks after it",
+                file(&[
+                    (b"fmt ", &mono, None),
+                    (b"data", &data, Some(0)),
+                    (b"LIST", b"INFOISFT\x05\0\0\0Lavf\0", None),
+                    (b"id3 ", b"ID3", None),
+                ]),
+            ),
+            (
+                "size unknown, a chunk after it without its padding",
+                [&file(&[(b"fmt ", &mono, None), (b"data", &data, Some(u32::MAX))])[..], b"LIST\x01\0\0\0x"].concat(),
+            ),
             ("size too large", file(&[(b"fmt ", &mono, None), (b"data", &data, Some(4000))])),
             ("half a sample at the end", file(&[(b"fmt ", &mono, None), (b"data", &[1, 0, 2, 0, 3, 0, 9], None)])),
             ("extensible", file(&[(b"fmt ", &extensible, None), (b"data", &data, None)])),
         ] {
             assert_eq!(decode(&bytes).map(|c| c.samples), Ok(want.clone()), "{case}");
+        }
+    }
+
+    #[test]
+    fn sound_that_only_resembles_a_chunk_is_sound() {
+        let mono = fmt(1, 1, 8000, 16);
+        for (case, sound) in [
+            ("more follows", &b"LIST\x02\0\0\0abcd"[..]),
+            ("longer than the file", b"LIST\x09\0\0\0abcd"),
+            ("unknown", b"lost\x04\0\0\0abcd"),
+            ("half a header", b"abLIST"),
+        ] {
+            let clip = decode(&file(&[(b"fmt ", &mono, None), (b"data", sound, Some(0))]));
+            assert_eq!(clip.map(|c| c.samples.len()), Ok(sound.len() / 2), "{case}");
         }
     }
 
