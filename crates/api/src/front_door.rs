@@ -6,7 +6,7 @@ use std::time::Instant;
 use axum::Router;
 use axum::extract::Request;
 use axum::http::uri::PathAndQuery;
-use axum::http::{HeaderName, HeaderValue, Method, Uri, header};
+use axum::http::{HeaderMap, HeaderName, HeaderValue, Method, Uri, header};
 use axum::response::{IntoResponse as _, Response};
 use tower::ServiceExt as _;
 
@@ -54,11 +54,13 @@ async fn pass(api: &Api, routes: Router, mut request: Request) -> Result<Respons
         return Err(Problem::NotFound); // JSON is all we speak
     }
     if request.method() == Method::HEAD {
-        return Err(Problem::MethodNotAllowed); // would be routed as GET
+        *request.method_mut() = Method::TRACE; // as little allowed, but not routed as GET
     }
     *request.uri_mut() = with_path(request.uri(), &path)?;
     request.extensions_mut().insert(caller);
-    Ok(route(routes, request).await)
+    let mut answer = route(routes, request).await;
+    without_head(answer.headers_mut());
+    Ok(answer)
 }
 
 async fn route(routes: Router, request: Request) -> Response {
@@ -93,6 +95,15 @@ fn with_headers_of(from: &Response, mut answer: Response) -> Response {
         answer.headers_mut().insert(header::ALLOW, allow.clone());
     }
     answer
+}
+
+/// The router allows HEAD wherever it allows GET; resources do not.
+fn without_head(headers: &mut HeaderMap) {
+    let Some(allow) = headers.get(header::ALLOW).and_then(|allow| allow.to_str().ok()) else { return };
+    let verbs: Vec<_> = allow.split(',').filter(|verb| verb.trim() != "HEAD").collect();
+    if let Ok(allow) = HeaderValue::try_from(verbs.join(",")) {
+        headers.insert(header::ALLOW, allow);
+    }
 }
 
 const REQUEST_ID: HeaderName = HeaderName::from_static("twilio-request-id");
