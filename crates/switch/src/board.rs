@@ -156,6 +156,15 @@ impl Board {
         );
     }
 
+    /// What a call like this OPTIONS would get (RFC 3261 §11.2), as far as that can be told without making one.
+    fn prospect(&self, request: &Request, flow: &Flow, turn: &Turn) -> u16 {
+        match destination(turn.config, request, flow) {
+            Err(_) => 404,
+            Ok(_) if self.calls.len() >= turn.config.calls_max => 503,
+            Ok(_) => 200,
+        }
+    }
+
     /// The live conference of this name, or a new one that nobody has joined yet.
     fn conference_named(&mut self, account: AccountSid, name: &str, turn: &mut Turn) -> ConferenceSid {
         if let Some(sid) = self.by_name.get(&(account, name.to_owned())) {
