@@ -8,6 +8,10 @@ use crate::{Flow, Reason, Request, SessionDescription};
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct DialogId(pub u64);
 
+/// An OPTIONS that waits for its answer. Never used again.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct OptionsId(pub u64);
+
 /// One thing to do, from [`Endpoint::poll`](crate::Endpoint::poll).
 #[derive(Debug)]
 #[expect(clippy::large_enum_variant, reason = "handed on at once, never kept: boxing every event would cost more")]
@@ -78,6 +82,16 @@ pub enum Event {
         content_type: String,
         /// Unread.
         body: Bytes,
+    },
+    /// Somebody asks what an INVITE to this user would get (RFC 3261 §11.2). Answer with `answer_options`, at once:
+    /// after four seconds we say 500.
+    Options {
+        /// Its name.
+        id: OptionsId,
+        /// As it came, its topmost Via stamped with where it came from.
+        request: Box<Request>,
+        /// How it came.
+        flow: Flow,
     },
     /// An answered call is over, and not by our own `hangup`. Said exactly once.
     Ended {

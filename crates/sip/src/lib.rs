@@ -37,7 +37,7 @@ pub use agreed::{Agreed, Rejection, TelephoneEvent};
 pub use config::{Advertised, Config};
 pub use direction::Direction;
 pub use endpoint::Endpoint;
-pub use event::{DialogId, EndCause, Event, Output, Reject};
+pub use event::{DialogId, EndCause, Event, OptionsId, Output, Reject};
 pub use flow::{Flow, Transport};
 pub use framer::{BODY_BYTES_MAX, Framed, Framer, HEAD_BYTES_MAX};
 pub use header::{FIELDS_MAX, HeaderError, Headers};

@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use std::time::Instant;
 
 use bytes::Bytes;
-use sip::{Config, Endpoint, Flow, Headers, Message, Name, NameAddr, Output, ParseError, Transport, Uri, parse};
+use sip::{Config, Endpoint, Event, Flow, Headers, Message, Name, NameAddr, Output, ParseError, Transport, Uri, parse};
 
 #[test]
 fn every_message_of_rfc_4475_is_read_or_refused_as_it_asks() {
@@ -39,10 +39,13 @@ fn answers(bytes: &[u8]) -> Vec<String> {
     let local = "192.0.2.9:5060".parse().expect("an address");
     let remote = "192.0.2.1:5060".parse().expect("an address");
     let flow = Flow { transport: Transport::Udp, local, remote, connection: None };
-    endpoint.receive(Instant::now(), flow, Bytes::copy_from_slice(bytes));
+    let now = Instant::now();
+    endpoint.receive(now, flow, Bytes::copy_from_slice(bytes));
     let mut statuses = Vec::new();
     while let Some(output) = endpoint.poll() {
-        if let Output::Send { bytes, .. } = output {
+        if let Output::Event(Event::Options { id, .. }) = output {
+            endpoint.answer_options(now, id, 200); // everybody is known here
+        } else if let Output::Send { bytes, .. } = output {
             let Ok(Message::Response(response)) = parse(&bytes) else { panic!("a response, not {bytes:?}") };
             assert!(
                 response.status == 100 || response.headers.to_tag().is_some() || !response.headers.contains(Name::To)

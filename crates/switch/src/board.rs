@@ -89,6 +89,10 @@ impl Board {
             sip::Event::Offered { dialog, offer } => self.offered_again(dialog, offer.as_ref(), turn),
             // The answer to a session refresh that repeated our description: usually what it was before.
             sip::Event::Answered { dialog, answer } => self.answer_came(dialog, &answer, turn),
+            sip::Event::Options { id, request, flow } => {
+                let status = self.prospect(&request, &flow, turn);
+                self.endpoint.answer_options(turn.now.instant, id, status);
+            }
             sip::Event::Info { dialog, content_type, body } => self.info(dialog, &content_type, &body),
             sip::Event::Ended { dialog, cause, reason } => {
                 if let Some(call) = self.by_dialog.get(&dialog).and_then(|sid| self.calls.get(sid)) {

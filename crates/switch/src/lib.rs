@@ -133,3 +133,67 @@ impl Switch {
         self.board.endpoint.stats()
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+    use std::time::Duration;
+
+    use media::Pages;
+    use model::{AccountSid, Clip, Timestamp};
+    use sip::{Flow, Transport};
+
+    use super::*;
+
+    /// The status line that one OPTIONS gets.
+    fn options(uri: &str, adjust: fn(&mut Config)) -> String {
+        let silence = Arc::new(Pages::new(&Clip { rate_hz: 8_000, samples: Vec::new() }));
+        let mut config = Config {
+            account: AccountSid::from_bits(1),
+            open_rooms: OpenRooms::Private,
+            calls_max: 1,
+            room_legs_max: 1,
+            call_time_limit: Duration::from_secs(60),
+            held_rtp_timeout: Duration::from_secs(60),
+            drain: Duration::from_secs(30),
+            fetches_max: 1,
+            addresses: Vec::new(),
+            own_addresses: Vec::new(),
+            codecs: vec![sip::AudioCodec::Pcmu],
+            region: "us1".to_owned(),
+            hold_music: silence.clone(),
+            beep: silence,
+            sip: sip::Config::default(),
+        };
+        adjust(&mut config);
+        let mut switch = Switch::new(config, 1, 0);
+        let [local, remote] = ["10.0.0.1:5060", "10.0.0.2:5060"].map(|address| address.parse().expect("an address"));
+        let flow = Flow { transport: Transport::Udp, local, remote, connection: None };
+        let request = format!(
+            "OPTIONS {uri} SIP/2.0\r\nVia: SIP/2.0/UDP 10.0.0.2;branch=z9hG4bK1\r\nFrom: <sip:ana@10.0.0.2>;tag=1\r\n\
+             To: <{uri}>\r\nCall-ID: 1\r\nCSeq: 1 OPTIONS\r\nMax-Forwards: 70\r\nContent-Length: 0\r\n\r\n"
+        );
+        let mut effects = Vec::new();
+        let now = Now { instant: Instant::now(), wall: Timestamp::from_micros(0) };
+        switch.handle(now, Event::Sip { flow, bytes: request.into() }, &mut effects);
+        let [Effect::Send { bytes, .. }] = effects.as_slice() else { panic!("one answer, not {effects:?}") };
+        String::from_utf8_lossy(bytes).lines().next().unwrap_or_default().to_owned()
+    }
+
+    #[test]
+    fn options_gets_what_a_call_would_get() {
+        let as_it_is: fn(&mut Config) = |_| {};
+        let closed: fn(&mut Config) = |config| config.open_rooms = OpenRooms::Off;
+        let full: fn(&mut Config) = |config| config.calls_max = 0;
+        for (case, uri, adjust, want) in [
+            ("a room", "sip:standup@10.0.0.1", as_it_is, "SIP/2.0 200 OK"),
+            ("no name for a room", "sip:a%00b@10.0.0.1", as_it_is, "SIP/2.0 404 Not Found"),
+            ("a number nobody claims", "tel:+15550100", as_it_is, "SIP/2.0 404 Not Found"),
+            ("closed rooms", "sip:standup@10.0.0.1", closed, "SIP/2.0 404 Not Found"),
+            ("all calls taken", "sip:standup@10.0.0.1", full, "SIP/2.0 503 Service Unavailable"),
+            ("the server itself", "sip:10.0.0.1", closed, "SIP/2.0 200 OK"),
+        ] {
+            assert_eq!(options(uri, adjust), want, "{case}");
+        }
+    }
+}

@@ -28,8 +28,8 @@ use crate::flow::with_port;
 use crate::stats::count_class;
 use crate::transaction::{Key, Keys, invite_server, non_invite_server};
 use crate::{
-    Config, DialogId, EndCause, Event, Flow, Framed, Framer, Message, Name, Output, ParseError, Response, SipUri,
-    Stats, Transport, parse,
+    Config, DialogId, EndCause, Event, Flow, Framed, Framer, Message, Name, OptionsId, Output, ParseError, Response,
+    SipUri, Stats, Transport, parse,
 };
 use uac::Client;
 use unacked::Unacked;
@@ -53,6 +53,10 @@ pub struct Endpoint {
     /// The dialogs whose ACK is awaited: at most `unacked_max`, and `unacked_per_source_max` of one source, and as
     /// many more as there are re-INVITEs.
     unacked: Unacked,
+    /// OPTIONS that our owner has not answered. No more than `servers`, where each has its transaction.
+    inquiries: HashMap<OptionsId, Inquiry>,
+    /// How many there have been.
+    inquiries_ever: u64,
     deadlines: Deadlines<Owner>,
     /// Drained after each call, so as long as one datagram, one piece of a stream, or one moment makes it.
     outputs: VecDeque<Output>,
@@ -68,6 +72,17 @@ enum Owner {
     Dialog(DialogId),
     /// A stream amid a message.
     Stream(u64),
+    /// An OPTIONS that our owner has not answered.
+    Inquiry(OptionsId),
+}
+
+/// An OPTIONS whose answer is our owner's to choose.
+#[derive(Debug)]
+struct Inquiry {
+    transaction: Key,
+    flow: Flow,
+    /// The response, lacking status and what depends on it.
+    template: Response,
 }
 
 /// A server transaction in its table.
@@ -101,6 +116,8 @@ impl Endpoint {
             clients: HashMap::new(),
             dialogs: HashMap::new(),
             unacked: Unacked::default(),
+            inquiries: HashMap::new(),
+            inquiries_ever: 0,
             deadlines: Deadlines::new(),
             outputs: VecDeque::new(),
             draining: false,
@@ -133,6 +150,7 @@ impl Endpoint {
                 Owner::Client(branch) => self.client_timeout(now, branch),
                 Owner::Dialog(id) => self.dialog_timeout(now, id),
                 Owner::Stream(connection) => self.stream_timeout(connection),
+                Owner::Inquiry(id) => self.answer_options(now, id, 500),
             }
         }
     }

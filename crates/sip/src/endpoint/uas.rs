@@ -4,7 +4,7 @@ use std::time::{Duration, Instant};
 
 use bytes::Bytes;
 
-use super::{Endpoint, Server, ServerMachine, dialog_of, reply_flow, tag_of};
+use super::{Endpoint, Inquiry, Owner, Server, ServerMachine, dialog_of, reply_flow, tag_of};
 use crate::body;
 use crate::dialog::{self, Answered, Canceled, Dialog, Ours, RING_AGAIN_AFTER, Received, Stage, Theirs};
 use crate::grammar::is_token;
@@ -14,8 +14,8 @@ use crate::transaction::Key;
 use crate::transaction::invite_server::{self, InviteServer};
 use crate::transaction::non_invite_server::{self, NonInviteServer};
 use crate::{
-    DialogId, EndCause, Event, Flow, Method, Name, Reason, Refresher, Reject, Request, Response, SessionDescription,
-    reason_phrase,
+    DialogId, EndCause, Event, Flow, Method, Name, OptionsId, Reason, Refresher, Reject, Request, Response,
+    SessionDescription, reason_phrase,
 };
 
 use rand::Rng;
@@ -77,6 +77,21 @@ impl Endpoint {
             Stage::Talking { .. } => self.bye(now, dialog, reason),
             Stage::HangingUp { .. } | Stage::Closing => {}
         }
+    }
+
+    /// Answers [`Event::Options`]: 200 with what we can do, or what an INVITE would get. No-op if it has been answered.
+    pub fn answer_options(&mut self, now: Instant, id: OptionsId, status: u16) {
+        let Some(Inquiry { transaction, flow, template: mut response }) = self.inquiries.remove(&id) else { return };
+        self.deadlines.set(Owner::Inquiry(id), None);
+        response.status = status.clamp(200, 699);
+        response.reason = reason_phrase(response.status).to_owned();
+        match response.status {
+            200..300 => self.tell_capabilities(&mut response, flow),
+            503 => response.headers.push(Name::RetryAfter, self.config.retry_after_s.to_string()),
+            _ => {}
+        }
+        let bytes = self.write_response(&response);
+        self.drive_non_invite(now, transaction, non_invite_server::Input::Final(bytes));
     }
 
     /// At the end of the process: a BYE at once for every dialog that was hung up and whose ACK has not come. RFC 3261
@@ -155,7 +170,9 @@ impl Endpoint {
                 self.stats.refused_draining += 1;
                 self.refuse_unremembered(&incoming);
             }
-            Method::Options => self.answer_options(now, &incoming),
+            // A ping of the server itself.
+            Method::Options if incoming.request.uri.uri().user().is_none() => self.pong(now, &incoming),
+            Method::Options => self.inquired(now, incoming),
             // BYE, UPDATE and INFO have no meaning without a dialog.
             _ => self.refuse(now, &incoming, &Refusal::new(481)),
         }
@@ -176,7 +193,7 @@ impl Endpoint {
             _ if over => self.refuse(now, &incoming, &Refusal::new(481)),
             Method::Invite | Method::Update => self.offered(now, id, &incoming),
             Method::Info => self.info(now, id, &incoming),
-            _ => self.answer_options(now, &incoming),
+            _ => self.pong(now, &incoming),
         }
     }
 
@@ -405,10 +422,33 @@ impl Endpoint {
         }
     }
 
-    /// RFC 3261 §11.2.
-    fn answer_options(&mut self, now: Instant, incoming: &Incoming) {
+    /// 200 to an OPTIONS that asks nothing of our owner.
+    fn pong(&mut self, now: Instant, incoming: &Incoming) {
         let mut response = self.response_to(&incoming.request, 200);
         response.headers.set_to_tag(&self.keys.stateless_tag(incoming.key));
+        self.tell_capabilities(&mut response, incoming.flow);
+        self.answer(now, incoming, &response);
+    }
+
+    /// An OPTIONS for a user. Where a call would be refused for lack of room, so is the question.
+    fn inquired(&mut self, now: Instant, incoming: Incoming) {
+        if self.is_full(incoming.flow) {
+            self.stats.refused_overload += 1;
+            return self.refuse_unremembered(&incoming);
+        }
+        let Incoming { request, head, flow, reply, key } = incoming;
+        let id = OptionsId(self.inquiries_ever);
+        self.inquiries_ever += 1;
+        let mut template = self.response_to(&request, 200);
+        template.headers.set_to_tag(&self.keys.stateless_tag(key));
+        let machine = NonInviteServer::new(reply.transport.is_reliable(), self.config.timers);
+        self.remember(key, reply, Some(&head), None, ServerMachine::NonInvite(machine));
+        self.inquiries.insert(id, Inquiry { transaction: key, flow, template });
+        self.deadlines.set(Owner::Inquiry(id), Some(now + self.config.timers.t2));
+        self.event(Event::Options { id, request: Box::new(request), flow });
+    }
+
+    fn tell_capabilities(&self, response: &mut Response, flow: Flow) {
         for (name, value) in [
             (Name::Allow, ALLOW),
             (Name::Accept, ACCEPT),
@@ -418,8 +458,7 @@ impl Endpoint {
         ] {
             response.headers.push(name, value);
         }
-        response.headers.push(Name::Contact, self.contact(incoming.flow, None));
-        self.answer(now, incoming, &response);
+        response.headers.push(Name::Contact, self.contact(flow, None));
     }
 
     /// 487: the caller gave up, or the time to answer is over.

@@ -142,13 +142,17 @@ fn a_source_that_acknowledges_promptly_meets_no_bound() {
 
 #[test]
 fn a_flood_of_pings_is_answered_without_memory() {
-    let mut world = World::with(Config { transactions_max: 100, ..Config::default() });
-    for number in 0..1_000 {
-        let phone = phone(number);
-        world.hear(phone.flow, phone.again("OPTIONS", "", ""));
-        assert_eq!(world.said(), ["200 OPTIONS"]);
+    for (case, uri, past_the_bound) in [("the server", "sip:192.0.2.1", 200), ("a user", "sip:standup@192.0.2.1", 503)]
+    {
+        let mut world = World::with(Config { transactions_max: 100, ..Config::default() });
+        for number in 0..1_000 {
+            let phone = phone(number);
+            world.hear(phone.flow, phone.again("OPTIONS", "", "").replacen("sip:standup@192.0.2.1", uri, 1));
+            let status = if number < 100 { 200 } else { past_the_bound };
+            assert_eq!(world.response().status, status, "{case}");
+        }
+        assert_eq!(world.endpoint.transactions_open(), 100);
+        world.run_for(secs(32));
+        world.assert_empty();
     }
-    assert_eq!(world.endpoint.transactions_open(), 100);
-    world.run_for(secs(32));
-    world.assert_empty();
 }

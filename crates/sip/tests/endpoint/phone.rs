@@ -20,6 +20,8 @@ pub(crate) struct World {
     pub(crate) events: VecDeque<Event>,
     sent: VecDeque<Sent>,
     pub(crate) closed: Vec<u64>,
+    /// What an OPTIONS for a user is answered, at once; `None` leaves it among the events.
+    pub(crate) options: Option<u16>,
 }
 
 /// One message of the endpoint, and when it left.
@@ -44,6 +46,7 @@ impl World {
             events: VecDeque::new(),
             sent: VecDeque::new(),
             closed: vec![],
+            options: Some(200),
         }
     }
 
@@ -63,7 +66,12 @@ impl World {
                     self.sent.push_back(Sent { at_ms, flow, message });
                 }
                 Output::Close { connection } => self.closed.push(connection),
-                Output::Event(event) => self.events.push_back(event),
+                Output::Event(event) => match (event, self.options) {
+                    (Event::Options { id, .. }, Some(status)) => {
+                        self.endpoint.answer_options(self.now, id, status);
+                    }
+                    (event, _) => self.events.push_back(event),
+                },
             }
         }
     }

@@ -1,6 +1,6 @@
 //! Requests that get an error, or silence where the RFC says drop (RFC 3261 §8.2).
 
-use sip::{Name, Response};
+use sip::{Event, Name, Response};
 
 use crate::phone::{OFFER, Phone, World, secs};
 
@@ -126,6 +126,44 @@ fn a_merged_request_is_482() {
     let mut again = Phone { ..ana.clone() };
     world.hear(ana.flow, again.request("INVITE", "", OFFER));
     assert_eq!(world.said(), ["100 INVITE"]);
+}
+
+#[test]
+fn options_for_a_user_is_the_owners_to_answer() {
+    let mut world = World::new();
+    world.options = None;
+    let mut ana = Phone::udp();
+    for (case, answers, want, capable) in [
+        ("somebody", vec![200, 404], 200, true),
+        ("nobody", vec![404], 404, false),
+        ("no room", vec![503], 503, false),
+        ("no answer", vec![], 500, false),
+    ] {
+        let options = ana.request("OPTIONS", "", "");
+        world.hear(ana.flow, &options);
+        world.hear(ana.flow, &options);
+        let Event::Options { id, request, flow } = world.event() else { panic!("{case}: no OPTIONS") };
+        assert_eq!((request.uri.as_str(), flow), ("sip:standup@192.0.2.1", ana.flow), "{case}");
+        assert_eq!(world.said(), [""; 0], "{case}");
+        for status in answers {
+            world.endpoint.answer_options(world.now, id, status);
+        }
+        world.drain();
+        if case == "no answer" {
+            world.run_for(secs(4));
+        }
+        let response = world.response();
+        assert_eq!((response.status, response.headers.contains(Name::Accept)), (want, capable), "{case}");
+        assert_eq!(response.headers.contains(Name::RetryAfter), want == 503, "{case}");
+        world.hear(ana.flow, &options);
+        assert_eq!(world.response(), response, "{case}: the same to a copy");
+        world.run_for(secs(32));
+        world.assert_empty();
+    }
+
+    // The server itself asks nobody.
+    world.hear(ana.flow, ana.request("OPTIONS", "", "").replacen("sip:standup@", "sip:", 1));
+    assert_eq!((world.response().status, world.events.len()), (200, 0));
 }
 
 #[test]

@@ -3,7 +3,7 @@
 use std::collections::HashMap;
 
 use proptest::prelude::*;
-use sip::{DialogId, Event, Method, Reject};
+use sip::{DialogId, Event, Method, OptionsId, Reject};
 
 use crate::phone::{ANSWER, OFFER, Phone, World, ms, secs};
 
@@ -24,6 +24,7 @@ enum Step {
     Hangup(usize),
     Reanswer(usize),
     Rereject(usize),
+    Options(u16),
     /// Answers our latest request, with these headers.
     Answer(u16, String),
     Lose(u64),
@@ -60,6 +61,7 @@ fn steps() -> impl Strategy<Value = Vec<Step>> {
         1 => (0..4usize).prop_map(Step::Hangup),
         2 => (0..4usize).prop_map(Step::Reanswer),
         1 => (0..4usize).prop_map(Step::Rereject),
+        1 => prop::sample::select(vec![0u16, 200, 404, 999]).prop_map(Step::Options),
         2 => (
             prop::sample::select(vec![100u16, 200, 200, 200, 404, 405, 408, 422, 481, 491, 500, 503]),
             prop::sample::select(vec!["", "1", "100", "200", "2147483648", "4294967296", "18446744073709551615"]),
@@ -83,9 +85,11 @@ fn numbers(number: &str) -> String {
 
 /// What the application may have been told about a dialog: each but the first at most once, and nothing after the
 /// last.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 struct Told {
     over: HashMap<DialogId, bool>,
+    /// The latest OPTIONS.
+    options: OptionsId,
 }
 
 impl Told {
@@ -98,6 +102,10 @@ impl Told {
                 | Event::Offered { dialog, .. }
                 | Event::Answered { dialog, .. }
                 | Event::Info { dialog, .. } => (dialog, false, false),
+                Event::Options { id, .. } => {
+                    self.options = id;
+                    continue;
+                }
             };
             assert_eq!(self.over.get(&dialog), if first { None } else { Some(&false) }, "{dialog:?}");
             self.over.insert(dialog, last);
@@ -117,7 +125,8 @@ proptest! {
                 ..if number % 2 == 0 { Phone::udp() } else { Phone::tcp(number) }
             })
             .collect();
-        let mut told = Told::default();
+        let mut told = Told { over: HashMap::new(), options: OptionsId(0) };
+        world.options = None;
         let mut ours = None;
         for step in steps {
             let dialog = |at: usize| {
@@ -156,6 +165,7 @@ proptest! {
                 }
                 Step::Reanswer(at) => endpoint.reanswer(now, dialog(at), ANSWER.to_owned()),
                 Step::Rereject(at) => endpoint.rereject(now, dialog(at), 488, None),
+                Step::Options(status) => endpoint.answer_options(now, told.options, status),
                 Step::Count(at, cseq) => phones[at].cseq = cseq,
                 Step::Answer(status, headers) => {
                     if let Some(request) = &ours {
