@@ -5,7 +5,6 @@
 //! sends through [`Leg::outlet`]. What others must know (a digit, the end of a sound) waits in the leg until
 //! the event channel has room.
 
-use std::collections::VecDeque;
 use std::net::SocketAddr;
 use std::sync::Arc;
 
@@ -13,8 +12,9 @@ use model::{LegId, PlaybackId};
 
 use crate::bus::{Encoding, Mix, has_memory};
 use crate::dtmf::EventReceiver;
+use crate::facts::Facts;
 use crate::latch::Latch;
-use crate::message::{Event, Groups, LegStats, Stream};
+use crate::message::{Groups, LegStats, Stream};
 use crate::mixer::Rate;
 use crate::player::{Pages, Player};
 use crate::prefetch::prefetch;
@@ -144,33 +144,6 @@ struct Counts {
     lost: u64,
 }
 
-/// Facts that wait until the event channel has room.
-pub(crate) struct Facts {
-    waiting: VecDeque<Event>,
-    /// Given up, since nobody has taken any for very long.
-    dropped: u64,
-}
-
-impl Facts {
-    fn remember(&mut self, event: Event) {
-        if self.waiting.len() < FACTS_MAX {
-            self.waiting.push_back(event);
-        } else {
-            self.dropped += 1;
-        }
-    }
-
-    /// The oldest fact.
-    pub(crate) fn take(&mut self) -> Option<Event> {
-        self.waiting.pop_front()
-    }
-
-    /// How many facts were given up since the last call.
-    pub(crate) fn take_dropped(&mut self) -> u64 {
-        std::mem::take(&mut self.dropped)
-    }
-}
-
 impl Leg {
     /// A silent, deaf leg. Allocates: not in a tick.
     pub(crate) fn new(
@@ -196,7 +169,7 @@ impl Leg {
             receives_since_us: 0,
             quiet_reported_us: 0,
             rtp_timeout_us,
-            facts: Facts { waiting: VecDeque::with_capacity(FACTS_MAX), dropped: 0 },
+            facts: Facts::new(id),
             counts: Counts::default(),
         })
     }
@@ -341,8 +314,7 @@ impl Leg {
             let digit = digits
                 .and_then(|digits| digits.push(packet.payload, packet.timestamp, packet.marker, received.arrival_us));
             if let Some(digit) = digit {
-                let event = Event::Digit { leg: self.id, digit: digit.digit, duration_ms: digit.duration_ms };
-                self.facts.remember(event);
+                self.facts.digit(digit, tick.us);
             }
             return FRAME_MS;
         }
@@ -400,16 +372,16 @@ impl Leg {
     /// Ends digits whose end was lost, tells the latch and reports when the peer has fallen silent.
     fn watch_silence(&mut self, now_us: u64) {
         if let Some(digit) = self.media.as_mut().and_then(|media| media.digits.as_mut()?.poll(now_us)) {
-            let event = Event::Digit { leg: self.id, digit: digit.digit, duration_ms: digit.duration_ms };
-            self.facts.remember(event);
+            self.facts.digit(digit, now_us);
         }
         let receives = self.media.as_ref().is_some_and(|media| media.stream.receives);
         self.latch.watch(receives, self.heard_us.max(self.receives_since_us), now_us);
         self.connect();
-        if now_us >= self.heard_us.max(self.quiet_reported_us) + self.rtp_timeout_us {
+        if now_us < self.heard_us + self.rtp_timeout_us {
+            self.facts.heard();
+        } else if now_us >= self.quiet_reported_us + self.rtp_timeout_us {
             self.quiet_reported_us = now_us;
-            let since_ms = (now_us - self.heard_us) / 1_000;
-            self.facts.remember(Event::Quiet { leg: self.id, since_ms });
+            self.facts.quiet((now_us - self.heard_us) / 1_000);
         }
     }
 
@@ -487,7 +459,7 @@ impl Leg {
         let faded = self.leaving_player.take().map(Player::into_sound);
         let ended = self.player.take_if(|player| player.advance());
         if let Some(player) = &ended {
-            self.facts.remember(Event::PlaybackEnded { leg: self.id, playback: player.playback });
+            self.facts.playback_ended(player.playback);
         }
         [faded, ended.map(Player::into_sound)]
     }
@@ -511,6 +483,7 @@ impl Leg {
             lost: self.counts.lost,
             wrong_source: self.counts.wrong_source,
             malformed: self.counts.malformed,
+            digits_refused: self.facts.digits_refused(),
             gap_ms_max: (self.counts.gap_us_max / 1_000) as u32,
             ..LegStats::default()
         };
@@ -538,9 +511,6 @@ fn outlet<'a>(
     let payload_type = media.stream.payload_type_out;
     Some((Outlet { wire, to: latch.target()?, payload_type, datagram }, media))
 }
-
-/// Facts a leg keeps: a minute of somebody hammering on the keys.
-const FACTS_MAX: usize = 128;
 
 /// Datagrams read in one tick, whoever sends how many.
 const PACKETS_MAX: u32 = 32;

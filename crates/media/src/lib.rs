@@ -11,6 +11,7 @@ mod clock;
 mod codec;
 mod conceal;
 mod delay;
+mod facts;
 mod jitter;
 mod latch;
 mod leg;

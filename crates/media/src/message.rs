@@ -244,6 +244,8 @@ pub struct LegStats {
     pub wrong_source: u64,
     /// Datagrams that are no RTP or RTCP, or carry a payload type nobody agreed to.
     pub malformed: u64,
+    /// Digits that came faster than keys can be pressed, and were not reported.
+    pub digits_refused: u64,
     /// Packets the kernel would not send.
     pub send_errors: u64,
     /// The peer's view of what we sent: lost packets, from its last report.

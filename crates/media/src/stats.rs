@@ -61,7 +61,8 @@ pub struct ThreadStats {
     pub packets_out: Counter,
     /// Commands for a leg or a room that is not there, or beyond a bound.
     pub commands_dropped: Counter,
-    /// Events that found their queue full for so long that they were given up.
+    /// Events that were given up: digits that came faster than keys can be pressed, and the end of a sound whose
+    /// successor had ended, too, before the owner asked.
     pub events_dropped: Counter,
 }
 

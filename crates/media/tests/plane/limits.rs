@@ -1,11 +1,12 @@
 //! What happens at the limits: rooms that are full, threads that are busy, an owner that does not listen.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use media::{Codec, Command, Config, Event, MAIN, Pages, Plane, Refusal};
 use model::{Clip, LegId, PlaybackId, RoomId};
 
-use crate::hall::{BRIDGE, Hall, ROOM, Voice, config};
+use crate::hall::{BRIDGE, EVENT_TYPE, Hall, ROOM, Voice, config};
 
 /// The plane's owner may live on any thread.
 const _: fn() = || {
@@ -122,6 +123,52 @@ fn nothing_is_lost_on_an_owner_who_does_not_listen() {
     assert_eq!(hall.plane.stats()[0].legs.get(), 0);
     assert_eq!(hall.plane.stats()[0].rooms.get(), 0);
     assert_eq!(hall.plane.stats()[0].commands_dropped.get(), 1, "the second close");
+}
+
+#[test]
+fn a_flood_of_digits_hides_nothing_else() {
+    let mut hall = Hall::with(Config { rtp_timeout: Duration::from_secs(2), ..config(1) });
+    let ana = hall.open(ROOM, Codec::Pcmu, Voice::Silence);
+    let ben = hall.open(ROOM, Codec::Pcmu, Voice::Silence);
+    hall.run_ms(100);
+    hall.owner_listens = false;
+    let leg = hall.phones[ana].leg;
+    for _ in 0..81 {
+        for emit in 0..100 {
+            hall.plane.apply(vec![Command::Route { leg, emit: emit % 2, hear: MAIN }]);
+        }
+        hall.run_ms(4); // until the way back is full of acknowledgements
+    }
+    let sound = Arc::new(Pages::new(&Clip { rate_hz: 8_000, samples: vec![0; 16_000] }));
+    hall.plane.apply(vec![Command::Play { leg, playback: PlaybackId(1), sound, repeat: false }]);
+    let (port, address) = (hall.phones[ana].port, hall.phones[ana].address);
+    hall.phones[ben].voice = Voice::Nothing;
+    let (seconds, digits_a_tick) = (3, 30);
+    for _ in 0..seconds * 50 {
+        for _ in 0..digits_a_tick {
+            let packet = hall.phones[ana].packet(EVENT_TYPE, &[5, 0x8A, 0, 160]);
+            hall.network.send(port, address, &packet);
+        }
+        hall.run_ms(20);
+    }
+    hall.phones[ana].voice = Voice::Nothing;
+    hall.phones[ben].voice = Voice::Silence;
+    hall.run_ms(5_000);
+    hall.owner_listens = true;
+    hall.run_ms(40);
+
+    let own = |event: &&Event| matches!(event, Event::PlaybackEnded { .. } | Event::Quiet { .. });
+    let told: Vec<&Event> = hall.events.iter().filter(own).collect();
+    let [&Event::PlaybackEnded { playback: PlaybackId(1), .. }, &Event::Quiet { leg: quiet, since_ms }] = told[..]
+    else {
+        panic!("{told:?}: and ben, who is back, is not quiet")
+    };
+    assert!(quiet == leg && (3_900..5_100).contains(&since_ms), "{quiet:?} for {since_ms} ms");
+    let digits = hall.events.iter().filter(|event| matches!(event, Event::Digit { .. })).count() as u64;
+    assert!((90..=110).contains(&digits), "{digits} digits, 20 a second and a burst");
+    let refused = hall.close(ana).digits_refused;
+    assert_eq!(digits + refused, seconds * 50 * digits_a_tick, "each is told or counted");
+    assert_eq!(hall.plane.stats()[0].events_dropped.get(), refused);
 }
 
 #[test]

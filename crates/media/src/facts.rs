@@ -1,0 +1,124 @@
+//! What a leg has to tell call control, until the event channel has room for it.
+//!
+//! Nobody may make a leg forget: what is either so or not so (a sound has ended, the peer is quiet) is kept as
+//! a flag, and only digits queue. A queue has an end, so digits are refused where they come in, faster than any
+//! hand or dialler presses keys; one that was accepted is never given up.
+
+use std::collections::VecDeque;
+
+use model::{LegId, PlaybackId};
+
+use crate::dtmf::Digit;
+use crate::message::Event;
+
+/// The untold facts of one leg.
+pub(crate) struct Facts {
+    leg: LegId,
+    /// The sound that ended last.
+    ended: Option<PlaybackId>,
+    quiet_ms: Option<u64>,
+    digits: VecDeque<Digit>,
+    /// When the next digit would come if they came as fast as they may.
+    next_digit_us: u64,
+    digits_refused: u64,
+    /// Given up since the last look: refused digits, and ends of sounds whose successor has ended, too.
+    dropped: u64,
+}
+
+impl Facts {
+    /// Allocates: not in a tick.
+    pub(crate) fn new(leg: LegId) -> Self {
+        Self {
+            leg,
+            ended: None,
+            quiet_ms: None,
+            digits: VecDeque::with_capacity(DIGITS_MAX),
+            next_digit_us: 0,
+            digits_refused: 0,
+            dropped: 0,
+        }
+    }
+
+    /// A key was pressed.
+    pub(crate) fn digit(&mut self, digit: Digit, now_us: u64) {
+        let next_us = self.next_digit_us.max(now_us);
+        if self.digits.len() == DIGITS_MAX || next_us >= now_us + DIGITS_BURST * DIGIT_US {
+            self.digits_refused += 1;
+            self.dropped += 1;
+            return;
+        }
+        self.next_digit_us = next_us + DIGIT_US;
+        self.digits.push_back(digit);
+    }
+
+    /// The private sound has come to its end.
+    pub(crate) fn playback_ended(&mut self, playback: PlaybackId) {
+        self.dropped += u64::from(self.ended.replace(playback).is_some());
+    }
+
+    /// The peer has been quiet for so long.
+    pub(crate) fn quiet(&mut self, since_ms: u64) {
+        self.quiet_ms = Some(since_ms);
+    }
+
+    /// The peer is not quiet, or not any more.
+    pub(crate) fn heard(&mut self) {
+        self.quiet_ms = None;
+    }
+
+    /// One fact that has not been told; of the digits, the oldest.
+    pub(crate) fn take(&mut self) -> Option<Event> {
+        let leg = self.leg;
+        if let Some(playback) = self.ended.take() {
+            return Some(Event::PlaybackEnded { leg, playback });
+        }
+        if let Some(since_ms) = self.quiet_ms.take() {
+            return Some(Event::Quiet { leg, since_ms });
+        }
+        let Digit { digit, duration_ms } = self.digits.pop_front()?;
+        Some(Event::Digit { leg, digit, duration_ms })
+    }
+
+    /// Digits that came too fast, in the leg's whole life.
+    pub(crate) fn digits_refused(&self) -> u64 {
+        self.digits_refused
+    }
+
+    /// How many facts were given up since the last call.
+    pub(crate) fn take_dropped(&mut self) -> u64 {
+        std::mem::take(&mut self.dropped)
+    }
+}
+
+/// Digits that wait: more than six seconds at the fastest, with an owner that reads nothing.
+const DIGITS_MAX: usize = 128;
+
+/// Time for one digit. Diallers take 80 ms and more for a tone and the pause after it (ITU-T Q.24).
+const DIGIT_US: u64 = 50_000;
+
+/// Digits that may come at once, where a network has held them up.
+const DIGITS_BURST: u64 = 32;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn digits_are_accepted_as_fast_as_a_dialler_sends_them() {
+        let last_us = 4_000_000;
+        for (case, every_us, burst, accepted) in [
+            ("a dialler", 80_000, 1, 51),
+            ("after two seconds of held-up packets", 2_000_000, 25, 75),
+            ("a flood", 20_000, 30, 32 + 80),
+        ] {
+            let mut facts = Facts::new(LegId(1));
+            let mut told = 0;
+            for now_us in (0..=last_us).step_by(every_us as usize) {
+                (0..burst).for_each(|_| facts.digit(Digit { digit: '5', duration_ms: 50 }, now_us));
+                told += std::iter::from_fn(|| facts.take()).count() as u64;
+            }
+            let sent = (last_us / every_us + 1) * burst;
+            assert_eq!((told, facts.digits_refused()), (accepted, sent - accepted), "{case}");
+        }
+    }
+}
