@@ -38,12 +38,12 @@ fn bounds(report: &Report) -> Vec<String> {
     if cpu > CPU_PER_LEG_SECOND_MAX {
         unmet.push(format!("{cpu:?} of CPU for a leg and second, at most {CPU_PER_LEG_SECOND_MAX:?} are allowed"));
     }
-    match server.late_ticks_per_second() {
-        Some((idle, loaded)) if loaded > idle => {
-            unmet.push(format!("{loaded:.2} late ticks a second, {idle:.2} when idle"));
+    match server.late_wakeups() {
+        Some((late, may_be)) if late as f64 > may_be => {
+            unmet.push(format!("{late} late wake-ups, at most {may_be:.0} as of the idle baseline"));
         }
         Some(_) => {}
-        None => unmet.push("the bridge does not count late ticks".to_owned()),
+        None => unmet.push("the bridge does not count late wake-ups".to_owned()),
     }
     unmet
 }

@@ -24,6 +24,7 @@ pub use self::stream::Stream;
 
 use self::caller::Caller;
 use self::traffic::Traffic;
+use crate::phone::Phone;
 use crate::process;
 use crate::rest;
 use crate::server::Server;
@@ -148,7 +149,14 @@ fn room_tone(room: usize, place: usize) -> Tone {
 /// When this machine has no ports or descriptors left for the callers.
 pub fn run(plan: &Plan, server: Option<&Server>) -> Report {
     let parts = plan.parts();
-    let idle = server.map(|server| watch(server, plan.baseline, || thread::sleep(plan.baseline)));
+    let idle = server.map(|server| {
+        // One lone leg for each slot of the cycle: an idle thread that never wakes has nothing to be late for.
+        let lone: Vec<Phone> =
+            (0..SLOTS).map(|n| Phone::dial(plan.server, &format!("baseline-{n}")).connect()).collect();
+        let idle = watch(server, plan.baseline, || thread::sleep(plan.baseline));
+        drop(lone);
+        idle
+    });
     let traffic = Traffic::start(&parts);
     let mut caller = Caller::new(plan, &parts);
     caller.call_everyone(&traffic);
@@ -170,6 +178,9 @@ pub fn run(plan: &Plan, server: Option<&Server>) -> Report {
     report::compile(plan, &parts, caller.counts, legs, server)
 }
 
+/// Slots of the bridge's 20 ms cycle.
+const SLOTS: usize = 10;
+
 /// What a server used while `meanwhile` ran.
 fn watch(server: &Server, length: Duration, meanwhile: impl FnOnce()) -> Watched {
     let (usage, metrics) = (server.usage(), server.metrics());
@@ -184,6 +195,7 @@ fn watch(server: &Server, length: Duration, meanwhile: impl FnOnce()) -> Watched
         used,
         resident_bytes: process::resident_bytes(server.pid()).expect("the bridge runs"),
         ticks: grown("partyline_media_ticks_total"),
+        wakeups: grown("partyline_media_wakeups_total"),
         late_ticks: grown("partyline_media_late_ticks_total"),
     }
 }
@@ -199,7 +211,9 @@ pub struct Watched {
     pub resident_bytes: u64,
     /// Ticks of its media threads, if it counts them.
     pub ticks: Option<u64>,
-    /// Those of them that began late.
+    /// Wake-ups of its media threads; each may run several ticks.
+    pub wakeups: Option<u64>,
+    /// Those of them that were late.
     pub late_ticks: Option<u64>,
 }
 

@@ -73,10 +73,12 @@ impl ServerLoad {
         self.loaded.used.cpu.div_f64(leg_seconds.max(f64::MIN_POSITIVE))
     }
 
-    /// Late ticks a second, idle and loaded; `None` when the bridge does not count them.
-    pub fn late_ticks_per_second(&self) -> Option<(f64, f64)> {
-        let rate = |watched: &Watched| Some(watched.late_ticks? as f64 / watched.length.as_secs_f64());
-        Some((rate(&self.idle)?, rate(&self.loaded)?))
+    /// Late wake-ups when loaded, and how many there may be: the idle share of as many, and thrice its chance
+    /// deviation, since both count rare accidents of the machine. `None` when the bridge does not count them.
+    pub fn late_wakeups(&self) -> Option<(u64, f64)> {
+        let idle_share = self.idle.late_ticks? as f64 / self.idle.wakeups?.max(1) as f64;
+        let expected = idle_share * self.loaded.wakeups? as f64;
+        Some((self.loaded.late_ticks?, expected + 3.0 * expected.max(1.0).sqrt()))
     }
 }
 
@@ -221,11 +223,12 @@ impl fmt::Display for Report {
         let (idle_kib, loaded_kib) = (server.idle.resident_bytes / 1024, loaded.resident_bytes / 1024);
         row("memory", format!("{idle_kib} KiB idle, {loaded_kib} KiB loaded"))?;
         for (name, watched) in [("idle", &server.idle), ("loaded", loaded)] {
-            let Watched { used, ticks, late_ticks, .. } = watched;
+            let Watched { used, ticks, wakeups, late_ticks, .. } = watched;
             let wait_ms = used.media_run_queue_wait.as_millis();
             let count = |count: &Option<u64>| count.map_or("uncounted".to_owned(), |count| count.to_string());
-            let text = format!("{} of {}, waited {wait_ms} ms for a core", count(late_ticks), count(ticks));
-            row(&format!("late ticks {name}"), text)?;
+            let [late, wakeups, ticks] = [late_ticks, wakeups, ticks].map(count);
+            let text = format!("{late} of {wakeups} for {ticks} ticks, waited {wait_ms} ms for a core");
+            row(&format!("late wake-ups {name}"), text)?;
         }
         Ok(())
     }
