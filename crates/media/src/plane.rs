@@ -133,9 +133,13 @@ impl Plane {
     pub fn start(config: Config) -> io::Result<Self> {
         raise_open_files_limit();
         let clock = Arc::new(MediaClock::new());
+        Self::start_with(config, Box::new(UdpWires::new(clock.clone())), clock)
+    }
+
+    fn start_with(config: Config, wires: Box<dyn Wires>, clock: Arc<MediaClock>) -> io::Result<Self> {
         let stop = Arc::new(AtomicBool::new(false));
         let drive = Drive::Threads { clock: clock.clone(), stop: stop.clone(), threads: Vec::new() };
-        let (mut plane, workers) = Self::new(config, Box::new(UdpWires::new(clock.clone())), drive);
+        let (mut plane, workers) = Self::new(config, wires, drive);
         for (number, worker) in workers.into_iter().enumerate() {
             let stats = plane.stats[number].clone();
             let started = crate::thread::start(number, worker, clock.clone(), stats, stop.clone())?;
@@ -214,6 +218,15 @@ impl Plane {
         match &self.drive {
             Drive::Threads { clock, .. } => clock.now_us(),
             Drive::Caller { slot, .. } => slot * SLOT_US,
+        }
+    }
+
+    /// Every media thread runs. When one has come to its end it has panicked: its legs are silent, none of them
+    /// can be closed any more, and whoever owns the plane should end, too.
+    pub fn is_alive(&self) -> bool {
+        match &self.drive {
+            Drive::Threads { threads, .. } => !threads.iter().any(JoinHandle::is_finished),
+            Drive::Caller { .. } => true,
         }
     }
 
@@ -553,3 +566,67 @@ const WAITING_MAX: usize = 64;
 /// Pairs of ports tried for one leg, where others hold ports of our range: what they hold is mostly in one piece.
 /// A try takes some 5 µs, and those that failed are not tried again while they rest.
 const BINDS_MAX: usize = 512;
+
+#[cfg(test)]
+mod tests {
+    use std::time::Instant;
+
+    use super::*;
+    use crate::Codec;
+    use crate::message::Stream;
+    use crate::socket::Received;
+
+    /// Wires that end whoever looks into them.
+    struct Broken;
+
+    impl Wires for Broken {
+        fn open(&mut self, _address: IpAddr, _port: u16) -> io::Result<Box<dyn Wire>> {
+            Ok(Box::new(Broken))
+        }
+    }
+
+    impl Wire for Broken {
+        fn receive(&mut self, _buffer: &mut [u8]) -> Option<Received> {
+            panic!("broken on purpose")
+        }
+
+        fn send(&mut self, _datagram: &[u8], _to: SocketAddr) -> bool {
+            false
+        }
+
+        fn connect(&mut self, _peer: Option<SocketAddr>) {}
+    }
+
+    #[test]
+    fn the_end_of_a_media_thread_is_noticed() {
+        let config = Config { threads: 2, ..Config::default() };
+        let clock = Arc::new(MediaClock::new());
+        let mut plane = Plane::start_with(config, Box::new(Broken), clock).expect("threads");
+        let (leg, address) = (LegId(1), IpAddr::from([127, 0, 0, 1]));
+        plane.apply(vec![Command::OpenLeg { leg, room: RoomId(1), address }]);
+        while !matches!(plane.poll(), Some(Event::Applied { .. })) {
+            thread::yield_now();
+        }
+        assert!(plane.is_alive());
+        let stream = Stream {
+            remote: None,
+            rtcp: None,
+            rtcp_mux: false,
+            codec: Codec::Pcmu,
+            payload_type_in: 0,
+            payload_type_out: 0,
+            telephone_event: None,
+            comfort_noise_payload_type: None,
+            ptime_ms: 20,
+            sends: true,
+            receives: true,
+        };
+        plane.apply(vec![Command::Agree { leg, stream }]);
+        let start = Instant::now();
+        while plane.is_alive() {
+            assert!(start.elapsed() < Duration::from_secs(10), "it goes on and on");
+            thread::yield_now();
+        }
+        assert_eq!(plane.poll(), None, "nor does what it has left behind hurt its owner");
+    }
+}
