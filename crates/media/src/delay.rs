@@ -14,12 +14,16 @@ pub(crate) struct Delay {
     /// Largest relative delay in this half second.
     worst_us: i64,
     window_end_us: u64,
+    /// The bin of each of the last half seconds, the latest first.
+    recent: [u8; RECENT],
     histogram: [f32; BINS.len()],
 }
 
 /// Windows of 500 ms; the minimum is taken over all of them.
 const WINDOWS: usize = 4;
 const WINDOW_US: u64 = 500_000;
+/// Half seconds that show what may still happen: 8 s.
+const RECENT: usize = 16;
 /// What is left of a half second's weight after another: a half-life of 20 s.
 const FORGET: f32 = 0.983;
 /// So many half seconds must be without a late packet.
@@ -47,7 +51,7 @@ impl Delay {
     pub(crate) fn new() -> Delay {
         let mut histogram = [0.0; BINS.len()];
         histogram[0] = 1.0;
-        Delay { least: [None; WINDOWS], worst_us: 0, window_end_us: 0, histogram }
+        Delay { least: [None; WINDOWS], worst_us: 0, window_end_us: 0, recent: [0; RECENT], histogram }
     }
 
     /// Notes a packet's transit. Returns what it has beyond the least.
@@ -67,7 +71,7 @@ impl Delay {
         self.least.iter().flatten().min().copied()
     }
 
-    /// The relative delay that all but a few half seconds stay below, rounded down to a bin.
+    /// The relative delay that all but a few half seconds stay below, and lately all, rounded down to a bin.
     pub(crate) fn jitter_us(&self) -> i64 {
         let mut left = 1.0 - QUANTILE;
         // from the worst bin down, until the few are used up
@@ -75,7 +79,8 @@ impl Delay {
             left -= self.histogram[bin];
             left < 0.0
         });
-        i64::from(BINS[bin.unwrap_or(0)]) * 1000
+        let recent = self.recent.iter().max().map_or(0, |&bin| usize::from(bin));
+        i64::from(BINS[bin.unwrap_or(0).min(recent)]) * 1000
     }
 
     fn turn_window(&mut self, now_us: u64) {
@@ -84,6 +89,8 @@ impl Delay {
             let worst_ms = self.worst_us / 1000;
             let bin = BINS.partition_point(|&start| i64::from(start) <= worst_ms).max(1) - 1;
             self.histogram[bin] += 1.0 - FORGET;
+            self.recent.rotate_right(1);
+            self.recent[0] = bin as u8;
         }
         // after a pause, the windows that passed without a packet are empty, at most all of them
         let passed = (now_us.saturating_sub(self.window_end_us) / WINDOW_US + 1).min(WINDOWS as u64) as usize;
@@ -116,6 +123,8 @@ mod tests {
             ("ten", |i| i % 7 * 10_000 / 6, 10),
             ("one packet in a minute", |i| if i == 1500 { 90_000 } else { 0 }, 0),
             ("one packet in five seconds", |i| if i % 250 == 100 { 90_000 } else { 0 }, 90),
+            ("until 10 s before the end", |i| if i < 2500 { i % 2 * 30_000 } else { 0 }, 0),
+            ("again after 10 s", |i| if (2_400..2_950).contains(&i) { 0 } else { i % 2 * 30_000 }, 30),
             ("beyond all bins", |i| i % 2 * 900_000, 500),
         ] {
             assert_eq!(after_a_minute(late_us).jitter_us(), jitter_ms * 1000, "{case}");

@@ -120,6 +120,8 @@ pub struct Playout {
     granule: usize,
     /// Samples to be played before the next one is dropped or repeated: nobody hears 5 %.
     steady: usize,
+    /// So often in a row nothing was found that could be dropped or repeated.
+    misses: u32,
     stats: PlayoutStats,
 }
 
@@ -169,6 +171,8 @@ const HEADROOM_LOW_US: i64 = 1_500;
 const HEADROOM_TARGET_US: i64 = 3_000;
 /// So far beyond the target, it is sped up by 10 % instead of 5 %, and wherever it is.
 const HURRY_US: i64 = 100_000;
+/// After so many misses in a row it is tried every 160 ms: often enough for the pauses of speech.
+const MISSES_MAX: u32 = 4;
 
 /// Gaps between timestamps that are none: clocks and packet lengths that disagree a little.
 const SLACK_US: i64 = 2_000;
@@ -199,6 +203,7 @@ impl Playout {
             played: 0,
             granule: codec.frame_samples(),
             steady: 0,
+            misses: 0,
             stats: PlayoutStats::default(),
         })
     }
@@ -453,22 +458,32 @@ impl Playout {
         if spare_us < HEADROOM_LOW_US {
             let repeated = self.tape.repeat_period(self.granule - over);
             self.stats.repeated_samples += repeated as u64;
-            self.steady = if repeated > 0 { repeated * 20 } else { frame };
-        } else if spare_us >= HEADROOM_TARGET_US {
-            let granules = (spare_us - HEADROOM_TARGET_US) as usize * (self.codec.rate_hz() as usize / 1000)
-                / (self.granule * 1000);
+            self.rest(repeated * 20, frame);
+        } else {
+            // what is over a whole granule delays and helps nobody: it may go whatever is spare
+            let beyond_us = (spare_us - HEADROOM_TARGET_US).max(0);
+            let granules = beyond_us as usize * (self.codec.rate_hz() as usize / 1000) / (self.granule * 1000);
             let most = over + granules * self.granule;
             if most == 0 {
                 return;
             }
             self.look_ahead(frame + self.samples(PERIOD_MS_MAX));
             // what resembles nothing, as music or noise, must not delay us for ever: the more waits, the less is asked
-            let hurry = (spare_us - HEADROOM_TARGET_US) as f32 / HURRY_US as f32;
-            let dropped = self.tape.drop_period(most, ALIKE_MIN - hurry);
+            let hurry = beyond_us as f32 / HURRY_US as f32;
+            // a noise is left as it came unless that makes it a whole frame earlier, or it has been cut before
+            let noise_too = over > 0 || granules * self.granule >= frame;
+            let dropped = self.tape.drop_period(most, ALIKE_MIN - hurry, noise_too);
             self.stats.dropped_samples += dropped as u64;
             let pace = if hurry > 1.0 { 10 } else { 20 };
-            self.steady = if dropped > 0 { dropped * pace } else { frame };
+            self.rest(dropped * pace, frame);
         }
+    }
+
+    /// Leaves the sound as it is for `steady` samples, or if there was nothing to be done to it, for one frame, then
+    /// for two, and so on: what cannot be cut now can hardly be cut 20 ms later, and looking costs more than playing.
+    fn rest(&mut self, steady: usize, frame: usize) {
+        self.misses = if steady > 0 { 0 } else { (self.misses + 1).min(MISSES_MAX) };
+        self.steady = if steady > 0 { steady } else { frame << (self.misses - 1) };
     }
 
     /// Decodes packets that follow on without a gap until `len` samples lie ahead.
@@ -595,4 +610,19 @@ fn unwrap_sequence(newest: i64, sequence: u16) -> i64 {
 /// Greatest common divisor; both are positive.
 fn common(a: usize, b: usize) -> usize {
     if b == 0 { a } else { common(b, a % b) }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_finds_nothing_is_tried_ever_less_often() {
+        let mut playout = Playout::new(Codec::Pcmu, PlayoutConfig::default(), 1).expect("a known codec");
+        let mut after = |found: usize| {
+            playout.rest(found * 20, 160);
+            playout.steady
+        };
+        assert_eq!([0, 0, 0, 0, 0, 37, 0].map(&mut after), [160, 320, 640, 1_280, 1_280, 740, 160]);
+    }
 }

@@ -27,8 +27,12 @@ const COMPARED_MS: usize = 10;
 const FRAME_MS: usize = 20;
 /// A cut is not heard where the two sides are at least so alike …
 pub(crate) const ALIKE_MIN: f32 = 0.9;
-/// … or where hardly anything is: −56 dBFS.
+/// … or where hardly anything is: −56 dBFS …
 const QUIET: f32 = 50.0;
+/// … or in a noise, which resembles its past no more than this …
+const NOISE_MAX: f32 = 0.5;
+/// … and stays as loud, but for this factor.
+const STEADY: f32 = 1.5;
 
 impl Tape {
     pub(crate) fn new(codec: Codec) -> Tape {
@@ -81,29 +85,32 @@ impl Tape {
     }
 
     /// Plays faster by one period of at most `len_max` samples, if the sides of the cut are as alike as `alike_min`
-    /// asks. Returns its length. The longer what lies ahead, the more periods can be tried, up to [`PERIOD_MS_MAX`]
-    /// beyond the frame to be played.
-    pub(crate) fn drop_period(&mut self, len_max: usize, alike_min: f32) -> usize {
+    /// asks; in silence and, if `noise_too`, in noise, which have none, by as much as may be. Returns its length.
+    /// The longer what lies ahead, the more periods can be tried, up to [`PERIOD_MS_MAX`] beyond the frame to be played.
+    pub(crate) fn drop_period(&mut self, len_max: usize, alike_min: f32, noise_too: bool) -> usize {
         let (head, compared) = (self.history, COMPARED_MS * self.ms);
         let len_max = len_max.min(PERIOD_MS_MAX * self.ms).min(self.ahead().saturating_sub(FRAME_MS * self.ms));
         let len_min = PERIOD_MIN_US * self.ms / 1000;
-        if len_max < len_min {
+        let quiet = loudness(&self.samples[head..head + compared + len_max]) < QUIET;
+        let (found, correlation) = if quiet {
+            (len_max, 1.0)
+        } else if len_max < len_min {
             return 0;
-        }
-        let found = if loudness(&self.samples[head..head + compared + len_max]) < QUIET {
-            len_max
         } else {
             let starts = head + len_min..=head + len_max;
             let found = most_alike(self.sound(), head..head + compared, starts, self.stride());
-            if found.correlation < alike_min {
+            if found.correlation >= alike_min {
+                (found.start - head, found.correlation)
+            } else if noise_too && self.is_noise(head + len_max) {
+                (len_max, 0.0)
+            } else {
                 return 0;
             }
-            found.start - head
         };
         // over the first samples, what is ahead turns into what is a period further ahead
         let fade = compared.min(found);
         for i in 0..fade {
-            self.samples[head + i] = mix(self.samples[head + i], self.samples[head + found + i], i, fade);
+            self.samples[head + i] = join(self.samples[head + i], self.samples[head + found + i], i, fade, correlation);
         }
         self.samples.copy_within(head + found + fade..self.end, head + fade);
         self.end -= found;
@@ -139,10 +146,29 @@ impl Tape {
         found
     }
 
+    /// Is there a steady noise around the head, up to what begins at `other`?
+    fn is_noise(&self, other: usize) -> bool {
+        let (head, compared) = (self.history, COMPARED_MS * self.ms);
+        let loud = [head - compared, head, other].map(|start| loudness(&self.samples[start..start + compared]));
+        let (softest, loudest) = loud.iter().fold((f32::MAX, 0.0f32), |(low, high), &x| (low.min(x), high.max(x)));
+        let starts = head - PERIOD_MS_MAX * self.ms..=head - PERIOD_MIN_US * self.ms / 1000;
+        loudest <= STEADY * softest
+            && most_alike(self.sound(), head..head + compared, starts, self.stride()).correlation < NOISE_MAX
+    }
+
     /// Voices are compared as at 8 kHz.
     pub(crate) fn stride(&self) -> usize {
         self.ms / 8
     }
+}
+
+/// The same as [`mix`] for sounds that are only so alike: where they add up to less, by as much louder.
+fn join(from: i16, to: i16, i: usize, len: usize, correlation: f32) -> i16 {
+    let to_part = i as f32 / len as f32;
+    let from_part = 1.0 - to_part;
+    let alike = 2.0 * correlation.max(0.0) * from_part * to_part;
+    let power = from_part * from_part + to_part * to_part + alike;
+    ((f32::from(from) * from_part + f32::from(to) * to_part) / power.sqrt()) as i16 // saturates
 }
 
 /// Turns `from` into `to` while `i` goes from 0 to `len`.
