@@ -95,8 +95,10 @@ enum StartError {
     Sip(std::io::Error),
     #[error("cannot serve HTTP on {address}: {error}")]
     Http { address: std::net::SocketAddr, error: std::io::Error },
-    #[error("the run loop ended by a panic; the log has it")]
+    #[error("the run loop ended by a panic")]
     RunLoop,
+    #[error(transparent)]
+    AudioLost(#[from] run_loop::AudioLost),
     #[error("{0}")]
     System(#[from] std::io::Error),
 }
@@ -163,9 +165,10 @@ async fn bridge(config: Config, logs: &Path) -> Result<(), StartError> {
     };
     let (over, mut is_over) = tokio::sync::oneshot::channel();
     let thread = std::thread::Builder::new().name("switch".to_owned()).spawn(move || {
-        run_loop.run(&inputs);
+        let outcome = run_loop.run(&inputs);
         // Nobody waits for this any more if HTTP could not be served.
         let _ = over.send(());
+        outcome
     })?;
 
     let server = http::Server::start(http, store.clone(), inbox.clone(), sources);
@@ -185,7 +188,7 @@ async fn bridge(config: Config, logs: &Path) -> Result<(), StartError> {
         // The loop ends when the last call has, or at the drain's bound; an error means that it is gone already.
         let _ = is_over.await;
     }
-    let outcome = thread.join().map_err(|_| StartError::RunLoop);
+    let outcome = thread.join().map_err(|_| StartError::RunLoop).and_then(|outcome| outcome.map_err(StartError::from));
     server.stop().await;
     // An empty batch is done when everything before it is.
     if let Err(error) = writer.write(Vec::new()).await {

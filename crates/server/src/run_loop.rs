@@ -51,6 +51,11 @@ pub(crate) struct Inbox {
     connections: Arc<AtomicU64>,
 }
 
+/// A media thread is gone, and with it the audio of its rooms: better to be started anew than to run on deaf.
+#[derive(Debug, thiserror::Error)]
+#[error("a media thread has ended; the log has it")]
+pub(crate) struct AudioLost;
+
 /// Inputs waiting for the run loop. Datagrams past that are dropped, commands refused; streams wait.
 const INPUTS_MAX: usize = 16_384;
 /// Inputs handled before the audio plane and the clock are looked at again.
@@ -111,8 +116,8 @@ pub(crate) struct RunLoop {
 }
 
 impl RunLoop {
-    /// Runs until it has been drained, or until nobody can send to it any more.
-    pub(crate) fn run(mut self, inputs: &Receiver<Input>) {
+    /// Runs until it has been drained, or until it cannot go on.
+    pub(crate) fn run(mut self, inputs: &Receiver<Input>) -> Result<(), AudioLost> {
         let mut effects = Vec::new();
         let mut drained_by: Option<Instant> = None;
         loop {
@@ -124,7 +129,11 @@ impl RunLoop {
                     }
                 }
                 Err(RecvTimeoutError::Timeout) => {}
-                Err(RecvTimeoutError::Disconnected) => return,
+                Err(RecvTimeoutError::Disconnected) => return Ok(()),
+            }
+            if !self.plane.is_alive() {
+                error!("a media thread has ended");
+                return Err(AudioLost);
             }
             self.collect_media(&mut effects);
             self.snapshots.publish(self.switch.stats(), self.switch.sip_stats());
@@ -135,7 +144,7 @@ impl RunLoop {
             if drained_by.is_some_and(|by| self.switch.is_idle() || by <= now) {
                 self.handle(Event::Farewell, &mut effects);
                 info!(calls = self.switch.stats().calls, "drained");
-                return;
+                return Ok(());
             }
         }
     }
