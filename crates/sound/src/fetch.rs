@@ -1,18 +1,20 @@
 //! The fetcher: every URL the program ever opens goes through here.
 //!
-//! One exchange is: a free place ─▶ guard ─▶ connect ─▶ request ─▶ redirects, each guarded anew ─▶ body.
-//! Everything about it is bounded: how many at once and waiting, the time of the whole, the time to
-//! connect, the number of redirects, the size of the body. HTTP/1.1, TLS by `rustls`, no proxy, no cookies.
+//! One exchange is: its turn ─▶ guard ─▶ connect ─▶ request ─▶ redirects, each guarded anew ─▶ body.
+//! Everything about it is bounded: how many at once and waiting, of one host and of all, the time spent
+//! waiting, the time of the exchange, the time to connect, the number of redirects, the size of the body.
+//! HTTP/1.1, TLS by `rustls`, no proxy, no cookies.
 //!
 //! The guard judges the address that is connected to. Names are looked up by our own resolver, which hands
 //! the client only addresses that may be opened, so a name that leads elsewhere a moment later gains
 //! nothing; addresses written in a URL, which no resolver sees, are judged before each request.
 
+use std::collections::HashMap;
 use std::future::Future;
 use std::io;
 use std::net::{IpAddr, SocketAddr};
 use std::pin::Pin;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError, Weak};
 use std::time::Duration;
 
 use bytes::{Bytes, BytesMut};
@@ -23,10 +25,7 @@ use rustls::pki_types::CertificateDer;
 use tokio::sync::Semaphore;
 use url::{Host, Url, form_urlencoded};
 
-use model::Clip;
-
-use crate::decode::{DecodeError, decode};
-use crate::fetch_error::{FetchError, NameError, from_client};
+use crate::fetch_error::{FetchError, NameError, from_client, without_secrets};
 use crate::guard::{AddressGuard, AllowRule};
 
 /// Opens URLs, within the bounds of its [`FetchConfig`]. A clone is the same fetcher.
@@ -43,8 +42,7 @@ struct Shared {
     places: Semaphore,
     /// Exchanges under way.
     slots: Semaphore,
-    /// Sounds being decoded.
-    decoders: Semaphore,
+    hosts: Hosts,
 }
 
 impl Fetcher {
@@ -75,8 +73,8 @@ impl Fetcher {
             .map_err(|e| format!("the HTTP client cannot be set up: {e}"))?;
         let places = Semaphore::new(config.concurrent_max + config.waiting_max);
         let slots = Semaphore::new(config.concurrent_max);
-        let decoders = Semaphore::new(DECODERS_MAX);
-        Ok(Self { shared: Arc::new(Shared { client, guard, config, places, slots, decoders }) })
+        let hosts = Hosts::new(&config);
+        Ok(Self { shared: Arc::new(Shared { client, guard, config, places, slots, hosts }) })
     }
 
     /// Sends `request` and collects the answer's body; an answer that is not 2xx is an error.
@@ -85,36 +83,21 @@ impl Fetcher {
     /// [`FetchError`]; its [`code`](FetchError::code) is the one to log.
     pub async fn fetch(&self, request: Request) -> Result<Fetched, FetchError> {
         let shared = &*self.shared;
+        let url = parse_url(&request.url)?;
         let _place = shared.places.try_acquire().map_err(|_| FetchError::Busy)?;
-        let exchange = async {
-            let _slot = shared.slots.acquire().await.map_err(|_| FetchError::Busy)?;
-            shared.exchange(request).await
-        };
-        match tokio::time::timeout(shared.config.timeout, exchange).await {
+        let host = shared.hosts.enter(&url)?;
+        // First the host's slot: while it hangs, those who wait for it take none of the others'.
+        let turn = async { (host.acquire().await, shared.slots.acquire().await) };
+        let _turn = tokio::time::timeout(shared.config.waiting_timeout, turn).await.map_err(|_| FetchError::Busy)?;
+        match tokio::time::timeout(shared.config.timeout, shared.exchange(url, request)).await {
             Ok(outcome) => outcome,
             Err(_) => Err(FetchError::TimedOut(shared.config.timeout)),
-        }
-    }
-
-    /// Fetches an audio file and decodes it, off the caller's thread.
-    ///
-    /// # Errors
-    /// [`SoundError`]; its [`code`](SoundError::code) is the one to log.
-    pub async fn sound(&self, request: Request) -> Result<Clip, SoundError> {
-        let bytes = self.fetch(request).await?.required_body()?;
-        // The audio threads need the cores more than a queue of long files does.
-        let _decoder = self.shared.decoders.acquire().await;
-        match tokio::task::spawn_blocking(move || decode(&bytes)).await {
-            Ok(outcome) => Ok(outcome?),
-            // Only a fault in a decoder can end it like this; the file is then no file we can play.
-            Err(_) => Err(SoundError::Decode(DecodeError::NotAudio)),
         }
     }
 }
 
 impl Shared {
-    async fn exchange(&self, request: Request) -> Result<Fetched, FetchError> {
-        let mut url = parse_url(&request.url)?;
+    async fn exchange(&self, mut url: Url, request: Request) -> Result<Fetched, FetchError> {
         let mut form = None;
         match request.method {
             Method::Post => form = Some(encode_form(&request.parameters)),
@@ -178,11 +161,43 @@ impl Shared {
                 request = request.basic_auth(user, Some(password));
             }
             attempts += 1;
-            match request.send().await.map_err(|e| from_client(&e, url)) {
+            match request.send().await.map_err(|e| from_client(e, url)) {
                 Err(FetchError::Connect(_)) if attempts < ATTEMPTS_MAX => {}
                 outcome => return outcome,
             }
         }
+    }
+}
+
+/// The hosts that are being asked, each with slots of its own, so that one that hangs holds up nobody else.
+///
+/// Host and port as the application wrote them: a redirect stays in the slots of where it began.
+struct Hosts {
+    slots_max: usize,
+    /// Under way and waiting.
+    places_max: usize,
+    /// No more than there are exchanges: whoever enters clears away those that nobody asks any more.
+    asked: Mutex<HashMap<String, Weak<Semaphore>>>,
+}
+
+impl Hosts {
+    fn new(config: &FetchConfig) -> Self {
+        let slots_max = config.concurrent_per_host_max;
+        Self { slots_max, places_max: slots_max + config.waiting_per_host_max, asked: Mutex::default() }
+    }
+
+    /// The slots of the host of `url`, unless too many wait for them.
+    fn enter(&self, url: &Url) -> Result<Arc<Semaphore>, FetchError> {
+        let (host, port) = (url.host_str().unwrap_or_default(), url.port_or_known_default().unwrap_or_default());
+        let host = format!("{host}:{port}");
+        let mut asked = self.asked.lock().unwrap_or_else(PoisonError::into_inner);
+        asked.retain(|_, slots| slots.strong_count() > 0);
+        if let Some(slots) = asked.get(&host).and_then(Weak::upgrade) {
+            return if Arc::strong_count(&slots) > self.places_max { Err(FetchError::Busy) } else { Ok(slots) };
+        }
+        let slots = Arc::new(Semaphore::new(self.slots_max));
+        asked.insert(host, Arc::downgrade(&slots));
+        Ok(slots)
     }
 }
 
@@ -193,7 +208,7 @@ async fn read(mut response: Response, url: Url, bytes_max: usize) -> Result<Fetc
         return Err(too_large());
     }
     let mut body = BytesMut::new();
-    while let Some(piece) = response.chunk().await.map_err(|e| from_client(&e, &url))? {
+    while let Some(piece) = response.chunk().await.map_err(|e| from_client(e, &url))? {
         if body.len() + piece.len() > bytes_max {
             return Err(too_large());
         }
@@ -278,16 +293,22 @@ pub struct FetchConfig {
     pub allow: Vec<AllowRule>,
     /// Largest body, unless the request says otherwise; 32 MiB.
     pub bytes_max: usize,
-    /// For a whole exchange, from waiting for a place to the last byte of the body; 15 s.
+    /// For a whole exchange, from its turn to the last byte of the body; 15 s.
     pub timeout: Duration,
+    /// To wait for its turn; 15 s.
+    pub waiting_timeout: Duration,
     /// To look up the name, connect and shake hands; 5 s.
     pub connect_timeout: Duration,
     /// 10.
     pub redirects_max: usize,
-    /// Exchanges under way; 64.
+    /// Exchanges under way; 256.
     pub concurrent_max: usize,
+    /// Exchanges under way with one host and port; 16.
+    pub concurrent_per_host_max: usize,
     /// Exchanges waiting for their turn; 1,024.
     pub waiting_max: usize,
+    /// Exchanges waiting for one host and port; 512.
+    pub waiting_per_host_max: usize,
     /// Certificate authorities (DER) trusted beside the machine's.
     pub trusted: Vec<Vec<u8>>,
 }
@@ -298,32 +319,14 @@ impl Default for FetchConfig {
             allow: Vec::new(),
             bytes_max: 32 << 20,
             timeout: Duration::from_secs(15),
+            waiting_timeout: Duration::from_secs(15),
             connect_timeout: Duration::from_secs(5),
             redirects_max: 10,
-            concurrent_max: 64,
+            concurrent_max: 256,
+            concurrent_per_host_max: 16,
             waiting_max: 1_024,
+            waiting_per_host_max: 512,
             trusted: Vec::new(),
-        }
-    }
-}
-
-/// Why there is no sound from a URL.
-#[derive(Debug, Clone, thiserror::Error)]
-pub enum SoundError {
-    /// It could not be fetched.
-    #[error(transparent)]
-    Fetch(#[from] FetchError),
-    /// What was fetched cannot be played.
-    #[error(transparent)]
-    Decode(#[from] DecodeError),
-}
-
-impl SoundError {
-    /// The code it is logged with: the fetcher's, or 12300 for content that is not accepted.
-    pub fn code(&self) -> u32 {
-        match self {
-            Self::Fetch(error) => error.code(),
-            Self::Decode(_) => 12_300,
         }
     }
 }
@@ -343,7 +346,7 @@ fn parse_url(text: &str) -> Result<Url, FetchError> {
         // `www.example.com/hold` is one; `mailto:someone@example.com` would only look like one.
         Url::parse(&format!("http://{text}")).ok().filter(|url| url.username().is_empty())
     };
-    url.filter(is_http).ok_or_else(|| FetchError::Url(text.chars().take(200).collect()))
+    url.filter(is_http).ok_or_else(|| FetchError::Url(without_secrets(text)))
 }
 
 /// Whether it begins with `scheme://` (RFC 3986 §3.1); one further on belongs to a query.
@@ -447,9 +450,6 @@ const ATTEMPTS_MAX: u32 = 2;
 /// Connections kept open to one server, and for how long.
 const IDLE_PER_HOST_MAX: usize = 4;
 const IDLE_TIMEOUT: Duration = Duration::from_secs(15);
-
-/// Sounds decoded at once.
-const DECODERS_MAX: usize = 2;
 
 // In a file of their own: they bring a whole badly behaved web server.
 #[cfg(test)]

@@ -96,7 +96,8 @@ pub(crate) enum NameError {
 }
 
 /// What the HTTP client's error, while fetching `url`, comes down to.
-pub(crate) fn from_client(error: &reqwest::Error, url: &Url) -> FetchError {
+pub(crate) fn from_client(error: reqwest::Error, url: &Url) -> FetchError {
+    let error = &error.without_url(); // its query is nobody's business
     let root = causes(error).last().map(ToString::to_string).unwrap_or_default();
     for cause in causes(error) {
         if let Some(error) = cause.downcast_ref::<NameError>() {
@@ -117,7 +118,7 @@ pub(crate) fn from_client(error: &reqwest::Error, url: &Url) -> FetchError {
     if error.is_connect() {
         FetchError::Connect(root)
     } else if error.is_builder() {
-        FetchError::Url(url.as_str().chars().take(200).collect())
+        FetchError::Url(without_secrets(url.as_str()))
     } else {
         FetchError::Protocol(root)
     }
@@ -136,10 +137,44 @@ fn from_tls(error: &rustls::Error) -> FetchError {
     }
 }
 
+/// A URL, or what was meant as one, as it may be shown and logged: where it leads, but neither who asks nor the
+/// query, which is where applications put what is secret.
+pub fn without_secrets(url: &str) -> String {
+    let url = url.trim().split(['?', '#']).next().unwrap_or_default();
+    let scheme_len = url.find("://").map_or(0, |at| at + "://".len());
+    let (scheme, rest) = url.split_at(scheme_len);
+    // `@` ends the user wherever it is: a password may hold a slash that nobody encoded.
+    let rest = rest.rsplit_once('@').map_or(rest, |(_, rest)| rest);
+    scheme.chars().chain(rest.chars()).take(SHOWN_LEN_MAX).collect()
+}
+
+/// Characters of a URL that are shown.
+const SHOWN_LEN_MAX: usize = 200;
+
 /// An error and what lies under it. `io::Error` hides the error it wraps from `source`, so it is asked itself.
 fn causes<'a>(error: &'a (dyn Error + 'static)) -> impl Iterator<Item = &'a (dyn Error + 'static)> {
     std::iter::successors(Some(error), |&error| match error.downcast_ref::<io::Error>().and_then(io::Error::get_ref) {
         Some(wrapped) => Some(wrapped as &(dyn Error + 'static)),
         None => error.source(),
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn urls_are_shown_without_secrets() {
+        for (url, want) in [
+            ("https://app.test:8443/hold.wav", "https://app.test:8443/hold.wav"),
+            ("https://u:p@app.test/hold.wav?token=t#part", "https://app.test/hold.wav"),
+            ("u:p/q@app.test/x", "app.test/x"),
+            ("http://a b/?token=t", "http://a b/"),
+            ("app.test?u=http://x/", "app.test"),
+            ("", ""),
+        ] {
+            assert_eq!(without_secrets(url), want, "{url}");
+        }
+        assert_eq!(without_secrets(&"ä".repeat(1_000)).chars().count(), SHOWN_LEN_MAX);
+    }
 }

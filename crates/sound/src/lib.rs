@@ -4,8 +4,8 @@
 //! - [`decode()`] turns the bytes of a WAV or MP3 file into a [`model::Clip`].
 //! - [`hold_music`] and [`beep`] need neither.
 //!
-//! Floor 1: knows no calls and no rooms. A cache of fetched sound, when it comes, stands between
-//! [`Fetcher::fetch`] and [`decode()`]: both are plain functions of what they are given.
+//! Floor 1: knows no calls and no rooms. What keeps fetched sound stands between [`Fetcher::fetch`] and
+//! [`decode()`]: both are plain functions of what they are given.
 
 mod builtin;
 mod decode;
@@ -17,6 +17,6 @@ mod wav;
 
 pub use builtin::{beep, hold_music};
 pub use decode::{DecodeError, decode};
-pub use fetch::{FetchConfig, Fetched, Fetcher, Method, Request, SoundError};
-pub use fetch_error::FetchError;
+pub use fetch::{FetchConfig, Fetched, Fetcher, Method, Request};
+pub use fetch_error::{FetchError, without_secrets};
 pub use guard::{AddressGuard, AllowRule, AllowRuleError};

@@ -416,17 +416,70 @@ async fn what_exceeds_the_queue_is_refused_at_once() {
 }
 
 #[tokio::test]
-async fn a_sound_is_fetched_and_decoded() {
-    let server = Server::start(|request| match request.contains("/tone") {
-        // Eight samples of µ-law silence.
-        true => ok("RIFF\u{24}\0\0\0WAVEfmt \u{10}\0\0\0\u{7}\0\u{1}\0\u{40}\u{1f}\0\0\u{40}\u{1f}\0\0\u{1}\0\u{8}\0data\u{8}\0\0\0\x7f\x7f\x7f\x7f\x7f\x7f\x7f\x7f"),
-        false => ok("<html>no sound</html>"),
-    })
-    .await;
-    let clip = loopback().sound(get(server.url("/tone"))).await.expect("a WAV file");
-    assert_eq!(clip, Clip { rate_hz: 8_000, samples: vec![0; 8] });
-    let error = loopback().sound(get(server.url("/page"))).await.expect_err("a page");
-    assert_eq!((error.code(), error.to_string()), (12_300, "neither a WAV nor an MP3 file".to_owned()));
+async fn a_host_that_hangs_holds_up_nobody_else() {
+    let mut hanging = Server::start(|_| Answer::Silence).await;
+    let other = Server::start(|_| ok("there")).await;
+    let bounds = FetchConfig { concurrent_max: 8, concurrent_per_host_max: 2, ..config(&["127.0.0.1"]) };
+    let fetcher = Fetcher::new(bounds).expect("a fetcher");
+    let mut stuck: Vec<_> = (0..100).map(|i| Box::pin(fetcher.fetch(get(hanging.url(&format!("/{i}")))))).collect();
+    for _ in 0..2 {
+        let all = poll_fn(|cx| Poll::Ready(stuck.iter_mut().all(|fetch| fetch.as_mut().poll(cx).is_pending()))).await;
+        assert!(all, "none is given up");
+        tokio::task::yield_now().await;
+    }
+    // The same host, on another port.
+    assert_eq!(fetcher.fetch(get(other.url("/"))).await.map(|f| f.body), Ok("there".into()));
+    drop(stuck);
+    while hanging.requests.try_recv().is_ok() {}
+    assert!(fetcher.shared.hosts.enter(&parse_url(&hanging.url("/")).expect("a URL")).is_ok());
+}
+
+#[tokio::test]
+async fn one_host_has_its_bound_of_waiting() {
+    let server = Server::start(|_| Answer::Silence).await;
+    let bounds = FetchConfig { concurrent_per_host_max: 1, waiting_per_host_max: 1, ..config(&["127.0.0.1"]) };
+    let fetcher = Fetcher::new(bounds).expect("a fetcher");
+    let url = server.url("/");
+    let mut waiting = [Box::pin(fetcher.fetch(get(&url))), Box::pin(fetcher.fetch(get(&url)))];
+    let pending = poll_fn(|cx| Poll::Ready(waiting.each_mut().map(|fetch| fetch.as_mut().poll(cx).is_pending()))).await;
+    assert_eq!(pending, [true, true]);
+    assert_eq!(fetcher.fetch(get(&url)).await, Err(FetchError::Busy));
+    drop(waiting);
+    assert_eq!(
+        fetcher.shared.hosts.asked.lock().expect("no panic inside").values().filter_map(Weak::upgrade).count(),
+        0
+    );
+}
+
+#[tokio::test]
+async fn the_clock_starts_with_the_turn() {
+    let server = Server::start(|request| if request.contains("/hangs") { Answer::Silence } else { ok("there") }).await;
+    let timeout = Duration::from_millis(500);
+    let bounds = FetchConfig { timeout, concurrent_per_host_max: 1, ..config(&["127.0.0.1"]) };
+    let fetcher = Fetcher::new(bounds.clone()).expect("a fetcher");
+    let (hangs, waits) = tokio::join!(fetcher.fetch(get(server.url("/hangs"))), fetcher.fetch(get(server.url("/"))));
+    assert_eq!((hangs, waits.map(|f| f.body)), (Err(FetchError::TimedOut(timeout)), Ok("there".into())));
+
+    let waiting_timeout = Duration::from_millis(1);
+    let fetcher = Fetcher::new(FetchConfig { waiting_timeout, ..bounds }).expect("a fetcher");
+    let (_, waits) = tokio::join!(fetcher.fetch(get(server.url("/hangs"))), fetcher.fetch(get(server.url("/"))));
+    assert_eq!(waits, Err(FetchError::Busy));
+}
+
+#[tokio::test]
+async fn errors_keep_secrets() {
+    let server = Server::start(|_| Answer::Text("SSH-2.0\r\n".to_owned())).await;
+    let closed = TcpListener::bind("127.0.0.1:0").await.and_then(|l| l.local_addr()).expect("a port");
+    for url in [
+        format!("http://user:hush@127.0.0.1:{}/?token=hush", server.port),
+        format!("http://user:hush@{closed}/?token=hush"),
+        "http://user:hush@10.0.0.1/?token=hush".to_owned(),
+        "ftp://user:hush@a.example/?token=hush".to_owned(),
+        "http://user:hush@a b/?token=hush".to_owned(),
+    ] {
+        let error = loopback().fetch(get(&url)).await.expect_err(&url);
+        assert!(!format!("{error} {error:?}").contains("hush"), "{error:?}");
+    }
 }
 
 /// A certificate authority made for a test, and servers with certificates of it.
