@@ -31,13 +31,13 @@ impl Pages {
     /// one frame is filled up with silence.
     pub fn new(clip: &Clip) -> Self {
         let rate_hz = clip.rate_hz.max(1) as usize;
-        let frame = Rate::Narrow.frame();
-        let len = (clip.samples.len() * Rate::Narrow.hz() as usize).div_ceil(rate_hz).max(frame);
+        let (len, frame) = (len_of(clip), Rate::Narrow.frame());
         let mut samples = clip.samples.clone();
         samples.resize((len * rate_hz).div_ceil(Rate::Narrow.hz() as usize), 0);
         let pcm = Rate::ALL.map(|rate| {
             let mut pcm = resample_loop(&samples, clip.rate_hz, rate.hz());
             pcm.resize(len * rate.frame() / frame, 0);
+            pcm.shrink_to_fit(); // resampling left twice as much
             pcm
         });
         let encode = |codec| {
@@ -50,6 +50,18 @@ impl Pages {
         Self { len, pcm, pcmu, pcma }
     }
 
+    /// How much memory the sound of a clip will take.
+    pub fn bytes_of(clip: &Clip) -> usize {
+        let samples: usize = Rate::ALL.map(|rate| len_of(clip) * rate.frame() / Rate::Narrow.frame()).iter().sum();
+        samples * size_of::<i16>() + 2 * len_of(clip)
+    }
+
+    /// How much memory it takes.
+    pub fn bytes(&self) -> usize {
+        let samples: usize = self.pcm.iter().map(Vec::capacity).sum();
+        samples * size_of::<i16>() + self.pcmu.capacity() + self.pcma.capacity()
+    }
+
     /// How long the sound is.
     pub fn duration(&self) -> Duration {
         Duration::from_micros(self.len as u64 * 1_000_000 / u64::from(Rate::Narrow.hz()))
@@ -60,6 +72,12 @@ impl fmt::Debug for Pages {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Pages").field("duration", &self.duration()).finish_non_exhaustive()
     }
+}
+
+/// Samples of a clip at 8 kHz, at least one frame.
+fn len_of(clip: &Clip) -> usize {
+    let rate_hz = clip.rate_hz.max(1) as usize;
+    (clip.samples.len() * Rate::Narrow.hz() as usize).div_ceil(rate_hz).max(Rate::Narrow.frame())
 }
 
 /// Resamples a sound whose end is followed by its beginning.
@@ -190,6 +208,7 @@ mod tests {
     fn lengths_keep_their_proportion_at_any_rate() {
         for (samples, rate_hz) in [(0, 8_000), (1, 48_000), (44_100, 44_100), (12_345, 11_025), (7, 1), (3, 0)] {
             let pages = Pages::new(&ramp(samples, rate_hz));
+            assert_eq!(pages.bytes(), Pages::bytes_of(&ramp(samples, rate_hz)), "{samples} at {rate_hz}");
             let len = pages.len;
             assert!(len >= 160, "{samples} at {rate_hz}: {len}");
             assert_eq!(pages.pcm.each_ref().map(Vec::len), [len, 2 * len, 6 * len], "{samples} at {rate_hz}");

@@ -6,6 +6,7 @@ mod banner;
 mod config;
 mod fetch;
 mod http;
+mod library;
 mod metrics;
 mod own_address;
 mod run_loop;
