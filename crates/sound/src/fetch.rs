@@ -43,6 +43,8 @@ struct Shared {
     /// Exchanges under way.
     slots: Semaphore,
     hosts: Hosts,
+    /// Bytes that bodies under way may still take.
+    bodies: Semaphore,
 }
 
 impl Fetcher {
@@ -74,7 +76,8 @@ impl Fetcher {
         let places = Semaphore::new(config.concurrent_max + config.waiting_max);
         let slots = Semaphore::new(config.concurrent_max);
         let hosts = Hosts::new(&config);
-        Ok(Self { shared: Arc::new(Shared { client, guard, config, places, slots, hosts }) })
+        let bodies = Semaphore::new(config.bytes_under_way_max);
+        Ok(Self { shared: Arc::new(Shared { client, guard, config, places, slots, hosts, bodies }) })
     }
 
     /// Sends `request` and collects the answer's body; an answer that is not 2xx is an error.
@@ -112,7 +115,7 @@ impl Shared {
             let authorization = credentials.as_ref().filter(|_| authorize);
             let response = self.send(&url, form.as_deref(), authorization).await?;
             match response.status().as_u16() {
-                200..=299 => return read(response, url, bytes_max).await,
+                200..=299 => return read(response, url, bytes_max, &self.bodies).await,
                 status @ (301..=303 | 307 | 308) => {
                     if redirects == self.config.redirects_max {
                         return Err(FetchError::TooManyRedirects(redirects));
@@ -201,17 +204,20 @@ impl Hosts {
     }
 }
 
-/// Collects the body, giving up as soon as it is too large.
-async fn read(mut response: Response, url: Url, bytes_max: usize) -> Result<Fetched, FetchError> {
+/// Collects the body, giving up as soon as it is too large, or all bodies under way are together.
+async fn read(mut response: Response, url: Url, bytes_max: usize, bodies: &Semaphore) -> Result<Fetched, FetchError> {
     let too_large = || FetchError::TooLarge { bytes_max };
     if response.content_length().is_some_and(|len| usize::try_from(len).map_or(true, |len| len > bytes_max)) {
         return Err(too_large());
     }
     let mut body = BytesMut::new();
+    let mut taken = bodies.try_acquire_many(0).map_err(|_| FetchError::Busy)?;
     while let Some(piece) = response.chunk().await.map_err(|e| from_client(e, &url))? {
         if body.len() + piece.len() > bytes_max {
             return Err(too_large());
         }
+        let len = u32::try_from(piece.len()).map_err(|_| too_large())?;
+        taken.merge(bodies.try_acquire_many(len).map_err(|_| FetchError::Busy)?);
         body.extend_from_slice(&piece);
     }
     let content_type = response.headers().get(header::CONTENT_TYPE);
@@ -293,6 +299,8 @@ pub struct FetchConfig {
     pub allow: Vec<AllowRule>,
     /// Largest body, unless the request says otherwise; 32 MiB.
     pub bytes_max: usize,
+    /// Of all bodies under way together; one more byte is [`FetchError::Busy`]; 512 MiB.
+    pub bytes_under_way_max: usize,
     /// For a whole exchange, from its turn to the last byte of the body; 15 s.
     pub timeout: Duration,
     /// To wait for its turn; 15 s.
@@ -318,6 +326,7 @@ impl Default for FetchConfig {
         Self {
             allow: Vec::new(),
             bytes_max: 32 << 20,
+            bytes_under_way_max: 512 << 20,
             timeout: Duration::from_secs(15),
             waiting_timeout: Duration::from_secs(15),
             connect_timeout: Duration::from_secs(5),

@@ -467,6 +467,19 @@ async fn the_clock_starts_with_the_turn() {
 }
 
 #[tokio::test]
+async fn bodies_under_way_have_a_bound_together() {
+    let server = Server::start(|_| ok("eight by")).await;
+    let bounds = FetchConfig { bytes_under_way_max: 8, ..config(&["127.0.0.1"]) };
+    let fetcher = Fetcher::new(bounds).expect("a fetcher");
+    let others = fetcher.shared.bodies.acquire_many(1).await.expect("open");
+    assert_eq!(fetcher.fetch(get(server.url("/"))).await, Err(FetchError::Busy));
+    drop(others);
+    for _ in 0..2 {
+        assert!(fetcher.fetch(get(server.url("/"))).await.is_ok(), "given back each time");
+    }
+}
+
+#[tokio::test]
 async fn errors_keep_secrets() {
     let server = Server::start(|_| Answer::Text("SSH-2.0\r\n".to_owned())).await;
     let closed = TcpListener::bind("127.0.0.1:0").await.and_then(|l| l.local_addr()).expect("a port");
