@@ -173,7 +173,13 @@ fn media_metrics(thread: usize, stats: &ThreadStats) -> Vec<Metric> {
         ("partyline_media_rooms", "Rooms on this thread.", MetricKind::Gauge, &stats.rooms),
     ];
     let labels = vec![("thread", thread.to_string())];
-    rows.into_iter().map(|(name, help, kind, number)| metric(name, help, kind, labels.clone(), number.get())).collect()
+    let wakeups = stats.lateness.iter().map(media::Counter::get).sum();
+    let wakeups =
+        metric("partyline_media_wakeups_total", "Wake-ups for ticks.", MetricKind::Counter, labels.clone(), wakeups);
+    rows.into_iter()
+        .map(|(name, help, kind, number)| metric(name, help, kind, labels.clone(), number.get()))
+        .chain([wakeups])
+        .collect()
 }
 
 fn counter(name: &'static str, help: &'static str, value: u64) -> Metric {
