@@ -274,3 +274,25 @@ fn a_call_does_not_outlast_its_time() {
     assert_eq!(world.phone("ana").state, State::Over(200));
     assert_eq!(world.call("ana").status, CallStatus::Completed);
 }
+
+#[test]
+fn who_comes_while_the_last_one_goes_finds_a_new_conference() {
+    let mut world = World::new(12);
+    world.dial("ana", "standup");
+    let first = world.conference("standup").sid;
+    world.dial_while_hanging_up("ben", "standup", "ana");
+    assert_eq!(world.phone("ben").state, State::Talking);
+    assert_eq!(world.conferences[&first].status, ConferenceStatus::Completed);
+    assert_ne!(world.participant("ben").conference_sid, first);
+    world.check_hearing(
+        "    ben music
+                         ben  -    x  ",
+    );
+    world.dial("cho", "standup");
+    world.check_hearing(
+        "    ben cho music
+                         ben  -   x    .
+                         cho  x   -    .  ",
+    );
+    assert_eq!(world.switch.stats().conferences, 1);
+}

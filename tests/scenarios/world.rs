@@ -109,6 +109,16 @@ impl World {
         self.arrive(from, &invite);
     }
 
+    /// A new phone dials a room, and before the bridge has opened its leg another hangs up.
+    pub(crate) fn dial_while_hanging_up(&mut self, name: &str, room: &str, leaver: &str) {
+        let mut phone = Phone::new(name, self.phones.len(), room, SocketAddr::from(BRIDGE));
+        let (from, invite) = (phone.address, phone.invite());
+        self.phones.push(phone);
+        self.handle(Self::datagram(from, &invite));
+        self.hang_up(leaver);
+        self.run_for(Duration::from_millis(100));
+    }
+
     /// A new phone dials a room and wants to hear the bridge's offer first.
     pub(crate) fn dial_without_offer(&mut self, name: &str, room: &str) {
         let mut phone = Phone::new(name, self.phones.len(), room, SocketAddr::from(BRIDGE));
@@ -274,14 +284,18 @@ impl World {
     }
 
     fn arrive(&mut self, from: SocketAddr, message: &str) {
+        self.handle(Self::datagram(from, message));
+        self.collect_media();
+    }
+
+    fn datagram(from: SocketAddr, message: &str) -> Event {
         let flow = sip::Flow {
             transport: sip::Transport::Udp,
             local: SocketAddr::from(BRIDGE),
             remote: from,
             connection: None,
         };
-        self.handle(Event::Sip { flow, bytes: Bytes::copy_from_slice(message.as_bytes()) });
-        self.collect_media();
+        Event::Sip { flow, bytes: Bytes::copy_from_slice(message.as_bytes()) }
     }
 
     fn collect_media(&mut self) {
