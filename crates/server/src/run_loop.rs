@@ -19,7 +19,7 @@ use crossbeam_channel::{Receiver, RecvTimeoutError, Sender, TrySendError, bounde
 use media::Plane;
 use model::Timestamp;
 use store::Writer;
-use switch::{Answer, AudioUrl, Command, Effect, Event, FetchId, Now, Refusal, RequestId, Row, Switch};
+use switch::{Answer, Command, Effect, Event, Now, Refusal, RequestId, Row, Switch};
 use tokio::sync::{mpsc, oneshot};
 use tracing::{error, info, warn};
 
@@ -203,7 +203,7 @@ impl RunLoop {
                     self.plane.apply(batch);
                 }
                 Effect::Save(row) => rows.push(stored(row)),
-                Effect::Fetch { fetch, url } => self.fetch(fetch, url),
+                Effect::Fetch { fetch, url } => self.fetches.start(fetch, url),
                 Effect::Reply { request, answer } => {
                     replies.extend(self.replies.remove(&request).map(|reply| (reply, answer)));
                 }
@@ -226,10 +226,6 @@ impl RunLoop {
             warn!(?refused, "not saved");
             self.saves_failed.fetch_add(1, Ordering::Relaxed);
         }
-    }
-
-    fn fetch(&self, fetch: FetchId, url: AudioUrl) {
-        self.fetches.start(fetch, url);
     }
 }
 

@@ -18,6 +18,7 @@ use crate::command::{Answer, CallEnd, Command, ConferenceRef, ParticipantRef, Re
 use crate::conference::{AfterLeave, Leaving, LiveConference};
 use crate::effect::{FetchFailed, FetchId};
 use crate::inbound::{Destination, destination};
+use crate::info_digit;
 use crate::leg::{address_for, local_media};
 use crate::turn::{Turn, WantedBy};
 
@@ -346,7 +347,7 @@ impl Board {
     /// DTMF by INFO (`application/dtmf-relay`, `application/dtmf`).
     fn info(&mut self, dialog: DialogId, content_type: &str, body: &[u8]) {
         let Some(call) = self.by_dialog.get(&dialog).and_then(|sid| self.calls.get(sid)) else { return };
-        if let Some(digit) = info_digit(body) {
+        if let Some(digit) = info_digit::read(body) {
             self.counts.digits += 1;
             call.span.in_scope(|| info!(%digit, "digit by INFO"));
         } else {
@@ -626,38 +627,4 @@ fn shown(uri: &Uri) -> String {
     let user = uri.user.as_ref().map(|user| format!("{user}@")).unwrap_or_default();
     let port = uri.port.map(|port| format!(":{port}")).unwrap_or_default();
     format!("{scheme}:{user}{}{port}", uri.host)
-}
-
-/// The digit in `Signal=5\r\nDuration=160` (application/dtmf-relay) or in a body that is just the digit.
-fn info_digit(body: &[u8]) -> Option<char> {
-    let text = std::str::from_utf8(body).ok()?;
-    let signal = text.lines().find_map(|line| {
-        let (name, value) = line.split_once('=')?;
-        name.trim().eq_ignore_ascii_case("signal").then_some(value)
-    });
-    let mut characters = signal.unwrap_or(text).trim().chars();
-    let digit = characters.next()?.to_ascii_uppercase();
-    let alone = characters.next().is_none();
-    (alone && matches!(digit, '0'..='9' | '*' | '#' | 'A'..='D')).then_some(digit)
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_digit_by_info() {
-        for (case, body, want) in [
-            ("relay", "Signal=5\r\nDuration=160\r\n", Some('5')),
-            ("relay with blanks", "Signal= #\nDuration= 100", Some('#')),
-            ("lower case", "signal=d", Some('D')),
-            ("plain", "7", Some('7')),
-            ("two digits", "Signal=55", None),
-            ("flash", "Signal=hf", None),
-            ("nothing", "", None),
-            ("no text", "\u{fffd}", None),
-        ] {
-            assert_eq!(info_digit(body.as_bytes()), want, "{case}");
-        }
-    }
 }

@@ -12,6 +12,7 @@ mod config;
 mod effect;
 mod hearing;
 mod inbound;
+mod info_digit;
 mod leg;
 mod participant;
 mod turn;
