@@ -17,6 +17,8 @@ pub(crate) struct Delay {
     /// The bin of each of the last half seconds, the latest first.
     recent: [u8; RECENT],
     histogram: [f32; BINS.len()],
+    /// What follows from the two above, which change twice a second and are asked for in every tick.
+    jitter_us: i64,
 }
 
 /// Windows of 500 ms; the minimum is taken over all of them.
@@ -51,7 +53,7 @@ impl Delay {
     pub(crate) fn new() -> Delay {
         let mut histogram = [0.0; BINS.len()];
         histogram[0] = 1.0;
-        Delay { least: [None; WINDOWS], worst_us: 0, window_end_us: 0, recent: [0; RECENT], histogram }
+        Delay { least: [None; WINDOWS], worst_us: 0, window_end_us: 0, recent: [0; RECENT], histogram, jitter_us: 0 }
     }
 
     /// Notes a packet's transit. Returns what it has beyond the least.
@@ -73,6 +75,10 @@ impl Delay {
 
     /// The relative delay that all but a few half seconds stay below, and lately all, rounded down to a bin.
     pub(crate) fn jitter_us(&self) -> i64 {
+        self.jitter_us
+    }
+
+    fn quantile_us(&self) -> i64 {
         let mut left = 1.0 - QUANTILE;
         // from the worst bin down, until the few are used up
         let bin = (0..BINS.len()).rev().find(|&bin| {
@@ -91,6 +97,7 @@ impl Delay {
             self.histogram[bin] += 1.0 - FORGET;
             self.recent.rotate_right(1);
             self.recent[0] = bin as u8;
+            self.jitter_us = self.quantile_us();
         }
         // after a pause, the windows that passed without a packet are empty, at most all of them
         let passed = (now_us.saturating_sub(self.window_end_us) / WINDOW_US + 1).min(WINDOWS as u64) as usize;

@@ -50,7 +50,8 @@ pub(crate) enum NotTaken {
 pub(crate) struct Jitter {
     /// At `sequence % PLACES`.
     places: Box<[Option<Waiting>; PLACES]>,
-    waiting: usize,
+    /// A bit for each place that is taken: to look for one should not mean to read them all.
+    taken: u64,
     bytes: Box<[u8]>,
     /// Where the next payload goes.
     write: usize,
@@ -67,7 +68,7 @@ impl Jitter {
             Codec::Opus => OPUS_BYTES,
             codec => codec.payload_len_max(codec.frame_samples()) * BUFFER_MS / 20,
         };
-        Jitter { places: Box::new([None; PLACES]), waiting: 0, bytes: vec![0; bytes].into(), write: 0 }
+        Jitter { places: Box::new([None; PLACES]), taken: 0, bytes: vec![0; bytes].into(), write: 0 }
     }
 
     pub(crate) fn insert(&mut self, sequence: i64, timestamp: i64, kind: Kind, payload: &[u8]) -> Result<(), NotTaken> {
@@ -81,17 +82,23 @@ impl Jitter {
         self.write = start + payload.len();
         self.places[place(sequence)] =
             Some(Waiting { sequence, timestamp, kind, start: start as u32, len: payload.len() as u16 });
-        self.waiting += 1;
+        self.taken |= 1 << place(sequence);
         Ok(())
     }
 
     /// The waiting packet with the lowest sequence number from `sequence` on.
     pub(crate) fn first_from(&self, sequence: i64) -> Option<Waiting> {
-        if self.is_empty() {
-            return None;
+        let from = place(sequence);
+        let mut ahead = self.taken.rotate_right(from as u32);
+        while ahead != 0 {
+            let at = ahead.trailing_zeros() as usize;
+            let waiting = self.places[(from + at) % PLACES].filter(|waiting| waiting.sequence == sequence + at as i64);
+            if waiting.is_some() {
+                return waiting;
+            }
+            ahead &= ahead - 1;
         }
-        (sequence..sequence + PLACES as i64)
-            .find_map(|sequence| self.places[place(sequence)].filter(|waiting| waiting.sequence == sequence))
+        None
     }
 
     pub(crate) fn payload(&self, waiting: &Waiting) -> &[u8] {
@@ -100,17 +107,28 @@ impl Jitter {
 
     pub(crate) fn remove(&mut self, sequence: i64) {
         if self.places[place(sequence)].take_if(|waiting| waiting.sequence == sequence).is_some() {
-            self.waiting -= 1;
+            self.taken &= !(1 << place(sequence));
         }
     }
 
     pub(crate) fn clear(&mut self) {
         self.places.fill(None);
-        self.waiting = 0;
+        self.taken = 0;
     }
 
     pub(crate) fn is_empty(&self) -> bool {
-        self.waiting == 0
+        self.taken == 0
+    }
+
+    /// Everything that waits, in no order.
+    fn all(&self) -> impl Iterator<Item = &Waiting> {
+        let mut left = self.taken;
+        std::iter::from_fn(move || {
+            let at = (left != 0).then(|| left.trailing_zeros() as usize)?;
+            left &= left - 1;
+            Some(&self.places[at])
+        })
+        .flatten()
     }
 
     /// Where `len` bytes fit: at the write position or, past the end, at the front, if nothing lies there.
@@ -121,7 +139,7 @@ impl Jitter {
         let free = |start: usize| {
             let end = start + len;
             let overlaps = |waiting: &Waiting| waiting.bytes().start < end && start < waiting.bytes().end;
-            end <= self.bytes.len() && !self.places.iter().flatten().any(overlaps)
+            end <= self.bytes.len() && !self.all().any(overlaps)
         };
         [self.write, 0].into_iter().find(|&start| free(start))
     }

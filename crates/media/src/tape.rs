@@ -1,6 +1,9 @@
 //! The PCM around the play head: what was just played, and behind it what will be played next.
 //!
-//! `[ history, always full | ahead: decoded or made up, not yet played | free ]`
+//! `[ … | history, always full | ahead: decoded or made up, not yet played | free ]`
+//!
+//! The head moves through a longer piece of memory and begins anew at its end: so a tick touches what it plays, and not
+//! all that was ever heard.
 //!
 //! Lying in one piece, the past and the future can be compared and joined: to conceal what is lost, and to play a
 //! little faster or slower by dropping or repeating one period of the voice under a cross-fade (as WSOLA does).
@@ -10,9 +13,10 @@ use crate::pitch::{loudness, most_alike};
 
 pub(crate) struct Tape {
     samples: Box<[i16]>,
+    /// What is played next; as much as history is lies before it.
+    head: usize,
     /// End of what is ahead.
     end: usize,
-    history: usize,
     ms: usize,
 }
 
@@ -25,6 +29,10 @@ pub(crate) const PERIOD_MS_MAX: usize = 15;
 const COMPARED_MS: usize = 10;
 /// What is played next, and must still lie ahead after a cut. Longer than what is compared.
 const FRAME_MS: usize = 20;
+/// At most a packet is decoded while less than a frame and a drop's worth lies ahead; an insertion comes on top.
+const AHEAD_MS_MAX: usize = PACKET_MS_MAX as usize + FRAME_MS + 2 * PERIOD_MS_MAX;
+/// Frames that are played until the head begins anew.
+const RUN_FRAMES: usize = 6;
 /// A cut is not heard where the two sides are at least so alike …
 pub(crate) const ALIKE_MIN: f32 = 0.9;
 /// … or where hardly anything is: −56 dBFS …
@@ -38,14 +46,18 @@ impl Tape {
     pub(crate) fn new(codec: Codec) -> Tape {
         let ms = codec.rate_hz() as usize / 1000;
         let history = HISTORY_MS * ms;
-        // at most a packet is decoded while less than a frame and a drop's worth lies ahead; an insertion comes on top
-        let ahead_max = (PACKET_MS_MAX as usize + FRAME_MS + 2 * PERIOD_MS_MAX) * ms;
-        Tape { samples: vec![0; history + ahead_max].into(), end: history, history, ms }
+        let samples = vec![0; history + (AHEAD_MS_MAX + RUN_FRAMES * FRAME_MS) * ms];
+        Tape { samples: samples.into(), head: history, end: history, ms }
     }
 
     /// Samples not yet played.
     pub(crate) fn ahead(&self) -> usize {
-        self.end - self.history
+        self.end - self.head
+    }
+
+    /// Where the end may come to, at most.
+    fn limit(&self) -> usize {
+        self.head + AHEAD_MS_MAX * self.ms
     }
 
     /// Everything up to the end of what is ahead: the most recent sound, as far as known.
@@ -55,19 +67,19 @@ impl Tape {
 
     /// The sound so far, and the `len` samples to be written behind it; [`Tape::extend`] makes them count.
     pub(crate) fn continuation(&mut self, len: usize) -> (&[i16], &mut [i16]) {
+        let len = len.min(self.limit() - self.end);
         let (sound, free) = self.samples.split_at_mut(self.end);
-        let len = free.len().min(len);
         (sound, &mut free[..len])
     }
 
     /// Counts `len` written samples as lying ahead.
     pub(crate) fn extend(&mut self, len: usize) {
-        self.end = self.samples.len().min(self.end + len);
+        self.end = self.limit().min(self.end + len);
     }
 
     /// Forgets what lies ahead.
     pub(crate) fn cut(&mut self) {
-        self.end = self.history;
+        self.end = self.head;
     }
 
     /// Fades the last `len` samples to silence.
@@ -79,16 +91,21 @@ impl Tape {
 
     /// Plays `out.len()` samples, which must lie ahead.
     pub(crate) fn play(&mut self, out: &mut [i16]) {
-        out.copy_from_slice(&self.samples[self.history..self.history + out.len()]);
-        self.samples.copy_within(out.len()..self.end, 0);
-        self.end -= out.len();
+        out.copy_from_slice(&self.samples[self.head..self.head + out.len()]);
+        self.head += out.len();
+        if self.limit() > self.samples.len() {
+            let past = self.head - HISTORY_MS * self.ms;
+            self.samples.copy_within(past..self.end, 0);
+            self.head -= past;
+            self.end -= past;
+        }
     }
 
     /// Plays faster by one period of at most `len_max` samples, if the sides of the cut are as alike as `alike_min`
     /// asks; in silence and, if `noise_too`, in noise, which have none, by as much as may be. Returns its length.
     /// The longer what lies ahead, the more periods can be tried, up to [`PERIOD_MS_MAX`] beyond the frame to be played.
     pub(crate) fn drop_period(&mut self, len_max: usize, alike_min: f32, noise_too: bool) -> usize {
-        let (head, compared) = (self.history, COMPARED_MS * self.ms);
+        let (head, compared) = (self.head, COMPARED_MS * self.ms);
         let len_max = len_max.min(PERIOD_MS_MAX * self.ms).min(self.ahead().saturating_sub(FRAME_MS * self.ms));
         let len_min = PERIOD_MIN_US * self.ms / 1000;
         let quiet = loudness(&self.samples[head..head + compared + len_max]) < QUIET;
@@ -119,8 +136,8 @@ impl Tape {
 
     /// Plays slower by one period, or in silence by `wanted` samples, if that would not be heard. Returns how much.
     pub(crate) fn repeat_period(&mut self, wanted: usize) -> usize {
-        let (head, compared) = (self.history, COMPARED_MS * self.ms);
-        let len_max = (PERIOD_MS_MAX * self.ms).min(self.samples.len() - self.end);
+        let (head, compared) = (self.head, COMPARED_MS * self.ms);
+        let len_max = (PERIOD_MS_MAX * self.ms).min(self.limit() - self.end);
         let len_min = PERIOD_MIN_US * self.ms / 1000;
         if len_max < len_min || self.ahead() < compared {
             return 0;
@@ -148,7 +165,7 @@ impl Tape {
 
     /// Is there a steady noise around the head, up to what begins at `other`?
     fn is_noise(&self, other: usize) -> bool {
-        let (head, compared) = (self.history, COMPARED_MS * self.ms);
+        let (head, compared) = (self.head, COMPARED_MS * self.ms);
         let loud = [head - compared, head, other].map(|start| loudness(&self.samples[start..start + compared]));
         let (softest, loudest) = loud.iter().fold((f32::MAX, 0.0f32), |(low, high), &x| (low.min(x), high.max(x)));
         let starts = head - PERIOD_MS_MAX * self.ms..=head - PERIOD_MIN_US * self.ms / 1000;
