@@ -8,13 +8,14 @@
 use std::net::SocketAddr;
 use std::sync::Arc;
 
-use model::{LegId, PlaybackId};
+use model::{LegId, LegStats, PlaybackId};
 
 use crate::bus::{Encoding, Mix, has_memory};
 use crate::dtmf::EventReceiver;
 use crate::facts::Facts;
 use crate::latch::Latch;
-use crate::message::{Groups, LegStats, Stream};
+use crate::measure::Measure;
+use crate::message::{Groups, Stream};
 use crate::mixer::Rate;
 use crate::player::{Pages, Player};
 use crate::prefetch::prefetch;
@@ -48,6 +49,7 @@ pub(crate) struct Leg {
     quiet_reported_us: u64,
     rtp_timeout_us: u64,
     facts: Facts,
+    measure: Measure,
     counts: Counts,
 }
 
@@ -140,7 +142,7 @@ struct Counts {
     /// Counts of playout buffers that a change of codec has replaced.
     late: u64,
     duplicates: u64,
-    concealed: u64,
+    stretched_samples: u64,
     lost: u64,
 }
 
@@ -170,6 +172,7 @@ impl Leg {
             quiet_reported_us: 0,
             rtp_timeout_us,
             facts: Facts::new(id),
+            measure: Measure::default(),
             counts: Counts::default(),
         })
     }
@@ -195,6 +198,7 @@ impl Leg {
             self.quiet_reported_us = now_us;
             self.sender.agree(&new);
             self.reports.begin(now_us);
+            self.measure.begin(now_us);
             self.media = Some(media);
             return None;
         };
@@ -207,7 +211,7 @@ impl Leg {
             let stats = old.playout.stats();
             self.counts.late += stats.late;
             self.counts.duplicates += stats.duplicate;
-            self.counts.concealed += stats.concealed_frames;
+            self.counts.stretched_samples += stats.dropped_samples + stats.repeated_samples;
             self.counts.lost += old.reception.lost().max(0) as u64;
         }
         if old.stream.telephone_event == new.telephone_event {
@@ -388,7 +392,11 @@ impl Leg {
     /// Takes the frame to be heard this tick out of the playout buffer; `false` when it is silence.
     pub(crate) fn listen(&mut self, now_us: u64, frame: &mut [i16]) -> bool {
         match &mut self.media {
-            Some(media) if media.stream.receives => media.playout.pull(now_us, frame) != Pulled::Silence,
+            Some(media) if media.stream.receives => {
+                let pulled = media.playout.pull(now_us, frame);
+                self.measure.heard(pulled);
+                pulled != Pulled::Silence
+            }
             _ => {
                 frame.fill(0);
                 false
@@ -469,6 +477,20 @@ impl Leg {
         &mut self.facts
     }
 
+    /// It is time to say how the leg is doing.
+    pub(crate) fn is_to_be_measured(&self, tick: Tick) -> bool {
+        self.measure.is_due(tick.us)
+    }
+
+    /// How the leg is doing.
+    pub(crate) fn measure(&mut self, tick: Tick) -> LegStats {
+        let mut stats = self.stats();
+        if let Some(media) = &self.media {
+            self.measure.turn(media.stream.codec, &mut stats, tick.us);
+        }
+        stats
+    }
+
     /// What the leg did so far.
     pub(crate) fn stats(&self) -> LegStats {
         let mut stats = LegStats {
@@ -479,7 +501,7 @@ impl Leg {
             send_errors: self.sender.counts.errors,
             late: self.counts.late,
             duplicates: self.counts.duplicates,
-            concealed: self.counts.concealed,
+            stretched_samples: self.counts.stretched_samples,
             lost: self.counts.lost,
             wrong_source: self.counts.wrong_source,
             malformed: self.counts.malformed,
@@ -491,10 +513,11 @@ impl Leg {
             let playout = media.playout.stats();
             stats.late += playout.late;
             stats.duplicates += playout.duplicate;
-            stats.concealed += playout.concealed_frames;
+            stats.stretched_samples += playout.dropped_samples + playout.repeated_samples;
             stats.lost += media.reception.lost().max(0) as u64;
             stats.jitter_us = media.reception.jitter_us();
             self.reports.add_to(&mut stats, media.stream.codec.clock_hz());
+            self.measure.add_to(&mut stats, media.stream.codec);
         }
         stats
     }

@@ -12,7 +12,7 @@
 use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
 
-use model::{LegId, PlaybackId, RoomId};
+use model::{LegId, LegStats, PlaybackId, RoomId};
 
 use crate::Codec;
 use crate::player::Pages;
@@ -161,6 +161,14 @@ pub enum Event {
         /// What it did in its life.
         stats: LegStats,
     },
+    /// How a leg is doing: a second after its first agreement, and every few seconds from then on. May be given up when
+    /// events are not read quickly enough.
+    Measured {
+        /// The leg.
+        leg: LegId,
+        /// What it did so far.
+        stats: LegStats,
+    },
     /// The peer pressed a key (RFC 4733), reported once, when the key is up again.
     Digit {
         /// The leg.
@@ -217,43 +225,4 @@ pub enum Refusal {
     /// The local address cannot be bound.
     #[error("the local address cannot be bound")]
     Io,
-}
-
-/// What one leg sent and received in its life.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
-pub struct LegStats {
-    /// RTP packets accepted.
-    pub packets_in: u64,
-    /// Their payload bytes.
-    pub bytes_in: u64,
-    /// RTP packets sent.
-    pub packets_out: u64,
-    /// Their payload bytes.
-    pub bytes_out: u64,
-    /// Packets that never came, as their sequence numbers tell.
-    pub lost: u64,
-    /// Packets that came too late to be heard.
-    pub late: u64,
-    /// Packets that came twice.
-    pub duplicates: u64,
-    /// 20 ms frames that had to be invented because the packet was missing.
-    pub concealed: u64,
-    /// Interarrival jitter of what we received (RFC 3550 §6.4.1), in microseconds.
-    pub jitter_us: u32,
-    /// Packets from somewhere else than the peer.
-    pub wrong_source: u64,
-    /// Datagrams that are no RTP or RTCP, or carry a payload type nobody agreed to.
-    pub malformed: u64,
-    /// Digits that came faster than keys can be pressed, and were not reported.
-    pub digits_refused: u64,
-    /// Packets the kernel would not send.
-    pub send_errors: u64,
-    /// The peer's view of what we sent: lost packets, from its last report.
-    pub peer_lost: u64,
-    /// The peer's view of what we sent: jitter in microseconds.
-    pub peer_jitter_us: u32,
-    /// Round trip in microseconds from the last report, 0 before the first.
-    pub round_trip_us: u32,
-    /// The longest RTP silence there was, in milliseconds.
-    pub gap_ms_max: u32,
 }

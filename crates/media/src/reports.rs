@@ -5,7 +5,9 @@
 
 use std::net::SocketAddr;
 
-use crate::message::{LegStats, Stream};
+use model::LegStats;
+
+use crate::message::Stream;
 use crate::rtcp::{self, Packet, ReportBlock, Sent};
 use crate::sender::Sender;
 use crate::socket::Wire;

@@ -167,7 +167,7 @@ impl Worker {
             }
             let share = share_at(&mut self.shares, index);
             share.tick(tick, &mut self.scratch, &self.links.scrap);
-            self.links.report_facts(share);
+            self.links.report_facts(share, tick);
             self.links.let_go(share);
             if share.closes && share.legs() == 0 && self.links.may_report_facts() {
                 self.slots[slot].swap_remove(at);
@@ -205,13 +205,17 @@ impl Worker {
 
 impl Links {
     /// Tells what legs and rooms have to tell, as far as there is room for it; the rest stays with them.
-    fn report_facts(&self, share: &mut Share) {
+    fn report_facts(&self, share: &mut Share, tick: Tick) {
         let room = share.room;
         while self.may_report_facts() {
             let Some(playback) = share.announced().pop_front() else { break };
             self.report(Report::Event(Event::AnnouncementEnded { room, playback }));
         }
         for leg in share.legs_mut() {
+            if leg.is_to_be_measured(tick) && self.may_report_measurements() {
+                let (leg, stats) = (leg.id, leg.measure(tick));
+                self.report(Report::Event(Event::Measured { leg, stats }));
+            }
             let facts = leg.facts();
             while self.may_report_facts() {
                 let Some(event) = facts.take() else { break };
@@ -241,6 +245,11 @@ impl Links {
     /// There is room for a report that can wait, beside those that cannot.
     fn may_report_facts(&self) -> bool {
         self.reports.len() + MOVES_MAX < REPORTS_MAX
+    }
+
+    /// There is so much room that measurements are in nobody's way.
+    fn may_report_measurements(&self) -> bool {
+        self.reports.len() < REPORTS_MAX / 2
     }
 
     fn report(&self, report: Report) {

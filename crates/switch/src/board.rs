@@ -211,6 +211,7 @@ impl Board {
                     span.in_scope(|| info!(?stats, "leg closed"));
                 }
             }
+            media::Event::Measured { .. } => {}
             media::Event::Digit { leg, digit, duration_ms } => {
                 self.counts.digits += 1;
                 if let Some((_, span)) = self.legs.get(&leg) {

@@ -11,10 +11,10 @@ use std::ops::Range;
 use std::sync::{Arc, Mutex, MutexGuard};
 
 use media::{
-    Codec, Command, Config, Decoder, Encoder, Event, Groups, LegStats, MAIN, Plane, Received, Stream, TelephoneEvent,
-    Wire, Wires, rtp,
+    Codec, Command, Config, Decoder, Encoder, Event, Groups, MAIN, Plane, Received, Stream, TelephoneEvent, Wire,
+    Wires, rtp,
 };
-use model::{LegId, RoomId};
+use model::{LegId, LegStats, RoomId};
 
 /// The bridge's address.
 pub(crate) const BRIDGE: IpAddr = IpAddr::V4(Ipv4Addr::new(10, 0, 0, 1));

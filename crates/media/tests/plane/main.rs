@@ -3,4 +3,5 @@
 mod hall;
 mod hearing;
 mod limits;
+mod stats;
 mod streams;
