@@ -1,7 +1,7 @@
 //! What a leg has to tell call control, until the event channel has room for it.
 //!
 //! Nobody may make a leg forget: what is either so or not so (a sound has ended, the peer is quiet) is kept as
-//! a flag, and only digits queue. A queue has an end, so digits are refused where they come in, faster than any
+//! a flag (of talk, whether it goes on), and only digits queue. A queue has an end, so digits are refused where they come in, faster than any
 //! hand or dialler presses keys; one that was accepted is never given up.
 
 use std::collections::VecDeque;
@@ -17,6 +17,9 @@ pub(crate) struct Facts {
     /// The sound that ended last.
     ended: Option<PlaybackId>,
     quiet_ms: Option<u64>,
+    /// The peer talks, and what was last told of that.
+    talks: bool,
+    told_talks: bool,
     digits: VecDeque<Digit>,
     /// When the next digit would come if they came as fast as they may.
     next_digit_us: u64,
@@ -32,6 +35,8 @@ impl Facts {
             leg,
             ended: None,
             quiet_ms: None,
+            talks: false,
+            told_talks: false,
             digits: VecDeque::with_capacity(DIGITS_MAX),
             next_digit_us: 0,
             digits_refused: 0,
@@ -66,6 +71,11 @@ impl Facts {
         self.quiet_ms = None;
     }
 
+    /// The peer talks, or does not. Told when it is another than was told last.
+    pub(crate) fn speech(&mut self, talks: bool) {
+        self.talks = talks;
+    }
+
     /// One fact that has not been told; of the digits, the oldest.
     pub(crate) fn take(&mut self) -> Option<Event> {
         let leg = self.leg;
@@ -74,6 +84,10 @@ impl Facts {
         }
         if let Some(since_ms) = self.quiet_ms.take() {
             return Some(Event::Quiet { leg, since_ms });
+        }
+        if self.talks != self.told_talks {
+            self.told_talks = self.talks;
+            return Some(Event::Speech { leg, talking: self.talks });
         }
         let Digit { digit, duration_ms } = self.digits.pop_front()?;
         Some(Event::Digit { leg, digit, duration_ms })

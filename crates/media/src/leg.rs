@@ -16,7 +16,7 @@ use crate::facts::Facts;
 use crate::latch::Latch;
 use crate::measure::Measure;
 use crate::message::{Groups, Stream};
-use crate::mixer::Rate;
+use crate::mixer::{Gain, Rate};
 use crate::player::{Pages, Player};
 use crate::prefetch::prefetch;
 use crate::reports::{Reports, Situation};
@@ -24,6 +24,7 @@ use crate::rtcp::{self, Reception};
 use crate::rtp::Packet;
 use crate::sender::{Datagram, Outlet, Sender};
 use crate::socket::{Received, Wire};
+use crate::speech::Speech;
 use crate::worker::Tick;
 use crate::{Codec, CodecError, Encoder, Playout, PlayoutConfig, Pulled, Pushed};
 
@@ -41,6 +42,9 @@ pub(crate) struct Leg {
     pub(crate) player: Option<Player>,
     /// What played until a moment ago; this tick fades it out.
     pub(crate) leaving_player: Option<Player>,
+    pub(crate) speech: Speech,
+    /// How loud it was in the mix of the last tick.
+    pub(crate) gain: Gain,
     polling: Polling,
     /// When a packet of the peer last came; the time of the first agreement before there was one.
     heard_us: u64,
@@ -114,6 +118,11 @@ impl Route {
         self.hear_before = None;
     }
 
+    /// Somebody could hear this leg, at least while it fades.
+    pub(crate) fn emits(&self) -> bool {
+        (self.emit | self.emit_before.unwrap_or(0)) != 0
+    }
+
     /// Somebody who hears `hear` hears this leg, at least while it fades.
     pub(crate) fn is_audible_to(&self, hear: Groups) -> bool {
         (self.emit | self.emit_before.unwrap_or(0)) & hear != 0
@@ -166,6 +175,8 @@ impl Leg {
             sender: Sender::new(random),
             player: None,
             leaving_player: None,
+            speech: Speech::default(),
+            gain: Gain::Whole,
             polling: Polling::default(),
             heard_us: 0,
             receives_since_us: 0,
@@ -389,19 +400,21 @@ impl Leg {
         }
     }
 
-    /// Takes the frame to be heard this tick out of the playout buffer; `false` when it is silence.
+    /// Takes the frame to be heard this tick out of the playout buffer; `false` when there is nothing in it.
     pub(crate) fn listen(&mut self, now_us: u64, frame: &mut [i16]) -> bool {
-        match &mut self.media {
-            Some(media) if media.stream.receives => {
-                let pulled = media.playout.pull(now_us, frame);
-                self.measure.heard(pulled);
-                pulled != Pulled::Silence
-            }
-            _ => {
-                frame.fill(0);
-                false
-            }
+        let mut came = None;
+        if let Some(media) = self.media.as_mut().filter(|media| media.stream.receives) {
+            let pulled = media.playout.pull(now_us, frame);
+            self.measure.heard(pulled);
+            came = (pulled != Pulled::Silence).then_some(media.stream.codec);
         }
+        if self.route.emits() {
+            self.speech.hear(came.map(|codec| (codec, &*frame)));
+        } else {
+            self.speech.rest();
+        }
+        self.facts.speech(self.speech.talks());
+        came.is_some() && self.speech.is_open()
     }
 
     /// The codec to send with; `None` where nothing may be sent.

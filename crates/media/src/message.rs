@@ -208,6 +208,20 @@ pub enum Event {
         /// How long it has been quiet by now.
         since_ms: u64,
     },
+    /// The peer has begun to talk (for 200 ms by now), or has not talked for 800 ms. Who emits nothing does not talk.
+    Speech {
+        /// The leg.
+        leg: LegId,
+        /// It talks.
+        talking: bool,
+    },
+    /// Another one is the active speaker of a room: within 300 ms, at most once a second.
+    Speaker {
+        /// The room.
+        room: RoomId,
+        /// Who it is; `None` when nobody talks.
+        leg: Option<LegId>,
+    },
 }
 
 /// Why a leg was refused.

@@ -1,8 +1,9 @@
 //! A room's share: the legs of a room that one thread mixes, and the one tick that all of it is about.
 //!
 //! Today a room is one share. A room too large for a thread becomes several: each sums its own legs on its
-//! buses in one slot, they exchange the sums, and each mixes for its own listeners in the next. Exact sums
-//! make the result the same; the cut is in [`Share::tick`], between [`Share::listen`] and [`Share::mix`].
+//! buses in one slot, all but the few that it nominates to be heard whole; they exchange sums, nominees and the
+//! number of open legs, and each decides, adds the nominees and mixes for its own listeners in the next. Exact
+//! sums make the result the same; the cut is in [`Share::tick`], between [`Share::listen`] and [`Share::select`].
 
 use std::collections::VecDeque;
 use std::sync::Arc;
@@ -13,11 +14,13 @@ use crate::Codec;
 use crate::bus::{Bus, Mix, has_memory};
 use crate::leg::{Leg, Route};
 use crate::message::{Groups, MAIN};
-use crate::mixer::{self, FRAME_MAX, Rate};
+use crate::mixer::{self, FRAME_MAX, Gain, Rate};
 use crate::order::{Arrival, Departure, LegOrder, NewRoute, Scrapyard};
 use crate::player::{Pages, Player};
 use crate::prefetch::prefetch;
+use crate::selection::{Nominee, Nominees};
 use crate::sender::{DATAGRAM_MAX, Datagram};
+use crate::speaker::Speaker;
 use crate::worker::{SLOTS, Tick};
 
 /// The legs of one room on one thread.
@@ -34,6 +37,7 @@ pub(crate) struct Share {
     buses: Vec<Box<Bus>>,
     /// The first hears nothing, the second the conversation.
     mixes: Vec<Box<Mix>>,
+    speaker: Speaker,
     announcer: Option<Player>,
     announcements: VecDeque<Player>,
     /// Announcements that are over and not reported yet.
@@ -78,6 +82,7 @@ impl Share {
             members: Vec::with_capacity(legs_max),
             buses,
             mixes,
+            speaker: Speaker::default(),
             announcer: None,
             announcements: VecDeque::with_capacity(ANNOUNCEMENTS_MAX),
             announced: VecDeque::with_capacity(2 * ANNOUNCEMENTS_MAX),
@@ -191,6 +196,7 @@ impl Share {
     pub(crate) fn tick(&mut self, tick: Tick, scratch: &mut Scratch, scrap: &Scrapyard) {
         self.receive(tick, scratch);
         self.listen(tick, scratch);
+        self.select(scratch);
         self.play_announcements(scratch, scrap);
         self.mix(scratch);
         self.send(tick, scratch);
@@ -227,32 +233,64 @@ impl Share {
         }
     }
 
-    /// Takes one frame of every leg and adds it to the bus it emits into.
+    /// Takes one frame of every leg, and nominates those that may be heard whole. All others are ducked: the buses
+    /// hold the sum of these.
     fn listen(&mut self, tick: Tick, scratch: &mut Scratch) {
         for bus in &mut self.buses {
             bus.clear();
         }
         scratch.voices.clear();
+        scratch.nominees.clear();
+        scratch.open = 0;
         scratch.listening = [false; 3];
-        for member in &mut self.members {
-            let rate = member.leg.rate();
-            if !member.ticks {
+        for at in 0..self.members.len() {
+            let Member { leg, ticks, .. } = &mut self.members[at];
+            let rate = leg.rate();
+            if !*ticks {
                 scratch.voices.add_silence(rate);
                 continue;
             }
             scratch.listening[rate as usize] = true;
-            let (frame, leaving) = scratch.voices.add(rate);
-            let audible = member.leg.listen(tick.us, frame);
-            if audible {
-                let route = member.leg.route;
-                if let Some(before) = route.emit_before {
-                    mixer::split_fade(frame, leaving);
-                    say(&mut self.buses, before, rate, leaving);
-                }
-                say(&mut self.buses, route.emit, rate, frame);
+            let audible = leg.listen(tick.us, scratch.voices.add(rate));
+            scratch.voices.list[at].audible = audible;
+            if !leg.speech.is_open() {
+                leg.gain = Gain::Whole;
+                continue;
             }
-            scratch.voices.note(audible);
+            scratch.open += 1;
+            let talks = leg.speech.talks() && leg.route.emit & MAIN != 0;
+            let nominee = Nominee::new(leg.id, at, leg.speech.prominence(), leg.gain == Gain::Whole, talks);
+            if let Some(ducked) = scratch.nominees.nominate(nominee) {
+                self.say(ducked.at, Gain::Ducked, &mut scratch.voices);
+            }
         }
+    }
+
+    /// Decides who is heard whole, and adds the nominees to the buses.
+    fn select(&mut self, scratch: &mut Scratch) {
+        scratch.nominees.decide(scratch.open);
+        for nominee in scratch.nominees.list() {
+            let gain = if nominee.whole { Gain::Whole } else { Gain::Ducked };
+            self.say(nominee.at, gain, &mut scratch.voices);
+        }
+        self.speaker.look(scratch.nominees.list());
+    }
+
+    /// Adds a leg's voice to the buses it emits into.
+    fn say(&mut self, at: usize, gain: Gain, voices: &mut Voices) {
+        let (leg, voice) = (&mut *self.members[at].leg, &voices.list[at]);
+        let before = std::mem::replace(&mut leg.gain, gain);
+        if !voice.audible {
+            return;
+        }
+        let rate = voice.rate;
+        let (frame, leaving) = voices.pcm[voice.start..voice.start + 2 * rate.frame()].split_at_mut(rate.frame());
+        mixer::apply_gain(frame, before, gain);
+        if let Some(emit_before) = leg.route.emit_before {
+            mixer::split_fade(frame, leaving);
+            say(&mut self.buses, emit_before, rate, leaving);
+        }
+        say(&mut self.buses, leg.route.emit, rate, frame);
     }
 
     /// Adds what is announced to the conversation.
@@ -335,6 +373,11 @@ impl Share {
                 scrap.put(Some(self.mixes.swap_remove(at)));
             }
         }
+    }
+
+    /// Who speaks, to hear whether that has changed.
+    pub(crate) fn speaker(&mut self) -> &mut Speaker {
+        &mut self.speaker
     }
 
     /// The legs, to hear what they have to tell.
@@ -438,6 +481,9 @@ fn mix_of(mixes: &mut [Box<Mix>], hear: Groups) -> &mut Mix {
 /// What a tick works with: one per thread, used by its rooms one after the other.
 pub(crate) struct Scratch {
     voices: Voices,
+    /// Those of the voices that may be heard whole, and how many microphones are open.
+    nominees: Nominees,
+    open: usize,
     /// The rates somebody listens at.
     listening: [bool; 3],
     ears: Ears,
@@ -460,6 +506,8 @@ impl Scratch {
     pub(crate) fn new(legs_max: usize) -> Box<Self> {
         Box::new(Self {
             voices: Voices::new(legs_max),
+            nominees: Nominees::default(),
+            open: 0,
             listening: [false; 3],
             ears: Ears { now: [0; FRAME_MAX], before: [0; FRAME_MAX] },
             pcm: [0; FRAME_MAX],
@@ -496,24 +544,17 @@ impl Voices {
         self.list.clear();
     }
 
-    /// Makes room for the next leg's frame, and for what fades away from it.
-    fn add(&mut self, rate: Rate) -> (&mut [i16], &mut [i16]) {
+    /// Makes room for the next leg's frame, and behind it for what fades away from it.
+    fn add(&mut self, rate: Rate) -> &mut [i16] {
         let start = self.used;
         self.used += 2 * rate.frame();
         self.list.push(Voice { rate, start, audible: false });
-        self.pcm[start..self.used].split_at_mut(rate.frame())
+        &mut self.pcm[start..start + rate.frame()]
     }
 
     /// The next leg has nothing to say.
     fn add_silence(&mut self, rate: Rate) {
         self.list.push(Voice { rate, start: 0, audible: false });
-    }
-
-    /// Notes whether there is anything in the frame added last.
-    fn note(&mut self, audible: bool) {
-        if let Some(voice) = self.list.last_mut() {
-            voice.audible = audible;
-        }
     }
 
     fn frame(&self, voice: &Voice) -> &[i16] {

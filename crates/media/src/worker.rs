@@ -211,6 +211,11 @@ impl Links {
             let Some(playback) = share.announced().pop_front() else { break };
             self.report(Report::Event(Event::AnnouncementEnded { room, playback }));
         }
+        if self.may_report_facts()
+            && let Some(leg) = share.speaker().take()
+        {
+            self.report(Report::Event(Event::Speaker { room, leg }));
+        }
         for leg in share.legs_mut() {
             if leg.is_to_be_measured(tick) && self.may_report_measurements() {
                 let (leg, stats) = (leg.id, leg.measure(tick));

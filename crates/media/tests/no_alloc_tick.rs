@@ -139,7 +139,7 @@ fn nothing_is_allocated_or_freed_in_a_tick() {
     let mut plane = Plane::manual(config, Box::new(Chatter { now_us: now_us.clone() }));
     let sound = Arc::new(Pages::new(&Clip { rate_hz: 8_000, samples: vec![1_000; 1_234] }));
     let mut legs: Vec<(LegId, u16)> = Vec::new();
-    let (mut closed, mut ended, mut arrived, mut measured) = (0, 0, 0, 0);
+    let (mut closed, mut ended, mut arrived, mut measured, mut talked) = (0, 0, 0, 0, 0);
     let mut random = 12_345_u64;
     let mut draw = |below: u64| {
         random = random.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
@@ -198,12 +198,13 @@ fn nothing_is_allocated_or_freed_in_a_tick() {
                 Event::Measured { .. } => measured += 1,
                 Event::PlaybackEnded { .. } | Event::AnnouncementEnded { .. } => ended += 1,
                 Event::Applied { .. } => arrived += 1,
+                Event::Speech { .. } | Event::Speaker { .. } => talked += 1,
                 Event::LegRefused { .. } | Event::Digit { .. } | Event::Quiet { .. } => {}
             }
         }
     }
     let sent = SENT.load(Ordering::Relaxed);
     assert!(closed > 300 && ended > 500 && arrived > 3_000, "closed {closed}, ended {ended}, applied {arrived}");
-    assert!(measured > 50, "{measured} measurements");
+    assert!(measured > 50 && talked > 100, "{measured} measurements, {talked} changes of who talks");
     assert!(sent > 20_000, "{sent} packets");
 }

@@ -230,6 +230,8 @@ impl Board {
                 }
             }
             media::Event::Quiet { leg, since_ms } => self.quiet(leg, Duration::from_millis(since_ms), turn),
+            // Who speaks is not told to anybody yet.
+            media::Event::Speech { .. } | media::Event::Speaker { .. } => {}
             media::Event::Applied { batch, tick } => debug!(batch, tick, "audio batch applied"),
         }
     }

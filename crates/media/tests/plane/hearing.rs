@@ -103,7 +103,7 @@ fn who_begins_or_ceases_to_speak_hears_no_click() {
     for (codec, click_dbfs_max) in [(Codec::G722, -68.0), (Codec::Opus, -40.0)] {
         let mut hall = Hall::new(1);
         let talker = hall.join(ROOM, Codec::L16 { rate_hz: 16_000 }, Voice::Tone(440.0, LOUD));
-        let listeners = [hall.join(ROOM, codec, Voice::Silence), hall.join(ROOM, codec, Voice::Silence)];
+        let listeners = [Voice::Tone(1_000.0, LOUD), Voice::Silence].map(|voice| hall.join(ROOM, codec, voice));
         for listener in listeners {
             hall.route(listener, 0, 1);
         }
