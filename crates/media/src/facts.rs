@@ -76,6 +76,15 @@ impl Facts {
         self.talks = talks;
     }
 
+    /// There is nothing to tell.
+    pub(crate) fn is_empty(&self) -> bool {
+        self.ended.is_none()
+            && self.quiet_ms.is_none()
+            && self.talks == self.told_talks
+            && self.digits.is_empty()
+            && self.dropped == 0
+    }
+
     /// One fact that has not been told; of the digits, the oldest.
     pub(crate) fn take(&mut self) -> Option<Event> {
         let leg = self.leg;

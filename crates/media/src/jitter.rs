@@ -9,6 +9,7 @@
 use std::ops::Range;
 
 use crate::codec::Codec;
+use crate::prefetch::{prefetch, prefetch_slice};
 
 /// What waits: everything about a packet but its bytes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -59,6 +60,8 @@ pub(crate) struct Jitter {
 
 /// Packets that may wait: 640 ms of the shortest (10 ms).
 pub(crate) const PLACES: usize = 64;
+/// 20 ms of G.711.
+const PREFETCHED_BYTES: usize = 160;
 /// How much audio may wait, however it is packed.
 const BUFFER_MS: usize = 500;
 
@@ -99,6 +102,12 @@ impl Jitter {
             ahead &= ahead - 1;
         }
         None
+    }
+
+    /// Brings the place of a packet, and where its bytes go when nothing else waits, towards the cache.
+    pub(crate) fn prefetch(&self, sequence: i64) {
+        prefetch(&self.places[place(sequence)]);
+        prefetch_slice(&self.bytes[..self.bytes.len().min(PREFETCHED_BYTES)]);
     }
 
     pub(crate) fn payload(&self, waiting: &Waiting) -> &[u8] {

@@ -133,8 +133,8 @@ impl Route {
 #[derive(Debug, Default)]
 struct Polling {
     polls: u32,
-    /// The last look found nothing: what was due then will come on top.
-    found_nothing: bool,
+    /// The last look found less than a frame: what was due then will come on top.
+    owed_ms: i32,
     /// When we last looked.
     looked_us: u64,
     /// Sequence number and timestamp of the last packet: the distance to the next tells its length.
@@ -190,8 +190,16 @@ impl Leg {
 
     /// Brings what the leg points to towards the cache; the leg itself should be on its way already.
     pub(crate) fn prefetch_media(&self) {
+        prefetch(&*self.wire);
         if let Some(media) = &self.media {
             prefetch::<Media>(media);
+        }
+    }
+
+    /// The same for where its packets and its sound lie; what it points to should be here by now.
+    pub(crate) fn prefetch_sound(&self) {
+        if let Some(media) = &self.media {
+            media.playout.prefetch();
         }
     }
 
@@ -268,15 +276,18 @@ impl Leg {
         }
         let accepted_before = self.counts.packets_in;
         self.polling.polls = self.polling.polls.wrapping_add(1);
-        let mut wanted_ms = if self.polling.polls.is_multiple_of(EXTRA_EVERY) { 2 * FRAME_MS } else { FRAME_MS };
-        let mut everything = self.polling.found_nothing;
-        self.polling.found_nothing = false;
+        let mut wanted_ms = FRAME_MS + self.polling.owed_ms;
+        if self.polling.polls.is_multiple_of(EXTRA_EVERY) {
+            wanted_ms += FRAME_MS;
+        }
+        self.polling.owed_ms = 0;
+        let mut everything = false;
         for packets in 0..PACKETS_MAX {
             if wanted_ms <= 0 && !everything {
                 break;
             }
             let Some(received) = self.wire.receive(buffer) else {
-                self.polling.found_nothing = packets == 0;
+                self.polling.owed_ms = if packets == 0 { wanted_ms.min(OWED_MS_MAX) } else { 0 };
                 break;
             };
             everything |= received.arrival_us < self.polling.looked_us;
@@ -485,6 +496,11 @@ impl Leg {
         [faded, ended.map(Player::into_sound)]
     }
 
+    /// There is something to tell, or to measure.
+    pub(crate) fn has_news(&self, tick: Tick) -> bool {
+        !self.facts.is_empty() || self.is_to_be_measured(tick)
+    }
+
     /// What others must know and have not been told yet.
     pub(crate) fn facts(&mut self) -> &mut Facts {
         &mut self.facts
@@ -553,6 +569,9 @@ const PACKETS_MAX: u32 = 32;
 
 /// Every how many ticks a second packet is read, so that a fast sender leaves nothing queued.
 const EXTRA_EVERY: u32 = 16;
+
+/// What a look that found nothing adds to the next one.
+const OWED_MS_MAX: i32 = FRAME_MS;
 
 /// The longest packet that counts towards what a tick wants to read.
 const PACKET_MS_MAX: i64 = 60;

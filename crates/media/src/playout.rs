@@ -296,6 +296,12 @@ impl Playout {
         PlayoutStats { jitter_us: self.delay.jitter_us(), ..self.stats }
     }
 
+    /// Brings what the next packet and the next frame will touch towards the cache.
+    pub(crate) fn prefetch(&self) {
+        self.jitter.prefetch(self.next_sequence);
+        self.tape.prefetch();
+    }
+
     fn kind_of(&self, packet: &rtp::Packet) -> Option<Kind> {
         if self.config.comfort_noise_payload_type == Some(packet.payload_type) {
             return Some(Kind::ComfortNoise);

@@ -5,16 +5,27 @@
 
 /// Brings all of a value towards the cache. Changes nothing but time, and does nothing where we know no way.
 #[inline]
+pub(crate) fn prefetch<T: ?Sized>(value: &T) {
+    prefetch_bytes((&raw const *value).cast(), size_of_val(value));
+}
+
+/// The same for the values in a slice of boxes or the like: for what the slice itself holds.
+#[inline]
+pub(crate) fn prefetch_slice<T>(values: &[T]) {
+    prefetch_bytes(values.as_ptr().cast(), size_of_val(values));
+}
+
+#[inline]
 #[allow(unsafe_code)]
-pub(crate) fn prefetch<T>(value: &T) {
+fn prefetch_bytes(start: *const i8, len: usize) {
     #[cfg(target_arch = "x86_64")]
-    for offset in (0..size_of::<T>()).step_by(CACHE_LINE) {
-        let line = (&raw const *value).cast::<i8>().wrapping_add(offset);
+    for offset in (0..len).step_by(CACHE_LINE) {
+        let line = start.wrapping_add(offset);
         // SAFETY: a hint, which never faults; SSE is part of x86-64.
         unsafe { core::arch::x86_64::_mm_prefetch::<{ core::arch::x86_64::_MM_HINT_T0 }>(line) };
     }
     #[cfg(not(target_arch = "x86_64"))]
-    let _ = value;
+    let _ = (start, len);
 }
 
 #[cfg(target_arch = "x86_64")]

@@ -17,7 +17,7 @@ use crate::message::{Groups, MAIN};
 use crate::mixer::{self, FRAME_MAX, Gain, Rate};
 use crate::order::{Arrival, Departure, LegOrder, NewRoute, Scrapyard};
 use crate::player::{Pages, Player};
-use crate::prefetch::prefetch;
+use crate::prefetch::{prefetch, prefetch_slice};
 use crate::selection::{Nominee, Nominees};
 use crate::sender::{DATAGRAM_MAX, Datagram};
 use crate::speaker::Speaker;
@@ -30,6 +30,8 @@ pub(crate) struct Share {
     pub(crate) slot: u64,
     /// It is to be given back once it is empty.
     pub(crate) closes: bool,
+    /// One of its legs has something to tell, or is to be measured.
+    pub(crate) has_news: bool,
     /// Side by side with `members`: finding one of 250 legs should not touch 250 legs.
     ids: Vec<LegId>,
     members: Vec<Member>,
@@ -52,6 +54,14 @@ struct Member {
     /// It takes part in the running tick.
     ticks: bool,
     fate: Fate,
+}
+
+/// See [`Share::prefetch`].
+#[derive(Debug, Clone, Copy)]
+pub(crate) enum PrefetchStep {
+    Members,
+    Legs,
+    Media,
 }
 
 /// What is to become of a leg after its next tick.
@@ -78,6 +88,7 @@ impl Share {
             room,
             slot,
             closes: false,
+            has_news: false,
             ids: Vec::with_capacity(legs_max),
             members: Vec::with_capacity(legs_max),
             buses,
@@ -200,24 +211,35 @@ impl Share {
         self.play_announcements(scratch, scrap);
         self.mix(scratch);
         self.send(tick, scratch);
-        self.settle(scrap);
+        self.settle(tick, scrap);
     }
 
-    /// Brings what a tick begins with towards the cache; the share itself should be on its way already.
-    pub(crate) fn prefetch(&self) {
-        for member in self.members.iter().take(3) {
-            prefetch::<Leg>(&member.leg);
+    /// Brings what a tick begins with towards the cache, one step after the other, each when what the step before
+    /// asked for has come: who is here, the first legs, what these point to.
+    pub(crate) fn prefetch(&self, step: PrefetchStep) {
+        let first = &self.members[..self.members.len().min(PREFETCHED_LEGS)];
+        match step {
+            PrefetchStep::Members => {
+                first.iter().for_each(prefetch);
+                prefetch_slice(&self.buses);
+                prefetch_slice(&self.mixes);
+            }
+            PrefetchStep::Legs => first.iter().for_each(|member| prefetch::<Leg>(&member.leg)),
+            PrefetchStep::Media => first.iter().for_each(|member| member.leg.prefetch_media()),
         }
     }
 
     /// Receives every leg's packets.
     fn receive(&mut self, tick: Tick, scratch: &mut Scratch) {
         for at in 0..self.members.len() {
-            if let Some(next) = self.members.get(at + 2) {
+            if let Some(next) = self.members.get(at + 3) {
                 prefetch::<Leg>(&next.leg);
             }
-            if let Some(next) = self.members.get(at + 1) {
+            if let Some(next) = self.members.get(at + 2) {
                 next.leg.prefetch_media();
+            }
+            if let Some(next) = self.members.get(at + 1) {
+                next.leg.prefetch_sound();
             }
             let member = &mut self.members[at];
             // A leg that has just come from an earlier slot waits until its peer has sent the next frame.
@@ -356,9 +378,13 @@ impl Share {
     }
 
     /// Ends the tick: what faded is gone, sounds move on, buses nobody uses any more go.
-    fn settle(&mut self, scrap: &Scrapyard) {
-        for member in self.members.iter_mut().filter(|member| member.ticks) {
-            scrap.put(member.leg.settle().into_iter().flatten());
+    fn settle(&mut self, tick: Tick, scrap: &Scrapyard) {
+        self.has_news = false;
+        for member in &mut self.members {
+            if member.ticks {
+                scrap.put(member.leg.settle().into_iter().flatten());
+            }
+            self.has_news |= member.leg.has_news(tick);
         }
         let used = |uses: &dyn Fn(&Route) -> bool| self.members.iter().any(|member| uses(&member.leg.route));
         for at in (COMMON_BUSES..self.buses.len()).rev() {
@@ -565,6 +591,9 @@ impl Voices {
         &self.pcm[voice.start + voice.rate.frame()..voice.start + 2 * voice.rate.frame()]
     }
 }
+
+/// Legs of the next room that are asked for ahead; later ones are while the first are dealt with.
+const PREFETCHED_LEGS: usize = 3;
 
 /// Different emits, or different hears, in one room at a time: one for each group, twice that while all fade.
 const ROUTES_MAX: usize = 2 * Groups::BITS as usize + 2;

@@ -312,7 +312,8 @@ impl Reception {
 
     /// Counts one packet. Another SSRC starts over.
     pub fn push(&mut self, packet: &rtp::Packet, arrival_us: u64) {
-        let arrival = (u128::from(arrival_us) * u128::from(self.clock_hz) / 1_000_000) as u32;
+        // Both fit for years of media time, and 128 bits are divided by a loop.
+        let arrival = (arrival_us.wrapping_mul(u64::from(self.clock_hz)) / 1_000_000) as u32;
         let transit = arrival.wrapping_sub(packet.timestamp);
         match &mut self.source {
             Some(source) if source.ssrc == packet.ssrc => source.push(packet.sequence, transit),

@@ -66,7 +66,7 @@ impl Wires for UdpWires {
         }
         ask_for_arrival_times(&socket)?;
         socket.bind(&local.into())?;
-        Ok(Box::new(UdpWire { socket, peer: None, clock: self.clock.clone() }))
+        Ok(Box::new(UdpWire { socket, peer: None, peer_only: false, clock: self.clock.clone() }))
     }
 }
 
@@ -74,6 +74,8 @@ impl Wires for UdpWires {
 struct UdpWire {
     socket: Socket,
     peer: Option<SocketAddr>,
+    /// What others had sent before the kernel knew of the peer has been read.
+    peer_only: bool,
     clock: Arc<MediaClock>,
 }
 
@@ -81,12 +83,15 @@ impl Wire for UdpWire {
     fn receive(&mut self, buffer: &mut [u8]) -> Option<Received> {
         // Errors are reports about packets we sent (ICMP unreachable): each is read once and then gone.
         for _ in 0..ERRORS_READ_MAX {
-            match receive_with_time(&self.socket, buffer) {
+            match receive_with_time(&self.socket, self.peer.filter(|_| self.peer_only), buffer) {
                 Ok((len, from, wall_us)) => {
                     let arrival_us = wall_us.map_or_else(|| self.clock.now_us(), |wall_us| self.clock.at_wall(wall_us));
                     return Some(Received { len, from, arrival_us });
                 }
-                Err(error) if error.kind() == io::ErrorKind::WouldBlock => return None,
+                Err(error) if error.kind() == io::ErrorKind::WouldBlock => {
+                    self.peer_only = self.peer.is_some();
+                    return None;
+                }
                 Err(_) => {}
             }
         }
@@ -112,6 +117,7 @@ impl Wire for UdpWire {
             None => disconnect(&self.socket).is_err(),
         };
         self.peer = peer.filter(|_| connected);
+        self.peer_only = false;
     }
 }
 
@@ -156,15 +162,22 @@ fn disconnect(socket: &Socket) -> io::Result<()> {
     if result == 0 { Ok(()) } else { Err(io::Error::last_os_error()) }
 }
 
-/// Reads one datagram, who sent it, and the wall-clock time of its arrival in microseconds.
+/// Reads one datagram, who sent it, and the wall-clock time of its arrival in microseconds. Where the socket is
+/// connected to a `peer`, nobody else can have sent it, and the kernel need not say so.
 #[allow(unsafe_code)]
-fn receive_with_time(socket: &Socket, buffer: &mut [u8]) -> io::Result<(usize, SocketAddr, Option<i64>)> {
+fn receive_with_time(
+    socket: &Socket,
+    peer: Option<SocketAddr>,
+    buffer: &mut [u8],
+) -> io::Result<(usize, SocketAddr, Option<i64>)> {
     // SAFETY: all-zero is a valid value of these plain C structures.
     let (mut source, mut message): (libc::sockaddr_storage, libc::msghdr) = unsafe { std::mem::zeroed() };
     let mut control = [0_u64; 8]; // aligned for cmsghdr; one timestamp needs 32 bytes
     let mut vector = libc::iovec { iov_base: buffer.as_mut_ptr().cast(), iov_len: buffer.len() };
-    message.msg_name = (&raw mut source).cast();
-    message.msg_namelen = size_of_val(&source) as libc::socklen_t;
+    if peer.is_none() {
+        message.msg_name = (&raw mut source).cast();
+        message.msg_namelen = size_of_val(&source) as libc::socklen_t;
+    }
     message.msg_iov = &raw mut vector;
     message.msg_iovlen = 1;
     message.msg_control = control.as_mut_ptr().cast();
@@ -184,7 +197,7 @@ fn receive_with_time(socket: &Socket, buffer: &mut [u8]) -> io::Result<(usize, S
             wall_us = Some(time.tv_sec * 1_000_000 + time.tv_nsec / 1_000);
         }
     }
-    let from = source_address(&source).ok_or(io::ErrorKind::InvalidData)?;
+    let from = peer.or_else(|| source_address(&source)).ok_or(io::ErrorKind::InvalidData)?;
     Ok((len as usize, from, wall_us))
 }
 

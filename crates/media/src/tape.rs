@@ -10,6 +10,7 @@
 
 use crate::codec::{Codec, PACKET_MS_MAX};
 use crate::pitch::{loudness, most_alike};
+use crate::prefetch::prefetch_slice;
 
 pub(crate) struct Tape {
     samples: Box<[i16]>,
@@ -32,7 +33,7 @@ const FRAME_MS: usize = 20;
 /// At most a packet is decoded while less than a frame and a drop's worth lies ahead; an insertion comes on top.
 const AHEAD_MS_MAX: usize = PACKET_MS_MAX as usize + FRAME_MS + 2 * PERIOD_MS_MAX;
 /// Frames that are played until the head begins anew.
-const RUN_FRAMES: usize = 6;
+const RUN_FRAMES: usize = 4;
 /// A cut is not heard where the two sides are at least so alike …
 pub(crate) const ALIKE_MIN: f32 = 0.9;
 /// … or where hardly anything is: −56 dBFS …
@@ -58,6 +59,12 @@ impl Tape {
     /// Where the end may come to, at most.
     fn limit(&self) -> usize {
         self.head + AHEAD_MS_MAX * self.ms
+    }
+
+    /// Brings the next frame's place towards the cache.
+    pub(crate) fn prefetch(&self) {
+        let frame = FRAME_MS * self.ms;
+        prefetch_slice(&self.samples[self.head..self.samples.len().min(self.head + frame)]);
     }
 
     /// Everything up to the end of what is ahead: the most recent sound, as far as known.

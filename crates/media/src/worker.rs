@@ -13,7 +13,7 @@ use crossbeam_channel::{Receiver, Sender};
 use crate::message::Event;
 use crate::order::{Arrival, Batch, Order, Report, Scrapyard, ShareIndex};
 use crate::prefetch::prefetch;
-use crate::room::{Leaver, Scratch, Share};
+use crate::room::{Leaver, PrefetchStep, Scratch, Share};
 use crate::stats::ThreadStats;
 
 /// Slots in a cycle.
@@ -159,11 +159,13 @@ impl Worker {
         let slot = (tick.slot % SLOTS) as usize;
         let mut at = 0;
         while let Some(&index) = self.slots[slot].get(at) {
-            if let Some(&later) = self.slots[slot].get(at + 2) {
+            if let Some(&later) = self.slots[slot].get(at + 4) {
                 prefetch::<Share>(share_at(&mut self.shares, later));
             }
-            if let Some(&next) = self.slots[slot].get(at + 1) {
-                share_at(&mut self.shares, next).prefetch();
+            for (ahead, step) in [(3, PrefetchStep::Members), (2, PrefetchStep::Legs), (1, PrefetchStep::Media)] {
+                if let Some(&next) = self.slots[slot].get(at + ahead) {
+                    share_at(&mut self.shares, next).prefetch(step);
+                }
             }
             let share = share_at(&mut self.shares, index);
             share.tick(tick, &mut self.scratch, &self.links.scrap);
@@ -215,6 +217,9 @@ impl Links {
             && let Some(leg) = share.speaker().take()
         {
             self.report(Report::Event(Event::Speaker { room, leg }));
+        }
+        if !share.has_news {
+            return;
         }
         for leg in share.legs_mut() {
             if leg.is_to_be_measured(tick) && self.may_report_measurements() {
