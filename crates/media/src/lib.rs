@@ -20,6 +20,7 @@ mod measure;
 mod message;
 mod order;
 mod pitch;
+mod place;
 mod plane;
 mod player;
 mod playout;

@@ -13,7 +13,7 @@ use crate::bus::{Bus, Mix};
 use crate::leg::{Leg, Media};
 use crate::message::{Event, Groups, MAIN};
 use crate::player::Pages;
-use crate::room::Share;
+use crate::room::{Seats, Share, Voices};
 
 /// Where a share is kept on its thread.
 pub(crate) type ShareIndex = u32;
@@ -33,6 +33,11 @@ pub(crate) enum Order {
     CloseShare {
         index: ShareIndex,
     },
+    /// Comes before whoever needs the room.
+    Grow {
+        index: ShareIndex,
+        growth: Box<Growth>,
+    },
     OpenLeg {
         index: ShareIndex,
         leg: Box<Leg>,
@@ -48,6 +53,12 @@ pub(crate) enum Order {
         playback: PlaybackId,
         sound: Arc<Pages>,
     },
+}
+
+/// More room for a share, and for the thread that ticks it, where it has too little.
+pub(crate) struct Growth {
+    pub(crate) seats: Option<Seats>,
+    pub(crate) voices: Option<Voices>,
 }
 
 /// One thing a leg is to do.
@@ -121,6 +132,7 @@ pub(crate) enum Scrap {
     Sound(#[expect(dead_code, reason = "only dropped")] Arc<Pages>),
     Bus(#[expect(dead_code, reason = "only dropped")] Box<Bus>),
     Mix(#[expect(dead_code, reason = "only dropped")] Box<Mix>),
+    Growth(#[expect(dead_code, reason = "only dropped")] Box<Growth>),
     Orders(#[expect(dead_code, reason = "only dropped")] Vec<Order>),
 }
 
@@ -147,4 +159,4 @@ macro_rules! scrap_from {
     )+ };
 }
 
-scrap_from! { Media(Box<Media>), Sound(Arc<Pages>), Bus(Box<Bus>), Mix(Box<Mix>), Orders(Vec<Order>) }
+scrap_from! { Media(Box<Media>), Sound(Arc<Pages>), Bus(Box<Bus>), Mix(Box<Mix>), Growth(Box<Growth>), Orders(Vec<Order>) }

@@ -19,7 +19,9 @@ use model::{LegId, RoomId};
 use crate::clock::MediaClock;
 use crate::leg::{Leg, Media};
 use crate::message::{Command, Event, Groups, Refusal};
+use crate::mixer::Rate;
 use crate::order::{Batch, Departure, LegOrder, NewRoute, Order, Report, Scrap, Scrapyard, ShareIndex};
+use crate::place::{Holding, Place, Size};
 use crate::ports::Ports;
 use crate::room::Share;
 use crate::socket::{UdpWires, Wire, Wires, raise_open_files_limit};
@@ -92,15 +94,8 @@ struct Line {
     free: Vec<ShareIndex>,
     slot_legs: [usize; SLOTS as usize],
     moving_in: usize,
-}
-
-/// Where a room is.
-#[derive(Debug, Clone, Copy)]
-struct Place {
-    thread: usize,
-    index: ShareIndex,
-    slot: u64,
-    legs: usize,
+    /// The legs its tick has been given room for.
+    voices: Size,
 }
 
 /// What is known here about a leg.
@@ -111,6 +106,8 @@ struct Seat {
     /// It is on its way to its room.
     moving: Option<Moving>,
     agreements: u64,
+    /// In a frame of its voice, at the highest rate it has agreed to so far.
+    samples: usize,
 }
 
 /// A leg on its way to another room.
@@ -175,10 +172,12 @@ impl Plane {
                 scrap: Scrapyard(scrap_end),
                 stats: thread_stats,
             };
-            workers.push(Worker::new(links, config.room_legs_max));
+            workers.push(Worker::new(links));
             let free = (0..SHARES_MAX as ShareIndex).rev().collect();
             let backlog = VecDeque::new();
-            lines.push(Line { orders, backlog, reports, scrap, free, slot_legs: [0; SLOTS as usize], moving_in: 0 });
+            let slot_legs = [0; SLOTS as usize];
+            let voices = Size::default();
+            lines.push(Line { orders, backlog, reports, scrap, free, slot_legs, moving_in: 0, voices });
         }
         let first_pair = random(config.seed, LegId(u64::MAX));
         let ports = Ports::new(&config.ports, config.port_quarantine.as_micros() as u64, first_pair);
@@ -270,7 +269,9 @@ impl Plane {
             Command::OpenLeg { leg, room, address } => return self.open_leg(leg, room, address, drafts),
             Command::Announce { room, playback, sound } => {
                 match self.rooms.get(&room) {
-                    Some(place) => drafts[place.thread].push(Order::Announce { index: place.index, playback, sound }),
+                    Some(Place { holding, .. }) => {
+                        drafts[holding.thread].push(Order::Announce { index: holding.index, playback, sound });
+                    }
                     None => self.events.push_back(Event::AnnouncementEnded { room, playback }),
                 }
                 return;
@@ -296,13 +297,19 @@ impl Plane {
             }
             return;
         }
-        let Some(&place) = self.rooms.get(&seat.room) else { return self.drop_command() };
+        let Some(place) = self.rooms.get_mut(&seat.room) else { return self.drop_command() };
         let order = match order {
             Command::Agree { stream, .. } => {
                 seat.agreements += 1;
                 let seed = random(self.config.seed ^ seat.agreements, leg);
                 match Media::new(stream, seed) {
-                    Ok(media) => LegOrder::Agree(media),
+                    Ok(media) => {
+                        let more = stream.codec.frame_samples().saturating_sub(seat.samples);
+                        seat.samples += more;
+                        place.holding.size.samples += more;
+                        make_room(&mut place.holding, &mut self.lines, drafts);
+                        LegOrder::Agree(media)
+                    }
                     Err(error) => {
                         tracing::warn!(?leg, %error, "codec refused, the leg stays as it was");
                         return self.drop_command();
@@ -323,7 +330,7 @@ impl Plane {
             }
             Command::OpenLeg { .. } | Command::Announce { .. } => return, // dealt with above
         };
-        drafts[place.thread].push(Order::Leg { index: place.index, leg, order });
+        drafts[place.holding.thread].push(Order::Leg { index: place.holding.index, leg, order });
     }
 
     fn open_leg(&mut self, leg: LegId, room: RoomId, address: IpAddr, drafts: &mut [Vec<Order>]) {
@@ -333,11 +340,12 @@ impl Plane {
         let opened = self.spot_for(room).and_then(|spot| Ok((spot, self.bind(address)?)));
         match opened {
             Ok((spot, Pair { port, rtp, rtcp })) => {
-                let place = self.enter(room, spot, drafts);
+                let samples = Rate::Narrow.frame(); // until something else is agreed
+                let (thread, index) = self.enter(room, spot, samples, drafts);
                 let rtp_timeout_us = self.config.rtp_timeout.as_micros() as u64;
                 let boxed = Leg::new(leg, rtp, rtcp, random(self.config.seed, leg), rtp_timeout_us);
-                drafts[place.thread].push(Order::OpenLeg { index: place.index, leg: boxed });
-                self.legs.insert(leg, Seat { room, port, closes: false, moving: None, agreements: 0 });
+                drafts[thread].push(Order::OpenLeg { index, leg: boxed });
+                self.legs.insert(leg, Seat { room, port, closes: false, moving: None, agreements: 0, samples });
                 self.events.push_back(Event::LegOpened { leg, local: SocketAddr::new(address, port) });
             }
             Err(why) => self.events.push_back(Event::LegRefused { leg, why }),
@@ -351,15 +359,16 @@ impl Plane {
             Ok(_) => return self.events.push_back(Event::LegRefused { leg, why: Refusal::Overloaded }),
             Err(why) => return self.events.push_back(Event::LegRefused { leg, why }),
         };
-        let to = self.enter(room, spot, drafts);
+        let Some(samples) = self.legs.get(&leg).map(|seat| seat.samples) else { return };
+        let (thread, index) = self.enter(room, spot, samples, drafts);
         let Some(seat) = self.legs.get_mut(&leg) else { return };
         let room_before = std::mem::replace(&mut seat.room, room);
         seat.moving = Some(Moving { from: room_before, waiting: VecDeque::new() });
-        let Some(&from) = self.rooms.get(&room_before) else { return };
+        let Some(Place { holding: from, .. }) = self.rooms.get(&room_before) else { return };
         let route = NewRoute::new(route.0, route.1);
-        let departure = Departure { batch: number, thread: to.thread, index: to.index, route };
+        let departure = Departure { batch: number, thread, index, route };
         drafts[from.thread].push(Order::Leg { index: from.index, leg, order: LegOrder::Depart(departure) });
-        self.lines[to.thread].moving_in += 1;
+        self.lines[thread].moving_in += 1;
         self.unapplied.entry(number).or_default().waits_for += 1; // the arrival is acknowledged, too
     }
 
@@ -374,11 +383,12 @@ impl Plane {
                 && !self.lines[thread].free.is_empty()
         };
         if let Some(place) = self.rooms.get(&room) {
-            let busy = self.stats[place.thread].occupancy_permille.get() >= self.config.occupancy_permille_max;
-            return match place.legs {
+            let thread = place.holding.thread;
+            let busy = self.stats[thread].occupancy_permille.get() >= self.config.occupancy_permille_max;
+            return match place.holding.size.legs {
                 legs if legs >= self.config.room_legs_max => Err(Refusal::RoomFull),
                 _ if busy => Err(Refusal::Overloaded),
-                _ => Ok(Spot { thread: place.thread, slot: place.slot }),
+                _ => Ok(Spot { thread, slot: place.slot }),
             };
         }
         let legs_in = |slot: u64| self.lines.iter().map(|line| line.slot_legs[slot as usize]).sum::<usize>();
@@ -391,28 +401,31 @@ impl Plane {
         thread.map(|thread| Spot { thread, slot }).ok_or(Refusal::Overloaded)
     }
 
-    /// Counts one more leg in a room, which is opened if need be.
-    fn enter(&mut self, room: RoomId, spot: Spot, drafts: &mut [Vec<Order>]) -> Place {
-        let line = &mut self.lines[spot.thread];
+    /// Counts one more leg in a room, which is opened if need be; returns where its share is.
+    fn enter(&mut self, room: RoomId, spot: Spot, samples: usize, drafts: &mut [Vec<Order>]) -> (usize, ShareIndex) {
+        let Spot { thread, slot } = spot;
         let place = self.rooms.entry(room).or_insert_with(|| {
-            let index = line.free.pop().expect("a spot is on a thread that can take another room");
-            let share = Share::new(room, spot.slot, self.config.room_legs_max);
-            drafts[spot.thread].push(Order::OpenShare { index, share });
-            Place { thread: spot.thread, index, slot: spot.slot, legs: 0 }
+            let index = self.lines[thread].free.pop().expect("a spot is on a thread that can take another room");
+            drafts[thread].push(Order::OpenShare { index, share: Share::new(room, slot) });
+            Place { slot, holding: Holding::new(thread, index) }
         });
-        place.legs += 1;
-        line.slot_legs[place.slot as usize] += 1;
-        *place
+        let holding = &mut place.holding;
+        holding.size.legs += 1;
+        holding.size.samples += samples;
+        make_room(holding, &mut self.lines, drafts);
+        self.lines[thread].slot_legs[slot as usize] += 1;
+        (holding.thread, holding.index)
     }
 
     /// Counts one leg less in a room, which is closed when it was the last.
-    fn leave(&mut self, room: RoomId, drafts: &mut [Vec<Order>]) {
+    fn leave(&mut self, room: RoomId, samples: usize, drafts: &mut [Vec<Order>]) {
         let Some(place) = self.rooms.get_mut(&room) else { return };
-        place.legs -= 1;
-        let line = &mut self.lines[place.thread];
-        line.slot_legs[place.slot as usize] -= 1;
-        if place.legs == 0 {
-            drafts[place.thread].push(Order::CloseShare { index: place.index });
+        let holding = &mut place.holding;
+        holding.size.legs -= 1;
+        holding.size.samples -= samples;
+        self.lines[holding.thread].slot_legs[place.slot as usize] -= 1;
+        if holding.size.legs == 0 {
+            drafts[holding.thread].push(Order::CloseShare { index: holding.index });
             self.rooms.remove(&room);
         }
     }
@@ -449,7 +462,7 @@ impl Plane {
                 if let Some(seat) = self.legs.remove(&id) {
                     self.ports.release(seat.port, self.now_us());
                     let mut drafts = self.drafts();
-                    self.leave(seat.room, &mut drafts);
+                    self.leave(seat.room, seat.samples, &mut drafts);
                     self.dispatch(UNASKED, drafts);
                 }
                 self.events.push_back(Event::LegClosed { leg: id, stats: leg.stats() });
@@ -469,8 +482,9 @@ impl Plane {
         let Some(seat) = self.legs.get_mut(&leg) else { return };
         seat.closes = false; // if it is to close, the command to do so is among those that wait
         let Some(Moving { from, waiting }) = seat.moving.take() else { return };
+        let samples = seat.samples;
         let mut drafts = self.drafts();
-        self.leave(from, &mut drafts);
+        self.leave(from, samples, &mut drafts);
         self.dispatch(UNASKED, drafts);
         for (number, command) in waiting {
             let mut drafts = self.drafts();
@@ -547,6 +561,14 @@ struct Pair {
     port: u16,
     rtp: Box<dyn Wire>,
     rtcp: Box<dyn Wire>,
+}
+
+/// Orders what a share and its thread lack to hold what is counted there.
+fn make_room(holding: &mut Holding, lines: &mut [Line], drafts: &mut [Vec<Order>]) {
+    let (thread, index) = (holding.thread, holding.index);
+    if let Some(growth) = holding.growth(&mut lines[thread].voices) {
+        drafts[thread].push(Order::Grow { index, growth });
+    }
 }
 
 /// A number that nobody guesses from outside without the seed (splitmix64).

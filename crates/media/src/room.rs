@@ -64,6 +64,19 @@ pub(crate) enum PrefetchStep {
     Media,
 }
 
+/// Places for legs in a room, made off the media threads.
+pub(crate) struct Seats {
+    ids: Vec<LegId>,
+    members: Vec<Member>,
+}
+
+impl Seats {
+    /// Allocates: not in a tick.
+    pub(crate) fn new(legs: usize) -> Self {
+        Self { ids: Vec::with_capacity(legs), members: Vec::with_capacity(legs) }
+    }
+}
+
 /// What is to become of a leg after its next tick.
 enum Fate {
     Stay,
@@ -78,8 +91,8 @@ pub(crate) enum Leaver {
 }
 
 impl Share {
-    /// An empty room. Allocates: not in a tick.
-    pub(crate) fn new(room: RoomId, slot: u64, legs_max: usize) -> Box<Self> {
+    /// An empty room, which has to [grow](Self::grow) before anybody comes. Allocates: not in a tick.
+    pub(crate) fn new(room: RoomId, slot: u64) -> Box<Self> {
         let mut buses = Vec::with_capacity(ROUTES_MAX);
         buses.push(Bus::new(MAIN));
         let mut mixes = Vec::with_capacity(ROUTES_MAX);
@@ -89,8 +102,8 @@ impl Share {
             slot,
             closes: false,
             has_news: false,
-            ids: Vec::with_capacity(legs_max),
-            members: Vec::with_capacity(legs_max),
+            ids: Vec::new(),
+            members: Vec::new(),
             buses,
             mixes,
             speaker: Speaker::default(),
@@ -103,6 +116,22 @@ impl Share {
     /// Legs here now.
     pub(crate) fn legs(&self) -> usize {
         self.members.len()
+    }
+
+    /// There is room for one more leg.
+    pub(crate) fn has_room(&self) -> bool {
+        self.members.len() < self.members.capacity()
+    }
+
+    /// Moves to a larger place; leaves the smaller one behind, to be freed.
+    pub(crate) fn grow(&mut self, seats: &mut Seats) {
+        if seats.members.capacity() <= self.members.capacity() {
+            return;
+        }
+        seats.ids.append(&mut self.ids);
+        seats.members.append(&mut self.members);
+        std::mem::swap(&mut self.ids, &mut seats.ids);
+        std::mem::swap(&mut self.members, &mut seats.members);
     }
 
     /// Takes a new leg in.
@@ -528,10 +557,10 @@ struct Ears {
 }
 
 impl Scratch {
-    /// Room for the largest room. Allocates: not in a tick.
-    pub(crate) fn new(legs_max: usize) -> Box<Self> {
+    /// For rooms without legs, until it is to [grow](Self::grow). Allocates: not in a tick.
+    pub(crate) fn new() -> Box<Self> {
         Box::new(Self {
-            voices: Voices::new(legs_max),
+            voices: Voices::new(0, 0),
             nominees: Nominees::default(),
             open: 0,
             listening: [false; 3],
@@ -543,10 +572,17 @@ impl Scratch {
             packets_out: 0,
         })
     }
+
+    /// Takes more room for voices, if it is more; leaves the rest to be freed.
+    pub(crate) fn grow(&mut self, voices: &mut Voices) {
+        if voices.pcm.len() > self.voices.pcm.len() || voices.list.capacity() > self.voices.list.capacity() {
+            std::mem::swap(&mut self.voices, voices);
+        }
+    }
 }
 
 /// Everybody's frames, one behind the other, in the order of the legs.
-struct Voices {
+pub(crate) struct Voices {
     pcm: Box<[i16]>,
     used: usize,
     list: Vec<Voice>,
@@ -561,8 +597,10 @@ struct Voice {
 }
 
 impl Voices {
-    fn new(legs_max: usize) -> Self {
-        Self { pcm: vec![0; legs_max * 2 * FRAME_MAX].into(), used: 0, list: Vec::with_capacity(legs_max) }
+    /// Room for so many legs whose frames have so many samples in all, and for one frame more, which those share
+    /// whose room has not come yet: a leg can be faster than it. Allocates: not in a tick.
+    pub(crate) fn new(legs: usize, samples: usize) -> Self {
+        Self { pcm: vec![0; 2 * (samples + FRAME_MAX)].into(), used: 0, list: Vec::with_capacity(legs) }
     }
 
     fn clear(&mut self) {
@@ -572,8 +610,8 @@ impl Voices {
 
     /// Makes room for the next leg's frame, and behind it for what fades away from it.
     fn add(&mut self, rate: Rate) -> &mut [i16] {
-        let start = self.used;
-        self.used += 2 * rate.frame();
+        let start = self.used.min(self.pcm.len() - 2 * FRAME_MAX);
+        self.used = start + 2 * rate.frame();
         self.list.push(Voice { rate, start, audible: false });
         &mut self.pcm[start..start + rate.frame()]
     }

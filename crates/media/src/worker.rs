@@ -47,7 +47,7 @@ pub(crate) struct Worker {
     slots: [Vec<ShareIndex>; SLOTS as usize],
     /// Batches that are in force once their rooms have ticked, in this slot.
     applied: VecDeque<(u64, u64)>,
-    /// Legs whose room is not there yet.
+    /// Legs whose room, or whose place in it, is not there yet.
     lobby: VecDeque<Arrival>,
     scratch: Box<Scratch>,
 }
@@ -64,14 +64,14 @@ pub(crate) struct Links {
 }
 
 impl Worker {
-    pub(crate) fn new(links: Links, room_legs_max: usize) -> Self {
+    pub(crate) fn new(links: Links) -> Self {
         Self {
             links,
             shares: std::iter::repeat_with(|| None).take(SHARES_MAX).collect(),
             slots: std::array::from_fn(|_| Vec::with_capacity(SHARES_MAX)),
             applied: VecDeque::with_capacity(BATCHES_MAX),
             lobby: VecDeque::with_capacity(MOVES_MAX),
-            scratch: Scratch::new(room_legs_max),
+            scratch: Scratch::new(),
         }
     }
 
@@ -94,7 +94,7 @@ impl Worker {
             self.applied.push_back((batch.number, in_force));
             self.links.scrap.put(Some(batch.orders));
         }
-        // A leg can be faster than the order to open its room, where that order found its way full.
+        // A leg can be faster than the order to make room for it, where that order found its way full.
         for _ in 0..self.lobby.len() {
             self.lobby.pop_front().into_iter().for_each(|arrival| self.arrive(arrival, tick));
         }
@@ -114,6 +114,12 @@ impl Worker {
             }
             Order::CloseShare { index } => {
                 share_at(&mut self.shares, index).closes = true;
+                return tick.slot;
+            }
+            Order::Grow { index, mut growth } => {
+                growth.seats.iter_mut().for_each(|seats| share_at(&mut self.shares, index).grow(seats));
+                growth.voices.iter_mut().for_each(|voices| self.scratch.grow(voices));
+                self.links.scrap.put(Some(growth));
                 return tick.slot;
             }
             Order::OpenLeg { index, leg } => {
@@ -138,7 +144,8 @@ impl Worker {
 
     /// Takes in a leg from another room.
     fn arrive(&mut self, arrival: Arrival, tick: Tick) {
-        if self.shares[arrival.departure.index as usize].is_none() {
+        let share = self.shares[arrival.departure.index as usize].as_ref();
+        if !share.is_some_and(|share| share.has_room()) {
             self.lobby.push_back(arrival);
             return;
         }
