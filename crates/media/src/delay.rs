@@ -7,6 +7,8 @@
 //! After WebRTC's NetEQ, with finer bins; and it starts as on a quiet network instead of believing the first packets,
 //! since a stall as the call begins would otherwise delay its first minute.
 
+use crate::drift::Drift;
+
 /// See the [module](self).
 pub(crate) struct Delay {
     /// Least transit in this half second and the three before it, in µs.
@@ -19,6 +21,7 @@ pub(crate) struct Delay {
     histogram: [f32; BINS.len()],
     /// What follows from the two above, which change twice a second and are asked for in every tick.
     jitter_us: i64,
+    drift: Drift,
 }
 
 /// Windows of 500 ms; the minimum is taken over all of them.
@@ -53,7 +56,15 @@ impl Delay {
     pub(crate) fn new() -> Delay {
         let mut histogram = [0.0; BINS.len()];
         histogram[0] = 1.0;
-        Delay { least: [None; WINDOWS], worst_us: 0, window_end_us: 0, recent: [0; RECENT], histogram, jitter_us: 0 }
+        Delay {
+            least: [None; WINDOWS],
+            worst_us: 0,
+            window_end_us: 0,
+            recent: [0; RECENT],
+            histogram,
+            jitter_us: 0,
+            drift: Drift::new(),
+        }
     }
 
     /// Notes a packet's transit. Returns what it has beyond the least.
@@ -89,8 +100,14 @@ impl Delay {
         i64::from(BINS[bin.unwrap_or(0).min(recent)]) * 1000
     }
 
+    /// How much faster than ours the sender's clock is, in parts per million; 0 until that is known.
+    pub(crate) fn drift_ppm(&self) -> f32 {
+        self.drift.ppm()
+    }
+
     fn turn_window(&mut self, now_us: u64) {
-        if self.least[0].is_some() {
+        if let Some(least) = self.least[0] {
+            self.drift.push(self.window_end_us, least);
             self.histogram.iter_mut().for_each(|weight| *weight *= FORGET);
             let worst_ms = self.worst_us / 1000;
             let bin = BINS.partition_point(|&start| i64::from(start) <= worst_ms).max(1) - 1;

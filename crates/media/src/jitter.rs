@@ -39,6 +39,15 @@ pub(crate) enum Kind {
     Aside,
 }
 
+impl Kind {
+    fn samples(self) -> usize {
+        match self {
+            Kind::Voice { samples } => samples.into(),
+            Kind::ComfortNoise | Kind::Aside => 0,
+        }
+    }
+}
+
 /// Why a packet was not taken.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum NotTaken {
@@ -53,6 +62,8 @@ pub(crate) struct Jitter {
     places: Box<[Option<Waiting>; PLACES]>,
     /// A bit for each place that is taken: to look for one should not mean to read them all.
     taken: u64,
+    /// PCM samples in all that waits.
+    samples: usize,
     bytes: Box<[u8]>,
     /// Where the next payload goes.
     write: usize,
@@ -71,7 +82,7 @@ impl Jitter {
             Codec::Opus => OPUS_BYTES,
             codec => codec.payload_len_max(codec.frame_samples()) * BUFFER_MS / 20,
         };
-        Jitter { places: Box::new([None; PLACES]), taken: 0, bytes: vec![0; bytes].into(), write: 0 }
+        Jitter { places: Box::new([None; PLACES]), taken: 0, samples: 0, bytes: vec![0; bytes].into(), write: 0 }
     }
 
     pub(crate) fn insert(&mut self, sequence: i64, timestamp: i64, kind: Kind, payload: &[u8]) -> Result<(), NotTaken> {
@@ -86,6 +97,7 @@ impl Jitter {
         self.places[place(sequence)] =
             Some(Waiting { sequence, timestamp, kind, start: start as u32, len: payload.len() as u16 });
         self.taken |= 1 << place(sequence);
+        self.samples += kind.samples();
         Ok(())
     }
 
@@ -115,14 +127,21 @@ impl Jitter {
     }
 
     pub(crate) fn remove(&mut self, sequence: i64) {
-        if self.places[place(sequence)].take_if(|waiting| waiting.sequence == sequence).is_some() {
+        if let Some(removed) = self.places[place(sequence)].take_if(|waiting| waiting.sequence == sequence) {
             self.taken &= !(1 << place(sequence));
+            self.samples -= removed.kind.samples();
         }
     }
 
     pub(crate) fn clear(&mut self) {
         self.places.fill(None);
         self.taken = 0;
+        self.samples = 0;
+    }
+
+    /// How much sound waits, in PCM samples.
+    pub(crate) fn samples(&self) -> usize {
+        self.samples
     }
 
     pub(crate) fn is_empty(&self) -> bool {
@@ -140,7 +159,8 @@ impl Jitter {
         .flatten()
     }
 
-    /// Where `len` bytes fit: at the write position or, past the end, at the front, if nothing lies there.
+    /// Where `len` bytes fit: at the write position or, past the end, at the front, if nothing lies there. Packets that
+    /// did not come in order leave holes, which are looked for last.
     fn room_for(&mut self, len: usize) -> Option<usize> {
         if self.is_empty() {
             self.write = 0;
@@ -150,7 +170,8 @@ impl Jitter {
             let overlaps = |waiting: &Waiting| waiting.bytes().start < end && start < waiting.bytes().end;
             end <= self.bytes.len() && !self.all().any(overlaps)
         };
-        [self.write, 0].into_iter().find(|&start| free(start))
+        let behind_others = self.all().map(|waiting| waiting.bytes().end);
+        [self.write, 0].into_iter().chain(behind_others).find(|&start| free(start))
     }
 }
 
@@ -199,6 +220,19 @@ mod tests {
         let mut jitter = with(&[7]);
         assert_eq!(jitter.insert(7, 0, VOICE, &[1]), Err(NotTaken::Duplicate));
         assert_eq!(jitter.insert(7 + PLACES as i64, 0, VOICE, &[1]), Err(NotTaken::Full));
+    }
+
+    #[test]
+    fn every_hole_can_be_filled() {
+        let mut jitter = with(&(0..25).collect::<Vec<_>>());
+        for hole in [3, 17, 9] {
+            jitter.remove(hole);
+        }
+        for sequence in 25..28 {
+            jitter.insert(sequence, 0, VOICE, &[sequence as u8; 160]).expect("a hole");
+        }
+        assert_eq!(jitter.insert(28, 0, VOICE, &[0; 160]), Err(NotTaken::Full));
+        assert_eq!(play(&mut jitter, 0).len(), 25);
     }
 
     #[test]

@@ -18,7 +18,9 @@ use crate::codec::{Codec, CodecError, Decoder};
 use crate::conceal::Concealer;
 use crate::delay::Delay;
 use crate::jitter::{Jitter, Kind, NotTaken, PLACES, Waiting};
+use crate::pace::{JitterBuffer, Pace, Plan, Standing};
 use crate::rtp;
+use crate::source::{Judged, Place, Source};
 use crate::tape::{ALIKE_MIN, PERIOD_MS_MAX, Tape, mix};
 
 /// What SDP and the operator say about a stream, beside its codec.
@@ -26,13 +28,15 @@ use crate::tape::{ALIKE_MIN, PERIOD_MS_MAX, Tape, mix};
 pub struct PlayoutConfig {
     /// The payload type of RFC 3389 comfort noise; 13 by convention.
     pub comfort_noise_payload_type: Option<u8>,
-    /// The longest delay taken on in advance to ride out jitter, in ms.
-    pub delay_ms_max: u16,
+    /// How much jitter is ridden out at most.
+    pub jitter_buffer: JitterBuffer,
+    /// See [`Playout::set_data_mode`].
+    pub data_mode: bool,
 }
 
 impl Default for PlayoutConfig {
     fn default() -> PlayoutConfig {
-        PlayoutConfig { comfort_noise_payload_type: Some(13), delay_ms_max: 120 }
+        PlayoutConfig { comfort_noise_payload_type: Some(13), jitter_buffer: JitterBuffer::default(), data_mode: false }
     }
 }
 
@@ -89,6 +93,10 @@ pub struct PlayoutStats {
     pub concealed_frames: u64,
     /// Frames without anything.
     pub silent_frames: u64,
+    /// Samples handed out, of whatever kind.
+    pub played_samples: u64,
+    /// Samples made up for what was lost or late, faded out or not.
+    pub concealed_samples: u64,
     /// Samples left out to catch up.
     pub dropped_samples: u64,
     /// Samples repeated to wait.
@@ -97,20 +105,25 @@ pub struct PlayoutStats {
     pub headroom_us: i64,
     /// How much later than the least delayed packet nearly all others arrive.
     pub jitter_us: i64,
+    /// How long a sound waits here if its packet is among the least delayed: `headroom_us`, averaged over a second.
+    pub delay_us: i64,
+    /// Sound that waits now, decoded or not.
+    pub buffer_us: i64,
+    /// How much faster than ours the sender's clock runs, in parts per million; 0 until that is known.
+    pub drift_ppm: i32,
 }
 
 /// See the [module](self).
 pub struct Playout {
     codec: Codec,
-    config: PlayoutConfig,
+    comfort_noise_payload_type: Option<u8>,
     decoder: Decoder,
     jitter: Jitter,
     delay: Delay,
     tape: Tape,
     concealer: Concealer,
-    source: Option<Source>,
-    /// The SSRC and sequence number that would prove a new stream.
-    stray: Option<(u32, u16)>,
+    source: Source,
+    pace: Pace,
     state: State,
     /// Packets before this one have been played or given up …
     next_sequence: i64,
@@ -118,20 +131,7 @@ pub struct Playout {
     played: u64,
     /// What timestamps and frames have in common: the packets' length and 20 ms, in samples.
     granule: usize,
-    /// Samples to be played before the next one is dropped or repeated: nobody hears 5 %.
-    steady: usize,
-    /// So often in a row nothing was found that could be dropped or repeated.
-    misses: u32,
     stats: PlayoutStats,
-}
-
-/// The stream being played, and its newest packet.
-#[derive(Debug, Clone, Copy)]
-struct Source {
-    ssrc: u32,
-    sequence: i64,
-    timestamp: i64,
-    arrival_us: u64,
 }
 
 #[derive(Debug, Clone, Copy)]
@@ -153,26 +153,8 @@ enum State {
     },
 }
 
-/// Further off, a timestamp belongs to another stream.
-const JUMP_US: i64 = 1_000_000;
-/// The same for sequence numbers (RFC 3550 appendix A.1).
-const DROPOUT_MAX: i64 = 3000;
-const MISORDER_MAX: i64 = 100;
-/// A stream that has not been heard of for so long is replaced at once.
-const QUIET_US: u64 = 100_000;
 /// Packets that may arrive after the first and be played before it.
 const START_REORDER: i64 = 8;
-
-/// What the least delayed packet has left before its turn, beyond the jitter: a stream begins with at least so much, …
-const HEADROOM_START_US: i64 = 2_000;
-/// … is slowed down below this, …
-const HEADROOM_LOW_US: i64 = 1_500;
-/// … and sped up so as to keep this.
-const HEADROOM_TARGET_US: i64 = 3_000;
-/// So far beyond the target, it is sped up by 10 % instead of 5 %, and wherever it is.
-const HURRY_US: i64 = 100_000;
-/// After so many misses in a row it is tried every 160 ms: often enough for the pauses of speech.
-const MISSES_MAX: u32 = 4;
 
 /// Gaps between timestamps that are none: clocks and packet lengths that disagree a little.
 const SLACK_US: i64 = 2_000;
@@ -182,6 +164,8 @@ const SILENT_MS: usize = 200;
 const FADE_MS: usize = 5;
 /// How long libopus goes on with the comfort noise of a sender that has paused: such senders refresh it every 400 ms.
 const OPUS_NOISE_MS: usize = 500;
+/// Frames in a second: what the delay is averaged over.
+const DELAY_FRAMES: i64 = 50;
 /// libopus makes up multiples of 2.5 ms.
 const OPUS_STEP_US: usize = 2_500;
 
@@ -190,22 +174,35 @@ impl Playout {
     pub fn new(codec: Codec, config: PlayoutConfig, seed: u64) -> Result<Playout, CodecError> {
         Ok(Playout {
             codec,
-            config,
+            comfort_noise_payload_type: config.comfort_noise_payload_type,
             decoder: Decoder::new(codec)?,
             jitter: Jitter::new(codec),
             delay: Delay::new(),
             tape: Tape::new(codec),
             concealer: Concealer::new(codec.rate_hz(), seed),
-            source: None,
-            stray: None,
+            source: Source::new(codec.clock_hz()),
+            pace: Pace::new(config.jitter_buffer, config.data_mode),
             state: State::Waiting { sounding: false, fade_in: false, silence: 0 },
             next_sequence: 0,
             played: 0,
             granule: codec.frame_samples(),
-            steady: 0,
-            misses: 0,
             stats: PlayoutStats::default(),
         })
+    }
+
+    /// How much jitter is ridden out at most from now on.
+    pub fn set_jitter_buffer(&mut self, jitter_buffer: JitterBuffer) {
+        self.pace.set_jitter_buffer(jitter_buffer);
+    }
+
+    /// In data mode every sample that arrives in time is played as it was sent, none dropped, repeated or faded over:
+    /// for modems, alarms and text telephones. From its start, the stream waits for as much jitter as
+    /// [`JitterBuffer`] allows; a stream that plays already pauses once, until it has caught up on that.
+    pub fn set_data_mode(&mut self, data_mode: bool) {
+        if data_mode && !self.pace.is_data() {
+            self.wait(false);
+        }
+        self.pace.set_data_mode(data_mode);
     }
 
     /// Takes a packet of this codec's payload type, or of comfort noise, that arrived at `arrival_us`.
@@ -214,10 +211,15 @@ impl Playout {
             self.stats.refused += 1;
             return Pushed::Refused;
         };
-        let Some((sequence, timestamp)) = self.unwrap(packet, arrival_us) else {
-            return self.begin_source(packet, kind, arrival_us);
+        let place = match self.source.judge(packet, arrival_us) {
+            Judged::Continues(place) => place,
+            Judged::Begins(place) => return self.begin_source(place, kind, packet.payload, arrival_us),
+            Judged::Stray => {
+                self.stats.stray += 1;
+                return Pushed::Stray;
+            }
         };
-        self.stray = None;
+        let Place { sequence, timestamp } = place;
         if sequence < self.next_sequence {
             if self.was_played(sequence) {
                 self.stats.duplicate += 1;
@@ -254,18 +256,15 @@ impl Playout {
         }
         self.stats.queued += 1;
         self.note_arrival(timestamp, arrival_us);
-        if let Some(source) = self.source.as_mut().filter(|source| source.sequence < sequence) {
-            *source = Source { sequence, timestamp, arrival_us, ..*source };
-        }
+        self.source.note(place, arrival_us);
         pushed
     }
 
     /// Notes a packet of the same stream that carries no audio (telephone-event), so that it is not taken for lost.
     pub fn pass(&mut self, packet: &rtp::Packet) {
-        let Some(source) = self.source.filter(|source| source.ssrc == packet.ssrc) else { return };
-        let sequence = unwrap_sequence(source.sequence, packet.sequence);
+        let Some(Place { sequence, timestamp }) = self.source.place_beside(packet) else { return };
         if (self.next_sequence..self.next_sequence + PLACES as i64).contains(&sequence) {
-            let _ = self.jitter.insert(sequence, source.timestamp, Kind::Aside, &[]); // a second copy is no news
+            let _ = self.jitter.insert(sequence, timestamp, Kind::Aside, &[]); // a second copy is no news
         }
     }
 
@@ -283,6 +282,7 @@ impl Playout {
         }
         self.keep_pace(now_us, frame);
         self.tape.play(out);
+        self.stats.played_samples += frame as u64;
         match pulled {
             Pulled::Voice => self.stats.voice_frames += 1,
             Pulled::Concealed => self.stats.concealed_frames += 1,
@@ -293,7 +293,13 @@ impl Playout {
 
     /// What happened so far.
     pub fn stats(&self) -> PlayoutStats {
-        PlayoutStats { jitter_us: self.delay.jitter_us(), ..self.stats }
+        let waiting = self.jitter.samples() + self.tape.ahead();
+        PlayoutStats {
+            jitter_us: self.delay.jitter_us(),
+            buffer_us: waiting as i64 * 1_000_000 / i64::from(self.codec.rate_hz()),
+            drift_ppm: self.delay.drift_ppm().round() as i32,
+            ..self.stats
+        }
     }
 
     /// Brings what the next packet and the next frame will touch towards the cache.
@@ -303,46 +309,23 @@ impl Playout {
     }
 
     fn kind_of(&self, packet: &rtp::Packet) -> Option<Kind> {
-        if self.config.comfort_noise_payload_type == Some(packet.payload_type) {
+        if self.comfort_noise_payload_type == Some(packet.payload_type) {
             return Some(Kind::ComfortNoise);
         }
         let samples = self.codec.samples_in(packet.payload).ok()?;
         Some(Kind::Voice { samples: samples as u16 }) // at most PACKET_MS_MAX
     }
 
-    /// Sequence number and timestamp as continuing the stream; `None` if they do not.
-    fn unwrap(&self, packet: &rtp::Packet, arrival_us: u64) -> Option<(i64, i64)> {
-        let newest = self.source.filter(|source| source.ssrc == packet.ssrc)?;
-        let sequence = unwrap_sequence(newest.sequence, packet.sequence);
-        let timestamp = newest.timestamp + i64::from(packet.timestamp.wrapping_sub(newest.timestamp as u32) as i32);
-        let ahead_us = self.ticks_to_us(timestamp - newest.timestamp);
-        let passed_us = arrival_us as i64 - newest.arrival_us as i64;
-        // after a pause the timestamp has jumped, but no further than time has passed
-        let jumped = ahead_us.abs() > JUMP_US && (ahead_us - passed_us).abs() > JUMP_US;
-        let near = -MISORDER_MAX..DROPOUT_MAX;
-        (near.contains(&(sequence - newest.sequence)) && !jumped).then_some((sequence, timestamp))
-    }
-
-    /// A packet that continues nothing: begins a new stream, if it is the first at all, if it continues another such
-    /// packet, or if nothing else is there to be disturbed.
-    fn begin_source(&mut self, packet: &rtp::Packet, kind: Kind, arrival_us: u64) -> Pushed {
-        let proved = self.stray == Some((packet.ssrc, packet.sequence));
-        let quiet = self.source.is_none_or(|source| arrival_us.saturating_sub(source.arrival_us) > QUIET_US);
-        if !proved && !quiet {
-            self.stray = Some((packet.ssrc, packet.sequence.wrapping_add(1)));
-            self.stats.stray += 1;
-            return Pushed::Stray;
-        }
+    /// Takes the first packet of another stream.
+    fn begin_source(&mut self, place: Place, kind: Kind, payload: &[u8], arrival_us: u64) -> Pushed {
+        let Place { sequence, timestamp } = place;
         self.tape.cut();
-        self.wait(self.source.is_some());
-        let (sequence, timestamp) = (i64::from(packet.sequence), i64::from(packet.timestamp));
-        self.stray = None;
-        self.source = Some(Source { ssrc: packet.ssrc, sequence, timestamp, arrival_us });
+        self.wait(self.stats.sources > 0);
         self.next_sequence = sequence - START_REORDER;
         self.played = 0;
         self.jitter.clear();
         self.delay = Delay::new();
-        let inserted = self.jitter.insert(sequence, timestamp, kind, packet.payload);
+        let inserted = self.jitter.insert(sequence, timestamp, kind, payload);
         if self.decoder.reset().is_err() || inserted.is_err() {
             self.stats.refused += 1;
             return Pushed::Refused;
@@ -379,8 +362,13 @@ impl Playout {
             return Pulled::Silence; // nothing added: the caller comes again
         }
         match (self.state, next) {
+            (State::Waiting { .. }, Some(next)) if self.is_stale(&next, now_us) => {
+                self.stats.late += 1;
+                self.done_with(next.sequence);
+                Pulled::Silence
+            }
             (State::Waiting { .. }, Some(next)) if self.may_begin(&next, now_us) => {
-                self.decode(&next);
+                self.decode(&next, 0);
                 Pulled::Voice
             }
             (State::Waiting { sounding, fade_in, silence }, _) => {
@@ -398,6 +386,7 @@ impl Playout {
                     return Pulled::Silence;
                 }
                 let made = self.conceal(missing, None);
+                self.stats.concealed_samples += made as u64;
                 self.state = State::Playing { timestamp, made_up: made_up + made };
                 if self.concealer.is_silent() { Pulled::Silence } else { Pulled::Concealed }
             }
@@ -405,8 +394,8 @@ impl Playout {
                 let gap_ticks = next.timestamp - timestamp;
                 let gap = gap_ticks * self.samples_per_tick() - made_up as i64;
                 if self.ticks_to_us(gap_ticks) <= SLACK_US || gap <= 0 {
-                    self.decode(&next);
-                    return Pulled::Voice;
+                    let over = if self.is_over(now_us, timestamp, made_up) { -gap.min(0) } else { 0 };
+                    return if self.decode(&next, over as usize) { Pulled::Voice } else { Pulled::Silence };
                 }
                 let lost = next.sequence - self.next_sequence;
                 if lost == 0 {
@@ -415,6 +404,7 @@ impl Playout {
                 }
                 let gap = gap as usize;
                 let made = self.conceal(missing.min(gap), (lost == 1 && made_up == 0).then_some((next, gap)));
+                self.stats.concealed_samples += made as u64;
                 let over = (made_up + made) as i64 / self.samples_per_tick();
                 self.state = State::Playing { timestamp: timestamp + over, made_up: 0 };
                 if self.concealer.is_silent() { Pulled::Silence } else { Pulled::Concealed }
@@ -424,11 +414,25 @@ impl Playout {
 
     /// Has the first packet after silence waited for long enough, so that those behind it will be in time?
     fn may_begin(&self, first: &Waiting, now_us: u64) -> bool {
-        // in the middle of a frame, its samples would not lie as the packets do
+        let headroom_us = self.headroom_at_start_us(first, now_us);
+        headroom_us.is_some_and(|headroom_us| self.pace.may_begin(headroom_us, self.delay.jitter_us()))
+    }
+
+    /// Has it waited for so long that the stream may just as well begin behind it?
+    fn is_stale(&self, first: &Waiting, now_us: u64) -> bool {
         let Kind::Voice { samples } = first.kind else { return false };
+        let len_us = i64::from(samples) * 1_000_000 / i64::from(self.codec.rate_hz());
+        let headroom_us = self.headroom_at_start_us(first, now_us);
+        headroom_us.is_some_and(|headroom_us| self.pace.is_beyond_cap(headroom_us - len_us))
+            && self.jitter.first_from(first.sequence + 1).is_some()
+    }
+
+    /// The headroom if the stream began now, with this packet.
+    fn headroom_at_start_us(&self, first: &Waiting, now_us: u64) -> Option<i64> {
+        let Kind::Voice { samples } = first.kind else { return None };
         let granule = common(samples.into(), self.codec.frame_samples());
-        self.tape.ahead() == 0
-            && self.headroom_us(now_us, first.timestamp, 0, granule) >= self.jitter_us() + HEADROOM_START_US
+        // in the middle of a frame, its samples would not lie as the packets do
+        (self.tape.ahead() == 0).then(|| self.headroom_us(now_us, first.timestamp, 0, granule))
     }
 
     /// How long before its turn the least delayed of the packets from `timestamp` on will arrive, when `ahead` samples
@@ -444,52 +448,37 @@ impl Playout {
         now_us as i64 - least_us - self.ticks_to_us(timestamp) + reserve * 1_000_000 / i64::from(self.codec.rate_hz())
     }
 
-    /// The jitter to be ridden out, as far as we are asked to.
-    fn jitter_us(&self) -> i64 {
-        self.delay.jitter_us().min(i64::from(self.config.delay_ms_max) * 1000)
-    }
-
-    /// Drops or repeats one period of what lies ahead if too much or too little is waiting.
+    /// Drops or repeats some of what lies ahead if too much or too little is waiting.
     fn keep_pace(&mut self, now_us: u64, frame: usize) {
-        self.steady = self.steady.saturating_sub(frame);
+        self.pace.play(frame);
         let State::Playing { timestamp, made_up: 0 } = self.state else { return };
-        let ahead = self.tape.ahead() as i64;
-        let headroom_us = self.headroom_us(now_us, timestamp, ahead, self.granule);
+        let headroom_us = self.headroom_us(now_us, timestamp, self.tape.ahead() as i64, self.granule);
         self.stats.headroom_us = headroom_us;
-        if self.steady > 0 || self.concealer.is_active() {
+        self.stats.delay_us += (headroom_us - self.stats.delay_us) / DELAY_FRAMES;
+        if self.concealer.is_active() {
             return;
         }
-        let spare_us = headroom_us - self.jitter_us();
-        let over = self.tape.ahead() % self.granule;
-        if spare_us < HEADROOM_LOW_US {
-            let repeated = self.tape.repeat_period(self.granule - over);
-            self.stats.repeated_samples += repeated as u64;
-            self.rest(repeated * 20, frame);
-        } else {
-            // what is over a whole granule delays and helps nobody: it may go whatever is spare
-            let beyond_us = (spare_us - HEADROOM_TARGET_US).max(0);
-            let granules = beyond_us as usize * (self.codec.rate_hz() as usize / 1000) / (self.granule * 1000);
-            let most = over + granules * self.granule;
-            if most == 0 {
-                return;
+        let (jitter_us, granule, over) = (self.delay.jitter_us(), self.granule, self.tape.ahead() % self.granule);
+        let plan = self.pace.plan(&Standing { headroom_us, jitter_us, over, granule, frame });
+        match plan {
+            Plan::Keep => {}
+            Plan::Repeat(wanted) => {
+                let repeated = self.tape.repeat_period(wanted);
+                self.stats.repeated_samples += repeated as u64;
+                self.pace.done(repeated, plan, frame);
             }
-            self.look_ahead(frame + self.samples(PERIOD_MS_MAX));
-            // what resembles nothing, as music or noise, must not delay us for ever: the more waits, the less is asked
-            let hurry = beyond_us as f32 / HURRY_US as f32;
-            // a noise is left as it came unless that makes it a whole frame earlier, or it has been cut before
-            let noise_too = over > 0 || granules * self.granule >= frame;
-            let dropped = self.tape.drop_period(most, ALIKE_MIN - hurry, noise_too);
-            self.stats.dropped_samples += dropped as u64;
-            let pace = if hurry > 1.0 { 10 } else { 20 };
-            self.rest(dropped * pace, frame);
+            Plan::Drop(cut) => {
+                self.look_ahead(frame + self.samples(PERIOD_MS_MAX));
+                let dropped = self.tape.drop_period(cut.most, ALIKE_MIN - cut.hurry, cut.noise_too);
+                self.stats.dropped_samples += dropped as u64;
+                self.pace.done(dropped, plan, frame);
+            }
+            Plan::DropFrame => {
+                self.look_ahead(2 * frame);
+                let dropped = self.tape.drop_front(frame);
+                self.stats.dropped_samples += dropped as u64;
+            }
         }
-    }
-
-    /// Leaves the sound as it is for `steady` samples, or if there was nothing to be done to it, for one frame, then
-    /// for two, and so on: what cannot be cut now can hardly be cut 20 ms later, and looking costs more than playing.
-    fn rest(&mut self, steady: usize, frame: usize) {
-        self.misses = if steady > 0 { 0 } else { (self.misses + 1).min(MISSES_MAX) };
-        self.steady = if steady > 0 { steady } else { frame << (self.misses - 1) };
     }
 
     /// Decodes packets that follow on without a gap until `len` samples lie ahead.
@@ -500,31 +489,47 @@ impl Playout {
             && matches!(next.kind, Kind::Voice { .. })
             && self.ticks_to_us(next.timestamp - timestamp) <= SLACK_US
         {
-            self.decode(&next);
+            self.decode(&next, 0);
         }
     }
 
-    /// Decodes a packet behind what is ahead, under a cross-fade with what was made up, or played, before it.
-    fn decode(&mut self, packet: &Waiting) {
-        let Kind::Voice { samples } = packet.kind else { return };
+    /// Is the time over for a packet of which the first samples were made up? Otherwise it is played later, and the
+    /// stream with it.
+    fn is_over(&self, now_us: u64, timestamp: i64, made_up: usize) -> bool {
+        // where even the least delayed packets come too late, it is no jitter, and waiting adds no delay
+        let ahead = self.tape.ahead() as i64 - made_up as i64;
+        self.pace.is_at_cap(self.headroom_us(now_us, timestamp, ahead, self.granule))
+    }
+
+    /// Decodes a packet behind what is ahead, under a cross-fade with what was made up, or played, before it, and
+    /// leaves out its first samples if the time is over for `over` of them. Is anything left of it?
+    fn decode(&mut self, packet: &Waiting, over: usize) -> bool {
+        let Kind::Voice { samples } = packet.kind else { return false };
         let samples = usize::from(samples);
+        let skipped = over.min(samples);
         let fade_len = self.samples(FADE_MS);
         let (sound, out) = self.tape.continuation(samples);
         let decoded = self.decoder.decode(self.jitter.payload(packet), out);
+        let heard = &mut out[skipped..];
         match self.state {
-            _ if decoded.is_err() => self.concealer.fill(sound, out), // it looked like a packet: as good as lost
+            _ if heard.is_empty() => {}
+            _ if decoded.is_err() => self.concealer.fill(sound, heard), // it looked like a packet: as good as lost
+            _ if self.pace.is_data() => self.concealer.reset(),
             State::Waiting { sounding: true, .. } => {
                 self.concealer.fill(sound, &mut []);
-                self.concealer.merge(out);
+                self.concealer.merge(heard);
             }
-            State::Waiting { fade_in: true, .. } => fade_in(out, fade_len),
-            _ => self.concealer.merge(out),
+            State::Waiting { fade_in: true, .. } => fade_in(heard, fade_len),
+            _ => self.concealer.merge(heard),
         }
-        self.tape.extend(samples);
+        out.copy_within(skipped.., 0);
+        self.tape.extend(samples - skipped);
+        self.stats.late += u64::from(skipped == samples);
         self.granule = common(samples, self.codec.frame_samples());
         let timestamp = packet.timestamp + samples as i64 / self.samples_per_tick();
-        self.state = State::Playing { timestamp, made_up: 0 };
+        self.state = State::Playing { timestamp, made_up: over - skipped };
         self.done_with(packet.sequence);
+        skipped < samples
     }
 
     /// Makes up at least `len` samples and returns how many; `next` and the length of the whole gap, where the packet
@@ -569,7 +574,7 @@ impl Playout {
 
     /// Adds `len` samples of silence; for Opus, of the noise the sender has described. `silence`: so much came before.
     fn stay_silent(&mut self, len: usize, silence: usize) {
-        if self.codec == Codec::Opus && self.source.is_some() && silence < self.samples(OPUS_NOISE_MS) {
+        if self.codec == Codec::Opus && self.source.has_begun() && silence < self.samples(OPUS_NOISE_MS) {
             self.conceal(len, None);
             return;
         }
@@ -609,26 +614,7 @@ fn fade_in(sound: &mut [i16], len: usize) {
     }
 }
 
-fn unwrap_sequence(newest: i64, sequence: u16) -> i64 {
-    newest + i64::from(sequence.wrapping_sub(newest as u16) as i16)
-}
-
 /// Greatest common divisor; both are positive.
 fn common(a: usize, b: usize) -> usize {
     if b == 0 { a } else { common(b, a % b) }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn what_finds_nothing_is_tried_ever_less_often() {
-        let mut playout = Playout::new(Codec::Pcmu, PlayoutConfig::default(), 1).expect("a known codec");
-        let mut after = |found: usize| {
-            playout.rest(found * 20, 160);
-            playout.steady
-        };
-        assert_eq!([0, 0, 0, 0, 0, 37, 0].map(&mut after), [160, 320, 640, 1_280, 1_280, 740, 160]);
-    }
 }

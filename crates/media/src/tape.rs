@@ -108,6 +108,16 @@ impl Tape {
         }
     }
 
+    /// Leaves out the next `len` samples, if a frame lies ahead behind them. Returns how many.
+    pub(crate) fn drop_front(&mut self, len: usize) -> usize {
+        if self.ahead() < len + FRAME_MS * self.ms {
+            return 0;
+        }
+        self.samples.copy_within(self.head + len..self.end, self.head);
+        self.end -= len;
+        len
+    }
+
     /// Plays faster by one period of at most `len_max` samples, if the sides of the cut are as alike as `alike_min`
     /// asks; in silence and, if `noise_too`, in noise, which have none, by as much as may be. Returns its length.
     /// The longer what lies ahead, the more periods can be tried, up to [`PERIOD_MS_MAX`] beyond the frame to be played.

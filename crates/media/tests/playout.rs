@@ -2,7 +2,7 @@
 
 use std::f64::consts::TAU;
 
-use media::{Codec, Encoder, Playout, PlayoutConfig, PlayoutStats, Pulled, Pushed, rtp};
+use media::{Codec, Encoder, JitterBuffer, Playout, PlayoutConfig, PlayoutStats, Pulled, Pushed, rtp};
 
 const TICK_US: u64 = 20_000;
 /// Packets are sent this long after a tick.
@@ -57,9 +57,13 @@ struct Heard {
 }
 
 /// Lets `packets` arrive when they do, and pulls a frame every 20 ms until all have arrived.
-fn hear(codec: Codec, mut packets: Vec<Sent>) -> Heard {
+fn hear(codec: Codec, packets: Vec<Sent>) -> Heard {
+    hear_with(codec, PlayoutConfig::default(), packets)
+}
+
+fn hear_with(codec: Codec, config: PlayoutConfig, mut packets: Vec<Sent>) -> Heard {
     packets.sort_by_key(|sent| sent.arrival_us);
-    let mut playout = Playout::new(codec, PlayoutConfig::default(), 1).expect("a known codec");
+    let mut playout = Playout::new(codec, config, 1).expect("a known codec");
     let (mut pcm, mut frames) = (vec![], vec![]);
     let mut frame = vec![0; codec.frame_samples()];
     let end_us = packets.last().map_or(0, |sent| sent.arrival_us) + TICK_US;
@@ -253,6 +257,197 @@ fn a_stall_of_300_ms_is_caught_up_within_four_seconds() {
         let heard = hear(Codec::Pcmu, packets);
         assert!(heard.stats.headroom_us < 25_000, "{case}: {:?}", heard.stats);
         assert_eq!(heard.stats.late, 0, "{case}: {:?}", heard.stats);
+    }
+}
+
+#[test]
+fn no_more_jitter_is_ridden_out_than_asked_for() {
+    // half a minute in which each packet is late by up to 150 ms
+    let mut packets = send(Codec::Pcmu, &tone(Codec::Pcmu, 30), 20);
+    let mut random = Random(3);
+    for sent in &mut packets {
+        sent.arrival_us += random.next() % 4 * 50_000;
+    }
+    for (jitter_buffer, delay_ms, disturbed_max, late) in [
+        (JitterBuffer::Off, 0..25, 1_500, 1_000..1_200),
+        (JitterBuffer::Small, 60..90, 800, 650..800),
+        (JitterBuffer::Medium, 120..145, 15, 0..30),
+        (JitterBuffer::Large, 145..180, 15, 0..30),
+    ] {
+        let config = PlayoutConfig { jitter_buffer, ..PlayoutConfig::default() };
+        let heard = hear_with(Codec::Pcmu, config, packets.clone());
+        let disturbed = heard.frames[50..].iter().filter(|&&pulled| pulled != Pulled::Voice).count();
+        let case = format!("{jitter_buffer:?}: {disturbed} frames disturbed, {:?}", heard.stats);
+        assert!(delay_ms.contains(&(heard.stats.delay_us / 1_000)), "{case}");
+        assert!(disturbed <= disturbed_max, "{case}");
+        assert!(late.contains(&heard.stats.late), "{case}");
+    }
+}
+
+#[test]
+fn without_a_jitter_buffer_what_is_late_is_dropped_and_the_rest_heard_in_its_time() {
+    for codec in [Codec::Pcmu, Codec::G722, Codec::Opus] {
+        for ptime_ms in [20, 60] {
+            let mut packets = send(codec, &tone(codec, 8), ptime_ms);
+            let late: Vec<usize> = (20..packets.len() - 20).step_by(9).collect();
+            for &at in &late {
+                packets[at].arrival_us += 30_000;
+            }
+            let want = perfect(codec, &packets);
+            let config = PlayoutConfig { jitter_buffer: JitterBuffer::Off, ..PlayoutConfig::default() };
+            let heard = hear_with(codec, config, packets);
+            let case = format!("{codec:?}, {ptime_ms} ms: {:?}", heard.stats);
+            assert_eq!(heard.stats.late, if ptime_ms == 20 { late.len() as u64 } else { 0 }, "{case}");
+            assert_eq!(heard.stats.dropped_samples + heard.stats.repeated_samples, 0, "{case}");
+            // where nothing was missing shortly before, it is what was sent when it was sent
+            let (frame, packet) = (codec.frame_samples(), codec.frame_samples() * ptime_ms / 20);
+            let start = heard.start() * frame;
+            if codec == Codec::Pcmu {
+                for at in late.iter().flat_map(|late| late + 2..late + 8) {
+                    let piece = at * packet..(at + 1) * packet;
+                    assert!(heard.pcm[start + piece.start..start + piece.end] == want[piece], "{case}: packet {at}");
+                }
+            }
+        }
+    }
+    // all of them late for good: that is no jitter
+    let mut packets = send(Codec::Pcmu, &tone(Codec::Pcmu, 10), 20);
+    for sent in &mut packets[100..] {
+        sent.arrival_us += 25_000;
+    }
+    let config = PlayoutConfig { jitter_buffer: JitterBuffer::Off, ..PlayoutConfig::default() };
+    let heard = hear_with(Codec::Pcmu, config, packets);
+    assert!(heard.frames[250..].iter().all(|&pulled| pulled == Pulled::Voice), "{:?}", heard.stats);
+}
+
+#[test]
+fn the_jitter_buffer_can_be_changed_while_it_plays() {
+    let mut packets = send(Codec::Pcmu, &tone(Codec::Pcmu, 60), 20);
+    let mut random = Random(5);
+    for sent in &mut packets {
+        sent.arrival_us += random.next() % 2 * 90_000;
+    }
+    packets.sort_by_key(|sent| sent.arrival_us);
+    let mut playout = Playout::new(Codec::Pcmu, PlayoutConfig::default(), 1).expect("a known codec");
+    let (mut arriving, mut frame, mut delays_ms) = (packets.iter().peekable(), [0; 160], vec![]);
+    for tick in 0..3_000 {
+        let now_us = tick * TICK_US;
+        match tick {
+            1_000 => playout.set_jitter_buffer(JitterBuffer::Off),
+            2_000 => playout.set_jitter_buffer(JitterBuffer::Large),
+            _ => {}
+        }
+        while let Some(sent) = arriving.next_if(|sent| sent.arrival_us <= now_us) {
+            playout.push(&sent.packet(), sent.arrival_us);
+        }
+        playout.pull(now_us, &mut frame);
+        if tick % 1_000 == 999 {
+            delays_ms.push(playout.stats().delay_us / 1_000);
+        }
+    }
+    let [before, off, after] = delays_ms[..] else { panic!("{delays_ms:?}") };
+    assert!((88..120).contains(&before) && (0..25).contains(&off) && (88..120).contains(&after), "{delays_ms:?}");
+}
+
+#[test]
+fn data_is_played_bit_for_bit_through_all_jitter_within_the_cap() {
+    for (jitter_buffer, cap_us) in
+        [(JitterBuffer::Small, 60_000), (JitterBuffer::Medium, 120_000), (JitterBuffer::Large, 400_000)]
+    {
+        for ptime_ms in [10, 20, 30] {
+            let mut packets = send(Codec::Pcmu, &noise(60), ptime_ms);
+            let want = perfect(Codec::Pcmu, &packets);
+            let mut random = Random(cap_us);
+            for sent in &mut packets[1..] {
+                // mostly early, now and then as late as may be
+                sent.arrival_us += random.next() % cap_us * (random.next() % 5 / 4);
+            }
+            let config = PlayoutConfig { jitter_buffer, data_mode: true, ..PlayoutConfig::default() };
+            let heard = hear_with(Codec::Pcmu, config, packets);
+            let case = format!("{jitter_buffer:?}, {ptime_ms} ms: {:?}", heard.stats);
+            let start = heard.start();
+            assert!((start as u64 * TICK_US - PHASE_US) < cap_us + 2_000 + TICK_US, "{case}");
+            let len = want.len().min(heard.pcm.len() - start * 160);
+            assert!(heard.pcm[start * 160..][..len] == want[..len], "{case}");
+            assert_eq!((heard.stats.dropped_samples, heard.stats.repeated_samples), (0, 0), "{case}");
+        }
+    }
+}
+
+#[test]
+fn data_from_a_fast_or_slow_clock_loses_or_gains_whole_frames_and_no_more() {
+    for ppm in [500, -500] {
+        let mut packets = send(Codec::Pcmu, &noise(600), 20);
+        let want = perfect(Codec::Pcmu, &packets);
+        for sent in &mut packets {
+            sent.arrival_us = (sent.arrival_us as i64 * (1_000_000 - ppm) / 1_000_000) as u64;
+        }
+        let config = PlayoutConfig { jitter_buffer: JitterBuffer::Small, data_mode: true, ..PlayoutConfig::default() };
+        let heard = hear_with(Codec::Pcmu, config, packets);
+        // every frame that is voice is one that was sent; they follow one another but for a few
+        let (mut next, mut jumps) = (0, 0);
+        let (sent, got) = (want.as_chunks::<160>().0, heard.pcm.as_chunks::<160>().0);
+        for (frame, _) in got.iter().zip(&heard.frames).filter(|(_, pulled)| **pulled == Pulled::Voice) {
+            if frame != &sent[next] {
+                jumps += 1;
+                next += 1;
+            }
+            assert!(frame == &sent[next], "{ppm} ppm: frame {next} is not what was sent");
+            next += 1;
+        }
+        let missed = heard.frames[heard.start()..].iter().filter(|&&pulled| pulled != Pulled::Voice).count();
+        // 300 ms too many or too few, of which the buffer takes what it can hold
+        let case = format!("{ppm} ppm: {jumps} frames left out, {missed} made up, {:?}", heard.stats);
+        assert!(
+            if ppm > 0 { (10..=15).contains(&jumps) && missed <= 1 } else { jumps == 0 && (10..=16).contains(&missed) },
+            "{case}"
+        );
+    }
+}
+
+#[test]
+fn data_mode_begins_and_ends_while_it_plays() {
+    let packets = send(Codec::Pcmu, &noise(30), 20);
+    let mut playout = Playout::new(Codec::Pcmu, PlayoutConfig::default(), 1).expect("a known codec");
+    playout.set_jitter_buffer(JitterBuffer::Medium);
+    let (mut frame, mut delays_ms) = ([0; 160], vec![]);
+    for (i, sent) in packets.iter().enumerate() {
+        match i {
+            200 => playout.set_data_mode(true),
+            600 => playout.set_data_mode(false),
+            _ => {}
+        }
+        playout.push(&sent.packet(), sent.arrival_us);
+        playout.pull(sent.arrival_us + 10_000, &mut frame);
+        if [199, 599, 1_499].contains(&i) {
+            delays_ms.push(playout.stats().delay_us / 1_000);
+        }
+    }
+    let [before, data, after] = delays_ms[..] else { panic!("{delays_ms:?}") };
+    assert!(before < 25 && (122..145).contains(&data) && after < 25, "{delays_ms:?}");
+}
+
+#[test]
+fn minutes_of_drift_are_corrected_a_little_at_a_time_and_measured() {
+    for (ppm, jitter_us) in [(100, 0), (-100, 0), (100, 10_000), (-100, 10_000), (0, 10_000)] {
+        for seed in 0..3 {
+            let mut random = Random(seed);
+            let mut packets = send(Codec::Pcmu, &tone(Codec::Pcmu, 300), 20);
+            for sent in &mut packets {
+                let late_us = if jitter_us > 0 { (random.next() % jitter_us) as i64 } else { 0 };
+                sent.arrival_us = (sent.arrival_us as i64 * (1_000_000 - ppm) / 1_000_000 + late_us) as u64;
+            }
+            let minute = hear(Codec::Pcmu, packets[..3_000].to_vec()).stats;
+            let heard = hear(Codec::Pcmu, packets).stats;
+            let case = format!("{ppm} ppm, {jitter_us} µs of jitter, seed {seed}: {heard:?}");
+            assert!((i64::from(heard.drift_ppm) - ppm).abs() <= 3, "{case}");
+            assert!((i64::from(minute.drift_ppm) - ppm).abs() <= 10, "after a minute: {minute:?}, {case}");
+            assert!(heard.delay_us < jitter_us as i64 + 26_000, "{case}");
+            // 10 ms in 100 s, a stretch being 2.5 to 15 ms
+            let stretched_ms = (heard.dropped_samples as i64 - heard.repeated_samples as i64) / 8;
+            assert!((stretched_ms - 3 * ppm / 10).abs() <= 20, "{stretched_ms} ms, {case}");
+            assert!(heard.dropped_samples + heard.repeated_samples < 8 * 90, "no to and fro: {case}");
+        }
     }
 }
 
