@@ -8,8 +8,10 @@
 
 use std::ops::{Index, IndexMut};
 
+use crate::limiter::Limiter;
 use crate::message::Groups;
 use crate::mixer::{self, FRAME_MAX, Rate};
+use crate::noise::Noise;
 use crate::{Codec, CodecError, Encoder, Resampler};
 
 /// One frame at each rate.
@@ -54,14 +56,19 @@ pub(crate) struct Bus {
     pub(crate) emit: Groups,
     /// Sums of the voices, each at its own rate.
     said: Frames<i32>,
-    spoken: [bool; 3],
+    /// How many they are.
+    voices: [usize; 3],
     /// What came from other rates, and from sound that exists at every rate.
     carried: Frames<i32>,
     carries: [bool; 3],
+    /// Such a sound is played.
+    plays: bool,
     /// Indexed by `from`, then `to`.
     resamplers: [[Option<Resampler>; 3]; 3],
     /// Ticks the resamplers from this rate still hold sound for after the last voice.
     ringing: [u8; 3],
+    /// What is heard of a rate this tick is the end of what they hold.
+    rings: [bool; 3],
 }
 
 impl Bus {
@@ -71,82 +78,89 @@ impl Bus {
         Box::new(Self {
             emit,
             said: Frames::new(),
-            spoken: [false; 3],
+            voices: [0; 3],
             carried: Frames::new(),
             carries: [false; 3],
+            plays: false,
             resamplers: Rate::ALL.map(|from| Rate::ALL.map(|to| resampler(from, to))),
             ringing: [0; 3],
+            rings: [false; 3],
         })
     }
 
     /// Starts a tick with nothing said.
     pub(crate) fn clear(&mut self) {
-        self.spoken = [false; 3];
+        self.voices = [0; 3];
         self.carries = [false; 3];
+        self.plays = false;
+        self.rings = [false; 3];
     }
 
     /// Adds a voice at its own rate.
     pub(crate) fn say(&mut self, rate: Rate, voice: &[i16]) {
-        add_to(&mut self.said[rate], &mut self.spoken[rate as usize], voice);
+        let voices = &mut self.voices[rate as usize];
+        add_to(&mut self.said[rate], *voices == 0, voice, mixer::add);
+        *voices += 1;
     }
 
     /// Adds sound that is there at every rate, so that none of it needs resampling.
     pub(crate) fn play(&mut self, rate: Rate, sound: &[i16]) {
-        add_to(&mut self.carried[rate], &mut self.carries[rate as usize], sound);
+        let carries = std::mem::replace(&mut self.carries[rate as usize], true);
+        add_to(&mut self.carried[rate], !carries, sound, mixer::add);
+        self.plays = true;
     }
 
     /// Carries each rate's sum to the other rates that somebody listens at.
     pub(crate) fn carry(&mut self, listening: [bool; 3]) {
         for from in Rate::ALL {
-            let spoken = self.spoken[from as usize];
-            if !spoken && self.ringing[from as usize] == 0 {
+            let speaks = self.voices[from as usize] > 0;
+            if !speaks && self.ringing[from as usize] == 0 {
                 continue;
             }
-            self.ringing[from as usize] = if spoken { RINGING_TICKS } else { self.ringing[from as usize] - 1 };
-            let mut sum = [0_i16; FRAME_MAX];
-            let sum = &mut sum[..from.frame()];
-            if spoken {
-                mixer::saturate(&self.said[from], sum);
+            self.rings[from as usize] = !speaks;
+            self.ringing[from as usize] = if speaks { RINGING_TICKS } else { self.ringing[from as usize] - 1 };
+            if !speaks {
+                self.said[from].fill(0);
             }
             for to in Rate::ALL {
                 if !listening[to as usize] {
                     continue;
                 }
                 if let Some(resampler) = &mut self.resamplers[from as usize][to as usize] {
-                    let mut carried = [0_i16; FRAME_MAX];
+                    let mut carried = [0_i32; FRAME_MAX];
                     let carried = &mut carried[..to.frame()];
-                    resampler.process(sum, carried);
-                    add_to(&mut self.carried[to], &mut self.carries[to as usize], carried);
+                    resampler.process_sum(&self.said[from], carried);
+                    let carries = std::mem::replace(&mut self.carries[to as usize], true);
+                    add_to(&mut self.carried[to], !carries, carried, mixer::add_sum);
                 }
             }
         }
     }
 
     /// Its resamplers still hold sound.
-    pub(crate) fn rings(&self) -> bool {
+    pub(crate) fn is_ringing(&self) -> bool {
         self.ringing.iter().any(|&ticks| ticks > 0)
     }
 
-    /// Adds all that is to be heard of this bus to a mix.
-    fn add_into(&self, rate: Rate, total: &mut [i32]) -> bool {
-        let (spoken, carries) = (self.spoken[rate as usize], self.carries[rate as usize]);
-        if spoken {
+    /// Adds all that is to be heard of this bus to a mix. Returns how many voices that are.
+    fn add_into(&self, rate: Rate, total: &mut [i32]) -> usize {
+        if self.voices[rate as usize] > 0 {
             mixer::add_sum(total, &self.said[rate]);
         }
-        if carries {
+        if self.carries[rate as usize] {
             mixer::add_sum(total, &self.carried[rate]);
         }
-        spoken || carries
+        let rings = Rate::ALL.iter().any(|&from| from != rate && self.rings[from as usize]);
+        self.voices.iter().sum::<usize>() + usize::from(self.plays) + usize::from(rings)
     }
 }
 
 /// The first voice of a tick starts the sum, so that an idle rate costs nothing, not even zeroing.
-fn add_to(sum: &mut [i32], begun: &mut bool, voice: &[i16]) {
-    if !*begun {
+fn add_to<T>(sum: &mut [i32], begins: bool, voice: &[T], add: impl Fn(&mut [i32], &[T])) {
+    if begins {
         sum.fill(0);
-        *begun = true;
     }
-    mixer::add(sum, voice);
+    add(sum, voice);
 }
 
 /// A resampler's history is shorter than one frame: one more tick after the last voice empties it.
@@ -157,8 +171,15 @@ const RINGING_TICKS: u8 = 1;
 pub(crate) struct Mix {
     pub(crate) hear: Groups,
     total: Frames<i32>,
-    /// Somebody is audible at this rate; the total holds zeros otherwise.
-    audible: [bool; 3],
+    /// How many voices it is of. Of none, it holds zeros.
+    voices: [usize; 3],
+    was_quiet: [bool; 3],
+    /// What all who listen only hear, once somebody has asked for it.
+    heard: Frames<i16>,
+    is_fresh: [bool; 3],
+    limiters: [Limiter; 3],
+    /// As they were at the end of the last tick, if somebody asked then.
+    limiters_before: [Option<Limiter>; 3],
     /// Those of codecs with memory come with the first leg that listens by them.
     encodings: [Option<Box<Encoding>>; SHARED_CODECS.len()],
 }
@@ -167,7 +188,17 @@ impl Mix {
     /// A silent mix. Allocates: not in a tick.
     pub(crate) fn new(hear: Groups) -> Box<Self> {
         let encodings = SHARED_CODECS.map(|codec| if has_memory(codec) { None } else { Encoding::new(codec).ok() });
-        Box::new(Self { hear, total: Frames::new(), audible: [false; 3], encodings })
+        Box::new(Self {
+            hear,
+            total: Frames::new(),
+            voices: [0; 3],
+            was_quiet: [true; 3],
+            heard: Frames::new(),
+            is_fresh: [false; 3],
+            limiters: [Limiter::default(); 3],
+            limiters_before: [None; 3],
+            encodings,
+        })
     }
 
     /// Sums the buses these ears can hear.
@@ -176,22 +207,22 @@ impl Mix {
             encoding.is_fresh = false;
         }
         for rate in Rate::ALL.into_iter().filter(|&rate| listening[rate as usize]) {
-            let total = &mut self.total[rate];
+            let (total, at) = (&mut self.total[rate], rate as usize);
+            self.limiters_before[at] = self.is_fresh[at].then_some(self.limiters[at]);
+            self.is_fresh[at] = false;
+            self.was_quiet[at] = self.voices[at] == 0;
             // Zeros stay zeros: a room where nobody speaks is not cleared fifty times a second.
-            if self.audible[rate as usize] {
+            if !self.was_quiet[at] {
                 total.fill(0);
             }
-            let mut audible = false;
-            for bus in buses.iter().filter(|bus| bus.emit & self.hear != 0) {
-                audible |= bus.add_into(rate, total);
-            }
-            self.audible[rate as usize] = audible;
+            let audible = buses.iter().filter(|bus| bus.emit & self.hear != 0);
+            self.voices[at] = audible.map(|bus| bus.add_into(rate, total)).sum();
         }
     }
 
-    /// Somebody is to be heard at a rate.
-    pub(crate) fn is_audible(&self, rate: Rate) -> bool {
-        self.audible[rate as usize]
+    /// How many voices are to be heard at a rate.
+    pub(crate) fn voices(&self, rate: Rate) -> usize {
+        self.voices[rate as usize]
     }
 
     /// The sum at a rate.
@@ -199,17 +230,46 @@ impl Mix {
         &self.total[rate]
     }
 
-    /// This tick's frame, encoded once for everybody who listens only. Takes the `spare` encoding if it has none
-    /// for this codec; `None` if there is none to take.
-    pub(crate) fn encoded(&mut self, codec: Codec, spare: &mut Option<Box<Encoding>>) -> Option<&[u8]> {
-        let at = SHARED_CODECS.iter().position(|&shared| shared == codec)?;
-        let encoding = &mut self.encodings[at];
-        if encoding.is_none() {
-            *encoding = spare.take();
+    /// A leg that has heard its own until now does not hear the change to what all hear who listen only.
+    pub(crate) fn continues(&self, rate: Rate, limiter: Limiter) -> bool {
+        self.limiters_before[rate as usize].is_none_or(|before| before.is_like(limiter))
+    }
+
+    /// Makes this tick's frame for all who listen only. The first one to listen brings its own limiter.
+    fn refresh(&mut self, rate: Rate, noise: &Noise, limiter: Limiter) {
+        let (at, out) = (rate as usize, &mut self.heard[rate]);
+        if std::mem::replace(&mut self.is_fresh[at], true) {
+            return;
         }
-        let encoding = encoding.as_mut()?;
+        self.limiters[at] = self.limiters_before[at].unwrap_or(limiter);
+        if self.voices[at] == 0 {
+            noise.frame(rate, !self.was_quiet[at], out);
+            self.limiters[at] = Limiter::default();
+        } else if !self.limiters[at].passes(mixer::saturate(&self.total[rate], out), self.voices[at]) {
+            self.limiters[at].limit(&self.total[rate], self.voices[at], out);
+        }
+    }
+
+    /// This tick's frame, encoded once for everybody who listens only. Takes the `spare` encoding if it has none
+    /// for this codec; `None` if there is none to take. Leaves its limiter with the listener.
+    pub(crate) fn encoded(
+        &mut self,
+        codec: Codec,
+        spare: &mut Option<Box<Encoding>>,
+        noise: &Noise,
+        limiter: &mut Limiter,
+    ) -> Option<&[u8]> {
+        let at = SHARED_CODECS.iter().position(|&shared| shared == codec)?;
+        let rate = Rate::from_hz(codec.rate_hz());
+        if self.encodings[at].is_none() {
+            self.encodings[at] = spare.take();
+        }
+        self.encodings[at].as_ref()?;
+        self.refresh(rate, noise, *limiter);
+        *limiter = self.limiters[rate as usize];
+        let encoding = self.encodings[at].as_mut()?;
         if !encoding.is_fresh {
-            encoding.encode(&self.total[Rate::from_hz(codec.rate_hz())]);
+            encoding.encode(&self.heard[rate]);
         }
         Some(&encoding.payload[..encoding.len])
     }
@@ -259,11 +319,10 @@ impl Encoding {
         }))
     }
 
-    fn encode(&mut self, total: &[i32]) {
+    fn encode(&mut self, frame: &[i16]) {
         let start = self.next * self.frame;
         self.next = (self.next + 1) % FRAMES_KEPT;
-        let frame = &mut self.frames[start..start + self.frame];
-        mixer::saturate(total, frame);
+        self.frames[start..start + self.frame].copy_from_slice(frame);
         self.len = self.encoder.encode(frame, &mut self.payload).unwrap_or(0);
         self.is_fresh = true;
     }

@@ -14,9 +14,11 @@ use crate::bus::{Encoding, Mix, has_memory};
 use crate::dtmf::EventReceiver;
 use crate::facts::Facts;
 use crate::latch::Latch;
+use crate::limiter::Limiter;
 use crate::measure::Measure;
 use crate::message::{Groups, Stream};
 use crate::mixer::{Gain, Rate};
+use crate::noise::Noise;
 use crate::player::{Pages, Player};
 use crate::prefetch::prefetch;
 use crate::reports::{Reports, Situation};
@@ -45,6 +47,8 @@ pub(crate) struct Leg {
     pub(crate) speech: Speech,
     /// How loud it was in the mix of the last tick.
     pub(crate) gain: Gain,
+    /// Of what it hears.
+    pub(crate) limiter: Limiter,
     polling: Polling,
     /// When a packet of the peer last came; the time of the first agreement before there was one.
     heard_us: u64,
@@ -66,7 +70,7 @@ pub(crate) struct Media {
     pub(crate) spare: Option<Box<Encoding>>,
     /// What was sent last came from the encoder of all who listen only.
     shares: bool,
-    /// What was sent last, if anything was, is digital silence.
+    /// What was sent last, if anything was, is comfort noise and nothing else.
     sent_silence: bool,
     pub(crate) digits: Option<EventReceiver>,
     pub(crate) reception: Reception,
@@ -177,6 +181,7 @@ impl Leg {
             leaving_player: None,
             speech: Speech::default(),
             gain: Gain::Whole,
+            limiter: Limiter::default(),
             polling: Polling::default(),
             heard_us: 0,
             receives_since_us: 0,
@@ -445,14 +450,14 @@ impl Leg {
         }
     }
 
-    /// What was sent last is silence, so that nothing is to be heard of a codec that starts anew.
+    /// What was sent last is comfort noise, so that nothing is to be heard of a codec that starts anew.
     pub(crate) fn comes_from_silence(&self) -> bool {
         self.media.as_ref().is_some_and(|media| media.sent_silence)
     }
 
     /// Sends the frame that a mix encodes once for all who listen only. `false` when this leg cannot be one of
     /// them: its peer's decoder remembers what another encoder has told it.
-    pub(crate) fn send_shared(&mut self, mix: &mut Mix, datagram: &mut Datagram) -> bool {
+    pub(crate) fn send_shared(&mut self, mix: &mut Mix, noise: &Noise, datagram: &mut Datagram) -> bool {
         let Some((mut outlet, media)) = outlet(&mut self.media, &mut *self.wire, &self.latch, datagram) else {
             return true;
         };
@@ -460,8 +465,8 @@ impl Leg {
         if has_memory(codec) && !media.shares && !media.sent_silence {
             return false;
         }
-        let is_silent = !mix.is_audible(Rate::from_hz(codec.rate_hz()));
-        let Some(payload) = mix.encoded(codec, &mut media.spare) else { return false };
+        let is_silent = mix.voices(Rate::from_hz(codec.rate_hz())) == 0;
+        let Some(payload) = mix.encoded(codec, &mut media.spare, noise, &mut self.limiter) else { return false };
         outlet.payload(payload.len()).copy_from_slice(payload);
         media.shares = true;
         media.sent_silence = is_silent;
@@ -477,10 +482,10 @@ impl Leg {
         }
     }
 
-    /// Encodes and sends a frame of this leg's own.
-    pub(crate) fn send_frame(&mut self, pcm: &[i16], datagram: &mut Datagram) {
+    /// Encodes and sends a frame of this leg's own; `is_silent`: it is nothing but comfort noise.
+    pub(crate) fn send_frame(&mut self, pcm: &[i16], is_silent: bool, datagram: &mut Datagram) {
         if let Some((mut outlet, media)) = outlet(&mut self.media, &mut *self.wire, &self.latch, datagram) {
-            media.sent_silence = pcm.iter().all(|&sample| sample == 0);
+            media.sent_silence = is_silent;
             self.sender.send_frame(pcm, &mut media.encoder, &mut outlet);
         }
     }

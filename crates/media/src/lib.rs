@@ -17,8 +17,10 @@ mod facts;
 mod jitter;
 mod latch;
 mod leg;
+mod limiter;
 mod measure;
 mod message;
+mod noise;
 mod order;
 mod pace;
 mod pitch;
@@ -46,6 +48,7 @@ pub mod dtmf;
 pub mod mixer;
 pub mod rtcp;
 pub mod rtp;
+pub mod vector;
 
 pub use codec::{Codec, CodecError, Decoder, Encoder, PACKET_MS_MAX};
 pub use message::{Command, Event, Groups, MAIN, Refusal, Stream, TelephoneEvent};

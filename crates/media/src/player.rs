@@ -50,6 +50,11 @@ impl Pages {
         Self { len, pcm, pcmu, pcma }
     }
 
+    /// The sound at one rate.
+    pub(crate) fn at(&self, rate: Rate) -> &[i16] {
+        &self.pcm[rate as usize]
+    }
+
     /// How much memory the sound of a clip will take.
     pub fn bytes_of(clip: &Clip) -> usize {
         let samples: usize = Rate::ALL.map(|rate| len_of(clip) * rate.frame() / Rate::Narrow.frame()).iter().sum();

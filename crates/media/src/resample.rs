@@ -6,6 +6,9 @@
 use std::f64::consts::PI;
 use std::sync::LazyLock;
 
+use crate::mixer::to_sample;
+use crate::vector::vectorised;
+
 /// Streaming conversion between the rates of the mix buses: 8, 16 and 48 kHz.
 ///
 /// A polyphase FIR that reaches 16 samples of the lower rate to either side: 2 ms of delay at 8 kHz, 1 ms at 16 kHz.
@@ -64,6 +67,15 @@ impl Resampler {
     /// Converts `input` into the front of `out`, which has room for it, and returns the number of samples.
     /// When going down, `input` is a multiple of the ratio long, as every frame is.
     pub fn process(&mut self, input: &[i16], out: &mut [i16]) -> usize {
+        self.convert(input, out)
+    }
+
+    /// The same for a sum of voices, which may not fit into 16 bits: it need not be clipped to be carried elsewhere.
+    pub(crate) fn process_sum(&mut self, input: &[i32], out: &mut [i32]) {
+        self.convert(input, out);
+    }
+
+    fn convert<T: Sample>(&mut self, input: &[T], out: &mut [T]) -> usize {
         match self.conversion {
             Conversion::Same => {
                 out[..input.len()].copy_from_slice(input);
@@ -86,19 +98,19 @@ impl Resampler {
         }
     }
 
-    fn up(&mut self, phases: &[[f32; TAPS]], input: &[i16], out: &mut [i16]) {
+    fn up<T: Sample>(&mut self, phases: &[[f32; TAPS]], input: &[T], out: &mut [T]) {
         let mut window = [0.0; BLOCK + TAPS - 1];
         let end = self.slide(input, &mut window);
         for (phase, taps) in phases.iter().enumerate() {
             let mut sums = [0.0; BLOCK];
             add_filtered(&window[..end], taps, &mut sums[..input.len()]);
             for (out, &sum) in out[phase..].iter_mut().step_by(phases.len()).zip(&sums[..input.len()]) {
-                *out = to_sample(sum);
+                *out = T::from_f32(sum);
             }
         }
     }
 
-    fn down(&mut self, phases: &[[f32; TAPS]], input: &[i16], out: &mut [i16]) {
+    fn down<T: Sample>(&mut self, phases: &[[f32; TAPS]], input: &[T], out: &mut [T]) {
         let mut window = [0.0; (BLOCK + TAPS - 1) * RATIO_MAX];
         let end = self.slide(input, &mut window);
         let len = input.len() / phases.len();
@@ -111,40 +123,42 @@ impl Resampler {
             add_filtered(&every[..len + TAPS - 1], taps, &mut sums[..len]);
         }
         for (out, &sum) in out.iter_mut().zip(&sums[..len]) {
-            *out = to_sample(sum);
+            *out = T::from_f32(sum);
         }
     }
 
     /// Puts what is remembered and then `input` into `window`, and remembers the end of that; where it is.
-    fn slide(&mut self, input: &[i16], window: &mut [f32]) -> usize {
+    fn slide<T: Sample>(&mut self, input: &[T], window: &mut [f32]) -> usize {
         let past = self.history.len();
         let end = past + input.len();
         window[..past].copy_from_slice(&self.history);
         for (x, &sample) in window[past..end].iter_mut().zip(input) {
-            *x = f32::from(sample);
+            *x = sample.to_f32();
         }
         self.history.copy_from_slice(&window[end - past..end]);
         end
     }
 }
 
-/// Adds to `sums[i]` the sum of `window[i + k] × taps[k]`; `window` is longer than `sums` by all taps but one.
-///
-/// Eight sums at a time, which stay in registers while the taps go by: vectorises, where a sum over the taps would
-/// not, since floating-point sums must not be reordered.
-fn add_filtered(window: &[f32], taps: &[f32; TAPS], sums: &mut [f32]) {
-    let (eights, rest) = sums.as_chunks_mut::<8>();
-    let done = eights.len() * 8;
-    for (i, sums) in eights.iter_mut().enumerate() {
-        let window = &window[i * 8..i * 8 + TAPS + 7];
-        for (k, tap) in taps.iter().enumerate() {
-            for (sum, x) in sums.iter_mut().zip(&window[k..k + 8]) {
-                *sum += x * tap;
+vectorised! {
+    /// Adds to `sums[i]` the sum of `window[i + k] × taps[k]`; `window` is longer than `sums` by all taps but one.
+    ///
+    /// Eight sums at a time, which stay in registers while the taps go by: vectorises, where a sum over the taps would
+    /// not, since floating-point sums must not be reordered.
+    fn add_filtered(window: &[f32], taps: &[f32; TAPS], sums: &mut [f32]) {
+        let (eights, rest) = sums.as_chunks_mut::<8>();
+        let done = eights.len() * 8;
+        for (i, sums) in eights.iter_mut().enumerate() {
+            let window = &window[i * 8..i * 8 + TAPS + 7];
+            for (k, tap) in taps.iter().enumerate() {
+                for (sum, x) in sums.iter_mut().zip(&window[k..k + 8]) {
+                    *sum += x * tap;
+                }
             }
         }
-    }
-    for (i, sum) in rest.iter_mut().enumerate() {
-        *sum += dot(&window[done + i..done + i + TAPS], taps);
+        for (i, sum) in rest.iter_mut().enumerate() {
+            *sum += dot(&window[done + i..done + i + TAPS], taps);
+        }
     }
 }
 
@@ -188,11 +202,38 @@ fn dot(window: &[f32], filter: &[f32]) -> f32 {
     sums.iter().sum()
 }
 
-/// Rounds and saturates. Added to 1.5 × 2²³, a number's integer part is the mantissa's lower end: a cast would check
-/// for what cannot happen any more, and keep the loop from being vectorised.
-fn to_sample(value: f32) -> i16 {
-    const MAGIC: f32 = 12_582_912.0;
-    (value.clamp(-32768.0, 32767.0) + MAGIC).to_bits() as i16
+/// What a resampler takes and gives: voices, and sums of them, which are wider.
+trait Sample: Copy {
+    fn to_f32(self) -> f32;
+    /// Rounds and saturates.
+    fn from_f32(value: f32) -> Self;
+}
+
+impl Sample for i16 {
+    #[inline(always)]
+    fn to_f32(self) -> f32 {
+        self.into()
+    }
+
+    #[inline(always)]
+    fn from_f32(value: f32) -> Self {
+        to_sample(value)
+    }
+}
+
+impl Sample for i32 {
+    #[inline(always)]
+    fn to_f32(self) -> f32 {
+        self as f32
+    }
+
+    /// As [`to_sample`] does; what 128 voices at full scale add up to fits.
+    #[inline(always)]
+    fn from_f32(value: f32) -> Self {
+        const MAGIC: f32 = 12_582_912.0;
+        const MOST: f32 = 4_194_303.0;
+        (value.clamp(-MOST, MOST) + MAGIC).to_bits() as i32 - MAGIC.to_bits() as i32
+    }
 }
 
 /// A sinc that cuts off at `cutoff` (cycles per sample), `at` samples from its centre, under a window that ends

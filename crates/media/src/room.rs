@@ -13,8 +13,10 @@ use model::{LegId, PlaybackId, RoomId};
 use crate::Codec;
 use crate::bus::{Bus, Mix, has_memory};
 use crate::leg::{Leg, Route};
+use crate::limiter::Limiter;
 use crate::message::{Groups, MAIN};
 use crate::mixer::{self, FRAME_MAX, Gain, Rate};
+use crate::noise::Noise;
 use crate::order::{Arrival, Departure, LegOrder, NewRoute, Scrapyard};
 use crate::player::{Pages, Player};
 use crate::prefetch::{prefetch, prefetch_slice};
@@ -39,6 +41,7 @@ pub(crate) struct Share {
     buses: Vec<Box<Bus>>,
     /// The first hears nothing, the second the conversation.
     mixes: Vec<Box<Mix>>,
+    noise: Noise,
     speaker: Speaker,
     announcer: Option<Player>,
     announcements: VecDeque<Player>,
@@ -106,6 +109,7 @@ impl Share {
             members: Vec::new(),
             buses,
             mixes,
+            noise: Noise::new(),
             speaker: Speaker::default(),
             announcer: None,
             announcements: VecDeque::with_capacity(ANNOUNCEMENTS_MAX),
@@ -292,7 +296,7 @@ impl Share {
         }
         scratch.voices.clear();
         scratch.nominees.clear();
-        scratch.open = 0;
+        (scratch.open, scratch.floors_decibov) = (0, 0);
         scratch.listening = [false; 3];
         for at in 0..self.members.len() {
             let Member { leg, ticks, .. } = &mut self.members[at];
@@ -309,6 +313,7 @@ impl Share {
                 continue;
             }
             scratch.open += 1;
+            scratch.floors_decibov += leg.speech.floor_decibov();
             let talks = leg.speech.talks() && leg.route.emit & MAIN != 0;
             let nominee = Nominee::new(leg.id, at, leg.speech.prominence(), leg.gain == Gain::Whole, talks);
             if let Some(ducked) = scratch.nominees.nominate(nominee) {
@@ -325,6 +330,7 @@ impl Share {
             self.say(nominee.at, gain, &mut scratch.voices);
         }
         self.speaker.look(scratch.nominees.list());
+        self.noise.follow(scratch.floors_decibov, scratch.open);
     }
 
     /// Adds a leg's voice to the buses it emits into.
@@ -389,17 +395,17 @@ impl Share {
             };
             let sent_before = leg.sender.counts.packets;
             let heard_before = leg.route.hear_before.unwrap_or(leg.route.hear);
-            match hears(leg, codec, voice) {
+            match hears(leg, codec, voice, mix_of(&mut self.mixes, leg.route.hear)) {
                 Hears::Player => {
                     leg.stop_sharing(mix_of(&mut self.mixes, heard_before));
                     leg.send_page(datagram);
                 }
-                Hears::Others if leg.send_shared(mix_of(&mut self.mixes, leg.route.hear), datagram) => {}
+                Hears::Others if leg.send_shared(mix_of(&mut self.mixes, leg.route.hear), &self.noise, datagram) => {}
                 Hears::Others | Hears::Own => {
                     leg.stop_sharing(mix_of(&mut self.mixes, heard_before));
                     let frame = &mut pcm[..voice.rate.frame()];
-                    render(leg, voice, voices, &mut self.mixes, ears, frame);
-                    leg.send_frame(frame, datagram);
+                    let is_silent = render(leg, voice, voices, &mut self.mixes, &self.noise, ears, frame);
+                    leg.send_frame(frame, is_silent, datagram);
                 }
             }
             *packets_out += leg.sender.counts.packets - sent_before;
@@ -418,7 +424,7 @@ impl Share {
         let used = |uses: &dyn Fn(&Route) -> bool| self.members.iter().any(|member| uses(&member.leg.route));
         for at in (COMMON_BUSES..self.buses.len()).rev() {
             let bus = &self.buses[at];
-            if !bus.rings() && !used(&|route| route.emit == bus.emit || route.emit_before == Some(bus.emit)) {
+            if !bus.is_ringing() && !used(&|route| route.emit == bus.emit || route.emit_before == Some(bus.emit)) {
                 scrap.put(Some(self.buses.swap_remove(at)));
             }
         }
@@ -470,7 +476,7 @@ enum Hears {
 }
 
 /// Finds the cheapest source of what a leg hears.
-fn hears(leg: &Leg, codec: Codec, voice: &Voice) -> Hears {
+fn hears(leg: &Leg, codec: Codec, voice: &Voice, mix: &Mix) -> Hears {
     let route = &leg.route;
     // A decoder that joins in the middle of a stream fades in by itself.
     let fades_mix = route.hear_before.is_some() && !(has_memory(codec) && leg.comes_from_silence());
@@ -478,46 +484,83 @@ fn hears(leg: &Leg, codec: Codec, voice: &Voice) -> Hears {
     let is_heard = voice.audible && route.is_audible_to(route.hear);
     match &leg.player {
         _ if fades || is_heard || !leg.sender.sends_single_frames() => Hears::Own,
-        None => Hears::Others,
+        None if mix.continues(voice.rate, leg.limiter) => Hears::Others,
         Some(player) if route.hear == 0 && player.has_page(codec) => Hears::Player,
         _ => Hears::Own,
     }
 }
 
-/// Writes what a leg hears: its mix without its own voice, and its player.
-fn render(leg: &Leg, voice: &Voice, voices: &Voices, mixes: &mut [Box<Mix>], ears: &mut Ears, out: &mut [i16]) {
-    let (rate, route) = (voice.rate, &leg.route);
-    let is_plain = route.hear_before.is_none() && route.emit_before.is_none();
-    let total = mix_of(mixes, route.hear).total(rate);
-    if is_plain && leg.player.is_none() && leg.leaving_player.is_none() {
-        if voice.audible && route.is_audible_to(route.hear) {
-            mixer::mix_minus(total, voices.frame(voice), out);
-        } else {
-            mixer::saturate(total, out);
-        }
-        return;
-    }
-    let hear = |total: &[i32], hear: Groups, ear: &mut [i32]| {
-        ear.copy_from_slice(total);
-        if voice.audible && route.emit & hear != 0 {
+/// Writes what a leg hears: its mix without its own voice, and its player; comfort noise where that is nothing.
+/// `true` if it is that noise alone.
+fn render(
+    leg: &mut Leg,
+    voice: &Voice,
+    voices: &Voices,
+    mixes: &mut [Box<Mix>],
+    noise: &Noise,
+    ears: &mut Ears,
+    out: &mut [i16],
+) -> bool {
+    let (rate, route, rises) = (voice.rate, leg.route, !leg.comes_from_silence());
+    let is_in = |emit: Groups, hear: Groups| voice.audible && emit & hear != 0;
+    let emit_before = route.emit_before.unwrap_or(0);
+    // How many of a mix's voices are somebody else's.
+    let others_in = |mix: &Mix| {
+        let own = usize::from(is_in(route.emit, mix.hear)) + usize::from(is_in(emit_before, mix.hear));
+        mix.voices(rate).saturating_sub(own)
+    };
+    let without_own = |mix: &Mix, ear: &mut [i32]| {
+        ear.copy_from_slice(mix.total(rate));
+        if is_in(route.emit, mix.hear) {
             mixer::subtract(ear, voices.frame(voice));
         }
-        if voice.audible && route.emit_before.unwrap_or(0) & hear != 0 {
+        if is_in(emit_before, mix.hear) {
             mixer::subtract(ear, voices.leaving(voice));
         }
     };
+    let mix = mix_of(mixes, route.hear);
+    let mut heard = others_in(mix);
     let ear = &mut ears.now[..rate.frame()];
-    hear(total, route.hear, ear);
+    let is_plain = route.hear_before.is_none() && route.emit_before.is_none();
+    if is_plain && leg.player.is_none() && leg.leaving_player.is_none() {
+        if heard == 0 {
+            noise.frame(rate, rises, out);
+            leg.limiter = Limiter::default();
+            return true;
+        }
+        let peak = if is_in(route.emit, mix.hear) {
+            mixer::mix_minus(mix.total(rate), voices.frame(voice), out)
+        } else {
+            mixer::saturate(mix.total(rate), out)
+        };
+        if !leg.limiter.passes(peak, heard) {
+            without_own(mix, ear);
+            leg.limiter.limit(ear, heard, out);
+        }
+        return false;
+    }
+    without_own(mix, ear);
+    if heard == 0 && leg.player.is_none() {
+        noise.add_to(rate, rises && route.hear_before.is_none(), ear);
+    }
     if let Some(hear_before) = route.hear_before {
-        let before = &mut ears.before[..rate.frame()];
-        hear(mix_of(mixes, hear_before).total(rate), hear_before, before);
+        let (mix, before) = (mix_of(mixes, hear_before), &mut ears.before[..rate.frame()]);
+        without_own(mix, before);
+        if others_in(mix) == 0 && leg.leaving_player.is_none() {
+            noise.add_to(rate, false, before);
+        }
         mixer::cross_fade(ear, before);
+        heard += others_in(mix);
     }
     for player in leg.player.iter().chain(&leg.leaving_player) {
         player.frame(rate, out);
         mixer::add(ear, out);
+        heard += 1;
     }
-    mixer::saturate(ear, out);
+    if !leg.limiter.passes(mixer::saturate(ear, out), heard) {
+        leg.limiter.limit(ear, heard, out);
+    }
+    heard == 0
 }
 
 /// Adds a voice to the bus of the groups it emits into.
@@ -536,9 +579,11 @@ fn mix_of(mixes: &mut [Box<Mix>], hear: Groups) -> &mut Mix {
 /// What a tick works with: one per thread, used by its rooms one after the other.
 pub(crate) struct Scratch {
     voices: Voices,
-    /// Those of the voices that may be heard whole, and how many microphones are open.
+    /// Those of the voices that may be heard whole.
     nominees: Nominees,
+    /// How many microphones are open, and the sum of the noise they come with.
     open: usize,
+    floors_decibov: i32,
     /// The rates somebody listens at.
     listening: [bool; 3],
     ears: Ears,
@@ -563,6 +608,7 @@ impl Scratch {
             voices: Voices::new(0, 0),
             nominees: Nominees::default(),
             open: 0,
+            floors_decibov: 0,
             listening: [false; 3],
             ears: Ears { now: [0; FRAME_MAX], before: [0; FRAME_MAX] },
             pcm: [0; FRAME_MAX],

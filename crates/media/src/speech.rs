@@ -13,6 +13,8 @@ use crate::mixer;
 pub(crate) struct Speech {
     /// The noise it comes with.
     floor: f32,
+    /// The same in tenths of a dBov, every now and then: logarithms are dear.
+    floor_decibov: i32,
     /// The levels of the last frames.
     last: [f32; LASTING],
     /// The lowest level that lasted, of each of the last blocks of time; the first one's is not complete.
@@ -34,6 +36,7 @@ impl Default for Speech {
     fn default() -> Self {
         Self {
             floor: FLOOR_START,
+            floor_decibov: decibov(FLOOR_START),
             last: [FLOOR_START; LASTING],
             minima: [FLOOR_START; BLOCKS],
             block_ticks: 0,
@@ -96,6 +99,11 @@ impl Speech {
         if self.envelope > self.floor * STAY_OVER_FLOOR { self.envelope } else { self.envelope * NOISE_PROMINENCE }
     }
 
+    /// The noise it comes with, in tenths of a dBov.
+    pub(crate) fn floor_decibov(&self) -> i32 {
+        self.floor_decibov
+    }
+
     fn track_floor(&mut self, level: f32) {
         self.last.rotate_right(1);
         self.last[0] = level;
@@ -104,6 +112,7 @@ impl Speech {
         self.block_ticks += 1;
         if self.block_ticks == BLOCK_TICKS {
             self.floor = self.minima.iter().copied().fold(f32::INFINITY, f32::min).max(FLOOR_MIN);
+            self.floor_decibov = decibov(self.floor);
             self.minima.rotate_right(1);
             self.minima[0] = f32::INFINITY;
             self.block_ticks = 0;
@@ -119,6 +128,11 @@ fn silence_of(codec: Codec) -> f32 {
         Codec::Pcmu | Codec::L16 { .. } => 0.0,
         Codec::Pcma | Codec::G722 | Codec::Opus => 64.0,
     }
+}
+
+/// A level in tenths of a dBov.
+fn decibov(level: f32) -> i32 {
+    (100.0 * (level / FULL_SCALE).log10()) as i32
 }
 
 /// The level of a square wave at full scale: 0 dBov.
@@ -225,8 +239,8 @@ mod tests {
             let peak = if tick % 30 < 20 { 8_000 } else { 178 };
             speech.hear(Some((PCMU, &noise(peak, &mut random))));
         }
-        let floor_dbov = 10.0 * (speech.floor / FULL_SCALE).log10();
-        assert!((-52.0..=-49.0).contains(&floor_dbov), "{floor_dbov}");
+        let floor = speech.floor_decibov();
+        assert!((-520..=-490).contains(&floor), "{floor}");
     }
 
     #[test]

@@ -24,6 +24,9 @@ pub(crate) const ROOM: RoomId = RoomId(1);
 /// The payload type of digits.
 pub(crate) const EVENT_TYPE: u8 = 101;
 
+/// No sample of comfort noise is louder, and no voice of a test as quiet.
+pub(crate) const NOISE_PEAK: i16 = 100;
+
 /// All datagrams under way.
 #[derive(Clone, Default)]
 pub(crate) struct Network(Arc<Mutex<Traffic>>);
