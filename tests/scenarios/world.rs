@@ -10,7 +10,9 @@ use std::time::{Duration, Instant};
 
 use bytes::Bytes;
 use media::{Pages, Plane};
-use model::{AccountSid, Call, CallSid, Clip, Conference, ConferenceSid, Participant, Timestamp};
+use model::{
+    AccountSid, Call, CallSid, Clip, Conference, ConferenceEvent, ConferenceSid, LegStats, Participant, Timestamp,
+};
 use switch::{
     Answer, Command, ConferenceRef, Effect, Event, FetchFailed, FetchId, MediaAddress, Now, OpenRooms,
     ParticipantChange, ParticipantRef, Refusal, RequestId, Row, Switch,
@@ -27,6 +29,9 @@ pub(crate) struct World {
     pub(crate) calls: BTreeMap<CallSid, Call>,
     pub(crate) conferences: BTreeMap<ConferenceSid, Conference>,
     pub(crate) participants: BTreeMap<CallSid, Participant>,
+    pub(crate) leg_stats: BTreeMap<CallSid, LegStats>,
+    /// Everything that happened in conferences, as saved.
+    pub(crate) events: Vec<ConferenceEvent>,
     seed: u64,
     plane: Plane,
     network: Network,
@@ -81,6 +86,8 @@ impl World {
             calls: BTreeMap::new(),
             conferences: BTreeMap::new(),
             participants: BTreeMap::new(),
+            leg_stats: BTreeMap::new(),
+            events: Vec::new(),
             seed,
             plane: Plane::manual(media, Box::new(network.clone())),
             network,
@@ -330,6 +337,10 @@ impl World {
                 Effect::Save(Row::Participant(participant)) => {
                     self.participants.insert(participant.call_sid, participant);
                 }
+                Effect::Save(Row::LegStats(call, stats)) => {
+                    self.leg_stats.insert(call, stats);
+                }
+                Effect::Save(Row::Event(event)) => self.events.push(event),
                 Effect::Fetch { fetch, url } => self.fetches.push((self.now_us + FETCH_US, fetch, url.url)),
                 Effect::Reply { request, answer } => {
                     self.answers.insert(request.0, answer);

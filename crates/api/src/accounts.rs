@@ -12,7 +12,6 @@ use store::AccountFilter;
 
 use crate::api::Api;
 use crate::auth::Caller;
-use crate::date::rfc2822;
 use crate::json::{self, VERSION_PATH, account_path};
 use crate::paging::Paging;
 use crate::parameters::Parameters;
@@ -69,8 +68,8 @@ impl AccountJson {
             auth_token: account.auth_token.clone(),
             status: account.status.as_str(),
             r#type: "Full",
-            date_created: rfc2822(account.created),
-            date_updated: rfc2822(account.updated),
+            date_created: account.created.rfc2822(),
+            date_updated: account.updated.rfc2822(),
             subresource_uris: SUBRESOURCES
                 .iter()
                 .map(|(name, file)| ((*name).to_owned(), format!("{path}/{file}.json").into()))

@@ -6,7 +6,7 @@ use axum::Extension;
 use axum::extract::{Path, State};
 use axum::http::StatusCode;
 use axum::response::{IntoResponse as _, Response};
-use model::{Call, CallSid, CallStatus};
+use model::{Call, CallSid, CallStatus, Timestamp};
 use serde::Serialize;
 use serde_json::{Map, Value};
 use store::CallFilter;
@@ -14,7 +14,6 @@ use switch::{Answer, CallEnd, Command, Refusal};
 
 use crate::api::Api;
 use crate::auth::Caller;
-use crate::date::rfc2822;
 use crate::json::{self, API_VERSION, account_path};
 use crate::paging::Paging;
 use crate::parameters::{Parameters, absolute, audio_method};
@@ -189,8 +188,8 @@ impl CallJson {
             from_formatted: formatted(&call.from),
             phone_number_sid: None,
             status: call.status.as_str(),
-            start_time: call.started.map(rfc2822),
-            end_time: call.ended.map(rfc2822),
+            start_time: call.started.map(Timestamp::rfc2822),
+            end_time: call.ended.map(Timestamp::rfc2822),
             duration: talked.map(|seconds| seconds.to_string()),
             price: None, // nobody sells these calls
             price_unit: "USD",
@@ -202,8 +201,8 @@ impl CallJson {
             caller_name: call.caller_name.clone(),
             queue_time: "0",
             trunk_sid: None,
-            date_created: rfc2822(call.created),
-            date_updated: rfc2822(call.updated),
+            date_created: call.created.rfc2822(),
+            date_updated: call.updated.rfc2822(),
             subresource_uris: SUBRESOURCES
                 .iter()
                 .map(|(name, file)| ((*name).to_owned(), format!("{path}/{file}.json").into()))

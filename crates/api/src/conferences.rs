@@ -13,7 +13,6 @@ use switch::{Answer, AudioMethod, Command, ConferenceRef, Refusal};
 
 use crate::api::Api;
 use crate::auth::Caller;
-use crate::date::rfc2822;
 use crate::json::{self, API_VERSION, account_path};
 use crate::paging::Paging;
 use crate::parameters::Parameters;
@@ -120,8 +119,8 @@ impl ConferenceJson {
             api_version: API_VERSION,
             reason_conference_ended: conference.reason_ended.map(|reason| reason.as_str()),
             call_sid_ending_conference: conference.call_sid_ending.map(|sid| sid.to_string()),
-            date_created: rfc2822(conference.created),
-            date_updated: rfc2822(conference.updated),
+            date_created: conference.created.rfc2822(),
+            date_updated: conference.updated.rfc2822(),
             subresource_uris: json!({
                 "participants": format!("{path}/Participants.json"),
                 "recordings": format!("{path}/Recordings.json"),

@@ -1,19 +1,7 @@
-//! Dates: RFC 2822 out, `YYYY-MM-DD` or ISO 8601 in (rest-voice §1.2, §1.4). Always UTC.
+//! Dates as they come in: `YYYY-MM-DD` or ISO 8601 (rest-voice §1.2). Always UTC.
 
 use model::Timestamp;
 use store::Span;
-
-/// `Tue, 10 Feb 2026 09:08:07 +0000`.
-pub(crate) fn rfc2822(time: Timestamp) -> String {
-    let seconds = time.seconds();
-    let (days, second) = (seconds.div_euclid(DAY_SECONDS), seconds.rem_euclid(DAY_SECONDS));
-    let (year, month, day) = civil(days);
-    // 1970-01-01 was a Thursday.
-    let weekday = WEEKDAYS[usize::try_from((days + 4).rem_euclid(7)).unwrap_or_default()];
-    let month = MONTHS[month as usize - 1];
-    let (hour, minute, second) = (second / 3600, second / 60 % 60, second % 60);
-    format!("{weekday}, {day:02} {month} {year:04} {hour:02}:{minute:02}:{second:02} +0000")
-}
 
 /// The stretch of time that a filter's value names: a whole day, or a whole second, since the API shows no less.
 pub(crate) fn span(text: &str) -> Option<Span> {
@@ -35,7 +23,8 @@ fn parse_date(text: &str) -> Option<i64> {
     let [year, month, day] = numbers(text, '-', [4, 2, 2])?;
     let days = days_from_civil(year, month, day);
     // What is no date (31 April) comes back as another one.
-    (year >= 1 && (1..=12).contains(&month) && civil(days) == (year, month, day)).then_some(days)
+    let date = Timestamp::from_micros(days * DAY_SECONDS * 1_000_000).date();
+    (year >= 1 && (1..=12).contains(&month) && date == (year, month, day)).then_some(days)
 }
 
 /// Seconds since midnight UTC of `hh:mm:ss`, with an optional fraction (cut off) and `Z` or an offset.
@@ -87,22 +76,7 @@ fn numbers<const N: usize>(text: &str, separator: char, digits: [usize; N]) -> O
     parts.next().is_none().then_some(numbers)
 }
 
-/// Year, month, day of a day counted from 1970-01-01 in the Gregorian calendar.
-///
-/// Years are counted from 1 March, so that the leap day comes last: <https://howardhinnant.github.io/date_algorithms.html>.
-fn civil(days: i64) -> (i64, i64, i64) {
-    let days = days + 719_468; // from 0000-03-01
-    let era = days.div_euclid(146_097); // of 400 years
-    let day_of_era = days.rem_euclid(146_097);
-    let year_of_era = (day_of_era - day_of_era / 1460 + day_of_era / 36_524 - day_of_era / 146_096) / 365;
-    let day_of_year = day_of_era - (365 * year_of_era + year_of_era / 4 - year_of_era / 100);
-    let month_from_march = (5 * day_of_year + 2) / 153;
-    let day = day_of_year - (153 * month_from_march + 2) / 5 + 1;
-    let month = if month_from_march < 10 { month_from_march + 3 } else { month_from_march - 9 };
-    (year_of_era + era * 400 + i64::from(month <= 2), month, day)
-}
-
-/// The way back from [`civil`].
+/// The way back from [`Timestamp::date`], after the same source.
 fn days_from_civil(year: i64, month: i64, day: i64) -> i64 {
     let year = year - i64::from(month <= 2);
     let era = year.div_euclid(400);
@@ -115,30 +89,10 @@ fn days_from_civil(year: i64, month: i64, day: i64) -> i64 {
 const DAY_SECONDS: i64 = 86_400;
 const DATE_LEN: usize = "YYYY-MM-DD".len();
 const TIME_LEN: usize = "hh:mm:ss".len();
-const WEEKDAYS: [&str; 7] = ["Sun", "Mon", "Tue", "Wed", "Thu", "Fri", "Sat"];
-const MONTHS: [&str; 12] = ["Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec"];
 
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn dates_are_written_as_rfc_2822() {
-        for (seconds, want) in [
-            (0, "Thu, 01 Jan 1970 00:00:00 +0000"),
-            (-1, "Wed, 31 Dec 1969 23:59:59 +0000"),
-            (1_770_714_487, "Tue, 10 Feb 2026 09:08:07 +0000"),
-            (951_782_400, "Tue, 29 Feb 2000 00:00:00 +0000"),
-            (4_107_542_399, "Sun, 28 Feb 2100 23:59:59 +0000"),
-            (4_107_542_400, "Mon, 01 Mar 2100 00:00:00 +0000"),
-            (253_402_300_799, "Fri, 31 Dec 9999 23:59:59 +0000"),
-        ] {
-            assert_eq!(rfc2822(Timestamp::from_micros(seconds * 1_000_000)), want);
-        }
-        for us in [i64::MIN, i64::MAX] {
-            rfc2822(Timestamp::from_micros(us)); // far away, but no panic
-        }
-    }
 
     #[test]
     fn a_filter_names_a_day_or_a_second() {
@@ -178,7 +132,7 @@ mod tests {
     proptest::proptest! {
         #[test]
         fn every_day_there_and_back(days in -719_162_i64..2_932_896) {
-            let (year, month, day) = civil(days);
+            let (year, month, day) = Timestamp::from_micros(days * DAY_SECONDS * 1_000_000).date();
             assert_eq!(parse_date(&format!("{year:04}-{month:02}-{day:02}")), Some(days));
         }
 

@@ -14,7 +14,6 @@ use switch::{Answer, AudioMethod, Command, ParticipantChange, ParticipantRef};
 use crate::api::Api;
 use crate::auth::Caller;
 use crate::conferences;
-use crate::date::rfc2822;
 use crate::json::{self, account_path};
 use crate::paging::Paging;
 use crate::parameters::Parameters;
@@ -159,8 +158,8 @@ impl ParticipantJson {
             end_conference_on_exit: participant.end_conference_on_exit,
             status: participant.status.as_str(),
             queue_time: None, // known only while one is made
-            date_created: rfc2822(participant.created),
-            date_updated: rfc2822(participant.updated),
+            date_created: participant.created.rfc2822(),
+            date_updated: participant.updated.rfc2822(),
             uri: format!("{conference}/Participants/{}.json", participant.call_sid),
         }
     }

@@ -15,8 +15,9 @@ pub(crate) struct Measure {
     heard: Heard,
     /// What was heard until the last measurement.
     heard_before: Heard,
-    /// What was played last was made up.
-    in_burst: bool,
+    /// Frames made up since the last that came. They count once another one comes: what is made up when the peer has
+    /// hung up, and nobody knows yet, was never missing.
+    made_up: u64,
     due_us: Option<u64>,
     mos_recent_thousandths: u32,
     mos_lowest_thousandths: u32,
@@ -39,14 +40,14 @@ impl Measure {
     /// One frame was played.
     pub(crate) fn heard(&mut self, pulled: Pulled) {
         match pulled {
-            Pulled::Voice => self.heard.voice += 1,
-            Pulled::Concealed => {
-                self.heard.concealed += 1;
-                self.heard.bursts += u64::from(!self.in_burst);
+            Pulled::Voice => {
+                self.heard.voice += 1;
+                self.heard.bursts += u64::from(self.made_up > 0);
+                self.heard.concealed += std::mem::take(&mut self.made_up);
             }
+            Pulled::Concealed => self.made_up += 1,
             Pulled::Silence => {}
         }
-        self.in_burst = pulled == Pulled::Concealed;
     }
 
     /// It is time to tell.

@@ -241,5 +241,7 @@ fn stored(row: Row) -> store::Row {
         Row::Call(call) => store::Row::Call(call),
         Row::Conference(conference) => store::Row::Conference(conference),
         Row::Participant(participant) => store::Row::Participant(participant),
+        Row::LegStats(call, stats) => store::Row::LegStats(call, stats),
+        Row::Event(event) => store::Row::Event(event),
     }
 }

@@ -63,7 +63,7 @@ impl Store {
     /// Its place in the list stays, without anything about anybody, so that pages that start from it keep working.
     pub async fn delete_call(&self, account: AccountSid, sid: CallSid, now: Timestamp) -> Result<bool, StoreError> {
         const DELETE: &str = "UPDATE calls \
-            SET deleted = 1, to_address = '', from_address = '', caller_name = NULL, updated = $1 \
+            SET deleted = 1, to_address = '', from_address = '', caller_name = NULL, leg_stats = NULL, updated = $1 \
             WHERE account_sid = $2 AND sid = $3 AND deleted = 0 AND status NOT IN ('queued', 'ringing', 'in-progress')";
         let done = sqlx::query(DELETE)
             .bind(now.micros())

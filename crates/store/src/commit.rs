@@ -1,11 +1,11 @@
 //! Commits: all rows of a batch, or none.
 
-use model::{Call, Conference, Participant};
+use model::{Call, CallSid, Conference, ConferenceEvent, LegStats, Participant};
 use sqlx::SqliteConnection;
 
-use crate::{Store, StoreError, call, conference, participant};
+use crate::{Store, StoreError, call, conference, event, leg_stats, participant};
 
-/// One resource as it is now, to be written over what is stored of it.
+/// One resource as it is now, to be written over what is stored of it; or something that happened.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Row {
     /// A call.
@@ -14,6 +14,20 @@ pub enum Row {
     Conference(Conference),
     /// A participant.
     Participant(Participant),
+    /// What a call's leg did, to be kept with the call.
+    LegStats(CallSid, LegStats),
+    /// Something that happened in a conference.
+    Event(ConferenceEvent),
+}
+
+impl Row {
+    /// What happened, if it is that.
+    pub(crate) fn event(&self) -> Option<&ConferenceEvent> {
+        match self {
+            Self::Event(event) => Some(event),
+            Self::Call(_) | Self::Conference(_) | Self::Participant(_) | Self::LegStats(..) => None,
+        }
+    }
 }
 
 impl Store {
@@ -32,6 +46,8 @@ pub(crate) async fn save(rows: &[Row], connection: &mut SqliteConnection) -> Res
             Row::Call(row) => call::save(row, connection).await?,
             Row::Conference(row) => conference::save(row, connection).await?,
             Row::Participant(row) => participant::save(row, connection).await?,
+            Row::LegStats(call, stats) => leg_stats::save(*call, stats, connection).await?,
+            Row::Event(event) => event::save(event, connection).await?,
         }
     }
     Ok(())

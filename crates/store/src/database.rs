@@ -78,11 +78,10 @@ fn migrations() -> Migrator {
     let step = |version, description: &'static str, sql: &'static str| {
         Migration::new(version, description.into(), MigrationType::Simple, sql.into_sql_str(), false)
     };
-    Migrator::with_migrations(vec![step(
-        1,
-        "accounts, calls, conferences, participants",
-        include_str!("../migrations/sqlite/0001_resources.sql"),
-    )])
+    Migrator::with_migrations(vec![
+        step(1, "accounts, calls, conferences, participants", include_str!("../migrations/sqlite/0001_resources.sql")),
+        step(2, "events, what legs did", include_str!("../migrations/sqlite/0002_events.sql")),
+    ])
 }
 
 /// Connections for reading; each is a thread that waits for the disk.

@@ -1,4 +1,4 @@
-//! Resources in SQLite: accounts, calls, conferences, participants.
+//! Resources in SQLite: accounts, calls, conferences, participants; and the log of what happened to them.
 //!
 //! Rows, not rules: what may follow what is the switch's business, how a row is spelled on the wire the API's.
 //! Reads go to a small pool of readers, each seeing the last commit; every write goes through one connection, so
@@ -18,6 +18,8 @@ mod commit;
 mod conference;
 mod database;
 mod error;
+mod event;
+mod leg_stats;
 mod participant;
 mod recover;
 mod select;
@@ -31,6 +33,7 @@ pub use commit::Row;
 pub use conference::ConferenceFilter;
 pub use database::Store;
 pub use error::StoreError;
+pub use event::{EVENTS_KEPT_FOR, EVENTS_MAX, FLEETING_MAX, LoggedEvent};
 pub use participant::ParticipantFilter;
 pub use recover::Recovered;
 pub use select::{Page, Position, Rows, Span};

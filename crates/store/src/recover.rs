@@ -36,7 +36,8 @@ impl Store {
         const SEQ_MAX: &str = "SELECT MAX(seq) AS seq_max FROM (SELECT 0 AS seq \
             UNION ALL SELECT MAX(seq) FROM calls \
             UNION ALL SELECT MAX(seq) FROM conferences \
-            UNION ALL SELECT MAX(seq) FROM participants) AS every";
+            UNION ALL SELECT MAX(seq) FROM participants \
+            UNION ALL SELECT MAX(seq) FROM events) AS every";
 
         let mut transaction = self.writer.begin().await?;
         let mut ended = [0; 3];

@@ -30,12 +30,12 @@ pub enum Position {
     Before(i64),
 }
 
-/// One page of a list, newest first.
+/// One page of a list, newest first, or of the log, oldest first.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Rows<T> {
     /// The rows.
     pub rows: Vec<T>,
-    /// Older ones follow.
+    /// Others follow.
     pub more: bool,
 }
 
@@ -146,6 +146,22 @@ impl Select {
             Position::Offset(_) | Position::After(_) => rows.len() > size,
         };
         rows.truncate(size);
+        Ok(Rows { rows, more })
+    }
+
+    /// Runs it for the rows next newer than `seq`, oldest first.
+    pub(crate) async fn next_after<T>(
+        self,
+        seq: i64,
+        limit: u32,
+        readers: &SqlitePool,
+        decode: impl Fn(&SqliteRow) -> Result<T, StoreError>,
+    ) -> Result<Rows<T>, StoreError> {
+        let one_more = i64::from(limit) + 1; // tells whether rows follow
+        let select = self.push(" AND seq > ", seq).push(" ORDER BY seq ASC LIMIT ", one_more);
+        let mut rows = select.all(readers, decode).await?;
+        let more = rows.len() > limit as usize;
+        rows.truncate(limit as usize);
         Ok(Rows { rows, more })
     }
 

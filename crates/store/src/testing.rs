@@ -1,8 +1,8 @@
 //! What the tests of this crate start from: a scratch database, and rows to put in it.
 
 use model::{
-    AccountSid, Call, CallSid, CallStatus, Conference, ConferenceSid, ConferenceStatus, Direction, Participant,
-    ParticipantStatus, Timestamp,
+    AccountSid, Call, CallSid, CallStatus, Conference, ConferenceEvent, ConferenceSid, ConferenceStatus, Direction,
+    Happening, Participant, ParticipantStatus, Timestamp,
 };
 use tempfile::TempDir;
 
@@ -75,5 +75,20 @@ pub(crate) fn participant(conference: ConferenceSid, number: u64) -> Participant
         created: call.created,
         updated: call.updated,
         seq: call.seq,
+    }
+}
+
+/// Event number `number`, of that many seconds after 1970: its conference started.
+pub(crate) fn event(number: u64) -> ConferenceEvent {
+    let conference = conference(0);
+    let seconds = i64::try_from(number).expect("small");
+    ConferenceEvent {
+        seq: seconds + 1,
+        account_sid: ACCOUNT,
+        conference_sid: conference.sid,
+        friendly_name: conference.friendly_name,
+        sequence_number: 1,
+        at: Timestamp::from_micros(1_000_000 * seconds),
+        happening: Happening::Started,
     }
 }

@@ -8,10 +8,12 @@
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 
+use model::ConferenceEvent;
 use sqlx::Connection as _;
 use tokio::sync::{mpsc, oneshot};
 use tokio::task::JoinHandle;
 
+use crate::event::Pruning;
 use crate::{Row, Store, StoreError, commit};
 
 /// Queue in front of the one task that writes.
@@ -115,6 +117,7 @@ struct Counters {
 
 async fn run(store: Store, mut queue: mpsc::Receiver<Batch>, counters: Arc<Counters>) {
     let mut group = Vec::with_capacity(GROUP_MAX);
+    let mut pruning = None;
     while queue.recv_many(&mut group, GROUP_MAX).await > 0 {
         let (batches, dones): (Vec<_>, Vec<_>) = group.drain(..).map(|batch| (batch.rows, batch.done)).unzip();
         let results = match together(&store, &batches, &counters).await {
@@ -125,12 +128,36 @@ async fn run(store: Store, mut queue: mpsc::Receiver<Batch>, counters: Arc<Count
                 one_by_one(&store, &batches, &counters).await
             }
         };
+        let saved = batches.iter().zip(&results).filter(|(_, result)| result.is_ok()).flat_map(|(rows, _)| rows);
+        let events: Vec<_> = saved.filter_map(Row::event).collect();
         for (done, result) in dones.into_iter().zip(results) {
             let counter = if result.is_ok() { &counters.saved } else { &counters.failed };
             counter.fetch_add(1, Relaxed);
             done(result);
         }
+        if let Err(error) = prune(&store, &mut pruning, &events).await {
+            tracing::warn!(%error, "the event log was not pruned");
+        }
     }
+}
+
+/// Keeps the event log within its bounds, now that these have been added.
+async fn prune(store: &Store, pruning: &mut Option<Pruning>, events: &[&ConferenceEvent]) -> Result<(), sqlx::Error> {
+    let Some(newest) = events.iter().map(|event| event.at).max() else { return Ok(()) };
+    let pruning = match pruning {
+        Some(pruning) => {
+            pruning.added(events.iter().copied());
+            pruning
+        }
+        // The first time, what has just been added is among what is counted.
+        None => pruning.insert(Pruning::begin(&mut *store.writer.acquire().await?).await?),
+    };
+    if pruning.is_due() {
+        let mut transaction = store.writer.begin().await?;
+        pruning.prune(&mut transaction, newest).await?;
+        transaction.commit().await?;
+    }
+    Ok(())
 }
 
 /// All batches in one commit. A batch that fails is taken back alone, to its savepoint.

@@ -14,12 +14,13 @@ use sip::{DialogId, Endpoint, Flow, OfferAnswer, Reason, Reject, Rejection, Requ
 use tracing::{Span, debug, info, info_span, warn};
 
 use crate::call::{LiveCall, Stage};
-use crate::command::{Answer, CallEnd, Command, ConferenceRef, ParticipantRef, Refusal};
+use crate::command::{Answer, CallEnd, Command, ConferenceRef, Measurement, ParticipantRef, Refusal};
 use crate::conference::{AfterLeave, Leaving, LiveConference};
-use crate::effect::{FetchFailed, FetchId};
+use crate::effect::{Effect, FetchFailed, FetchId, Row};
 use crate::inbound::{Destination, destination};
 use crate::info_digit;
-use crate::leg::{address_for, local_media};
+use crate::leg::{LiveLeg, address_for, local_media};
+use crate::quality::Quality;
 use crate::turn::{Turn, WantedBy};
 
 /// Everything that lives.
@@ -28,14 +29,14 @@ pub(crate) struct Board {
     pub(crate) endpoint: Endpoint,
     calls: HashMap<CallSid, LiveCall>,
     by_dialog: HashMap<DialogId, CallSid>,
-    /// Until the audio plane says the leg is closed, which is after its call.
-    legs: HashMap<LegId, (CallSid, Span)>,
+    legs: HashMap<LegId, LiveLeg>,
     conferences: HashMap<ConferenceSid, LiveConference>,
     by_name: HashMap<(AccountSid, String), ConferenceSid>,
     by_room: HashMap<RoomId, ConferenceSid>,
     /// When answered calls have lasted long enough.
     time_limits: BTreeSet<(Instant, CallSid)>,
     pub(crate) counts: Counts,
+    pub(crate) quality: Quality,
 }
 
 /// What has happened since the start.
@@ -72,6 +73,7 @@ impl Board {
             by_room: HashMap::new(),
             time_limits: BTreeSet::new(),
             counts: Counts::default(),
+            quality: Quality::new(),
         }
     }
 
@@ -139,7 +141,7 @@ impl Board {
         let leg = turn.names.leg();
         let room = self.conferences[&conference].room;
         turn.media.push(media::Command::OpenLeg { leg, room, address: address.bind });
-        self.legs.insert(leg, (row.sid, span.clone()));
+        self.legs.insert(leg, LiveLeg::new(row.sid, span.clone()));
         self.by_dialog.insert(dialog, row.sid);
         self.calls.insert(
             row.sid,
@@ -198,7 +200,7 @@ impl Board {
         match event {
             media::Event::LegOpened { leg, local } => self.leg_opened(leg, local.port(), turn),
             media::Event::LegRefused { leg, why } => {
-                let Some((call, span)) = self.legs.remove(&leg) else { return };
+                let Some(LiveLeg { call, span, .. }) = self.legs.remove(&leg) else { return };
                 span.in_scope(|| warn!(?why, "no leg for this call"));
                 self.counts.refused_full += 1;
                 if let Some(dialog) = self.calls.get(&call).map(|call| call.dialog) {
@@ -207,38 +209,58 @@ impl Board {
                 }
             }
             media::Event::LegClosed { leg, stats } => {
-                if let Some((_, span)) = self.legs.remove(&leg) {
-                    span.in_scope(|| info!(?stats, "leg closed"));
+                turn.journal.leg_told(leg, Some(stats));
+                let Some(gone) = self.legs.remove(&leg) else { return };
+                self.quality.count(&gone.stats().unwrap_or_default(), &stats);
+                if gone.answered {
+                    turn.effects.push(Effect::Save(Row::LegStats(gone.call, stats)));
                 }
+                gone.span.in_scope(|| info!(?stats, "leg closed"));
             }
-            media::Event::Measured { .. } => {}
+            media::Event::Measured { leg, stats } => {
+                let Some(live) = self.legs.get_mut(&leg) else { return };
+                self.quality.measured(&live.stats().unwrap_or_default(), &stats);
+                live.measured = Some(Measurement { stats, at: turn.now.wall });
+            }
             media::Event::Digit { leg, digit, duration_ms } => {
                 self.counts.digits += 1;
-                if let Some((_, span)) = self.legs.get(&leg) {
+                if let Some(LiveLeg { span, .. }) = self.legs.get(&leg) {
                     span.in_scope(|| info!(%digit, duration_ms, "digit"));
                 }
             }
             media::Event::PlaybackEnded { leg, playback } => {
-                let Some(call) = self.legs.get(&leg).and_then(|(sid, _)| self.calls.get(sid)) else { return };
+                let Some(call) = self.legs.get(&leg).and_then(|live| self.calls.get(&live.call)) else { return };
                 if let Some(conference) = self.conferences.get_mut(&call.conference) {
                     conference.playback_ended(call.row.sid, playback, turn);
                 }
             }
-            media::Event::AnnouncementEnded { room, .. } => {
-                if let Some(conference) = self.by_room.get(&room) {
-                    info!(conference_sid = %conference, "announcement ended");
+            media::Event::AnnouncementEnded { room, playback } => {
+                let conference = self.by_room.get(&room).and_then(|sid| self.conferences.get_mut(sid));
+                if let Some(conference) = conference {
+                    conference.announcement_ended(playback, turn);
                 }
             }
             media::Event::Quiet { leg, since_ms } => self.quiet(leg, Duration::from_millis(since_ms), turn),
             // Who speaks is not told to anybody yet.
-            media::Event::Speech { .. } | media::Event::Speaker { .. } => {}
+            media::Event::Speech { leg, talking } => {
+                let Some(call) = self.legs.get(&leg).and_then(|live| self.calls.get(&live.call)) else { return };
+                if let Some(conference) = self.conferences.get_mut(&call.conference) {
+                    conference.speech(call.row.sid, talking, turn);
+                }
+            }
+            media::Event::Speaker { room, leg } => {
+                let conference = self.by_room.get(&room).and_then(|sid| self.conferences.get_mut(sid));
+                if let Some(conference) = conference {
+                    conference.active_speaker(leg, turn);
+                }
+            }
             media::Event::Applied { batch, tick } => debug!(batch, tick, "audio batch applied"),
         }
     }
 
     /// The leg has its port: the offer can be answered, or ours be made, and the call joins its conference.
     fn leg_opened(&mut self, leg: LegId, port: u16, turn: &mut Turn) {
-        let Some((sid, span)) = self.legs.get(&leg).cloned() else { return };
+        let Some(LiveLeg { call: sid, span, .. }) = self.legs.get(&leg).cloned() else { return };
         let _in_call = span.enter();
         self.find_home_again(sid, turn);
         let Some(call) = self.calls.get_mut(&sid) else { return };
@@ -270,6 +292,7 @@ impl Board {
         };
         self.endpoint.accept(turn.now.instant, call.dialog, sdp);
         call.answered(turn);
+        self.legs.entry(leg).and_modify(|live| live.answered = true);
         self.time_limits.extend(call.ends_at.map(|at| (at, call.sid())));
         if let Some(conference) = self.conferences.get_mut(&call.conference) {
             conference.join(call.sid(), leg, call.phone_holds, turn);
@@ -360,7 +383,7 @@ impl Board {
 
     /// Nothing has been received for so long. Phones that hold us may be silent for longer.
     fn quiet(&mut self, leg: LegId, since: Duration, turn: &mut Turn) {
-        let Some(call) = self.legs.get(&leg).and_then(|(sid, _)| self.calls.get(sid)) else { return };
+        let Some(call) = self.legs.get(&leg).and_then(|live| self.calls.get(&live.call)) else { return };
         if call.phone_holds && since < turn.config.held_rtp_timeout {
             return;
         }
@@ -380,12 +403,12 @@ impl Board {
         self.counts.fetches_failed += u64::from(outcome.is_err());
         let (WantedBy::Participant { conference, .. }
         | WantedBy::AnnounceTo { conference, .. }
-        | WantedBy::Announce { conference }) = wanted_by;
+        | WantedBy::Announce { conference, .. }) = wanted_by;
         let Some(conference) = self.conferences.get_mut(&conference) else { return };
         match wanted_by {
             WantedBy::Participant { call, .. } => conference.audio_fetched(call, fetch, outcome, turn),
-            WantedBy::AnnounceTo { call, .. } => conference.announcement_to(call, outcome, turn),
-            WantedBy::Announce { .. } => conference.announcement(outcome, turn),
+            WantedBy::AnnounceTo { call, url, .. } => conference.announcement_to(call, url, outcome, turn),
+            WantedBy::Announce { url, .. } => conference.announcement(url, outcome, turn),
         }
     }
 
@@ -393,12 +416,17 @@ impl Board {
     pub(crate) fn command(&mut self, command: Command, turn: &mut Turn) -> Result<Answer, Refusal> {
         match command {
             Command::UpdateCall { account, call, end } => self.update_call(account, call, end, turn),
+            Command::MeasureCall { account, call } => {
+                let call = self.calls.get(&call).filter(|call| call.row.account_sid == account);
+                let leg = call.and_then(|call| self.legs.get(&call.leg)).ok_or(Refusal::CallNotFound)?;
+                Ok(Answer::Measured(leg.measured))
+            }
             Command::UpdateConference { account, conference, complete, announce } => {
                 let sid = self.find_conference(account, &conference).ok_or(Refusal::ConferenceNotFound)?;
                 if complete {
                     return self.complete_conference(sid, turn);
                 }
-                let conference = self.conferences.get(&sid).ok_or(Refusal::ConferenceNotFound)?;
+                let conference = self.conferences.get_mut(&sid).ok_or(Refusal::ConferenceNotFound)?;
                 if let Some(announce) = announce {
                     conference.announce(&announce, turn);
                 }
@@ -435,7 +463,7 @@ impl Board {
         if !ends {
             return Ok(Answer::Call(call.row.clone()));
         }
-        self.remove_call(sid, Leaving::HungUp, None, turn).map(Answer::Call).ok_or(Refusal::CallNotFound)
+        self.remove_call(sid, Leaving::CallEnded, None, turn).map(Answer::Call).ok_or(Refusal::CallNotFound)
     }
 
     fn complete_conference(&mut self, sid: ConferenceSid, turn: &mut Turn) -> Result<Answer, Refusal> {
@@ -470,6 +498,20 @@ impl Board {
             self.time_limits.remove(&(at, sid));
             let reason = sip_reason(408, "Time limit");
             self.remove_call(sid, Leaving::HungUp, Some(reason), turn);
+        }
+    }
+
+    /// Lets events go that have waited for long enough for a leg that says nothing.
+    pub(crate) fn release_overdue(&mut self, turn: &mut Turn) {
+        while let Some(leg) = turn.journal.overdue(turn.now.instant) {
+            turn.journal.leg_told(leg, self.legs.get(&leg).and_then(LiveLeg::stats));
+        }
+    }
+
+    /// Lets all events go that wait.
+    pub(crate) fn release_all(&mut self, turn: &mut Turn) {
+        while let Some(leg) = turn.journal.awaited() {
+            turn.journal.leg_told(leg, self.legs.get(&leg).and_then(LiveLeg::stats));
         }
     }
 

@@ -2,7 +2,7 @@
 //!
 //! One spelling of each operation, whoever asks (REST today): the rules live behind it, in the switch.
 
-use model::{AccountSid, Call, CallSid, Conference, ConferenceSid, Participant};
+use model::{AccountSid, Call, CallSid, Conference, ConferenceSid, LegStats, Participant, Timestamp};
 
 /// One operation on live things. Answered exactly once, after what it changed has been saved.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -15,6 +15,13 @@ pub enum Command {
         call: CallSid,
         /// How it shall end; `None` changes nothing.
         end: Option<CallEnd>,
+    },
+    /// Say how a live call's leg is doing.
+    MeasureCall {
+        /// Whose call.
+        account: AccountSid,
+        /// Which.
+        call: CallSid,
     },
     /// End a conference, or play something to everyone in it (rest-voice §4.1).
     UpdateConference {
@@ -117,11 +124,22 @@ pub enum AudioMethod {
     Post,
 }
 
+/// How a leg was doing, at most a few seconds ago.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Measurement {
+    /// In numbers.
+    pub stats: LegStats,
+    /// When.
+    pub at: Timestamp,
+}
+
 /// What a command did: the resource as it is now.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Answer {
     /// Of [`Command::UpdateCall`].
     Call(Call),
+    /// Of [`Command::MeasureCall`]: nothing before the first measurement.
+    Measured(Option<Measurement>),
     /// Of [`Command::UpdateConference`].
     Conference(Conference),
     /// Of [`Command::UpdateParticipant`].

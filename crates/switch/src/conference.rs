@@ -8,11 +8,12 @@ use std::sync::Arc;
 
 use media::{Command, Pages};
 use model::{
-    CallSid, Conference, ConferenceStatus, LegId, Participant, ParticipantStatus, PlaybackId, ReasonConferenceEnded,
-    RoomId,
+    CallSid, CallStatus, Conference, ConferenceEvent, ConferenceStatus, Happening, LegId, Participant,
+    ParticipantHappening, ParticipantStatus, PlaybackId, ReasonConferenceEnded, ReasonParticipantLeft, RoomId,
 };
 use tracing::{info, warn};
 
+use crate::announcements::{Announcement, Announcements};
 use crate::command::{AudioUrl, ParticipantChange, ParticipantRef, Refusal};
 use crate::effect::{FetchFailed, FetchId};
 use crate::hearing::{CoachBits, hearing};
@@ -30,6 +31,11 @@ pub(crate) struct LiveConference {
     /// Somebody has joined, so that the API may see it.
     shown: bool,
     coach_bits: CoachBits,
+    announcements: Announcements,
+    /// Events so far.
+    happened: u32,
+    /// Who was last told to be the active speaker.
+    speaker: Option<CallSid>,
 }
 
 /// How a participant leaves.
@@ -37,6 +43,8 @@ pub(crate) struct LiveConference {
 pub(crate) enum Leaving {
     /// Its call ended by itself.
     HungUp,
+    /// Its call was ended over the API.
+    CallEnded,
     /// It was removed over the API.
     Kicked,
 }
@@ -53,7 +61,17 @@ pub(crate) enum AfterLeave {
 impl LiveConference {
     /// A conference nobody has joined yet; the API does not see it before somebody does.
     pub(crate) fn new(row: Conference, room: RoomId) -> Self {
-        Self { row, room, participants: BTreeMap::new(), arriving: 0, shown: false, coach_bits: CoachBits::default() }
+        Self {
+            row,
+            room,
+            participants: BTreeMap::new(),
+            arriving: 0,
+            shown: false,
+            coach_bits: CoachBits::default(),
+            announcements: Announcements::default(),
+            happened: 0,
+            speaker: None,
+        }
     }
 
     /// Keeps a place for a call that is being answered. False: the conference is full.
@@ -123,6 +141,7 @@ impl LiveConference {
             seq: turn.names.seq(),
         };
         turn.save_participant(&row);
+        self.tell_of(ParticipantHappening::Joined, &row, turn);
         self.participants.insert(call, LiveParticipant::new(row, leg, phone_holds));
         info!(conference_sid = %self.row.sid, "participant joined");
 
@@ -130,6 +149,7 @@ impl LiveConference {
         if self.row.status == ConferenceStatus::Init && self.participants.len() >= 2 && may_start {
             self.row.status = ConferenceStatus::InProgress;
             self.touch(turn);
+            self.tell(Happening::Started, turn);
             info!(conference_sid = %self.row.sid, "conference started");
             self.sound_all(turn);
         } else {
@@ -142,20 +162,30 @@ impl LiveConference {
         let Some(gone) = self.participants.remove(&call) else { return AfterLeave::GoesOn };
         let was_ending = gone.row.end_conference_on_exit;
         let beeps = gone.row.beep_on_exit;
-        self.complete_participant(gone, turn);
+        let label = gone.row.label.clone();
+        let why = match how {
+            Leaving::HungUp => ReasonParticipantLeft::HungUp,
+            Leaving::CallEnded | Leaving::Kicked => ReasonParticipantLeft::UpdatedViaApi,
+        };
+        self.complete_participant(gone, why, turn);
 
         // Whoever coached the one that left falls silent.
+        let mut silenced = Vec::new();
         for coach in self.participants.values_mut().filter(|p| p.row.call_sid_to_coach == Some(call)) {
+            silenced.push(coach.row.clone());
             coach.lose_coached();
             coach.row.updated = turn.now.wall;
             turn.save_participant(&coach.row);
         }
+        for before in silenced {
+            self.tell_changes(&before, false, turn);
+        }
         self.free_coach_bits();
 
         let reason = match (was_ending, self.participants.is_empty(), how) {
-            (true, _, Leaving::HungUp) => ReasonConferenceEnded::EndOnExitLeft,
+            (true, _, Leaving::HungUp | Leaving::CallEnded) => ReasonConferenceEnded::EndOnExitLeft,
             (true, _, Leaving::Kicked) => ReasonConferenceEnded::EndOnExitKicked,
-            (false, true, Leaving::HungUp) => ReasonConferenceEnded::LastLeft,
+            (false, true, Leaving::HungUp | Leaving::CallEnded) => ReasonConferenceEnded::LastLeft,
             (false, true, Leaving::Kicked) => ReasonConferenceEnded::LastKicked,
             (false, false, _) => {
                 if beeps && self.has_started() {
@@ -166,19 +196,31 @@ impl LiveConference {
                 return AfterLeave::GoesOn;
             }
         };
-        AfterLeave::Over { left_behind: self.end(reason, Some(call), turn) }
+        AfterLeave::Over { left_behind: self.end(reason, Some((call, label)), turn) }
     }
 
     /// Completes the conference. Returns the calls that were in it: they have nothing more to do.
-    pub(crate) fn end(&mut self, reason: ReasonConferenceEnded, by: Option<CallSid>, turn: &mut Turn) -> Vec<CallSid> {
+    ///
+    /// `by`: whose leaving ended it, and the application's name for it.
+    pub(crate) fn end(
+        &mut self,
+        reason: ReasonConferenceEnded,
+        by: Option<(CallSid, Option<String>)>,
+        turn: &mut Turn,
+    ) -> Vec<CallSid> {
         let left_behind = self.participants.keys().copied().collect();
+        let why = match reason {
+            ReasonConferenceEnded::ViaApi => ReasonParticipantLeft::ConferenceEndedViaApi,
+            _ => ReasonParticipantLeft::ModeratorEnded,
+        };
         for participant in std::mem::take(&mut self.participants).into_values() {
-            self.complete_participant(participant, turn);
+            self.complete_participant(participant, why, turn);
         }
         self.row.status = ConferenceStatus::Completed;
         self.row.reason_ended = Some(reason);
-        self.row.call_sid_ending = by;
+        self.row.call_sid_ending = by.as_ref().map(|(call, _)| *call);
         self.touch(turn);
+        self.tell(Happening::Ended { reason, by }, turn);
         info!(conference_sid = %self.row.sid, reason_conference_ended = %reason, "conference ended");
         left_behind
     }
@@ -198,22 +240,30 @@ impl LiveConference {
         }
 
         let participant = self.participants.get_mut(&call).ok_or(Refusal::ParticipantNotFound)?;
-        if participant.apply(change, coach_target) {
+        let before = participant.row.clone();
+        let announced = participant.announcement();
+        let changed = participant.apply(change, coach_target);
+        if changed.row {
             participant.row.updated = turn.now.wall;
             turn.save_participant(&participant.row);
             let row = &participant.row;
             info!(muted = row.muted, hold = row.hold, coaching = row.coaching, "participant updated");
         }
+        let row = participant.row.clone();
+        self.tell_changes(&before, changed.wait_audio, turn);
         if let Some(announce) = change.announce.as_ref().filter(|announce| !announce.url.is_empty()) {
-            let wanted_by = WantedBy::AnnounceTo { conference: self.row.sid, call };
-            if turn.fetch(announce, wanted_by).is_none() {
-                warn!("too many fetches under way, no announcement");
+            let (conference, url) = (self.row.sid, announce.url.clone());
+            if turn.fetch(announce, WantedBy::AnnounceTo { conference, call, url: url.clone() }).is_none() {
+                self.not_announced(url, Some(call), TOO_MANY_FETCHES, turn);
             }
         }
-        let row = participant.row.clone();
         self.free_coach_bits();
         // The coached leg's ears change with its coach's flags, so more than one leg may sound different.
         self.sound_all(turn);
+        let still_announced = self.participants.get(&call).and_then(LiveParticipant::announcement);
+        if let Some(cut) = announced.filter(|_| announced != still_announced) {
+            self.announcement_cut(cut, "the participant was put on hold", turn);
+        }
         Ok(row)
     }
 
@@ -229,9 +279,10 @@ impl LiveConference {
     }
 
     /// Asks for an announcement to everyone.
-    pub(crate) fn announce(&self, url: &AudioUrl, turn: &mut Turn) {
-        if turn.fetch(url, WantedBy::Announce { conference: self.row.sid }).is_none() {
-            warn!("too many fetches under way, no announcement");
+    pub(crate) fn announce(&mut self, audio: &AudioUrl, turn: &mut Turn) {
+        let (conference, url) = (self.row.sid, audio.url.clone());
+        if turn.fetch(audio, WantedBy::Announce { conference, url: url.clone() }).is_none() {
+            self.not_announced(url, None, TOO_MANY_FETCHES, turn);
         }
     }
 
@@ -257,28 +308,47 @@ impl LiveConference {
     }
 
     /// An announcement to one participant has come, or has not.
-    pub(crate) fn announcement_to(&mut self, call: CallSid, outcome: Result<Arc<Pages>, FetchFailed>, turn: &mut Turn) {
-        match (outcome, self.participants.get_mut(&call)) {
-            (Ok(pages), Some(participant)) => participant.announce(pages, turn),
-            (Err(error), _) => warn!(error_code = error.code, "{error}, no announcement"),
-            (Ok(_), None) => {}
+    pub(crate) fn announcement_to(
+        &mut self,
+        call: CallSid,
+        url: String,
+        outcome: Result<Arc<Pages>, FetchFailed>,
+        turn: &mut Turn,
+    ) {
+        let Some(participant) = self.participants.get_mut(&call) else { return };
+        let pages = match outcome {
+            Ok(pages) => pages,
+            Err(error) => return self.not_announced(url, Some(call), &error.reason, turn),
+        };
+        let cut = participant.announcement();
+        match participant.announce(pages, turn) {
+            Some(playback) => {
+                cut.into_iter().for_each(|cut| self.announcement_cut(cut, "another announcement began", turn));
+                self.announcements.begin(url, Some(call), vec![playback]);
+            }
+            None => self.not_announced(url, Some(call), "the participant is on hold", turn),
         }
     }
 
     /// An announcement to everyone has come, or has not. Those who wait hear it in place of their music.
-    pub(crate) fn announcement(&mut self, outcome: Result<Arc<Pages>, FetchFailed>, turn: &mut Turn) {
-        match outcome {
-            Ok(sound) if self.has_started() => {
-                let playback = turn.names.playback();
-                turn.media.push(Command::Announce { room: self.room, playback, sound });
-            }
-            Ok(sound) => {
-                for participant in self.participants.values_mut() {
-                    participant.announce(Arc::clone(&sound), turn);
-                }
-            }
-            Err(error) => warn!(conference_sid = %self.row.sid, error_code = error.code, "{error}, no announcement"),
+    pub(crate) fn announcement(&mut self, url: String, outcome: Result<Arc<Pages>, FetchFailed>, turn: &mut Turn) {
+        let sound = match outcome {
+            Ok(sound) => sound,
+            Err(error) => return self.not_announced(url, None, &error.reason, turn),
+        };
+        if self.has_started() {
+            let playback = turn.names.playback();
+            turn.media.push(Command::Announce { room: self.room, playback, sound });
+            return self.announcements.begin(url, None, vec![playback]);
         }
+        let cut: Vec<_> = self.participants.values().filter_map(LiveParticipant::announcement).collect();
+        let begun =
+            self.participants.values_mut().filter_map(|p| p.announce(Arc::clone(&sound), turn)).collect::<Vec<_>>();
+        if begun.is_empty() {
+            return self.not_announced(url, None, "everybody is on hold", turn);
+        }
+        cut.into_iter().for_each(|cut| self.announcement_cut(cut, "another announcement began", turn));
+        self.announcements.begin(url, None, begun);
     }
 
     /// Something played to one participant has ended.
@@ -287,13 +357,140 @@ impl LiveConference {
         if ended {
             self.sound(call, turn);
         }
+        self.announcement_ended(playback, turn);
     }
 
-    fn complete_participant(&self, mut participant: LiveParticipant, turn: &mut Turn) {
+    /// Something played has come to its end; it may have been an announcement.
+    pub(crate) fn announcement_ended(&mut self, playback: PlaybackId, turn: &mut Turn) {
+        if let Some(Announcement { url, to, .. }) = self.announcements.ended(playback) {
+            info!(conference_sid = %self.row.sid, "announcement ended");
+            self.tell_announced(url, to, None, turn);
+        }
+    }
+
+    fn announcement_cut(&mut self, playback: PlaybackId, why: &str, turn: &mut Turn) {
+        if let Some(Announcement { url, to, .. }) = self.announcements.cut(playback) {
+            self.not_announced(url, to, why, turn);
+        }
+    }
+
+    fn not_announced(&mut self, url: String, to: Option<CallSid>, why: &str, turn: &mut Turn) {
+        warn!(conference_sid = %self.row.sid, why, "no announcement");
+        self.tell_announced(url, to, Some(why.to_owned()), turn);
+    }
+
+    fn tell_announced(&mut self, url: String, to: Option<CallSid>, failure: Option<String>, turn: &mut Turn) {
+        let to = match to {
+            None => None,
+            Some(call) => match self.participants.get(&call) {
+                Some(participant) => Some(participant.row.clone()),
+                None => return, // it has left, and that was told
+            },
+        };
+        self.tell(Happening::Announced { url, to, failure }, turn);
+    }
+
+    fn complete_participant(
+        &mut self,
+        mut participant: LiveParticipant,
+        reason: ReasonParticipantLeft,
+        turn: &mut Turn,
+    ) {
         participant.row.status = ParticipantStatus::Complete;
         participant.row.updated = turn.now.wall;
         turn.save_participant(&participant.row);
+        if let Some(cut) = participant.announcement() {
+            // Nobody hears that any more; who waited with it still may.
+            self.announcement_cut(cut, "the participant left", turn);
+        }
         info!(conference_sid = %self.row.sid, call_sid = %participant.row.call_sid, "participant left");
+        let call_status = CallStatus::Completed; // a call has nothing to do after its conference
+        let left = Happening::Left { participant: participant.row, call_status, reason, stats: None };
+        let event = self.event(left, turn);
+        turn.journal.note_leave(event, participant.leg, turn.now.instant);
+    }
+
+    /// A participant has begun to talk, or has stopped.
+    pub(crate) fn speech(&mut self, call: CallSid, talks: bool, turn: &mut Turn) {
+        if let Some(participant) = self.participants.get_mut(&call) {
+            participant.talks = talks;
+            self.tell_speech(call, turn);
+        }
+    }
+
+    /// Another one is the active speaker now, or nobody is.
+    pub(crate) fn active_speaker(&mut self, leg: Option<LegId>, turn: &mut Turn) {
+        let speaks = |p: &&LiveParticipant| Some(p.leg) == leg && p.is_heard();
+        let speaker = self.participants.values().find(speaks).map(|p| p.row.call_sid);
+        // Somebody who was muted or has left a moment ago is not told any more, nor is that they are gone.
+        let is_current = leg.is_none() || speaker.is_some();
+        if is_current
+            && speaker != self.speaker
+            && (speaker.is_none() || turn.journal.admits_fleeting(turn.now.instant))
+        {
+            self.speaker = speaker;
+            self.tell(Happening::Speaker { call: speaker }, turn);
+        }
+    }
+
+    /// Tells what is different about a participant, one event for each kind of change (rest-voice §5.3).
+    fn tell_changes(&mut self, before: &Participant, wait_audio: bool, turn: &mut Turn) {
+        use ParticipantHappening as P;
+        let Some(participant) = self.participants.get(&before.call_sid) else { return };
+        let (now, is_heard) = (participant.row.clone(), participant.is_heard());
+        if !is_heard {
+            self.tell_speech(now.call_sid, turn);
+        }
+        let modified = (before.beep_on_exit, before.end_conference_on_exit, before.coaching, before.call_sid_to_coach)
+            != (now.beep_on_exit, now.end_conference_on_exit, now.coaching, now.call_sid_to_coach);
+        for (happened, happening) in [
+            (before.muted != now.muted, if now.muted { P::Muted } else { P::Unmuted }),
+            (before.hold != now.hold, if now.hold { P::Held } else { P::Unheld }),
+            (modified || wait_audio, P::Modified),
+        ] {
+            if happened {
+                self.tell_of(happening, &now, turn);
+            }
+        }
+        if is_heard {
+            self.tell_speech(now.call_sid, turn);
+        }
+    }
+
+    /// Tells that a participant speaks or does not, if that is news. Who is muted or held never speaks.
+    fn tell_speech(&mut self, call: CallSid, turn: &mut Turn) {
+        let Some(participant) = self.participants.get_mut(&call) else { return };
+        let talks = participant.talks && participant.is_heard();
+        if talks == participant.told_talks || talks && !turn.journal.admits_fleeting(turn.now.instant) {
+            return;
+        }
+        participant.told_talks = talks;
+        let row = participant.row.clone();
+        let happening = if talks { ParticipantHappening::SpeechStarted } else { ParticipantHappening::SpeechStopped };
+        self.tell_of(happening, &row, turn);
+    }
+
+    fn tell_of(&mut self, happening: ParticipantHappening, participant: &Participant, turn: &mut Turn) {
+        self.tell(Happening::Participant(happening, participant.clone()), turn);
+    }
+
+    fn tell(&mut self, happening: Happening, turn: &mut Turn) {
+        let event = self.event(happening, turn);
+        turn.journal.note(event);
+    }
+
+    /// The next of this conference's events.
+    fn event(&mut self, happening: Happening, turn: &Turn) -> ConferenceEvent {
+        self.happened += 1;
+        ConferenceEvent {
+            seq: 0, // its place among all is known when it leaves
+            account_sid: self.row.account_sid,
+            conference_sid: self.row.sid,
+            friendly_name: self.row.friendly_name.clone(),
+            sequence_number: self.happened,
+            at: turn.now.wall,
+            happening,
+        }
     }
 
     fn touch(&mut self, turn: &mut Turn) {
@@ -326,3 +523,6 @@ impl LiveConference {
         }
     }
 }
+
+/// Why there is no announcement when `Config::fetches_max` are under way.
+const TOO_MANY_FETCHES: &str = "too many fetches are under way";

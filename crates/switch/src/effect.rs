@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 use media::Pages;
-use model::{Call, Conference, Participant};
+use model::{Call, CallSid, Conference, ConferenceEvent, LegStats, Participant};
 use sip::Flow;
 
 use crate::command::{Answer, AudioUrl, Command, Refusal};
@@ -100,6 +100,10 @@ pub enum Row {
     Conference(Conference),
     /// A participant.
     Participant(Participant),
+    /// What a call's leg did in its life, to be kept with the call.
+    LegStats(CallSid, LegStats),
+    /// Something that happened in a conference. Whoever is to be told of it is told once this is kept.
+    Event(ConferenceEvent),
 }
 
 /// Why there is no audio behind a URL.

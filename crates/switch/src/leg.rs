@@ -3,9 +3,33 @@
 use std::net::IpAddr;
 
 use media::{Codec, Stream};
+use model::{CallSid, LegStats};
 use sip::{Agreed, AudioCodec, Flow, LocalMedia, SessionDescription};
+use tracing::Span;
 
+use crate::command::Measurement;
 use crate::config::{Config, MediaAddress};
+
+/// A leg until the audio plane says that it is closed, which is after its call.
+#[derive(Debug, Clone)]
+pub(crate) struct LiveLeg {
+    pub(crate) call: CallSid,
+    pub(crate) span: Span,
+    /// The call was answered, so that there is a row to keep the numbers with.
+    pub(crate) answered: bool,
+    pub(crate) measured: Option<Measurement>,
+}
+
+impl LiveLeg {
+    pub(crate) fn new(call: CallSid, span: Span) -> Self {
+        Self { call, span, answered: false, measured: None }
+    }
+
+    /// What it did so far, as far as is known.
+    pub(crate) fn stats(&self) -> Option<LegStats> {
+        self.measured.map(|measured| measured.stats)
+    }
+}
 
 /// Where a leg of this call binds, and what its phone is told: an address of the family the phone's own description
 /// names, else of the family its signalling came by. `None`: we have none that could be named to it.

@@ -4,6 +4,7 @@
 //! the other, one event at a time, and never waits: no socket, no clock, no SQL, no lock. What takes time (binding
 //! a port, fetching music, committing a row) leaves as an effect and comes back as an event.
 
+mod announcements;
 mod board;
 mod call;
 mod command;
@@ -13,8 +14,10 @@ mod effect;
 mod hearing;
 mod inbound;
 mod info_digit;
+mod journal;
 mod leg;
 mod participant;
+mod quality;
 mod turn;
 
 use std::time::Instant;
@@ -23,13 +26,16 @@ use sip::{Endpoint, Output};
 
 pub use board::Counts;
 pub use command::{
-    Answer, AudioMethod, AudioUrl, CallEnd, Command, ConferenceRef, ParticipantChange, ParticipantRef, Refusal,
+    Answer, AudioMethod, AudioUrl, CallEnd, Command, ConferenceRef, Measurement, ParticipantChange, ParticipantRef,
+    Refusal,
 };
 pub use config::{Config, MediaAddress, OpenRooms};
 pub use effect::{Effect, Event, FetchFailed, FetchId, RequestId, Row};
+pub use quality::{Histogram, Quality};
 pub use turn::Now;
 
 use board::Board;
+use journal::Journal;
 use turn::{Fetches, Names, Turn};
 
 /// The one owner of everything that lives.
@@ -38,6 +44,7 @@ pub struct Switch {
     config: Config,
     names: Names,
     fetches: Fetches,
+    journal: Journal,
     board: Board,
     /// When the calls that still live are ended.
     drain_at: Option<Instant>,
@@ -54,6 +61,10 @@ pub struct Stats {
     pub participants: usize,
     /// Since the start.
     pub counts: Counts,
+    /// How all legs have been doing since the start.
+    pub quality: Quality,
+    /// Events about who speaks that were not told, because there were too many.
+    pub events_dropped: u64,
 }
 
 impl Switch {
@@ -65,6 +76,7 @@ impl Switch {
             config,
             names: Names::new(seed, seq),
             fetches: Fetches::default(),
+            journal: Journal::default(),
             board: Board::new(endpoint),
             drain_at: None,
         }
@@ -72,8 +84,8 @@ impl Switch {
 
     /// Handles one event; what is to be done about it is appended to `effects`.
     pub fn handle(&mut self, now: Now, event: Event, effects: &mut Vec<Effect>) {
-        let Self { config, names, fetches, board, drain_at } = self;
-        let mut turn = Turn { now, config, names, fetches, effects, media: Vec::new() };
+        let Self { config, names, fetches, journal, board, drain_at } = self;
+        let mut turn = Turn { now, config, names, fetches, journal, effects, media: Vec::new() };
         match event {
             Event::Sip { flow, bytes } => board.endpoint.receive(now.instant, flow, bytes),
             Event::FlowClosed { connection } => board.endpoint.closed(now.instant, connection),
@@ -86,6 +98,7 @@ impl Switch {
             Event::Timeout => {
                 board.endpoint.handle_timeout(now.instant);
                 board.enforce_time_limits(&mut turn);
+                board.release_overdue(&mut turn);
                 if drain_at.take_if(|at| *at <= now.instant).is_some() {
                     board.end_everything(&mut turn);
                 }
@@ -94,7 +107,10 @@ impl Switch {
                 board.endpoint.set_draining(true);
                 *drain_at = Some(now.instant + turn.config.drain);
             }
-            Event::Farewell => board.endpoint.farewell(now.instant),
+            Event::Farewell => {
+                board.endpoint.farewell(now.instant);
+                board.release_all(&mut turn);
+            }
         }
         // What the endpoint has to say may make us say more to it, so this runs until it is quiet.
         while let Some(output) = board.endpoint.poll() {
@@ -104,6 +120,7 @@ impl Switch {
                 Output::Event(event) => board.sip_event(event, &mut turn),
             }
         }
+        turn.journal.release(turn.names, turn.effects);
         if !turn.media.is_empty() {
             turn.effects.push(Effect::Media(turn.media));
         }
@@ -111,7 +128,7 @@ impl Switch {
 
     /// When [`Event::Timeout`] is due.
     pub fn next_deadline(&self) -> Option<Instant> {
-        [self.drain_at, self.board.next_deadline()].into_iter().flatten().min()
+        [self.drain_at, self.board.next_deadline(), self.journal.next_deadline()].into_iter().flatten().min()
     }
 
     /// No call lives and every BYE has been answered: a drained server may stop.
@@ -126,6 +143,8 @@ impl Switch {
             conferences: self.board.conferences_live(),
             participants: self.board.participants_live(),
             counts: self.board.counts,
+            quality: self.board.quality,
+            events_dropped: self.journal.fleeting_refused(),
         }
     }
 

@@ -23,7 +23,20 @@ pub(crate) struct LiveParticipant {
     hold_audio: Audio,
     wait_audio: Audio,
     routed: (Groups, Groups),
+    /// Its voice is heard, as the media plane says …
+    pub(crate) talks: bool,
+    /// … and as was told.
+    pub(crate) told_talks: bool,
     playing: Playing,
+}
+
+/// What a change has changed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Changed {
+    /// Something the API shows.
+    pub(crate) row: bool,
+    /// What it hears while it waits.
+    pub(crate) wait_audio: bool,
 }
 
 /// Where a participant's wait or hold audio comes from.
@@ -66,6 +79,8 @@ impl LiveParticipant {
             hold_audio: Audio::Music,
             wait_audio: Audio::Music,
             routed: (0, 0),
+            talks: false,
+            told_talks: false,
             playing: Playing::Nothing,
         }
     }
@@ -80,9 +95,15 @@ impl LiveParticipant {
         }
     }
 
-    /// Takes over the change's flags. True if anything the API shows is different now.
-    pub(crate) fn apply(&mut self, change: &ParticipantChange, coach_target: Option<model::CallSid>) -> bool {
+    /// What it says may be heard by somebody.
+    pub(crate) fn is_heard(&self) -> bool {
+        !self.row.muted && !self.row.hold
+    }
+
+    /// Takes over the change's flags, and says what is different now.
+    pub(crate) fn apply(&mut self, change: &ParticipantChange, coach_target: Option<model::CallSid>) -> Changed {
         let before = self.row.clone();
+        let mut wait_audio_changed = false;
         let set = |flag: &mut bool, to: Option<bool>| *flag = to.unwrap_or(*flag);
         set(&mut self.row.muted, change.muted);
         set(&mut self.row.hold, change.hold);
@@ -102,12 +123,14 @@ impl LiveParticipant {
             self.hold_audio = audio;
         }
         if let Some(audio) = &change.wait_audio {
-            self.wait_audio = Audio::from_url(audio, Audio::Silence);
+            let audio = Audio::from_url(audio, Audio::Silence);
+            wait_audio_changed = self.wait_audio != audio;
+            self.wait_audio = audio;
             if matches!(self.playing.player(), Some(Player::Wait)) {
                 self.playing = Playing::Nothing;
             }
         }
-        self.row != before
+        Changed { row: self.row != before, wait_audio: wait_audio_changed }
     }
 
     /// The one it coached is gone: it is muted, so that a whisper never leaks into the room (rest-voice §5.4).
@@ -184,10 +207,20 @@ impl LiveParticipant {
     }
 
     /// Plays `pages` once, over the room, unless it is on hold.
-    pub(crate) fn announce(&mut self, pages: Arc<Pages>, turn: &mut Turn) {
-        if !self.row.hold {
-            let playback = turn.play(self.leg, pages, false);
-            self.playing = Playing::Announcement { playback };
+    pub(crate) fn announce(&mut self, pages: Arc<Pages>, turn: &mut Turn) -> Option<PlaybackId> {
+        if self.row.hold {
+            return None;
+        }
+        let playback = turn.play(self.leg, pages, false);
+        self.playing = Playing::Announcement { playback };
+        Some(playback)
+    }
+
+    /// The announcement it hears now.
+    pub(crate) fn announcement(&self) -> Option<PlaybackId> {
+        match self.playing {
+            Playing::Announcement { playback } => Some(playback),
+            Playing::Nothing | Playing::Fetching { .. } | Playing::Audio { .. } => None,
         }
     }
 

@@ -13,6 +13,7 @@ use crate::command::AudioUrl;
 use crate::config::Config;
 use crate::effect::{Effect, FetchId, Row};
 use crate::hearing::Player;
+use crate::journal::Journal;
 
 /// The moment an event is handled at: for deadlines, and for the outside world.
 #[derive(Debug, Clone, Copy)]
@@ -29,6 +30,7 @@ pub(crate) struct Turn<'a> {
     pub(crate) config: &'a Config,
     pub(crate) names: &'a mut Names,
     pub(crate) fetches: &'a mut Fetches,
+    pub(crate) journal: &'a mut Journal,
     pub(crate) effects: &'a mut Vec<Effect>,
     /// All audio commands of a turn are one batch: they take effect in the same tick.
     pub(crate) media: Vec<media::Command>,
@@ -67,9 +69,9 @@ pub(crate) enum WantedBy {
     /// A participant's wait or hold audio.
     Participant { conference: ConferenceSid, call: CallSid, player: Player },
     /// An announcement to one participant.
-    AnnounceTo { conference: ConferenceSid, call: CallSid },
+    AnnounceTo { conference: ConferenceSid, call: CallSid, url: String },
     /// An announcement to a whole conference.
-    Announce { conference: ConferenceSid },
+    Announce { conference: ConferenceSid, url: String },
 }
 
 /// Audio that has been asked for and has not come yet. At most `Config::fetches_max`.

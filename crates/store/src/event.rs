@@ -1,0 +1,306 @@
+//! The event log: what happened in conferences, oldest first, and no more than [`EVENTS_MAX`], [`FLEETING_MAX`] and
+//! [`EVENTS_KEPT_FOR`].
+
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use model::{AccountSid, CallSid, ConferenceEvent, ConferenceSid, LegStats, Timestamp};
+use sqlx::sqlite::SqliteRow;
+use sqlx::{Row as _, SqliteConnection};
+
+use crate::column::{number, storable, text, text_if, time, word, word_if};
+use crate::select::Select;
+use crate::{Rows, Store, StoreError, leg_stats};
+
+/// One event of the log, as it was told.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct LoggedEvent {
+    /// Its place among all events.
+    pub seq: i64,
+    /// Its name on the wire.
+    pub name: String,
+    /// Where it happened.
+    pub conference_sid: ConferenceSid,
+    /// The participant it is about, if it is about one.
+    pub call_sid: Option<CallSid>,
+    /// When.
+    pub at: Timestamp,
+    /// Its parameters, in the contract's spelling.
+    pub parameters: BTreeMap<String, String>,
+    /// What a leg did, where the event tells that.
+    pub leg_stats: Option<LegStats>,
+}
+
+impl Store {
+    /// This account's events after `seq`, oldest first, at most `limit`.
+    pub async fn events(&self, account: AccountSid, seq: i64, limit: u32) -> Result<Rows<LoggedEvent>, StoreError> {
+        Select::new("SELECT * FROM events WHERE")
+            .push(" account_sid = ", account.to_string())
+            .next_after(seq, limit, &self.readers, decode)
+            .await
+    }
+}
+
+/// Adds the event. One that is there already stays as it is.
+pub(crate) async fn save(event: &ConferenceEvent, connection: &mut SqliteConnection) -> Result<(), StoreError> {
+    const SAVE: &str = "INSERT INTO events (seq, account_sid, type, conference_sid, call_sid, data, leg_stats, created, \
+        fleeting) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9) ON CONFLICT (seq) DO NOTHING";
+    let parameters: BTreeMap<_, _> = event.parameters().into_iter().collect();
+    for value in parameters.values() {
+        storable(value, "events.data")?;
+    }
+    let data = serde_json::to_string(&parameters).expect("texts by texts cannot fail to serialize");
+    sqlx::query(SAVE)
+        .bind(event.seq)
+        .bind(event.account_sid.to_string())
+        .bind(event.name())
+        .bind(event.conference_sid.to_string())
+        .bind(event.call_sid().map(|sid| sid.to_string()))
+        .bind(data)
+        .bind(event.leg_stats().map(leg_stats::encode))
+        .bind(event.at.micros())
+        .bind(i64::from(event.is_fleeting()))
+        .execute(connection)
+        .await?;
+    Ok(())
+}
+
+fn decode(row: &SqliteRow) -> Result<LoggedEvent, StoreError> {
+    let data = text(row, "data")?;
+    let parameters =
+        serde_json::from_str(&data).map_err(|_| StoreError::Unreadable { column: "data", value: data.clone() })?;
+    Ok(LoggedEvent {
+        seq: number(row, "seq")?,
+        name: text(row, "type")?,
+        conference_sid: word(row, "conference_sid")?,
+        call_sid: word_if(row, "call_sid")?,
+        at: time(row, "created")?,
+        parameters,
+        leg_stats: text_if(row, "leg_stats")?.map(|text| leg_stats::decode(text, "leg_stats")).transpose()?,
+    })
+}
+
+/// Keeps the log within its bounds, a few rows at a time, so that no writer waits for it.
+#[derive(Debug)]
+pub(crate) struct Pruning {
+    lasting: Kind,
+    fleeting: Kind,
+    /// Rows added since the last look.
+    added: u64,
+}
+
+/// Events of one kind: those that last, or those of the moment.
+#[derive(Debug)]
+struct Kind {
+    /// In the log: counted once, and kept up to date.
+    rows: u64,
+    rows_max: u64,
+    /// Removes the oldest of them.
+    remove: &'static str,
+}
+
+impl Pruning {
+    /// Counts what is there.
+    pub(crate) async fn begin(connection: &mut SqliteConnection) -> Result<Self, sqlx::Error> {
+        const FLEETING: &str = "SELECT COUNT(*) AS n FROM events WHERE fleeting = 1";
+        const ALL: &str = "SELECT COUNT(*) AS n FROM events";
+        let fleeting: i64 = sqlx::query(FLEETING).fetch_one(&mut *connection).await?.try_get("n")?;
+        let all: i64 = sqlx::query(ALL).fetch_one(&mut *connection).await?.try_get("n")?;
+        Ok(Self::of((all - fleeting).unsigned_abs(), fleeting.unsigned_abs()))
+    }
+
+    fn of(lasting: u64, fleeting: u64) -> Self {
+        const LASTING: &str = "DELETE FROM events WHERE seq IN \
+            (SELECT seq FROM events WHERE fleeting = 0 ORDER BY seq LIMIT $1)";
+        const FLEETING: &str = "DELETE FROM events WHERE seq IN \
+            (SELECT seq FROM events WHERE fleeting = 1 ORDER BY seq LIMIT $1)";
+        Self {
+            lasting: Kind { rows: lasting, rows_max: EVENTS_MAX, remove: LASTING },
+            fleeting: Kind { rows: fleeting, rows_max: FLEETING_MAX, remove: FLEETING },
+            added: LOOK_EVERY,
+        }
+    }
+
+    /// These have been added.
+    pub(crate) fn added<'a>(&mut self, events: impl Iterator<Item = &'a ConferenceEvent>) {
+        for event in events {
+            self.added += 1;
+            let kind = if event.is_fleeting() { &mut self.fleeting } else { &mut self.lasting };
+            kind.rows += 1;
+        }
+    }
+
+    /// So much has been added that it is time to look for what is too old or too much.
+    pub(crate) fn is_due(&self) -> bool {
+        self.added >= LOOK_EVERY
+    }
+
+    /// Removes what is too old, or too much, [`PRUNED_MAX`] rows of each at most; `newest`: the time of the latest event.
+    pub(crate) async fn prune(
+        &mut self,
+        connection: &mut SqliteConnection,
+        newest: Timestamp,
+    ) -> Result<(), sqlx::Error> {
+        const TOO_OLD: &str = "DELETE FROM events WHERE created < $1 \
+            AND seq IN (SELECT seq FROM events ORDER BY seq LIMIT $2) RETURNING fleeting";
+        let since = newest.micros().saturating_sub(i64::try_from(EVENTS_KEPT_FOR.as_micros()).unwrap_or(i64::MAX));
+        let old = sqlx::query(TOO_OLD).bind(since).bind(PRUNED_MAX).fetch_all(&mut *connection).await?;
+        let mut more = old.len() as u64 >= PRUNED_MAX.unsigned_abs();
+        for row in old {
+            let kind = if row.try_get::<i64, _>("fleeting")? == 1 { &mut self.fleeting } else { &mut self.lasting };
+            kind.rows = kind.rows.saturating_sub(1);
+        }
+        for kind in [&mut self.lasting, &mut self.fleeting] {
+            more |= kind.prune(connection).await?;
+        }
+        // Where more is left to be removed than one look takes, the next event is reason enough to look again.
+        self.added = if more { LOOK_EVERY } else { 0 };
+        Ok(())
+    }
+}
+
+impl Kind {
+    /// Removes what is too much; true if that is more than can be removed at once.
+    async fn prune(&mut self, connection: &mut SqliteConnection) -> Result<bool, sqlx::Error> {
+        let over = i64::try_from(self.rows.saturating_sub(self.rows_max)).unwrap_or(i64::MAX);
+        if over > 0 {
+            let removed =
+                sqlx::query(self.remove).bind(over.min(PRUNED_MAX)).execute(connection).await?.rows_affected();
+            self.rows = self.rows.saturating_sub(removed);
+        }
+        Ok(over > PRUNED_MAX)
+    }
+}
+
+/// Events kept at most: the newest.
+pub const EVENTS_MAX: u64 = 100_000;
+
+/// The same for those of the moment, which would otherwise push all others out.
+pub const FLEETING_MAX: u64 = 10_000;
+
+/// How long an event is kept.
+pub const EVENTS_KEPT_FOR: Duration = Duration::from_secs(7 * 24 * 3600);
+
+/// Rows after which the log is looked at.
+const LOOK_EVERY: u64 = 500;
+
+/// Rows removed at once; more than are added between two looks.
+const PRUNED_MAX: i64 = 1_000;
+
+#[cfg(test)]
+mod tests {
+    use model::{CallStatus, Happening, ReasonParticipantLeft};
+
+    use super::*;
+    use crate::testing::{ACCOUNT, event, open, participant};
+    use crate::{Row, Writer};
+
+    async fn seqs(store: &Store, after: i64, limit: u32) -> (Vec<i64>, bool) {
+        let page = store.events(ACCOUNT, after, limit).await.expect("reads");
+        (page.rows.iter().map(|event| event.seq).collect(), page.more)
+    }
+
+    #[tokio::test]
+    async fn the_log_reads_in_order_page_by_page() {
+        let (_scratch, store) = open().await;
+        let mut foreign = event(3);
+        foreign.account_sid = AccountSid::from_bits(7);
+        for event in [event(0), event(1), event(2), foreign, event(4), event(1)] {
+            store.commit(&[Row::Event(event)]).await.expect("writes");
+        }
+        for (after, limit, want) in [
+            (0, 10, (vec![1, 2, 3, 5], false)),
+            (0, 2, (vec![1, 2], true)),
+            (2, 2, (vec![3, 5], false)),
+            (5, 2, (vec![], false)),
+            (i64::MAX, 2, (vec![], false)),
+        ] {
+            assert_eq!(seqs(&store, after, limit).await, want, "after {after}, {limit}");
+        }
+    }
+
+    #[tokio::test]
+    async fn an_event_comes_back_as_it_was_told() {
+        let (_scratch, store) = open().await;
+        let stats = LegStats { packets_in: 7, level_in_db: -20, ..LegStats::default() };
+        let mut left = event(0);
+        let participant = participant(left.conference_sid, 3);
+        left.happening = Happening::Left {
+            participant: participant.clone(),
+            call_status: CallStatus::Completed,
+            reason: ReasonParticipantLeft::HungUp,
+            stats: Some(Box::new(stats)),
+        };
+        left.friendly_name = "caf\u{e9} \"quoted\"".to_owned();
+        store.commit(&[Row::Event(left.clone())]).await.expect("writes");
+        let kept = store.events(ACCOUNT, 0, 1).await.expect("reads").rows.remove(0);
+        assert_eq!((kept.name.as_str(), kept.at, kept.call_sid), (left.name(), left.at, Some(participant.call_sid)));
+        assert_eq!((kept.conference_sid, kept.leg_stats), (left.conference_sid, Some(stats)));
+        let told = left.parameters().into_iter().map(|(name, value)| (name.to_owned(), value)).collect();
+        assert_eq!(kept.parameters, told);
+
+        left.friendly_name = "a\0b".to_owned();
+        left.seq = 2;
+        assert!(matches!(store.commit(&[Row::Event(left)]).await, Err(StoreError::Nul { .. })));
+    }
+
+    #[tokio::test]
+    async fn what_is_too_old_or_too_much_goes_and_the_rest_stays() {
+        let (_scratch, store) = open().await;
+        let writer = Writer::start(store.clone(), 8);
+        let week = EVENTS_KEPT_FOR.as_secs();
+        // Events of the first five minutes, and some a week and 150 seconds after the first of them.
+        let late = |number: u64| {
+            let mut event = event(number);
+            event.at = Timestamp::from_micros(i64::try_from((week + 150) * 1_000_000).expect("small"));
+            event
+        };
+        writer.write((0..300).map(event).map(Row::Event).collect()).await.expect("writes");
+        assert_eq!(seqs(&store, 0, 1).await.0, [1]);
+        writer.write((300..800).map(late).map(Row::Event).collect()).await.expect("writes");
+        writer.close().await;
+        let (kept, more) = seqs(&store, 0, 1_000).await;
+        assert_eq!((kept[0], kept.len(), more), (151, 650, false), "what is a week old to the second stays");
+    }
+
+    #[tokio::test]
+    async fn of_what_is_too_much_the_oldest_goes_and_who_speaks_before_what_else_happened() {
+        let (_scratch, store) = open().await;
+        let spoken = |number| {
+            let mut event = event(number);
+            event.happening = Happening::Speaker { call: None };
+            event
+        };
+        store.commit(&(0..200).map(event).map(Row::Event).collect::<Vec<_>>()).await.expect("writes");
+        store.commit(&(200..1_400).map(spoken).map(Row::Event).collect::<Vec<_>>()).await.expect("writes");
+        let mut connection = store.writer.acquire().await.expect("the one there is");
+        let counted = Pruning::begin(&mut connection).await.expect("counts");
+        assert_eq!((counted.lasting.rows, counted.fleeting.rows), (200, 1_200));
+
+        let mut pruning = Pruning::of(EVENTS_MAX + 120, FLEETING_MAX + 1_100);
+        let newest = Timestamp::from_micros(0);
+        pruning.prune(&mut connection, newest).await.expect("prunes");
+        assert_eq!((pruning.lasting.rows, pruning.fleeting.rows), (EVENTS_MAX, FLEETING_MAX + 100));
+        assert!(pruning.is_due(), "the rest goes with the next event");
+        pruning.prune(&mut connection, newest).await.expect("prunes");
+        assert!(!pruning.is_due());
+        drop(connection);
+        let (kept, _) = seqs(&store, 0, 10_000).await;
+        assert_eq!(kept, (121..=200).chain(1_301..=1_400).collect::<Vec<_>>());
+    }
+
+    #[tokio::test]
+    async fn the_log_is_read_from_its_index() {
+        let (_scratch, store) = open().await;
+        for sql in [
+            "SELECT * FROM events WHERE account_sid = 'a' AND seq > 5 ORDER BY seq ASC LIMIT 50",
+            "SELECT seq FROM events ORDER BY seq LIMIT 50",
+            "SELECT seq FROM events WHERE fleeting = 1 ORDER BY seq LIMIT 50",
+        ] {
+            let explain = sqlx::AssertSqlSafe(format!("EXPLAIN QUERY PLAN {sql}"));
+            let plan = sqlx::query(explain).fetch_all(&store.readers).await.expect("explains");
+            let plan: Vec<String> = plan.iter().map(|row| text(row, "detail").expect("has a detail")).collect();
+            assert!(plan.len() == 1 && plan[0].contains("INDEX"), "{sql}: {plan:?}");
+        }
+    }
+}

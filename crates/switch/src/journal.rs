@@ -1,0 +1,261 @@
+//! The journal: what happens in conferences, in the order it happened, on its way to be saved and told.
+//!
+//! An event leaves with the turn it happened in. Only a participant's leave waits, some 25 ms, for the last numbers of
+//! its leg, and what happens in the same conference behind it waits with it, so that the order stays:
+//!
+//! `join ─▶ saved    leave (numbers to come) ─ end ─▶ held ─ LegClosed ─▶ leave, end saved`
+//! Numbers that do not come in time are replaced by the last ones known: nothing is held for long, nothing is lost.
+
+use std::collections::{HashMap, VecDeque};
+use std::time::{Duration, Instant};
+
+use model::{ConferenceEvent, ConferenceSid, Happening, LegId, LegStats};
+
+use crate::effect::{Effect, Row};
+use crate::turn::Names;
+
+/// Events that have not been saved.
+#[derive(Debug, Default)]
+pub(crate) struct Journal {
+    /// May be saved.
+    ready: Vec<ConferenceEvent>,
+    /// Conferences with somebody whose numbers are to come; each queue begins with one that waits.
+    held: HashMap<ConferenceSid, VecDeque<Entry>>,
+    waiting: HashMap<LegId, ConferenceSid>,
+    /// When each of them has waited long enough; the first is due first. Some no longer wait.
+    due: VecDeque<(Instant, LegId)>,
+    fleeting: Allowance,
+}
+
+/// How many fleeting events there may be: so many at once, and so many a second. Ten thousand people who talk would
+/// otherwise keep the disk busy with nothing else.
+#[derive(Debug)]
+struct Allowance {
+    left: f64,
+    since: Option<Instant>,
+    refused: u64,
+}
+
+impl Default for Allowance {
+    fn default() -> Self {
+        Self { left: FLEETING_BURST, since: None, refused: 0 }
+    }
+}
+
+#[derive(Debug)]
+struct Entry {
+    event: ConferenceEvent,
+    waits_for: Option<LegId>,
+}
+
+impl Journal {
+    /// Notes what has happened.
+    pub(crate) fn note(&mut self, event: ConferenceEvent) {
+        match self.held.get_mut(&event.conference_sid) {
+            Some(queue) => queue.push_back(Entry { event, waits_for: None }),
+            None => self.ready.push(event),
+        }
+    }
+
+    /// Notes that somebody has left whose `leg` is about to tell what it did.
+    pub(crate) fn note_leave(&mut self, event: ConferenceEvent, leg: LegId, now: Instant) {
+        let conference = event.conference_sid;
+        self.waiting.insert(leg, conference);
+        self.due.push_back((now + PATIENCE, leg));
+        self.held.entry(conference).or_default().push_back(Entry { event, waits_for: Some(leg) });
+    }
+
+    /// There is room for one more event about somebody who has begun to speak. That they stopped is told in any case.
+    pub(crate) fn admits_fleeting(&mut self, now: Instant) -> bool {
+        let Allowance { left, since, refused } = &mut self.fleeting;
+        let passed = since.replace(now).map_or(Duration::ZERO, |since| now.saturating_duration_since(since));
+        *left = (*left + passed.as_secs_f64() * FLEETING_A_SECOND).min(FLEETING_BURST);
+        let admits = *left >= 1.0;
+        *left -= f64::from(u8::from(admits));
+        *refused += u64::from(!admits);
+        admits
+    }
+
+    /// Fleeting events that were not told.
+    pub(crate) fn fleeting_refused(&self) -> u64 {
+        self.fleeting.refused
+    }
+
+    /// A leg has told what it did, or will not any more: these are its last numbers.
+    pub(crate) fn leg_told(&mut self, leg: LegId, last: Option<LegStats>) {
+        let Some(conference) = self.waiting.remove(&leg) else { return };
+        let Some(queue) = self.held.get_mut(&conference) else { return };
+        if let Some(entry) = queue.iter_mut().find(|entry| entry.waits_for == Some(leg)) {
+            entry.waits_for = None;
+            if let Happening::Left { stats, .. } = &mut entry.event.happening {
+                *stats = last.map(Box::new);
+            }
+        }
+        while queue.front().is_some_and(|entry| entry.waits_for.is_none()) {
+            self.ready.extend(queue.pop_front().map(|entry| entry.event));
+        }
+        if queue.is_empty() {
+            self.held.remove(&conference);
+        }
+    }
+
+    /// A leg that has been waited for long enough, if there is one.
+    pub(crate) fn overdue(&self, now: Instant) -> Option<LegId> {
+        self.first_due().filter(|(at, _)| *at <= now).map(|(_, leg)| leg)
+    }
+
+    /// The leg that has been waited for longest, if any is.
+    pub(crate) fn awaited(&self) -> Option<LegId> {
+        self.first_due().map(|(_, leg)| leg)
+    }
+
+    /// When the next leg will have been waited for long enough.
+    pub(crate) fn next_deadline(&self) -> Option<Instant> {
+        self.first_due().map(|(at, _)| at)
+    }
+
+    fn first_due(&self) -> Option<(Instant, LegId)> {
+        self.due.iter().find(|(_, leg)| self.waiting.contains_key(leg)).copied()
+    }
+
+    /// Saves what may be saved.
+    pub(crate) fn release(&mut self, names: &mut Names, effects: &mut Vec<Effect>) {
+        self.settle();
+        for mut event in self.ready.drain(..) {
+            event.seq = names.seq();
+            effects.push(Effect::Save(Row::Event(event)));
+        }
+    }
+
+    /// Forgets the deadlines of those who need them no longer.
+    fn settle(&mut self) {
+        while self.due.front().is_some_and(|(_, leg)| !self.waiting.contains_key(leg)) {
+            self.due.pop_front();
+        }
+    }
+}
+
+/// How long a leave waits for its numbers: ten times what it takes.
+const PATIENCE: Duration = Duration::from_millis(250);
+
+/// Fleeting events a second, in the long run …
+const FLEETING_A_SECOND: f64 = 200.0;
+
+/// … and at once.
+const FLEETING_BURST: f64 = 500.0;
+
+#[cfg(test)]
+mod tests {
+    use model::{
+        AccountSid, CallSid, CallStatus, Participant, ParticipantStatus, ReasonConferenceEnded, ReasonParticipantLeft,
+        Timestamp,
+    };
+
+    use super::*;
+
+    fn event(conference: u128, sequence_number: u32, happening: Happening) -> ConferenceEvent {
+        ConferenceEvent {
+            seq: 0,
+            account_sid: AccountSid::from_bits(1),
+            conference_sid: ConferenceSid::from_bits(conference),
+            friendly_name: "standup".to_owned(),
+            sequence_number,
+            at: Timestamp::from_micros(0),
+            happening,
+        }
+    }
+
+    fn left() -> Happening {
+        Happening::Left {
+            participant: Participant {
+                call_sid: CallSid::from_bits(1),
+                conference_sid: ConferenceSid::from_bits(1),
+                account_sid: AccountSid::from_bits(1),
+                label: None,
+                muted: false,
+                hold: false,
+                coaching: false,
+                call_sid_to_coach: None,
+                start_conference_on_enter: true,
+                end_conference_on_exit: false,
+                beep_on_exit: false,
+                status: ParticipantStatus::Complete,
+                created: Timestamp::from_micros(0),
+                updated: Timestamp::from_micros(0),
+                seq: 1,
+            },
+            call_status: CallStatus::Completed,
+            reason: ReasonParticipantLeft::HungUp,
+            stats: None,
+        }
+    }
+
+    fn ended() -> Happening {
+        Happening::Ended { reason: ReasonConferenceEnded::LastLeft, by: None }
+    }
+
+    /// What is saved now: order, conference, number in it, packets told.
+    fn saved(journal: &mut Journal, names: &mut Names) -> Vec<(i64, String, u32, Option<u64>)> {
+        let mut effects = Vec::new();
+        journal.release(names, &mut effects);
+        let told = effects.into_iter().map(|effect| match effect {
+            Effect::Save(Row::Event(event)) => {
+                let packets = event.leg_stats().map(|stats| stats.packets_in);
+                (event.seq, event.conference_sid.to_string()[33..].to_owned(), event.sequence_number, packets)
+            }
+            other => panic!("a journal saves events, not {other:?}"),
+        });
+        told.collect()
+    }
+
+    fn told(seq: i64, conference: u32, number: u32, packets: Option<u64>) -> (i64, String, u32, Option<u64>) {
+        (seq, conference.to_string(), number, packets)
+    }
+
+    #[test]
+    fn a_leave_waits_for_its_numbers_and_holds_up_nobody_elses() {
+        let (mut journal, mut names) = (Journal::default(), Names::new(1, 10));
+        let now = Instant::now();
+        journal.note(event(1, 1, Happening::Started));
+        journal.note_leave(event(1, 2, left()), LegId(7), now);
+        journal.note_leave(event(1, 3, left()), LegId(8), now);
+        journal.note(event(1, 4, ended()));
+        journal.note(event(2, 1, Happening::Started));
+        assert_eq!(saved(&mut journal, &mut names), [told(11, 1, 1, None), told(12, 2, 1, None)]);
+        let stats = |packets_in| Some(LegStats { packets_in, ..LegStats::default() });
+        journal.leg_told(LegId(8), stats(88));
+        journal.leg_told(LegId(9), stats(99)); // nobody asked for these
+        assert_eq!(saved(&mut journal, &mut names), [], "the order stays");
+        journal.leg_told(LegId(7), stats(77));
+        let want = [told(13, 1, 2, Some(77)), told(14, 1, 3, Some(88)), told(15, 1, 4, None)];
+        assert_eq!(saved(&mut journal, &mut names), want);
+        assert_eq!((journal.next_deadline(), journal.awaited()), (None, None));
+        journal.note(event(1, 5, Happening::Started));
+        assert_eq!(saved(&mut journal, &mut names).len(), 1, "nothing is held any more");
+    }
+
+    #[test]
+    fn chatter_is_bounded() {
+        let mut journal = Journal::default();
+        let now = Instant::now();
+        let mut told = |at| (0..1_000).filter(|_| journal.admits_fleeting(at)).count();
+        assert_eq!([told(now), told(now), told(now + Duration::from_secs(1))], [500, 0, 200]);
+        assert_eq!(told(now + Duration::from_secs(3600)), 500);
+        assert_eq!(journal.fleeting_refused(), 500 + 1_000 + 800 + 500);
+    }
+
+    #[test]
+    fn nobody_is_waited_for_for_ever() {
+        let (mut journal, mut names) = (Journal::default(), Names::new(1, 0));
+        let now = Instant::now();
+        journal.note_leave(event(1, 1, left()), LegId(7), now);
+        journal.note_leave(event(2, 1, left()), LegId(8), now + PATIENCE);
+        assert_eq!(journal.next_deadline(), Some(now + PATIENCE));
+        assert_eq!(journal.overdue(now), None);
+        assert_eq!(journal.overdue(now + PATIENCE), Some(LegId(7)));
+        journal.leg_told(LegId(7), None);
+        assert_eq!(journal.overdue(now + PATIENCE), None);
+        assert_eq!(saved(&mut journal, &mut names), [told(1, 1, 1, None)]);
+        assert_eq!(journal.next_deadline(), Some(now + 2 * PATIENCE));
+    }
+}
