@@ -12,6 +12,7 @@ use crate::limiter::Limiter;
 use crate::message::Groups;
 use crate::mixer::{self, FRAME_MAX, Rate};
 use crate::noise::Noise;
+use crate::prefetch::prefetch;
 use crate::{Codec, CodecError, Encoder, Resampler};
 
 /// One frame at each rate.
@@ -123,7 +124,7 @@ impl Bus {
                 self.said[from].fill(0);
             }
             for to in Rate::ALL {
-                if !listening[to as usize] {
+                if to == from || !listening[to as usize] {
                     continue;
                 }
                 if let Some(resampler) = &mut self.resamplers[from as usize][to as usize] {
@@ -140,6 +141,21 @@ impl Bus {
     /// Its resamplers still hold sound.
     pub(crate) fn is_ringing(&self) -> bool {
         self.ringing.iter().any(|&ticks| ticks > 0)
+    }
+
+    /// Brings what a tick looks at first towards the cache.
+    pub(crate) fn prefetch(&self) {
+        prefetch(&self.emit);
+        prefetch(&self.voices);
+        prefetch(&self.ringing);
+    }
+
+    /// The same for the sums that were used in the last tick; what it looks at first should be here by now.
+    pub(crate) fn prefetch_sums(&self) {
+        Rate::ALL
+            .into_iter()
+            .filter(|&rate| self.voices[rate as usize] > 0)
+            .for_each(|rate| prefetch(&self.said[rate]));
     }
 
     /// Adds all that is to be heard of this bus to a mix. Returns how many voices that are.
@@ -182,6 +198,8 @@ pub(crate) struct Mix {
     limiters_before: [Option<Limiter>; 3],
     /// Those of codecs with memory come with the first leg that listens by them.
     encodings: [Option<Box<Encoding>>; SHARED_CODECS.len()],
+    /// Those that are of this tick.
+    is_encoded: [bool; SHARED_CODECS.len()],
 }
 
 impl Mix {
@@ -198,14 +216,13 @@ impl Mix {
             limiters: [Limiter::default(); 3],
             limiters_before: [None; 3],
             encodings,
+            is_encoded: [false; SHARED_CODECS.len()],
         })
     }
 
     /// Sums the buses these ears can hear.
     pub(crate) fn gather(&mut self, buses: &[Box<Bus>], listening: [bool; 3]) {
-        for encoding in self.encodings.iter_mut().flatten() {
-            encoding.is_fresh = false;
-        }
+        self.is_encoded = [false; SHARED_CODECS.len()];
         for rate in Rate::ALL.into_iter().filter(|&rate| listening[rate as usize]) {
             let (total, at) = (&mut self.total[rate], rate as usize);
             self.limiters_before[at] = self.is_fresh[at].then_some(self.limiters[at]);
@@ -218,6 +235,19 @@ impl Mix {
             let audible = buses.iter().filter(|bus| bus.emit & self.hear != 0);
             self.voices[at] = audible.map(|bus| bus.add_into(rate, total)).sum();
         }
+    }
+
+    /// Brings what a tick looks at first towards the cache.
+    pub(crate) fn prefetch(&self) {
+        prefetch(&self.hear);
+        prefetch(&self.voices);
+        prefetch(&self.is_encoded);
+    }
+
+    /// The same for the sums that were used in the last tick; what it looks at first should be here by now.
+    pub(crate) fn prefetch_sums(&self) {
+        let used = Rate::ALL.into_iter().filter(|&rate| self.voices[rate as usize] > 0);
+        used.for_each(|rate| prefetch(&self.total[rate]));
     }
 
     /// How many voices are to be heard at a rate.
@@ -268,7 +298,7 @@ impl Mix {
         self.refresh(rate, noise, *limiter);
         *limiter = self.limiters[rate as usize];
         let encoding = self.encodings[at].as_mut()?;
-        if !encoding.is_fresh {
+        if !std::mem::replace(&mut self.is_encoded[at], true) {
             encoding.encode(&self.heard[rate]);
         }
         Some(&encoding.payload[..encoding.len])
@@ -276,9 +306,8 @@ impl Mix {
 
     /// Lets `own` take over, for one listener, from the encoder that served all until the last tick.
     pub(crate) fn hand_over(&self, codec: Codec, own: &mut Encoder) {
-        let encoding =
-            SHARED_CODECS.iter().position(|&shared| shared == codec).and_then(|at| self.encodings[at].as_ref());
-        let Some(encoding) = encoding else { return };
+        let Some(at) = SHARED_CODECS.iter().position(|&shared| shared == codec) else { return };
+        let Some(encoding) = &self.encodings[at] else { return };
         // One frame further on if the others have been served already: for an adaptive codec no more than noise.
         if own.continue_from(&encoding.encoder) {
             return;
@@ -287,7 +316,7 @@ impl Mix {
         // the codec's own noise for 10 ms, 16 after one frame, 27 after none). They have been sent already.
         for ticks in [2, 1] {
             let mut unsent = [0; PAYLOAD_MAX];
-            let _ = own.encode(encoding.frame_before(ticks), &mut unsent);
+            let _ = own.encode(encoding.frame_before(ticks + usize::from(self.is_encoded[at])), &mut unsent);
         }
     }
 }
@@ -297,7 +326,6 @@ pub(crate) struct Encoding {
     encoder: Encoder,
     payload: Box<[u8]>,
     len: usize,
-    is_fresh: bool,
     /// The last frames, a ring; the next goes to number `next`.
     frames: Box<[i16]>,
     frame: usize,
@@ -312,7 +340,6 @@ impl Encoding {
             encoder: Encoder::new(codec)?,
             payload: vec![0; codec.payload_len_max(frame)].into(),
             len: 0,
-            is_fresh: false,
             frames: vec![0; frame * FRAMES_KEPT].into(),
             frame,
             next: 0,
@@ -324,12 +351,10 @@ impl Encoding {
         self.next = (self.next + 1) % FRAMES_KEPT;
         self.frames[start..start + self.frame].copy_from_slice(frame);
         self.len = self.encoder.encode(frame, &mut self.payload).unwrap_or(0);
-        self.is_fresh = true;
     }
 
-    /// The frame of one or two ticks before this one.
-    fn frame_before(&self, ticks: usize) -> &[i16] {
-        let back = ticks + usize::from(self.is_fresh);
+    /// The frame encoded last, and those before it, counted from 1.
+    fn frame_before(&self, back: usize) -> &[i16] {
         let start = (self.next + FRAMES_KEPT - back) % FRAMES_KEPT * self.frame;
         &self.frames[start..start + self.frame]
     }

@@ -257,8 +257,16 @@ impl Share {
                 prefetch_slice(&self.buses);
                 prefetch_slice(&self.mixes);
             }
-            PrefetchStep::Legs => first.iter().for_each(|member| prefetch::<Leg>(&member.leg)),
-            PrefetchStep::Media => first.iter().for_each(|member| member.leg.prefetch_media()),
+            PrefetchStep::Legs => {
+                first.iter().for_each(|member| prefetch::<Leg>(&member.leg));
+                self.buses[..COMMON_BUSES].iter().for_each(|bus| bus.prefetch());
+                self.mixes[..COMMON_MIXES].iter().for_each(|mix| mix.prefetch());
+            }
+            PrefetchStep::Media => {
+                first.iter().for_each(|member| member.leg.prefetch_media());
+                self.buses[..COMMON_BUSES].iter().for_each(|bus| bus.prefetch_sums());
+                self.mixes[..COMMON_MIXES].iter().for_each(|mix| mix.prefetch_sums());
+            }
         }
     }
 

@@ -92,12 +92,12 @@ impl Codec {
 }
 
 /// From PCM to payloads, with the memory the codec keeps between packets.
-pub struct Encoder(Coder<g722::Encoder, opus::Encoder>);
+pub struct Encoder(Coder<Box<g722::Encoder>, opus::Encoder>);
 
 /// From payloads to PCM, with the memory the codec keeps between packets.
-pub struct Decoder(Coder<g722::Decoder, opus::Decoder>);
+pub struct Decoder(Coder<Box<g722::Decoder>, opus::Decoder>);
 
-/// G.711 and L16 remember nothing; the other two bring their own state.
+/// G.711 and L16 remember nothing; the other two bring their own state, elsewhere, since most legs have none.
 enum Coder<G722, Opus> {
     Pcmu,
     Pcma,
@@ -112,7 +112,7 @@ impl Encoder {
         Ok(Encoder(match codec {
             Codec::Pcmu => Coder::Pcmu,
             Codec::Pcma => Coder::Pcma,
-            Codec::G722 => Coder::G722(g722::Encoder::new()),
+            Codec::G722 => Coder::G722(Box::new(g722::Encoder::new())),
             Codec::Opus => Coder::Opus(opus::Encoder::new()?),
             Codec::L16 { rate_hz: 8_000 | 16_000 } => Coder::L16,
             Codec::L16 { rate_hz } => return Err(CodecError::Rate { rate_hz }),
@@ -154,7 +154,7 @@ impl Decoder {
         Ok(Decoder(match codec {
             Codec::Pcmu => Coder::Pcmu,
             Codec::Pcma => Coder::Pcma,
-            Codec::G722 => Coder::G722(g722::Decoder::new()),
+            Codec::G722 => Coder::G722(Box::new(g722::Decoder::new())),
             Codec::Opus => Coder::Opus(opus::Decoder::new()?),
             Codec::L16 { rate_hz: 8_000 | 16_000 } => Coder::L16,
             Codec::L16 { rate_hz } => return Err(CodecError::Rate { rate_hz }),
@@ -185,7 +185,7 @@ impl Decoder {
     pub fn reset(&mut self) -> Result<(), CodecError> {
         match &mut self.0 {
             Coder::Pcmu | Coder::Pcma | Coder::L16 => {}
-            Coder::G722(decoder) => *decoder = g722::Decoder::new(),
+            Coder::G722(decoder) => **decoder = g722::Decoder::new(),
             Coder::Opus(decoder) => decoder.reset()?,
         }
         Ok(())
