@@ -4,7 +4,7 @@
 //!
 //! `…heard│ p p│pp pp pp│ppp ppp…  fading to silence │merge│heard…`
 //!
-//! One period is repeated for 10 ms, then two and three, so that it does not sound like a machine. What comes after
+//! Under it the background comes up ([`crate::background`]), which is not in here. One period is repeated for 10 ms, then two and three, so that it does not sound like a machine. What comes after
 //! the gap begins under a short cross-fade with the repetition going on. Costs something only when something is lost.
 //!
 //! The numbers are those that did best under PESQ with six voices: looking at no more than the last 7 ms, fading from
@@ -77,6 +77,11 @@ impl Concealer {
         self.made.is_some_and(|made| made >= FADE_MS * self.ms)
     }
 
+    /// How far the voice has faded: from 0 at once after the last sound heard, or while nothing is missing, to 1.
+    pub(crate) fn faded(&self) -> f32 {
+        (self.made.unwrap_or(0) as f32 / (FADE_MS * self.ms) as f32).min(1.0)
+    }
+
     /// Fills `gap`, which follows on `sound`. Goes on where the previous call left off, until [`Concealer::merge`].
     pub(crate) fn fill(&mut self, sound: &[i16], gap: &mut [i16]) {
         let made = match self.made {
@@ -92,13 +97,15 @@ impl Concealer {
         }
     }
 
-    /// Fades from the repetition into `heard`, the first sound after the gap, and ends the gap.
-    pub(crate) fn merge(&mut self, heard: &mut [i16]) {
-        let Some(made) = self.made.take() else { return };
+    /// Fades from the repetition into `heard`, the first sound after the gap, and ends the gap. Returns how long that
+    /// takes.
+    pub(crate) fn merge(&mut self, heard: &mut [i16]) -> usize {
+        let Some(made) = self.made.take() else { return 0 };
         let len = (MERGE_MS * self.ms + made / 10).min(MERGE_MS_MAX * self.ms).min(heard.len());
         for (i, sample) in heard[..len].iter_mut().enumerate() {
             *sample = mix(self.next_sample(made + i), *sample, i, len);
         }
+        len
     }
 
     /// The gap is over without a merge.

@@ -33,14 +33,14 @@ impl Waiting {
 pub(crate) enum Kind {
     /// Audio: this many PCM samples.
     Voice { samples: u16 },
-    /// RFC 3389: silence until the next audio.
+    /// RFC 3389: silence until the next audio, and what it sounds like.
     ComfortNoise,
     /// Something of the same stream that is not audio, such as a telephone-event: nothing is missing here.
     Aside,
 }
 
 impl Kind {
-    fn samples(self) -> usize {
+    pub(crate) fn samples(self) -> usize {
         match self {
             Kind::Voice { samples } => samples.into(),
             Kind::ComfortNoise | Kind::Aside => 0,

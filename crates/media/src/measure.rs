@@ -46,7 +46,7 @@ impl Measure {
                 self.heard.concealed += std::mem::take(&mut self.made_up);
             }
             Pulled::Concealed => self.made_up += 1,
-            Pulled::Silence => {}
+            Pulled::Noise | Pulled::Silence => {}
         }
     }
 

@@ -9,11 +9,12 @@
 //! arrival, bit for bit. Where packets run late, or the sender's clock is slower than ours, a period of the voice is
 //! repeated; where more is waiting than the network calls for, or the sender is faster, one is dropped ([`Tape`]).
 //! What is missing is made up ([`Concealer`], or libopus). A timestamp that jumps while sequence numbers do not is
-//! silence that was not sent.
+//! silence that was not sent: there one hears the noise behind the voice ([`Background`]).
 //!
 //! No clock, no socket, no allocation after `new`. Times are microseconds on the media clock; positions in the stream
 //! are RTP timestamps, unwrapped; everything else is samples.
 
+use crate::background::Background;
 use crate::codec::{Codec, CodecError, Decoder};
 use crate::conceal::Concealer;
 use crate::delay::Delay;
@@ -59,15 +60,17 @@ pub enum Pushed {
     Refused,
 }
 
-/// What a frame is made of.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+/// What a frame is made of; if of several things, the last of this list.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Pulled {
-    /// What the peer sent, all of it or in part.
-    Voice,
+    /// The peer sends nothing: not yet, not any more, or in its pauses there is nothing to be heard.
+    Silence,
+    /// The peer sends nothing, since nobody speaks there: the noise behind its voice.
+    Noise,
     /// Made up: what should be here is lost or late.
     Concealed,
-    /// The peer sends nothing: not yet, not any more, or it suppresses silence.
-    Silence,
+    /// What the peer sent.
+    Voice,
 }
 
 /// What happened to a stream so far.
@@ -91,11 +94,14 @@ pub struct PlayoutStats {
     pub voice_frames: u64,
     /// Frames that were made up.
     pub concealed_frames: u64,
+    /// Frames of noise, in pauses and where much is missing.
+    pub noise_frames: u64,
     /// Frames without anything.
     pub silent_frames: u64,
     /// Samples handed out, of whatever kind.
     pub played_samples: u64,
-    /// Samples made up for what was lost or late, faded out or not.
+    /// Samples made up for what was lost or late, faded out or not. A pause that was taken for a loss at first is taken
+    /// off again.
     pub concealed_samples: u64,
     /// Samples left out to catch up.
     pub dropped_samples: u64,
@@ -122,6 +128,7 @@ pub struct Playout {
     delay: Delay,
     tape: Tape,
     concealer: Concealer,
+    background: Background,
     source: Source,
     pace: Pace,
     state: State,
@@ -129,6 +136,8 @@ pub struct Playout {
     next_sequence: i64,
     /// … as the bits say, of the one just before it from the lowest on: set if it was played.
     played: u64,
+    /// So many samples from this timestamp on were made up for a packet that may never have been sent.
+    unproven: (i64, usize),
     /// What timestamps and frames have in common: the packets' length and 20 ms, in samples.
     granule: usize,
     stats: PlayoutStats,
@@ -162,8 +171,16 @@ const SLACK_US: i64 = 2_000;
 const SILENT_MS: usize = 200;
 /// Fade where one sound is cut off or another begins.
 const FADE_MS: usize = 5;
+/// How long the noise of a pause goes on when nothing comes at all, in seconds, if it was only learnt …
+const NOISE_S: f32 = 10.0;
+/// … and if the sender has described it: it may have nothing to add.
+const TOLD_NOISE_S: f32 = 60.0;
+/// How long what libopus makes up is still a voice.
+const OPUS_VOICE_MS: usize = 60;
 /// How long libopus goes on with the comfort noise of a sender that has paused: such senders refresh it every 400 ms.
 const OPUS_NOISE_MS: usize = 500;
+/// Of so many packets, one is looked at for what is behind the voice.
+const LEARNT_EVERY: i64 = 4;
 /// Frames in a second: what the delay is averaged over.
 const DELAY_FRAMES: i64 = 50;
 /// libopus makes up multiples of 2.5 ms.
@@ -180,11 +197,13 @@ impl Playout {
             delay: Delay::new(),
             tape: Tape::new(codec),
             concealer: Concealer::new(codec.rate_hz(), seed),
+            background: Background::new(seed),
             source: Source::new(codec.clock_hz()),
             pace: Pace::new(config.jitter_buffer, config.data_mode),
             state: State::Waiting { sounding: false, fade_in: false, silence: 0 },
             next_sequence: 0,
             played: 0,
+            unproven: (0, 0),
             granule: codec.frame_samples(),
             stats: PlayoutStats::default(),
         })
@@ -274,11 +293,7 @@ impl Playout {
         let mut pulled = if self.tape.ahead() > 0 { Pulled::Voice } else { Pulled::Silence };
         while self.tape.ahead() < frame {
             let added = self.add_next(now_us, frame - self.tape.ahead());
-            pulled = match (pulled, added) {
-                (Pulled::Voice, _) | (_, Pulled::Voice) => Pulled::Voice,
-                (Pulled::Concealed, _) | (_, Pulled::Concealed) => Pulled::Concealed,
-                _ => Pulled::Silence,
-            };
+            pulled = pulled.max(added);
         }
         self.keep_pace(now_us, frame);
         self.tape.play(out);
@@ -286,6 +301,7 @@ impl Playout {
         match pulled {
             Pulled::Voice => self.stats.voice_frames += 1,
             Pulled::Concealed => self.stats.concealed_frames += 1,
+            Pulled::Noise => self.stats.noise_frames += 1,
             Pulled::Silence => self.stats.silent_frames += 1,
         }
         pulled
@@ -325,6 +341,7 @@ impl Playout {
         self.played = 0;
         self.jitter.clear();
         self.delay = Delay::new();
+        self.background.reset();
         let inserted = self.jitter.insert(sequence, timestamp, kind, payload);
         if self.decoder.reset().is_err() || inserted.is_err() {
             self.stats.refused += 1;
@@ -356,6 +373,7 @@ impl Playout {
         let next = self.jitter.first_from(self.next_sequence);
         if let Some(aside) = next.filter(|next| !matches!(next.kind, Kind::Voice { .. })) {
             if aside.kind == Kind::ComfortNoise {
+                self.background.tell(self.jitter.payload(&aside));
                 self.wait(false);
             }
             self.done_with(aside.sequence);
@@ -372,13 +390,9 @@ impl Playout {
                 Pulled::Voice
             }
             (State::Waiting { sounding, fade_in, silence }, _) => {
-                if sounding {
-                    self.fade_out();
-                } else {
-                    self.stay_silent(missing, silence);
-                }
-                self.state = State::Waiting { sounding: false, fade_in, silence: silence + missing };
-                Pulled::Silence
+                let (added, sounding) = self.pause(missing, sounding, silence);
+                self.state = State::Waiting { sounding, fade_in, silence: silence + missing };
+                added
             }
             (State::Playing { timestamp, made_up }, None) => {
                 if made_up >= self.samples(SILENT_MS) {
@@ -387,8 +401,9 @@ impl Playout {
                 }
                 let made = self.conceal(missing, None);
                 self.stats.concealed_samples += made as u64;
+                self.unproven = (timestamp, made_up + made);
                 self.state = State::Playing { timestamp, made_up: made_up + made };
-                if self.concealer.is_silent() { Pulled::Silence } else { Pulled::Concealed }
+                self.made_up(made_up + made)
             }
             (State::Playing { timestamp, made_up }, Some(next)) => {
                 let gap_ticks = next.timestamp - timestamp;
@@ -403,11 +418,11 @@ impl Playout {
                     return Pulled::Silence;
                 }
                 let gap = gap as usize;
-                let made = self.conceal(missing.min(gap), (lost == 1 && made_up == 0).then_some((next, gap)));
+                let made = self.conceal(missing.min(gap), Some((next, gap)));
                 self.stats.concealed_samples += made as u64;
                 let over = (made_up + made) as i64 / self.samples_per_tick();
                 self.state = State::Playing { timestamp: timestamp + over, made_up: 0 };
-                if self.concealer.is_silent() { Pulled::Silence } else { Pulled::Concealed }
+                self.made_up(made)
             }
         }
     }
@@ -515,17 +530,28 @@ impl Playout {
             _ if heard.is_empty() => {}
             _ if decoded.is_err() => self.concealer.fill(sound, heard), // it looked like a packet: as good as lost
             _ if self.pace.is_data() => self.concealer.reset(),
-            State::Waiting { sounding: true, .. } => {
+            State::Waiting { sounding: true, silence: 0, .. } => {
                 self.concealer.fill(sound, &mut []);
                 self.concealer.merge(heard);
             }
             State::Waiting { fade_in: true, .. } => fade_in(heard, fade_len),
-            _ => self.concealer.merge(heard),
+            _ => {
+                let faded = self.concealer.faded();
+                let merged = self.concealer.merge(heard);
+                self.background.add(&mut heard[..merged], faded, 0.0);
+            }
+        }
+        if packet.sequence % LEARNT_EVERY == 0 && self.codec != Codec::Opus {
+            self.background.learn(&out[..samples.min(self.codec.frame_samples())]);
         }
         out.copy_within(skipped.., 0);
         self.tape.extend(samples - skipped);
         self.stats.late += u64::from(skipped == samples);
         self.granule = common(samples, self.codec.frame_samples());
+        let (since, unproven) = std::mem::take(&mut self.unproven);
+        if packet.sequence == self.next_sequence && self.ticks_to_us(packet.timestamp - since) > SLACK_US {
+            self.stats.concealed_samples -= unproven as u64; // nothing was lost, nor late: it was a pause
+        }
         let timestamp = packet.timestamp + samples as i64 / self.samples_per_tick();
         self.state = State::Playing { timestamp, made_up: over - skipped };
         self.done_with(packet.sequence);
@@ -537,14 +563,20 @@ impl Playout {
     fn conceal(&mut self, len: usize, next: Option<(Waiting, usize)>) -> usize {
         if self.codec != Codec::Opus {
             let (sound, gap) = self.tape.continuation(len);
+            let faded_before = self.concealer.faded();
             self.concealer.fill(sound, gap);
+            self.background.add(gap, faded_before, self.concealer.faded());
             self.tape.extend(len);
             return len;
         }
         let step = OPUS_STEP_US * self.codec.rate_hz() as usize / 1_000_000;
+        let len = len.next_multiple_of(step);
         let (next, len) = match next {
-            Some((next, gap)) if gap.is_multiple_of(step) && gap <= self.samples(60) => (Some(next), gap),
-            _ => (None, len.next_multiple_of(step)),
+            Some((next, gap)) if gap.is_multiple_of(step) => match gap.saturating_sub(next.kind.samples()) {
+                0 => (Some(next), gap), // a packet knows about the one before it, and no more
+                unknown => (None, len.min(unknown.next_multiple_of(step))),
+            },
+            _ => (None, len),
         };
         let (_, gap) = self.tape.continuation(len);
         let next = next.as_ref().map(|next| self.jitter.payload(next));
@@ -565,21 +597,41 @@ impl Playout {
         self.state = State::Waiting { sounding, fade_in, silence: 0 };
     }
 
-    /// Ends the sound within a few milliseconds.
-    fn fade_out(&mut self) {
-        let made = self.conceal(self.samples(FADE_MS), None);
-        self.tape.fade_last(made);
-        self.concealer.reset();
+    /// What has been made up for what is missing: the voice, as long as that can be heard, or what is behind it.
+    fn made_up(&self, samples: usize) -> Pulled {
+        let opus = self.codec == Codec::Opus;
+        match self.concealer.is_silent() || opus && samples > self.samples(OPUS_VOICE_MS) {
+            false => Pulled::Concealed,
+            true if opus || self.background.is_audible() => Pulled::Noise,
+            true => Pulled::Silence,
+        }
     }
 
-    /// Adds `len` samples of silence; for Opus, of the noise the sender has described. `silence`: so much came before.
-    fn stay_silent(&mut self, len: usize, silence: usize) {
+    /// Adds `len` samples of a pause, or a little less at its beginning, where the sound fades out. `silence`: so much of
+    /// it came before. Returns what it is made of, and whether it is still to be faded out.
+    fn pause(&mut self, len: usize, sounding: bool, silence: usize) -> (Pulled, bool) {
         if self.codec == Codec::Opus && self.source.has_begun() && silence < self.samples(OPUS_NOISE_MS) {
-            self.conceal(len, None);
-            return;
+            self.conceal(len, None); // libopus fades to the noise by itself
+            return (Pulled::Noise, true);
         }
-        self.tape.continuation(len).1.fill(0);
+        if sounding {
+            let made = self.conceal(self.samples(FADE_MS), None);
+            self.concealer.reset();
+            self.background.add(self.tape.fade_last(made), 0.0, 1.0);
+            return (Pulled::Noise, false);
+        }
+        let (_, pause) = self.tape.continuation(len);
+        pause.fill(0);
+        let noise_s = if self.background.is_told() { TOLD_NOISE_S } else { NOISE_S };
+        let left_s = noise_s - silence as f32 / self.codec.rate_hz() as f32;
+        if left_s > 0.0 && self.background.is_audible() {
+            let weight = left_s.min(1.0); // who has left does so gently
+            self.background.add(pause, weight, weight);
+            self.tape.extend(len);
+            return (Pulled::Noise, false);
+        }
         self.tape.extend(len);
+        (Pulled::Silence, false)
     }
 
     fn done_with(&mut self, sequence: i64) {

@@ -89,11 +89,13 @@ impl Tape {
         self.end = self.head;
     }
 
-    /// Fades the last `len` samples to silence.
-    pub(crate) fn fade_last(&mut self, len: usize) {
-        for (i, sample) in self.samples[self.end - len..self.end].iter_mut().enumerate() {
+    /// Fades the last `len` samples to silence, and returns them.
+    pub(crate) fn fade_last(&mut self, len: usize) -> &mut [i16] {
+        let last = &mut self.samples[self.end - len..self.end];
+        for (i, sample) in last.iter_mut().enumerate() {
             *sample = mix(*sample, 0, i, len);
         }
+        last
     }
 
     /// Plays `out.len()` samples, which must lie ahead.

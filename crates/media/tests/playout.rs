@@ -514,31 +514,191 @@ fn even_noise_is_caught_up_with() {
 #[test]
 fn silence_that_is_not_sent_is_silence_and_not_loss() {
     for (case, gap_ms, comfort_noise) in [
-        ("a pause", 400, false),
-        ("a pause announced by comfort noise", 400, true),
-        ("a long pause", 5_000, false),
-        ("a very long pause announced by comfort noise", 50_000, true),
+        ("a pause", 400, None),
+        ("a pause announced by comfort noise", 400, Some(60)),
+        ("a pause announced as silent", 400, Some(127)),
+        ("a long pause", 5_000, None),
+        ("a very long pause announced by comfort noise", 50_000, Some(60)),
     ] {
         let mut packets = send(Codec::Pcmu, &noise(6), 20);
         let want = perfect(Codec::Pcmu, &packets);
-        let announcement = Sent { payload_type: 13, payload: vec![60], ..packets[100].clone() };
+        let announcement = packets[100].clone();
         for sent in &mut packets[100..] {
             sent.arrival_us += gap_ms * 1000;
             sent.timestamp = sent.timestamp.wrapping_add(gap_ms as u32 * 8);
-            sent.sequence = sent.sequence.wrapping_add(comfort_noise.into());
+            sent.sequence = sent.sequence.wrapping_add(comfort_noise.is_some().into());
         }
-        if comfort_noise {
-            packets.push(announcement);
+        if let Some(level) = comfort_noise {
+            packets.push(Sent { payload_type: 13, payload: vec![level], ..announcement });
         }
         let heard = hear(Codec::Pcmu, packets);
         assert_eq!((heard.stats.sources, heard.stats.stray), (1, 0), "{case}");
         // unannounced, the first frames of a pause may be a loss just as well
         let concealed = heard.count(Pulled::Concealed);
-        assert!(concealed <= if comfort_noise { 0 } else { 3 }, "{case}: {concealed} frames concealed");
+        assert!(concealed <= if comfort_noise.is_some() { 0 } else { 3 }, "{case}: {concealed} frames concealed");
+        assert_eq!(heard.stats.concealed_samples, 0, "{case}: once it is known to be a pause");
         let resumed = 101 + gap_ms as usize / 20;
-        assert!(heard.frames[106..resumed].iter().all(|&pulled| pulled == Pulled::Silence), "{case}");
-        assert!(heard.pcm[106 * 160..resumed * 160].iter().all(|&sample| sample == 0), "{case}");
+        let pause = &heard.pcm[106 * 160..resumed * 160];
+        if comfort_noise == Some(60) {
+            assert!(heard.frames[106..resumed].iter().all(|&pulled| pulled == Pulled::Noise), "{case}");
+            assert!((level_dbov(pause) + 60.0).abs() < 1.0, "{case}: {:.1}", level_dbov(pause));
+        } else {
+            assert!(heard.frames[106..resumed].iter().all(|&pulled| pulled == Pulled::Silence), "{case}");
+            assert!(pause.iter().all(|&sample| sample == 0), "{case}");
+        }
         assert!(heard.pcm[resumed * 160..][..20_000] == want[100 * 160..][..20_000], "{case}: resumes as it was sent");
+    }
+}
+
+/// Of a square wave at full scale.
+fn level_dbov(pcm: &[i16]) -> f64 {
+    let energy: f64 = pcm.iter().map(|&sample| f64::from(sample).powi(2)).sum();
+    20.0 * ((energy / pcm.len() as f64).sqrt() / 32_768.0).log10()
+}
+
+/// Half seconds of a tone and half seconds without, over a room's noise of −56 dBov.
+fn talk_in_a_room(codec: Codec, seconds: usize) -> Vec<i16> {
+    let mut random = Random(11);
+    let room = |(i, sample): (usize, i16)| {
+        let room = (random.next() % 181) as i16 - 90;
+        if i * 2 / codec.rate_hz() as usize % 2 == 0 { sample + room } else { room }
+    };
+    tone(codec, seconds).into_iter().enumerate().map(room).collect()
+}
+
+#[test]
+fn a_gap_fades_to_the_noise_of_the_room() {
+    for codec in [Codec::Pcmu, Codec::Pcma, Codec::G722, Codec::L16 { rate_hz: 16_000 }] {
+        for (case, lost) in [("in a word", 300..320), ("between words", 325..345), ("for good", 375..2_000)] {
+            let mut packets = send(codec, &talk_in_a_room(codec, 20), 20);
+            packets.retain(|sent| !lost.contains(&usize::from(sent.sequence.wrapping_sub(FIRST_SEQUENCE))));
+            let last = packets.last().expect("some").clone();
+            packets.extend((lost.end == 2_000).then(|| Sent {
+                ssrc: 9,
+                arrival_us: last.arrival_us + 20_000_000,
+                ..last
+            }));
+            let heard = hear(codec, packets);
+            let frame = codec.frame_samples();
+            let case = format!("{codec:?}, {case}: {:?}", heard.stats);
+            // from 60 ms on for a second at most, until the room is heard again
+            let from = lost.start + 5;
+            let until = lost.end.min(from + 50);
+            assert!(heard.frames[from..until].iter().all(|&pulled| pulled == Pulled::Noise), "{case}");
+            let level = level_dbov(&heard.pcm[from * frame..until * frame]);
+            assert!((level + 56.0).abs() < 2.0, "{level:.1} dBov, {case}");
+            if lost.end == 2_000 {
+                let noise = heard.frames[lost.start..].iter().position(|&pulled| pulled == Pulled::Silence);
+                assert!(noise.is_some_and(|frames| (500..520).contains(&frames)), "{noise:?} frames, {case}");
+                let rest = &heard.pcm[(lost.start + 520) * frame..(lost.start + 1_000) * frame];
+                assert!(rest.iter().all(|&sample| sample == 0), "{case}");
+            }
+        }
+    }
+}
+
+/// A voice at 48 kHz that rises and falls, in syllables: what was said in a frame cannot be guessed from the one before.
+fn syllables(seconds: u32) -> Vec<i16> {
+    let mut turns = 0.0f64;
+    let sample = |i: u32| {
+        let t = f64::from(i) / 48_000.0;
+        turns += (140.0 + 60.0 * (t * 40.0).sin()) / 48_000.0 * TAU;
+        let voice: f64 = (1..20).map(|k| (turns * f64::from(k)).sin() / f64::from(k)).sum();
+        (voice * 6_000.0 * (t * 12.0).sin().powi(2)) as i16
+    };
+    (0..seconds * 48_000).map(sample).collect()
+}
+
+/// The energy of what is in `heard` and not in `want`.
+fn error(want: &[i16], heard: &[i16]) -> f64 {
+    want.iter().zip(heard).map(|(&want, &heard)| (f64::from(want) - f64::from(heard)).powi(2)).sum()
+}
+
+#[test]
+fn opus_recovers_what_is_lost_from_the_packet_after_it() {
+    for (case, burst, gain_db_min) in [("one", 1, 3.0), ("two in a row", 2, 2.0)] {
+        let all = send(Codec::Opus, &syllables(10), 20);
+        let want = perfect(Codec::Opus, &all);
+        let is_lost = |i: usize| i > 20 && i % 7 < burst;
+        // all but the first packet come 33 ms before their turn, so that the one after the gap can be asked; or 13 ms
+        let errors = [25_000, 0].map(|later_us| {
+            let mut packets = all.clone();
+            packets[0].arrival_us += later_us;
+            let config =
+                PlayoutConfig { data_mode: true, jitter_buffer: JitterBuffer::Off, ..PlayoutConfig::default() };
+            let packets = packets.into_iter().enumerate().filter(|(i, _)| !is_lost(*i)).map(|(_, sent)| sent).collect();
+            let heard = hear_with(Codec::Opus, config, packets);
+            let start = heard.start() * 960;
+            let lost = (0..480).filter(|&i| is_lost(i) && !is_lost(i + 1));
+            lost.map(|i| error(&want[i * 960..(i + 1) * 960], &heard.pcm[start + i * 960..])).sum::<f64>()
+        });
+        let gain_db = 10.0 * (errors[1] / errors[0]).log10();
+        assert!(gain_db > gain_db_min, "{case}: {gain_db:.1} dB");
+    }
+}
+
+#[test]
+fn opus_pauses_are_heard_as_libopus_makes_them() {
+    // a second of voice over a noise, a second without
+    let mut random = Random(2);
+    let mut room = |sample: i16| sample.saturating_add((random.next() % 121) as i16 - 60);
+    let voice = syllables(20);
+    let pcm: Vec<i16> = voice.iter().enumerate().map(|(i, &x)| room(if i / 48_000 % 2 == 0 { x } else { 0 })).collect();
+    let mut encoder = opus::Encoder::new(48_000, opus::Channels::Mono, opus::Application::Voip).expect("libopus");
+    encoder.set_dtx(true).and_then(|()| encoder.set_bitrate(opus::Bitrate::Bits(20_000))).expect("libopus");
+    let (mut packets, mut sequence) = (vec![], 0);
+    for (i, frame) in pcm.chunks_exact(960).enumerate() {
+        let payload = encoder.encode_vec(frame, 1_275).expect("a frame");
+        if payload.len() <= 2 {
+            continue; // not worth sending, says libopus
+        }
+        let (arrival_us, timestamp) = (PHASE_US + i as u64 * TICK_US, i as u32 * 960);
+        packets.push(Sent { arrival_us, payload_type: 0, sequence, timestamp, ssrc: 1, payload });
+        sequence += 1;
+    }
+    assert!(packets.len() < 800, "it does pause: {} of 1000 packets", packets.len());
+    let heard = hear(Codec::Opus, packets);
+    assert_eq!((heard.stats.sources, heard.stats.late), (1, 0), "{:?}", heard.stats);
+    assert!(heard.count(Pulled::Noise) > 200, "{:?}", heard.stats);
+    // a pause is never a dead line between two words
+    for second in (3..19).step_by(2) {
+        let pause = &heard.pcm[second * 48_000 + 28_800..][..19_200];
+        let quietest = pause.chunks_exact(1_920).map(level_dbov).fold(0.0, f64::min);
+        assert!((-75.0..-45.0).contains(&quietest), "{quietest:.1} dBov in second {second}");
+    }
+}
+
+#[test]
+fn comfort_noise_goes_on_as_it_was_described_last() {
+    // word, pause, word, pause …, each pause with a packet of comfort noise now and then, ever softer
+    let voice = send(Codec::Pcmu, &tone(Codec::Pcmu, 1), 20);
+    let mut packets = vec![];
+    let (mut sequence, mut levels) = (0u16, vec![]);
+    let mut packet = |sent: &Sent, at: usize, payload_type: u8, payload: Vec<u8>| {
+        let (arrival_us, timestamp) = (PHASE_US + at as u64 * TICK_US, at as u32 * 160);
+        packets.push(Sent { arrival_us, payload_type, sequence, timestamp, payload, ..sent.clone() });
+        sequence += 1;
+    };
+    for word in 0..4 {
+        for (i, sent) in voice.iter().enumerate() {
+            packet(sent, word * 150 + i, 0, sent.payload.clone());
+        }
+        for update in 0..4u8 {
+            let (at, level) = (word * 150 + 50 + usize::from(update) * 25, 40 + 5 * update);
+            packet(&voice[0], at, 13, vec![level, 127 - 60, 127 + 20]);
+            levels.push((at, f64::from(level)));
+        }
+    }
+    packet(&voice[0], 600, 0, voice[0].payload.clone());
+    let heard = hear(Codec::Pcmu, packets);
+    assert_eq!((heard.stats.concealed_frames, heard.stats.sources, heard.stats.late), (0, 1, 0), "{:?}", heard.stats);
+    for (at, level) in levels {
+        let pause = &heard.pcm[(at + 3) * 160..(at + 25) * 160];
+        assert!((level_dbov(pause) + level).abs() < 1.5, "{:.1} dBov at {at}, expected −{level}", level_dbov(pause));
+    }
+    let want = perfect(Codec::Pcmu, &voice);
+    for word in 0..4 {
+        assert!(heard.pcm[(word * 150 + 1) * 160..][..want.len()] == want, "word {word}");
     }
 }
 
