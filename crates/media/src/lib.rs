@@ -15,6 +15,7 @@ mod delay;
 mod drift;
 mod emodel;
 mod facts;
+mod gap;
 mod jitter;
 mod latch;
 mod leg;

@@ -8,21 +8,20 @@
 //! How long a packet waits follows the network ([`Delay`]): on a quiet one, it is played at the first tick after its
 //! arrival, bit for bit. Where packets run late, or the sender's clock is slower than ours, a period of the voice is
 //! repeated; where more is waiting than the network calls for, or the sender is faster, one is dropped ([`Tape`]).
-//! What is missing is made up ([`Concealer`], or libopus). A timestamp that jumps while sequence numbers do not is
-//! silence that was not sent: there one hears the noise behind the voice ([`Background`]).
+//! What is missing is made up, and in pauses one hears the noise behind the voice ([`Gap`]). A timestamp that jumps while
+//! sequence numbers do not is such a pause: silence that was not sent.
 //!
 //! No clock, no socket, no allocation after `new`. Times are microseconds on the media clock; positions in the stream
 //! are RTP timestamps, unwrapped; everything else is samples.
 
-use crate::background::Background;
 use crate::codec::{Codec, CodecError, Decoder};
-use crate::conceal::Concealer;
 use crate::delay::Delay;
+use crate::gap::{Behind, Gap, Join};
 use crate::jitter::{Jitter, Kind, NotTaken, PLACES, Waiting};
 use crate::pace::{JitterBuffer, Pace, Plan, Standing};
 use crate::rtp;
 use crate::source::{Judged, Place, Source};
-use crate::tape::{ALIKE_MIN, PERIOD_MS_MAX, Tape, mix};
+use crate::tape::{ALIKE_MIN, PERIOD_MS_MAX, Tape};
 
 /// What SDP and the operator say about a stream, beside its codec.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -127,8 +126,7 @@ pub struct Playout {
     jitter: Jitter,
     delay: Delay,
     tape: Tape,
-    concealer: Concealer,
-    background: Background,
+    gap: Gap,
     source: Source,
     pace: Pace,
     state: State,
@@ -169,22 +167,8 @@ const START_REORDER: i64 = 8;
 const SLACK_US: i64 = 2_000;
 /// After so long without a packet the sender is taken for silent.
 const SILENT_MS: usize = 200;
-/// Fade where one sound is cut off or another begins.
-const FADE_MS: usize = 5;
-/// How long the noise of a pause goes on when nothing comes at all, in seconds, if it was only learnt …
-const NOISE_S: f32 = 10.0;
-/// … and if the sender has described it: it may have nothing to add.
-const TOLD_NOISE_S: f32 = 60.0;
-/// How long what libopus makes up is still a voice.
-const OPUS_VOICE_MS: usize = 60;
-/// How long libopus goes on with the comfort noise of a sender that has paused: such senders refresh it every 400 ms.
-const OPUS_NOISE_MS: usize = 500;
-/// Of so many packets, one is looked at for what is behind the voice.
-const LEARNT_EVERY: i64 = 4;
 /// Frames in a second: what the delay is averaged over.
 const DELAY_FRAMES: i64 = 50;
-/// libopus makes up multiples of 2.5 ms.
-const OPUS_STEP_US: usize = 2_500;
 
 impl Playout {
     /// A stream that has not begun. The same `seed` and packets make the same sound.
@@ -196,8 +180,7 @@ impl Playout {
             jitter: Jitter::new(codec),
             delay: Delay::new(),
             tape: Tape::new(codec),
-            concealer: Concealer::new(codec.rate_hz(), seed),
-            background: Background::new(seed),
+            gap: Gap::new(codec, seed),
             source: Source::new(codec.clock_hz()),
             pace: Pace::new(config.jitter_buffer, config.data_mode),
             state: State::Waiting { sounding: false, fade_in: false, silence: 0 },
@@ -341,7 +324,7 @@ impl Playout {
         self.played = 0;
         self.jitter.clear();
         self.delay = Delay::new();
-        self.background.reset();
+        self.gap.reset();
         let inserted = self.jitter.insert(sequence, timestamp, kind, payload);
         if self.decoder.reset().is_err() || inserted.is_err() {
             self.stats.refused += 1;
@@ -373,7 +356,7 @@ impl Playout {
         let next = self.jitter.first_from(self.next_sequence);
         if let Some(aside) = next.filter(|next| !matches!(next.kind, Kind::Voice { .. })) {
             if aside.kind == Kind::ComfortNoise {
-                self.background.tell(self.jitter.payload(&aside));
+                self.gap.tell(self.jitter.payload(&aside));
                 self.wait(false);
             }
             self.done_with(aside.sequence);
@@ -390,7 +373,7 @@ impl Playout {
                 Pulled::Voice
             }
             (State::Waiting { sounding, fade_in, silence }, _) => {
-                let (added, sounding) = self.pause(missing, sounding, silence);
+                let (added, sounding) = self.gap.pause(missing, sounding, silence, &mut self.tape, &mut self.decoder);
                 self.state = State::Waiting { sounding, fade_in, silence: silence + missing };
                 added
             }
@@ -399,11 +382,11 @@ impl Playout {
                     self.wait(false);
                     return Pulled::Silence;
                 }
-                let made = self.conceal(missing, None);
+                let made = self.gap.conceal(missing, None, &mut self.tape, &mut self.decoder);
                 self.stats.concealed_samples += made as u64;
                 self.unproven = (timestamp, made_up + made);
                 self.state = State::Playing { timestamp, made_up: made_up + made };
-                self.made_up(made_up + made)
+                self.gap.made_up(made_up + made)
             }
             (State::Playing { timestamp, made_up }, Some(next)) => {
                 let gap_ticks = next.timestamp - timestamp;
@@ -418,11 +401,13 @@ impl Playout {
                     return Pulled::Silence;
                 }
                 let gap = gap as usize;
-                let made = self.conceal(missing.min(gap), Some((next, gap)));
+                let samples = next.kind.samples();
+                let behind = Behind { payload: self.jitter.payload(&next), samples, missing: gap };
+                let made = self.gap.conceal(missing.min(gap), Some(behind), &mut self.tape, &mut self.decoder);
                 self.stats.concealed_samples += made as u64;
                 let over = (made_up + made) as i64 / self.samples_per_tick();
                 self.state = State::Playing { timestamp: timestamp + over, made_up: 0 };
-                self.made_up(made)
+                self.gap.made_up(made)
             }
         }
     }
@@ -470,7 +455,7 @@ impl Playout {
         let headroom_us = self.headroom_us(now_us, timestamp, self.tape.ahead() as i64, self.granule);
         self.stats.headroom_us = headroom_us;
         self.stats.delay_us += (headroom_us - self.stats.delay_us) / DELAY_FRAMES;
-        if self.concealer.is_active() {
+        if self.gap.is_concealing() {
             return;
         }
         let (jitter_us, granule, over) = (self.delay.jitter_us(), self.granule, self.tape.ahead() % self.granule);
@@ -522,28 +507,21 @@ impl Playout {
         let Kind::Voice { samples } = packet.kind else { return false };
         let samples = usize::from(samples);
         let skipped = over.min(samples);
-        let fade_len = self.samples(FADE_MS);
         let (sound, out) = self.tape.continuation(samples);
         let decoded = self.decoder.decode(self.jitter.payload(packet), out);
         let heard = &mut out[skipped..];
-        match self.state {
-            _ if heard.is_empty() => {}
-            _ if decoded.is_err() => self.concealer.fill(sound, heard), // it looked like a packet: as good as lost
-            _ if self.pace.is_data() => self.concealer.reset(),
-            State::Waiting { sounding: true, silence: 0, .. } => {
-                self.concealer.fill(sound, &mut []);
-                self.concealer.merge(heard);
-            }
-            State::Waiting { fade_in: true, .. } => fade_in(heard, fade_len),
-            _ => {
-                let faded = self.concealer.faded();
-                let merged = self.concealer.merge(heard);
-                self.background.add(&mut heard[..merged], faded, 0.0);
-            }
+        let join = match self.state {
+            _ if self.pace.is_data() => Join::Cut,
+            State::Waiting { sounding: true, silence: 0, .. } => Join::CutOff,
+            State::Waiting { fade_in: true, .. } => Join::FadeIn,
+            _ => Join::Merge,
+        };
+        if decoded.is_err() {
+            self.gap.replace(sound, heard); // it looked like a packet: as good as lost
+        } else if !heard.is_empty() {
+            self.gap.join(sound, heard, join);
         }
-        if packet.sequence % LEARNT_EVERY == 0 && self.codec != Codec::Opus {
-            self.background.learn(&out[..samples.min(self.codec.frame_samples())]);
-        }
+        self.gap.learn(packet.sequence, out);
         out.copy_within(skipped.., 0);
         self.tape.extend(samples - skipped);
         self.stats.late += u64::from(skipped == samples);
@@ -558,80 +536,14 @@ impl Playout {
         skipped < samples
     }
 
-    /// Makes up at least `len` samples and returns how many; `next` and the length of the whole gap, where the packet
-    /// behind it is here and may carry what was in it.
-    fn conceal(&mut self, len: usize, next: Option<(Waiting, usize)>) -> usize {
-        if self.codec != Codec::Opus {
-            let (sound, gap) = self.tape.continuation(len);
-            let faded_before = self.concealer.faded();
-            self.concealer.fill(sound, gap);
-            self.background.add(gap, faded_before, self.concealer.faded());
-            self.tape.extend(len);
-            return len;
-        }
-        let step = OPUS_STEP_US * self.codec.rate_hz() as usize / 1_000_000;
-        let len = len.next_multiple_of(step);
-        let (next, len) = match next {
-            Some((next, gap)) if gap.is_multiple_of(step) => match gap.saturating_sub(next.kind.samples()) {
-                0 => (Some(next), gap), // a packet knows about the one before it, and no more
-                unknown => (None, len.min(unknown.next_multiple_of(step))),
-            },
-            _ => (None, len),
-        };
-        let (_, gap) = self.tape.continuation(len);
-        let next = next.as_ref().map(|next| self.jitter.payload(next));
-        if self.decoder.recover(next, gap).is_err() {
-            gap.fill(0);
-        }
-        self.tape.extend(len);
-        len
-    }
-
     /// From sound to silence, until the next packet; `fade_in`: which is of another stream.
     fn wait(&mut self, fade_in: bool) {
         let sounding = match self.state {
-            State::Playing { .. } => !self.concealer.is_silent(),
+            State::Playing { .. } => !self.gap.has_faded(),
             State::Waiting { sounding, .. } => sounding,
         };
-        self.concealer.reset();
+        self.gap.end();
         self.state = State::Waiting { sounding, fade_in, silence: 0 };
-    }
-
-    /// What has been made up for what is missing: the voice, as long as that can be heard, or what is behind it.
-    fn made_up(&self, samples: usize) -> Pulled {
-        let opus = self.codec == Codec::Opus;
-        match self.concealer.is_silent() || opus && samples > self.samples(OPUS_VOICE_MS) {
-            false => Pulled::Concealed,
-            true if opus || self.background.is_audible() => Pulled::Noise,
-            true => Pulled::Silence,
-        }
-    }
-
-    /// Adds `len` samples of a pause, or a little less at its beginning, where the sound fades out. `silence`: so much of
-    /// it came before. Returns what it is made of, and whether it is still to be faded out.
-    fn pause(&mut self, len: usize, sounding: bool, silence: usize) -> (Pulled, bool) {
-        if self.codec == Codec::Opus && self.source.has_begun() && silence < self.samples(OPUS_NOISE_MS) {
-            self.conceal(len, None); // libopus fades to the noise by itself
-            return (Pulled::Noise, true);
-        }
-        if sounding {
-            let made = self.conceal(self.samples(FADE_MS), None);
-            self.concealer.reset();
-            self.background.add(self.tape.fade_last(made), 0.0, 1.0);
-            return (Pulled::Noise, false);
-        }
-        let (_, pause) = self.tape.continuation(len);
-        pause.fill(0);
-        let noise_s = if self.background.is_told() { TOLD_NOISE_S } else { NOISE_S };
-        let left_s = noise_s - silence as f32 / self.codec.rate_hz() as f32;
-        if left_s > 0.0 && self.background.is_audible() {
-            let weight = left_s.min(1.0); // who has left does so gently
-            self.background.add(pause, weight, weight);
-            self.tape.extend(len);
-            return (Pulled::Noise, false);
-        }
-        self.tape.extend(len);
-        (Pulled::Silence, false)
     }
 
     fn done_with(&mut self, sequence: i64) {
@@ -657,12 +569,6 @@ impl Playout {
 
     fn ticks_to_us(&self, ticks: i64) -> i64 {
         ticks * 1_000_000 / i64::from(self.codec.clock_hz())
-    }
-}
-
-fn fade_in(sound: &mut [i16], len: usize) {
-    for (i, sample) in sound.iter_mut().take(len).enumerate() {
-        *sample = mix(0, *sample, i, len);
     }
 }
 

@@ -52,11 +52,6 @@ impl Source {
         Source { clock_hz, newest: None, stray: None }
     }
 
-    /// Has there been a stream at all?
-    pub(crate) fn has_begun(&self) -> bool {
-        self.newest.is_some()
-    }
-
     /// Says what a packet is. If it begins a stream, that is the stream from now on.
     pub(crate) fn judge(&mut self, packet: &rtp::Packet, arrival_us: u64) -> Judged {
         if let Some(place) = self.continued(packet, arrival_us) {

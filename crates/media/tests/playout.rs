@@ -561,7 +561,7 @@ fn talk_in_a_room(codec: Codec, seconds: usize) -> Vec<i16> {
     let mut random = Random(11);
     let room = |(i, sample): (usize, i16)| {
         let room = (random.next() % 181) as i16 - 90;
-        if i * 2 / codec.rate_hz() as usize % 2 == 0 { sample + room } else { room }
+        if (i * 2 / codec.rate_hz() as usize).is_multiple_of(2) { sample + room } else { room }
     };
     tone(codec, seconds).into_iter().enumerate().map(room).collect()
 }
