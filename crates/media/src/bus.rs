@@ -111,6 +111,31 @@ impl Bus {
         self.plays = true;
     }
 
+    /// How many voices were said at a rate, and their sum.
+    pub(crate) fn said(&self, rate: Rate) -> Option<(usize, &[i32])> {
+        let voices = self.voices[rate as usize];
+        (voices > 0).then(|| (voices, &self.said[rate]))
+    }
+
+    /// Adds the sum of so many voices at their own rate.
+    pub(crate) fn say_sum(&mut self, rate: Rate, voices: usize, sum: &[i32]) {
+        let own = &mut self.voices[rate as usize];
+        add_to(&mut self.said[rate], *own == 0, sum, mixer::add_sum);
+        *own += voices;
+    }
+
+    /// What was played at a rate. Only before [`Bus::carry`].
+    pub(crate) fn played(&self, rate: Rate) -> Option<&[i32]> {
+        self.carries[rate as usize].then(|| &self.carried[rate])
+    }
+
+    /// Adds sound that is there at every rate.
+    pub(crate) fn play_sum(&mut self, rate: Rate, sound: &[i32]) {
+        let carries = std::mem::replace(&mut self.carries[rate as usize], true);
+        add_to(&mut self.carried[rate], !carries, sound, mixer::add_sum);
+        self.plays = true;
+    }
+
     /// Carries each rate's sum to the other rates that somebody listens at.
     pub(crate) fn carry(&mut self, listening: [bool; 3]) {
         for from in Rate::ALL {

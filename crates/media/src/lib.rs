@@ -25,6 +25,7 @@ mod message;
 mod noise;
 mod order;
 mod pace;
+mod partial;
 mod pitch;
 mod place;
 mod plane;

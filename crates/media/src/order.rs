@@ -12,7 +12,9 @@ use model::{LegId, PlaybackId};
 use crate::bus::{Bus, Mix};
 use crate::leg::{Leg, Media};
 use crate::message::{Event, Groups, MAIN};
+use crate::partial::Partial;
 use crate::player::Pages;
+use crate::room::exchange::{Exchange, Peer, PeerName};
 use crate::room::{Seats, Share, Voices};
 
 /// Where a share is kept on its thread.
@@ -32,6 +34,33 @@ pub(crate) enum Order {
     },
     CloseShare {
         index: ShareIndex,
+    },
+    /// The room goes on in another share, too.
+    Join {
+        index: ShareIndex,
+        peer: Peer,
+        /// What is posted to it.
+        partials: Vec<Arc<Partial>>,
+        /// If this is its second.
+        exchange: Option<Box<Exchange>>,
+    },
+    /// Another share of the room is no more.
+    Part {
+        index: ShareIndex,
+        name: PeerName,
+    },
+    /// Somebody in the room uses these groups.
+    Know {
+        index: ShareIndex,
+        route: NewRoute,
+        /// Larger partials, where more buses need them.
+        larger: Vec<Arc<Partial>>,
+    },
+    /// Nobody in the room does any more.
+    Forget {
+        index: ShareIndex,
+        emit: Option<Groups>,
+        hear: Option<Groups>,
     },
     /// Comes before whoever needs the room.
     Grow {
@@ -133,6 +162,10 @@ pub(crate) enum Scrap {
     Bus(#[expect(dead_code, reason = "only dropped")] Box<Bus>),
     Mix(#[expect(dead_code, reason = "only dropped")] Box<Mix>),
     Growth(#[expect(dead_code, reason = "only dropped")] Box<Growth>),
+    Exchange(#[expect(dead_code, reason = "only dropped")] Box<Exchange>),
+    Peer(#[expect(dead_code, reason = "only dropped")] Peer),
+    Partial(#[expect(dead_code, reason = "only dropped")] Arc<Partial>),
+    Partials(#[expect(dead_code, reason = "only dropped")] Vec<Arc<Partial>>),
     Orders(#[expect(dead_code, reason = "only dropped")] Vec<Order>),
 }
 
@@ -159,4 +192,15 @@ macro_rules! scrap_from {
     )+ };
 }
 
-scrap_from! { Media(Box<Media>), Sound(Arc<Pages>), Bus(Box<Bus>), Mix(Box<Mix>), Growth(Box<Growth>), Orders(Vec<Order>) }
+scrap_from! {
+    Media(Box<Media>),
+    Sound(Arc<Pages>),
+    Bus(Box<Bus>),
+    Mix(Box<Mix>),
+    Growth(Box<Growth>),
+    Exchange(Box<Exchange>),
+    Peer(Peer),
+    Partial(Arc<Partial>),
+    Partials(Vec<Arc<Partial>>),
+    Orders(Vec<Order>),
+}

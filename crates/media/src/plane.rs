@@ -1,7 +1,7 @@
 //! The audio plane as its owner sees it: commands in, events out.
 //!
 //! Everything slow happens here, on the owner's thread: sockets are bound, codecs and buffers made, closed
-//! legs freed. The plane remembers which thread keeps which room and which room each leg is in, and so turns
+//! legs freed. The plane remembers which threads keep which room and where each leg is, and so turns
 //! each [`Command`] into orders that a media thread carries out without looking for anything.
 
 use std::collections::{HashMap, VecDeque};
@@ -21,9 +21,8 @@ use crate::leg::{Leg, Media};
 use crate::message::{Command, Event, Groups, Refusal};
 use crate::mixer::Rate;
 use crate::order::{Batch, Departure, LegOrder, NewRoute, Order, Report, Scrap, Scrapyard, ShareIndex};
-use crate::place::{Holding, Place, Size};
+use crate::place::{Place, Size};
 use crate::ports::Ports;
-use crate::room::Share;
 use crate::socket::{UdpWires, Wire, Wires, raise_open_files_limit};
 use crate::stats::ThreadStats;
 use crate::worker::{BATCHES_MAX, Links, MOVES_MAX, REPORTS_MAX, SCRAP_MAX, SHARES_MAX, SLOT_US, SLOTS, Tick, Worker};
@@ -39,6 +38,8 @@ pub struct Config {
     pub port_quarantine: Duration,
     /// Legs a room holds.
     pub room_legs_max: usize,
+    /// Legs of one room on one thread. A room with more goes on on another thread, where there is one.
+    pub share_legs_max: usize,
     /// [`Event::Quiet`] after this long without any packet.
     pub rtp_timeout: Duration,
     /// New legs are refused from this share of a thread's time on, in thousandths.
@@ -55,6 +56,7 @@ impl Default for Config {
             ports: 10_000..=32_767,
             port_quarantine: Duration::from_secs(10),
             room_legs_max: 250,
+            share_legs_max: SHARE_LEGS_MAX,
             rtp_timeout: Duration::from_secs(30),
             occupancy_permille_max: 800,
             seed: 0,
@@ -69,6 +71,8 @@ pub struct Plane {
     wires: Box<dyn Wires>,
     ports: Ports,
     lines: Vec<Line>,
+    /// The legs the tick of each thread has been given room for.
+    voices: Vec<Size>,
     stats: Vec<Arc<ThreadStats>>,
     legs: HashMap<LegId, Seat>,
     rooms: HashMap<RoomId, Place>,
@@ -94,13 +98,15 @@ struct Line {
     free: Vec<ShareIndex>,
     slot_legs: [usize; SLOTS as usize],
     moving_in: usize,
-    /// The legs its tick has been given room for.
-    voices: Size,
 }
 
 /// What is known here about a leg.
 struct Seat {
     room: RoomId,
+    /// Where its share of the room is.
+    thread: usize,
+    /// What it emits into and hears.
+    groups: (Groups, Groups),
     port: u16,
     closes: bool,
     /// It is on its way to its room.
@@ -112,8 +118,8 @@ struct Seat {
 
 /// A leg on its way to another room.
 struct Moving {
-    /// The room it comes from, where it has its place until it has left.
-    from: RoomId,
+    /// The room it comes from, and where, which has its place until it has left.
+    from: (RoomId, usize),
     /// What is asked of it waits, with the number of its batch.
     waiting: VecDeque<(u64, Command)>,
 }
@@ -175,9 +181,7 @@ impl Plane {
             workers.push(Worker::new(links));
             let free = (0..SHARES_MAX as ShareIndex).rev().collect();
             let backlog = VecDeque::new();
-            let slot_legs = [0; SLOTS as usize];
-            let voices = Size::default();
-            lines.push(Line { orders, backlog, reports, scrap, free, slot_legs, moving_in: 0, voices });
+            lines.push(Line { orders, backlog, reports, scrap, free, slot_legs: [0; SLOTS as usize], moving_in: 0 });
         }
         let first_pair = random(config.seed, LegId(u64::MAX));
         let ports = Ports::new(&config.ports, config.port_quarantine.as_micros() as u64, first_pair);
@@ -186,6 +190,7 @@ impl Plane {
             wires,
             ports,
             lines,
+            voices: vec![Size::default(); count],
             stats,
             legs: HashMap::new(),
             rooms: HashMap::new(),
@@ -269,8 +274,9 @@ impl Plane {
             Command::OpenLeg { leg, room, address } => return self.open_leg(leg, room, address, drafts),
             Command::Announce { room, playback, sound } => {
                 match self.rooms.get(&room) {
-                    Some(Place { holding, .. }) => {
-                        drafts[holding.thread].push(Order::Announce { index: holding.index, playback, sound });
+                    Some(place) => {
+                        let first = &place.holdings()[0];
+                        drafts[first.thread].push(Order::Announce { index: first.index, playback, sound });
                     }
                     None => self.events.push_back(Event::AnnouncementEnded { room, playback }),
                 }
@@ -298,6 +304,8 @@ impl Plane {
             return;
         }
         let Some(place) = self.rooms.get_mut(&seat.room) else { return self.drop_command() };
+        let Some(index) = place.on(seat.thread).map(|holding| holding.index) else { return self.drop_command() };
+        let groups_before = seat.groups;
         let order = match order {
             Command::Agree { stream, .. } => {
                 seat.agreements += 1;
@@ -306,8 +314,7 @@ impl Plane {
                     Ok(media) => {
                         let more = stream.codec.frame_samples().saturating_sub(seat.samples);
                         seat.samples += more;
-                        place.holding.size.samples += more;
-                        make_room(&mut place.holding, &mut self.lines, drafts);
+                        place.add(seat.thread, Size { legs: 0, samples: more }, &mut self.voices, drafts);
                         LegOrder::Agree(media)
                     }
                     Err(error) => {
@@ -320,17 +327,24 @@ impl Plane {
                 return self.move_leg(number, leg, room, (emit, hear), drafts);
             }
             Command::Route { emit, hear, .. } | Command::Move { emit, hear, .. } => {
+                seat.groups = (emit, hear);
+                place.use_groups(emit, hear, drafts);
                 LegOrder::Route(NewRoute::new(emit, hear))
             }
             Command::Play { playback, sound, repeat, .. } => LegOrder::Play { playback, sound, repeat },
             Command::StopPlay { .. } => LegOrder::StopPlay,
             Command::CloseLeg { .. } => {
                 seat.closes = true;
+                seat.groups = (0, 0);
                 LegOrder::Close
             }
             Command::OpenLeg { .. } | Command::Announce { .. } => return, // dealt with above
         };
-        drafts[place.holding.thread].push(Order::Leg { index: place.holding.index, leg, order });
+        let leaves = matches!(order, LegOrder::Route(_) | LegOrder::Close);
+        drafts[seat.thread].push(Order::Leg { index, leg, order });
+        if leaves {
+            place.leave_groups(groups_before.0, groups_before.1, drafts);
+        }
     }
 
     fn open_leg(&mut self, leg: LegId, room: RoomId, address: IpAddr, drafts: &mut [Vec<Order>]) {
@@ -341,11 +355,13 @@ impl Plane {
         match opened {
             Ok((spot, Pair { port, rtp, rtcp })) => {
                 let samples = Rate::Narrow.frame(); // until something else is agreed
-                let (thread, index) = self.enter(room, spot, samples, drafts);
+                let thread = spot.thread;
+                let index = self.enter(room, spot, samples, drafts);
                 let rtp_timeout_us = self.config.rtp_timeout.as_micros() as u64;
                 let boxed = Leg::new(leg, rtp, rtcp, random(self.config.seed, leg), rtp_timeout_us);
                 drafts[thread].push(Order::OpenLeg { index, leg: boxed });
-                self.legs.insert(leg, Seat { room, port, closes: false, moving: None, agreements: 0, samples });
+                let (closes, moving, agreements, groups) = (false, None, 0, (0, 0));
+                self.legs.insert(leg, Seat { room, thread, groups, port, closes, moving, agreements, samples });
                 self.events.push_back(Event::LegOpened { leg, local: SocketAddr::new(address, port) });
             }
             Err(why) => self.events.push_back(Event::LegRefused { leg, why }),
@@ -360,72 +376,90 @@ impl Plane {
             Err(why) => return self.events.push_back(Event::LegRefused { leg, why }),
         };
         let Some(samples) = self.legs.get(&leg).map(|seat| seat.samples) else { return };
-        let (thread, index) = self.enter(room, spot, samples, drafts);
+        let thread = spot.thread;
+        let index = self.enter(room, spot, samples, drafts);
+        if let Some(place) = self.rooms.get_mut(&room) {
+            place.use_groups(route.0, route.1, drafts);
+        }
         let Some(seat) = self.legs.get_mut(&leg) else { return };
-        let room_before = std::mem::replace(&mut seat.room, room);
-        seat.moving = Some(Moving { from: room_before, waiting: VecDeque::new() });
-        let Some(Place { holding: from, .. }) = self.rooms.get(&room_before) else { return };
+        let from = (std::mem::replace(&mut seat.room, room), std::mem::replace(&mut seat.thread, thread));
+        let groups_before = std::mem::replace(&mut seat.groups, route);
+        seat.moving = Some(Moving { from, waiting: VecDeque::new() });
+        let Some(place) = self.rooms.get_mut(&from.0) else { return };
+        let Some(index_before) = place.on(from.1).map(|holding| holding.index) else { return };
         let route = NewRoute::new(route.0, route.1);
         let departure = Departure { batch: number, thread, index, route };
-        drafts[from.thread].push(Order::Leg { index: from.index, leg, order: LegOrder::Depart(departure) });
+        drafts[from.1].push(Order::Leg { index: index_before, leg, order: LegOrder::Depart(departure) });
+        place.leave_groups(groups_before.0, groups_before.1, drafts);
         self.lines[thread].moving_in += 1;
         self.unapplied.entry(number).or_default().waits_for += 1; // the arrival is acknowledged, too
     }
 
-    /// Where a room is, or where a new one would go; refused when there is no room for one more leg.
+    /// Where a leg goes that joins a room, or opens it; refused when there is no room for one more leg.
     ///
-    /// The slot is the one with the fewest legs over all threads, so that it does not depend on how many there
-    /// are; the thread is the one with the fewest legs in that slot. (Once legs have joined, the phases of
-    /// their packets will say which slot makes them wait least; this is the place to choose it.)
+    /// The slot of a new room is the one with the fewest legs over all threads, so that it does not depend on how
+    /// many there are; the thread is the one with the fewest legs in that slot. (Once legs have joined, the phases
+    /// of their packets will say which slot makes them wait least; this is the place to choose it.)
     fn spot_for(&self, room: RoomId) -> Result<Spot, Refusal> {
-        let is_free = |thread: usize| {
-            self.stats[thread].occupancy_permille.get() < self.config.occupancy_permille_max
-                && !self.lines[thread].free.is_empty()
-        };
         if let Some(place) = self.rooms.get(&room) {
-            let thread = place.holding.thread;
-            let busy = self.stats[thread].occupancy_permille.get() >= self.config.occupancy_permille_max;
-            return match place.holding.size.legs {
-                legs if legs >= self.config.room_legs_max => Err(Refusal::RoomFull),
-                _ if busy => Err(Refusal::Overloaded),
-                _ => Ok(Spot { thread, slot: place.slot }),
-            };
+            if place.legs() >= self.config.room_legs_max {
+                return Err(Refusal::RoomFull);
+            }
+            return self.thread_for(place).map(|thread| Spot { thread, slot: place.slot }).ok_or(Refusal::Overloaded);
         }
         let legs_in = |slot: u64| self.lines.iter().map(|line| line.slot_legs[slot as usize]).sum::<usize>();
         let slot = (0..SLOTS).min_by_key(|&slot| legs_in(slot)).unwrap_or(0);
+        let thread = self.least_loaded(slot, |_| true);
+        thread.map(|thread| Spot { thread, slot }).ok_or(Refusal::Overloaded)
+    }
+
+    /// The thread on which one more leg joins a room: where the room is already and may have more; otherwise where
+    /// it is not yet. If it is everywhere, where it has the fewest legs: a share may be too large for its slot, but
+    /// nobody is refused while there is time left.
+    fn thread_for(&self, place: &Place) -> Option<usize> {
+        let holdings = || place.holdings().iter().filter(|holding| !self.is_busy(holding.thread));
+        let with_room = holdings().find(|holding| holding.size.legs < self.config.share_legs_max);
+        let smallest = || holdings().min_by_key(|holding| holding.size.legs);
+        let with_room = with_room.map(|holding| holding.thread);
+        with_room
+            .or_else(|| self.least_loaded(place.slot, |thread| place.on(thread).is_none()))
+            .or_else(|| smallest().map(|holding| holding.thread))
+    }
+
+    /// The thread with the fewest legs in a slot, of those that can take another share.
+    fn least_loaded(&self, slot: u64, is_wanted: impl Fn(usize) -> bool) -> Option<usize> {
+        let is_free = |thread: usize| !self.is_busy(thread) && !self.lines[thread].free.is_empty();
         let load = |thread: &usize| {
             let legs = &self.lines[*thread].slot_legs;
             (legs[slot as usize], legs.iter().sum::<usize>())
         };
-        let thread = (0..self.lines.len()).filter(|&thread| is_free(thread)).min_by_key(load);
-        thread.map(|thread| Spot { thread, slot }).ok_or(Refusal::Overloaded)
+        (0..self.lines.len()).filter(|&thread| is_free(thread) && is_wanted(thread)).min_by_key(load)
     }
 
-    /// Counts one more leg in a room, which is opened if need be; returns where its share is.
-    fn enter(&mut self, room: RoomId, spot: Spot, samples: usize, drafts: &mut [Vec<Order>]) -> (usize, ShareIndex) {
+    /// A thread has too little time left for one more leg.
+    fn is_busy(&self, thread: usize) -> bool {
+        self.stats[thread].occupancy_permille.get() >= self.config.occupancy_permille_max
+    }
+
+    /// Counts one more leg in a room, which is opened or goes on in another share if need be; returns where that is.
+    fn enter(&mut self, room: RoomId, spot: Spot, samples: usize, drafts: &mut [Vec<Order>]) -> ShareIndex {
         let Spot { thread, slot } = spot;
-        let place = self.rooms.entry(room).or_insert_with(|| {
-            let index = self.lines[thread].free.pop().expect("a spot is on a thread that can take another room");
-            drafts[thread].push(Order::OpenShare { index, share: Share::new(room, slot) });
-            Place { slot, holding: Holding::new(thread, index) }
-        });
-        let holding = &mut place.holding;
-        holding.size.legs += 1;
-        holding.size.samples += samples;
-        make_room(holding, &mut self.lines, drafts);
-        self.lines[thread].slot_legs[slot as usize] += 1;
-        (holding.thread, holding.index)
+        let line = &mut self.lines[thread];
+        line.slot_legs[slot as usize] += 1;
+        let mut name = || (thread, line.free.pop().expect("a spot is on a thread that can take another share"));
+        let place = self.rooms.entry(room).or_insert_with(|| Place::open(room, slot, name(), drafts));
+        if place.on(thread).is_none() {
+            place.split(room, name(), self.stats.len(), &mut self.voices, drafts);
+        }
+        place.add(thread, Size { legs: 1, samples }, &mut self.voices, drafts);
+        place.on(thread).expect("opened if it was not there").index
     }
 
     /// Counts one leg less in a room, which is closed when it was the last.
-    fn leave(&mut self, room: RoomId, samples: usize, drafts: &mut [Vec<Order>]) {
+    fn leave(&mut self, (room, thread): (RoomId, usize), samples: usize, drafts: &mut [Vec<Order>]) {
         let Some(place) = self.rooms.get_mut(&room) else { return };
-        let holding = &mut place.holding;
-        holding.size.legs -= 1;
-        holding.size.samples -= samples;
-        self.lines[holding.thread].slot_legs[place.slot as usize] -= 1;
-        if holding.size.legs == 0 {
-            drafts[holding.thread].push(Order::CloseShare { index: holding.index });
+        self.lines[thread].slot_legs[place.slot as usize] -= 1;
+        if place.remove(thread, samples, &mut self.voices, drafts) {
             self.rooms.remove(&room);
         }
     }
@@ -462,7 +496,7 @@ impl Plane {
                 if let Some(seat) = self.legs.remove(&id) {
                     self.ports.release(seat.port, self.now_us());
                     let mut drafts = self.drafts();
-                    self.leave(seat.room, seat.samples, &mut drafts);
+                    self.leave((seat.room, seat.thread), seat.samples, &mut drafts);
                     self.dispatch(UNASKED, drafts);
                 }
                 self.events.push_back(Event::LegClosed { leg: id, stats: leg.stats() });
@@ -563,14 +597,6 @@ struct Pair {
     rtcp: Box<dyn Wire>,
 }
 
-/// Orders what a share and its thread lack to hold what is counted there.
-fn make_room(holding: &mut Holding, lines: &mut [Line], drafts: &mut [Vec<Order>]) {
-    let (thread, index) = (holding.thread, holding.index);
-    if let Some(growth) = holding.growth(&mut lines[thread].voices) {
-        drafts[thread].push(Order::Grow { index, growth });
-    }
-}
-
 /// A number that nobody guesses from outside without the seed (splitmix64).
 fn random(seed: u64, leg: LegId) -> u64 {
     let mixed = seed.wrapping_add(leg.0.wrapping_mul(0x9E37_79B9_7F4A_7C15)).wrapping_add(0x9E37_79B9_7F4A_7C15);
@@ -578,6 +604,9 @@ fn random(seed: u64, leg: LegId) -> u64 {
     let mixed = (mixed ^ (mixed >> 27)).wrapping_mul(0x94D0_49BB_1331_11EB);
     mixed ^ (mixed >> 31)
 }
+
+/// The default of [`Config::share_legs_max`]: what a thread can tick within a slot of 2 ms, at 3.3 to 4 µs a leg.
+const SHARE_LEGS_MAX: usize = 500;
 
 /// The number of a batch nobody asked for.
 const UNASKED: u64 = 0;

@@ -1,9 +1,11 @@
 //! A room's share: the legs of a room that one thread mixes, and the one tick that all of it is about.
 //!
-//! Today a room is one share. A room too large for a thread becomes several: each sums its own legs on its
-//! buses in one slot, all but the few that it nominates to be heard whole; they exchange sums, nominees and the
+//! Mostly a room is one share. A room too large for a thread becomes several: each sums its own legs on its
+//! buses in one slot, all but the few that it nominates to be heard whole; they [exchange] sums, nominees and the
 //! number of open legs, and each decides, adds the nominees and mixes for its own listeners in the next. Exact
 //! sums make the result the same; the cut is in [`Share::tick`], between [`Share::listen`] and [`Share::select`].
+
+pub(crate) mod exchange;
 
 use std::collections::VecDeque;
 use std::sync::Arc;
@@ -20,6 +22,7 @@ use crate::noise::Noise;
 use crate::order::{Arrival, Departure, LegOrder, NewRoute, Scrapyard};
 use crate::player::{Pages, Player};
 use crate::prefetch::{prefetch, prefetch_slice};
+use crate::room::exchange::{Exchange, Peer};
 use crate::selection::{Nominee, Nominees};
 use crate::sender::{DATAGRAM_MAX, Datagram};
 use crate::speaker::Speaker;
@@ -30,6 +33,10 @@ pub(crate) struct Share {
     pub(crate) room: RoomId,
     /// Which of the cycle's slots it ticks in.
     pub(crate) slot: u64,
+    /// The room's first, which lasts as long as the room and speaks for it.
+    is_first: bool,
+    /// How it ticks with the room's other shares, if there are any.
+    exchange: Option<Box<Exchange>>,
     /// It is to be given back once it is empty.
     pub(crate) closes: bool,
     /// One of its legs has something to tell, or is to be measured.
@@ -103,6 +110,8 @@ impl Share {
         Box::new(Self {
             room,
             slot,
+            is_first: true,
+            exchange: None,
             closes: false,
             has_news: false,
             ids: Vec::new(),
@@ -115,6 +124,13 @@ impl Share {
             announcements: VecDeque::with_capacity(ANNOUNCEMENTS_MAX),
             announced: VecDeque::with_capacity(2 * ANNOUNCEMENTS_MAX),
         })
+    }
+
+    /// One more share of a room, which takes part in it from its first tick on. Allocates: not in a tick.
+    pub(crate) fn another(room: RoomId, slot: u64, exchange: Box<Exchange>) -> Box<Self> {
+        let mut share = Self::new(room, slot);
+        (share.is_first, share.exchange) = (false, Some(exchange));
+        share
     }
 
     /// Legs here now.
@@ -240,7 +256,7 @@ impl Share {
     pub(crate) fn tick(&mut self, tick: Tick, scratch: &mut Scratch, scrap: &Scrapyard) {
         self.receive(tick, scratch);
         self.listen(tick, scratch);
-        self.select(scratch);
+        self.select(scratch, &[]);
         self.play_announcements(scratch, scrap);
         self.mix(scratch);
         self.send(tick, scratch);
@@ -330,14 +346,16 @@ impl Share {
         }
     }
 
-    /// Decides who is heard whole, and adds the nominees to the buses.
-    fn select(&mut self, scratch: &mut Scratch) {
+    /// Decides who is heard whole, and adds the nominees to the buses: those of this share and of all others.
+    fn select(&mut self, scratch: &mut Scratch, peers: &[Peer]) {
         scratch.nominees.decide(scratch.open);
         for nominee in scratch.nominees.list() {
             let gain = if nominee.whole { Gain::Whole } else { Gain::Ducked };
-            self.say(nominee.at, gain, &mut scratch.voices);
+            self.say_nominee(nominee, gain, peers, &mut scratch.voices);
         }
-        self.speaker.look(scratch.nominees.list());
+        if self.is_first {
+            self.speaker.look(scratch.nominees.list());
+        }
         self.noise.follow(scratch.floors_decibov, scratch.open);
     }
 
@@ -430,15 +448,19 @@ impl Share {
             self.has_news |= member.leg.has_news(tick);
         }
         let used = |uses: &dyn Fn(&Route) -> bool| self.members.iter().any(|member| uses(&member.leg.route));
+        let exchange = self.exchange.as_deref();
         for at in (COMMON_BUSES..self.buses.len()).rev() {
             let bus = &self.buses[at];
-            if !bus.is_ringing() && !used(&|route| route.emit == bus.emit || route.emit_before == Some(bus.emit)) {
+            let emit = bus.emit;
+            let kept = bus.is_ringing() || exchange.is_some_and(|exchange| exchange.keeps_bus(emit));
+            if !kept && !used(&|route| route.emit == emit || route.emit_before == Some(emit)) {
                 scrap.put(Some(self.buses.swap_remove(at)));
             }
         }
         for at in (COMMON_MIXES..self.mixes.len()).rev() {
             let hear = self.mixes[at].hear;
-            if !used(&|route| route.hear == hear || route.hear_before == Some(hear)) {
+            let kept = exchange.is_some_and(|exchange| exchange.keeps_mix(hear));
+            if !kept && !used(&|route| route.hear == hear || route.hear_before == Some(hear)) {
                 scrap.put(Some(self.mixes.swap_remove(at)));
             }
         }

@@ -21,7 +21,9 @@ pub(crate) const WHOLE_MAX: usize = 6;
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub(crate) struct Nominee {
     pub(crate) leg: LegId,
-    /// Where its voice is, in the share that nominates it.
+    /// The share that nominates it, counted by whoever decides: its own is 0.
+    pub(crate) share: usize,
+    /// Where its voice is there.
     pub(crate) at: usize,
     /// How much it deserves it, with the bonus of who was heard whole in the last tick.
     pub(crate) prominence: f32,
@@ -35,7 +37,7 @@ impl Nominee {
     /// Whoever was heard whole goes first among equals, by 3 dB.
     pub(crate) fn new(leg: LegId, at: usize, prominence: f32, was_whole: bool, talks: bool) -> Self {
         let bonus = if was_whole { 2.0 } else { 1.0 };
-        Self { leg, at, prominence: prominence * bonus, talks, whole: true }
+        Self { leg, share: 0, at, prominence: prominence * bonus, talks, whole: true }
     }
 
     /// The more prominent first; of equals, who came first. Never equal, so that all shares agree.

@@ -61,6 +61,8 @@ pub struct ThreadStats {
     pub packets_out: Counter,
     /// Commands for a leg or a room that is not there, or beyond a bound.
     pub commands_dropped: Counter,
+    /// Parts of rooms on several threads that the others had to mix without: their thread was too late.
+    pub parts_missed: Counter,
     /// Events that were given up: digits that came faster than keys can be pressed, and the end of a sound whose
     /// successor had ended, too, before the owner asked.
     pub events_dropped: Counter,

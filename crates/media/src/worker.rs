@@ -45,6 +45,8 @@ pub(crate) struct Worker {
     shares: Vec<Option<Box<Share>>>,
     /// The shares that tick in each slot.
     slots: [Vec<ShareIndex>; SLOTS as usize],
+    /// Shares that have listened and wait for what the others of their room have heard.
+    open: Vec<ShareIndex>,
     /// Batches that are in force once their rooms have ticked, in this slot.
     applied: VecDeque<(u64, u64)>,
     /// Legs whose room, or whose place in it, is not there yet.
@@ -69,6 +71,7 @@ impl Worker {
             links,
             shares: std::iter::repeat_with(|| None).take(SHARES_MAX).collect(),
             slots: std::array::from_fn(|_| Vec::with_capacity(SHARES_MAX)),
+            open: Vec::with_capacity(SHARES_MAX),
             applied: VecDeque::with_capacity(BATCHES_MAX),
             lobby: VecDeque::with_capacity(MOVES_MAX),
             scratch: Scratch::new(),
@@ -77,13 +80,21 @@ impl Worker {
 
     /// The next slot from `slot` on with something to do, but no later than in `slots_max` slots.
     pub(crate) fn next_busy(&self, slot: u64, slots_max: u64) -> u64 {
+        if !self.open.is_empty() {
+            return slot;
+        }
         (slot..slot + slots_max)
             .find(|slot| !self.slots[(slot % SLOTS) as usize].is_empty())
             .unwrap_or(slot + slots_max)
     }
 
-    /// Carries out what the plane has ordered, and takes in legs from other rooms.
+    /// Carries out what the plane has ordered, and takes in legs from other rooms: between ticks, so that those
+    /// under way are ended before.
     pub(crate) fn take_orders(&mut self, tick: Tick) {
+        self.answer(tick);
+        if !self.open.is_empty() {
+            return;
+        }
         // Each batch taken will need a place among the applied, and among the scrap.
         while self.applied.len() < BATCHES_MAX - MOVES_MAX {
             let Ok(mut batch) = self.links.orders.try_recv() else { break };
@@ -108,8 +119,29 @@ impl Worker {
         let (index, done) = match order {
             Order::OpenShare { index, share } => {
                 self.slots[share.slot as usize].push(index);
+                let is_split = share.is_split();
                 self.shares[index as usize] = Some(share);
                 self.links.stats.rooms.add(1);
+                if is_split {
+                    self.tick_first(index);
+                }
+                return tick.slot;
+            }
+            Order::Join { index, peer, partials, exchange } => {
+                share_at(&mut self.shares, index).join(peer, partials, exchange, &self.links.scrap);
+                self.tick_first(index);
+                return tick.slot;
+            }
+            Order::Part { index, name } => {
+                share_at(&mut self.shares, index).part(name, &self.links.scrap);
+                return tick.slot;
+            }
+            Order::Know { index, route, larger } => {
+                share_at(&mut self.shares, index).know(route, larger, &self.links.scrap);
+                return tick.slot;
+            }
+            Order::Forget { index, emit, hear } => {
+                share_at(&mut self.shares, index).forget(emit, hear);
                 return tick.slot;
             }
             Order::CloseShare { index } => {
@@ -117,8 +149,10 @@ impl Worker {
                 return tick.slot;
             }
             Order::Grow { index, mut growth } => {
-                growth.seats.iter_mut().for_each(|seats| share_at(&mut self.shares, index).grow(seats));
-                growth.voices.iter_mut().for_each(|voices| self.scratch.grow(voices));
+                let share = share_at(&mut self.shares, index);
+                growth.seats.iter_mut().for_each(|seats| share.grow(seats));
+                let scratch = share.own_scratch().unwrap_or(&mut self.scratch);
+                growth.voices.iter_mut().for_each(|voices| scratch.grow(voices));
                 self.links.scrap.put(Some(growth));
                 return tick.slot;
             }
@@ -175,29 +209,81 @@ impl Worker {
                 }
             }
             let share = share_at(&mut self.shares, index);
-            share.tick(tick, &mut self.scratch, &self.links.scrap);
-            self.links.report_facts(share, tick);
-            self.links.let_go(share);
-            if share.closes && share.legs() == 0 && self.links.may_report_facts() {
-                self.slots[slot].swap_remove(at);
-                if let Some(share) = self.shares[index as usize].take() {
-                    self.links.stats.rooms.subtract(1);
-                    self.links.report(Report::ShareClosed { index, share });
-                }
-            } else {
+            if !share.is_split() {
+                share.tick(tick, &mut self.scratch, &self.links.scrap);
+                at += usize::from(!self.end_tick(index, tick));
+            } else if !self.close(index) {
+                let share = share_at(&mut self.shares, index);
+                share.hear(tick, &self.links.stats.parts_missed, &self.links.scrap);
+                self.open.push(index);
                 at += 1;
             }
             self.links.stats.ticks.add(1);
         }
+        self.answer(tick); // who was late may have made up for it
         self.report_applied(tick);
         self.links.stats.packets_in.add(std::mem::take(&mut self.scratch.packets_in));
         self.links.stats.packets_out.add(std::mem::take(&mut self.scratch.packets_out));
     }
 
+    /// Ends the ticks of shares that listened in an earlier slot, where the others have told what they heard.
+    fn answer(&mut self, tick: Tick) {
+        let mut at = 0;
+        while let Some(&index) = self.open.get(at) {
+            let share = share_at(&mut self.shares, index);
+            if !share.answer(tick, &self.links.stats.parts_missed, &self.links.scrap) {
+                at += 1;
+                continue;
+            }
+            if let Some(scratch) = share.own_scratch() {
+                self.links.stats.packets_in.add(std::mem::take(&mut scratch.packets_in));
+                self.links.stats.packets_out.add(std::mem::take(&mut scratch.packets_out));
+            }
+            self.open.swap_remove(at);
+            self.end_tick(index, tick);
+        }
+    }
+
+    /// Ends the tick of a share. `true` when that was its last.
+    fn end_tick(&mut self, index: ShareIndex, tick: Tick) -> bool {
+        let share = share_at(&mut self.shares, index);
+        self.links.report_facts(share, tick);
+        self.links.let_go(share);
+        self.close(index)
+    }
+
+    /// Gives a share back if it is to close and nobody is in it.
+    fn close(&mut self, index: ShareIndex) -> bool {
+        let share = share_at(&mut self.shares, index);
+        let closes = share.closes && share.legs() == 0 && self.links.may_report_facts();
+        if closes {
+            let slot = &mut self.slots[share.slot as usize];
+            if let Some(at) = slot.iter().position(|&other| other == index) {
+                slot.swap_remove(at);
+            }
+            if let Some(share) = self.shares[index as usize].take() {
+                self.links.stats.rooms.subtract(1);
+                self.links.report(Report::ShareClosed { index, share });
+            }
+        }
+        closes
+    }
+
+    /// Has a share tick before all others of its slot: those on other threads wait for what it hears.
+    fn tick_first(&mut self, index: ShareIndex) {
+        let slot = &mut self.slots[share_at(&mut self.shares, index).slot as usize];
+        if let Some(at) = slot.iter().position(|&other| other == index) {
+            slot.swap(0, at);
+        }
+    }
+
     fn report_applied(&mut self, tick: Tick) {
         let links = &self.links;
+        // What was listened to under the new orders is sent when all have told what they heard.
+        let heard_slot = |&index: &ShareIndex| self.shares[index as usize].as_ref()?.heard_slot();
+        let unsent_slot = self.open.iter().filter_map(heard_slot).min().unwrap_or(u64::MAX);
         self.applied.retain(|&(batch, in_force)| {
-            let waits = in_force > tick.slot || !links.may_report_facts();
+            let waits = in_force >= unsent_slot.min(tick.slot + 1) || !links.may_report_facts();
             if !waits {
                 links.report(Report::Applied { batch, tick: in_force / SLOTS });
             }

@@ -135,11 +135,12 @@ fn stream(port: u16) -> Stream {
 #[test]
 fn nothing_is_allocated_or_freed_in_a_tick() {
     let now_us = Arc::new(AtomicU64::new(0));
-    let config = Config { threads: 2, room_legs_max: 40, seed: 1, ..Config::default() };
+    let config = Config { threads: 3, room_legs_max: 40, share_legs_max: 3, seed: 1, ..Config::default() };
     let mut plane = Plane::manual(config, Box::new(Chatter { now_us: now_us.clone() }));
     let sound = Arc::new(Pages::new(&Clip { rate_hz: 8_000, samples: vec![1_000; 1_234] }));
     let mut legs: Vec<(LegId, u16)> = Vec::new();
     let (mut closed, mut ended, mut arrived, mut measured, mut talked) = (0, 0, 0, 0, 0);
+    let (rooms, mut split_steps) = (6, 0);
     let mut random = 12_345_u64;
     let mut draw = |below: u64| {
         random = random.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
@@ -149,7 +150,7 @@ fn nothing_is_allocated_or_freed_in_a_tick() {
     for step in 0..6_000_u64 {
         // One thing happens every 4 ms, to anybody.
         let any = (!legs.is_empty()).then(|| legs[draw(legs.len().max(1) as u64) as usize]);
-        let room = RoomId(draw(6));
+        let room = RoomId(draw(rooms));
         match (draw(10), any) {
             (0 | 1, _) if legs.len() < 60 => {
                 let leg = LegId(step);
@@ -185,6 +186,7 @@ fn nothing_is_allocated_or_freed_in_a_tick() {
         plane.run_until(now_us.load(Ordering::Relaxed));
         WATCHED.set(false);
         assert_eq!(CALLS.get(), 0, "calls of the allocator within the tick of step {step}");
+        split_steps += u64::from(plane.stats().iter().map(|thread| thread.rooms.get()).sum::<u64>() > rooms);
         while let Some(event) = plane.poll() {
             match event {
                 Event::LegOpened { leg, local } => {
@@ -207,4 +209,6 @@ fn nothing_is_allocated_or_freed_in_a_tick() {
     assert!(closed > 300 && ended > 500 && arrived > 3_000, "closed {closed}, ended {ended}, applied {arrived}");
     assert!(measured > 50 && talked > 100, "{measured} measurements, {talked} changes of who talks");
     assert!(sent > 20_000, "{sent} packets");
+    assert!(split_steps > 3_000, "{split_steps} steps with more shares than rooms");
+    assert_eq!(plane.stats().iter().map(|thread| thread.parts_missed.get()).sum::<u64>(), 0);
 }

@@ -3,5 +3,6 @@
 mod hall;
 mod hearing;
 mod limits;
+mod shares;
 mod stats;
 mod streams;
