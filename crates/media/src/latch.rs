@@ -26,6 +26,8 @@ pub(crate) struct Latch {
     /// The peer has agreed anew, and not on where it is heard from: if it is silent, it may turn up anywhere
     /// until then.
     relearn_until_us: u64,
+    /// Something that [`Latch::sole_source`] follows from may be another since the last [`Latch::take_changed`].
+    changed: bool,
 }
 
 /// Who is taken for the peer.
@@ -71,18 +73,30 @@ impl Latch {
         }
         let shunned = source.filter(|_| source != remote).map(|source| (source, now_us + SHUN_US));
         let peer = self.peer.filter(|_| source == remote);
-        *self = Self { agreed: remote, peer, shunned, ..Self::default() };
+        *self = Self { agreed: remote, peer, shunned, changed: true, ..Self::default() };
     }
 
     /// Says whether the peer ought to be heard and has not been, since `heard_us`. To be said every tick.
     pub(crate) fn watch(&mut self, receives: bool, heard_us: u64, now_us: u64) {
         if let Some(peer) = &mut self.peer {
-            peer.silent = receives && now_us >= heard_us + SILENCE_US;
+            let silent = receives && now_us >= heard_us + SILENCE_US;
+            self.changed |= silent != peer.silent;
+            peer.silent = silent;
         }
     }
 
     /// Judges the source of a packet that is RTP with an agreed payload type: is it the peer's?
     pub(crate) fn judge(&mut self, from: SocketAddr, ssrc: u32, sequence: u16, now_us: u64) -> bool {
+        // Nearly always: who was heard last, and nothing in doubt.
+        if let Some(peer) = self.peer.as_mut().filter(|peer| peer.source == from && !peer.silent)
+            && self.candidate.is_none()
+            && self.home.is_none()
+            && self.relearn_until_us == 0
+        {
+            (peer.ssrc, peer.sequence) = (ssrc, sequence);
+            return true;
+        }
+        self.changed = true;
         let is_peer = self.source() == Some(from);
         let is_agreed = self.agreed == Some(from);
         if is_peer || is_agreed || self.home == Some(from) {
@@ -121,7 +135,20 @@ impl Latch {
 
     /// Where our own packets go.
     pub(crate) fn target(&self) -> Option<SocketAddr> {
-        self.source().or(self.agreed)
+        match &self.peer {
+            Some(peer) => Some(peer.source),
+            None => self.agreed,
+        }
+    }
+
+    /// There is somewhere to send to.
+    pub(crate) fn has_target(&self) -> bool {
+        self.peer.is_some() || self.agreed.is_some()
+    }
+
+    /// [`Latch::sole_source`] may be another than when this was last asked.
+    pub(crate) fn take_changed(&mut self) -> bool {
+        std::mem::take(&mut self.changed)
     }
 
     /// The one source the socket may be connected to: only one whom nobody has the right to displace, since

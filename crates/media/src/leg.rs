@@ -300,7 +300,8 @@ impl Leg {
             wanted_ms -= self.take(datagram, received, tick);
         }
         self.polling.looked_us = tick.us;
-        if let Some((reports, mut situation)) = self.situation()
+        if self.reports.are_due(tick.us)
+            && let Some((reports, mut situation)) = self.situation()
             && reports.tick(tick, &mut situation, buffer)
         {
             self.heard_us = self.heard_us.max(tick.us);
@@ -393,6 +394,9 @@ impl Leg {
 
     /// Has the kernel drop everybody else's packets, where the latch is certain of its source.
     fn connect(&mut self) {
+        if !self.latch.take_changed() {
+            return;
+        }
         let sole_source = self.latch.sole_source();
         if sole_source != self.connected {
             self.connected = sole_source;
@@ -436,7 +440,7 @@ impl Leg {
     /// The codec to send with; `None` where nothing may be sent.
     pub(crate) fn may_send_with(&self) -> Option<Codec> {
         let stream = &self.media.as_ref()?.stream;
-        let may_send = stream.sends && stream.remote.is_some() && self.latch.target().is_some();
+        let may_send = stream.sends && stream.remote.is_some() && self.latch.has_target();
         may_send.then_some(stream.codec)
     }
 

@@ -61,6 +61,11 @@ impl Reports {
         self.report_us = now_us + INTERVAL_US / 4 + self.draw() % (INTERVAL_US / 4);
     }
 
+    /// It is time for [`Reports::tick`] to do anything.
+    pub(crate) fn are_due(&self, now_us: u64) -> bool {
+        now_us >= self.look_us.min(self.report_us)
+    }
+
     /// Looks into the socket and sends a report, each when it is time. `true` when the peer has said anything.
     pub(crate) fn tick(&mut self, tick: Tick, situation: &mut Situation, buffer: &mut [u8]) -> bool {
         let mut heard = false;

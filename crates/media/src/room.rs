@@ -443,7 +443,10 @@ impl Share {
         self.has_news = false;
         for member in &mut self.members {
             if member.ticks {
-                scrap.put(member.leg.settle().into_iter().flatten());
+                let freed = member.leg.settle();
+                if freed.iter().any(Option::is_some) {
+                    scrap.put(freed.into_iter().flatten());
+                }
             }
             self.has_news |= member.leg.has_news(tick);
         }
