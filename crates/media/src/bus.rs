@@ -89,6 +89,16 @@ impl Bus {
         })
     }
 
+    /// Remembers what another bus of these groups does of the last tick.
+    pub(crate) fn recall(&mut self, other: &Self) {
+        for (own, other) in self.resamplers.as_flattened_mut().iter_mut().zip(other.resamplers.as_flattened()) {
+            if let (Some(own), Some(other)) = (own, other) {
+                own.continue_from(other);
+            }
+        }
+        self.ringing = other.ringing;
+    }
+
     /// Starts a tick with nothing said.
     pub(crate) fn clear(&mut self) {
         self.voices = [0; 3];
@@ -219,9 +229,9 @@ pub(crate) struct Mix {
     heard: Frames<i16>,
     is_fresh: [bool; 3],
     limiters: [Limiter; 3],
-    /// As they were at the end of the last tick, if somebody asked then.
-    limiters_before: [Option<Limiter>; 3],
-    /// Those of codecs with memory come with the first leg that listens by them.
+    /// As they were at the end of the last tick, if somebody asked then; otherwise at rest.
+    limiters_before: [Limiter; 3],
+    /// Those of codecs with memory come with the first leg that listens by them, where a room is whole.
     encodings: [Option<Box<Encoding>>; SHARED_CODECS.len()],
     /// Those that are of this tick.
     is_encoded: [bool; SHARED_CODECS.len()],
@@ -239,10 +249,47 @@ impl Mix {
             heard: Frames::new(),
             is_fresh: [false; 3],
             limiters: [Limiter::default(); 3],
-            limiters_before: [None; 3],
+            limiters_before: [Limiter::default(); 3],
             encodings,
             is_encoded: [false; SHARED_CODECS.len()],
         })
+    }
+
+    /// A silent mix that can encode for everybody at once, as those of a room on several threads: there, a leg's own
+    /// encoder comes to one share, and all need one. Allocates: not in a tick.
+    pub(crate) fn complete(hear: Groups) -> Box<Self> {
+        let mut mix = Self::new(hear);
+        for (encoding, codec) in mix.encodings.iter_mut().zip(SHARED_CODECS) {
+            if encoding.is_none() {
+                *encoding = Encoding::new(codec).ok();
+            }
+        }
+        mix
+    }
+
+    /// Takes the encodings it has not got from another mix.
+    pub(crate) fn complete_from(&mut self, other: &mut Self) {
+        for (own, other) in self.encodings.iter_mut().zip(&mut other.encodings) {
+            if own.is_none() {
+                std::mem::swap(own, other);
+            }
+        }
+    }
+
+    /// Remembers what another mix for the same ears does of the last tick. What libopus remembers is its own: it
+    /// begins anew, for legs that do, too.
+    pub(crate) fn recall(&mut self, other: &Self) {
+        for rate in Rate::ALL.into_iter().filter(|&rate| self.voices[rate as usize] > 0) {
+            self.total[rate].fill(0);
+        }
+        (self.voices, self.is_fresh, self.limiters) = (other.voices, other.is_fresh, other.limiters);
+        for (own, other) in self.encodings.iter_mut().zip(&other.encodings) {
+            if let (Some(own), Some(other)) = (own, other) {
+                own.encoder.continue_from(&other.encoder);
+                own.frames.copy_from_slice(&other.frames);
+                own.next = other.next;
+            }
+        }
     }
 
     /// Sums the buses these ears can hear.
@@ -250,7 +297,7 @@ impl Mix {
         self.is_encoded = [false; SHARED_CODECS.len()];
         for rate in Rate::ALL.into_iter().filter(|&rate| listening[rate as usize]) {
             let (total, at) = (&mut self.total[rate], rate as usize);
-            self.limiters_before[at] = self.is_fresh[at].then_some(self.limiters[at]);
+            self.limiters_before[at] = if self.is_fresh[at] { self.limiters[at] } else { Limiter::default() };
             self.is_fresh[at] = false;
             self.was_quiet[at] = self.voices[at] == 0;
             // Zeros stay zeros: a room where nobody speaks is not cleared fifty times a second.
@@ -285,18 +332,13 @@ impl Mix {
         &self.total[rate]
     }
 
-    /// A leg that has heard its own until now does not hear the change to what all hear who listen only.
-    pub(crate) fn continues(&self, rate: Rate, limiter: Limiter) -> bool {
-        self.limiters_before[rate as usize].is_none_or(|before| before.is_like(limiter))
-    }
-
-    /// Makes this tick's frame for all who listen only. The first one to listen brings its own limiter.
-    fn refresh(&mut self, rate: Rate, noise: &Noise, limiter: Limiter) {
+    /// Makes this tick's frame for all who listen only.
+    fn refresh(&mut self, rate: Rate, noise: &Noise) {
         let (at, out) = (rate as usize, &mut self.heard[rate]);
         if std::mem::replace(&mut self.is_fresh[at], true) {
             return;
         }
-        self.limiters[at] = self.limiters_before[at].unwrap_or(limiter);
+        self.limiters[at] = self.limiters_before[at];
         if self.voices[at] == 0 {
             noise.frame(rate, !self.was_quiet[at], out);
             self.limiters[at] = Limiter::default();
@@ -306,7 +348,10 @@ impl Mix {
     }
 
     /// This tick's frame, encoded once for everybody who listens only. Takes the `spare` encoding if it has none
-    /// for this codec; `None` if there is none to take. Leaves its limiter with the listener.
+    /// for this codec. Leaves its limiter with the listener; `None` for one who would hear the change from its own,
+    /// or if there is no encoding to take.
+    ///
+    /// Whoever asks keeps it going, so it does not matter in which order they do, or in which share.
     pub(crate) fn encoded(
         &mut self,
         codec: Codec,
@@ -320,21 +365,36 @@ impl Mix {
             self.encodings[at] = spare.take();
         }
         self.encodings[at].as_ref()?;
-        self.refresh(rate, noise, *limiter);
-        *limiter = self.limiters[rate as usize];
+        self.refresh(rate, noise);
         let encoding = self.encodings[at].as_mut()?;
         if !std::mem::replace(&mut self.is_encoded[at], true) {
             encoding.encode(&self.heard[rate]);
         }
+        if !self.limiters_before[rate as usize].is_like(*limiter) {
+            return None;
+        }
+        *limiter = self.limiters[rate as usize];
         Some(&encoding.payload[..encoding.len])
+    }
+
+    /// Somebody in another share asks for these encodings: what is remembered of them goes on here, too.
+    pub(crate) fn follow(&mut self, asked: Asked, noise: &Noise) {
+        for (codec, _) in SHARED_CODECS.into_iter().zip(asked).filter(|&(_, asked)| asked) {
+            if has_memory(codec) {
+                let _ = self.encoded(codec, &mut None, noise, &mut Limiter::default());
+            } else {
+                self.refresh(Rate::from_hz(codec.rate_hz()), noise);
+            }
+        }
     }
 
     /// Lets `own` take over, for one listener, from the encoder that served all until the last tick.
     pub(crate) fn hand_over(&self, codec: Codec, own: &mut Encoder) {
         let Some(at) = SHARED_CODECS.iter().position(|&shared| shared == codec) else { return };
         let Some(encoding) = &self.encodings[at] else { return };
-        // One frame further on if the others have been served already: for an adaptive codec no more than noise.
-        if own.continue_from(&encoding.encoder) {
+        // The others may have been served already: we go on from before that.
+        let before = encoding.before.as_ref().filter(|_| self.is_encoded[at]);
+        if own.continue_from(before.unwrap_or(&encoding.encoder)) {
             return;
         }
         // The last two frames bring an encoder close; more bring it no closer (measured with a tone: 8 dB above
@@ -349,6 +409,8 @@ impl Mix {
 /// One encoding of a mix, made when the first listener of a tick asks for it.
 pub(crate) struct Encoding {
     encoder: Encoder,
+    /// The encoder before the last frame, if that is any use.
+    before: Option<Encoder>,
     payload: Box<[u8]>,
     len: usize,
     /// The last frames, a ring; the next goes to number `next`.
@@ -363,6 +425,7 @@ impl Encoding {
         let frame = codec.frame_samples();
         Ok(Box::new(Self {
             encoder: Encoder::new(codec)?,
+            before: if codec == Codec::G722 { Some(Encoder::new(codec)?) } else { None },
             payload: vec![0; codec.payload_len_max(frame)].into(),
             len: 0,
             frames: vec![0; frame * FRAMES_KEPT].into(),
@@ -375,6 +438,9 @@ impl Encoding {
         let start = self.next * self.frame;
         self.next = (self.next + 1) % FRAMES_KEPT;
         self.frames[start..start + self.frame].copy_from_slice(frame);
+        if let Some(before) = &mut self.before {
+            before.continue_from(&self.encoder);
+        }
         self.len = self.encoder.encode(frame, &mut self.payload).unwrap_or(0);
     }
 
@@ -397,6 +463,16 @@ pub(crate) fn has_memory(codec: Codec) -> bool {
 /// All codecs.
 const SHARED_CODECS: [Codec; 6] =
     [Codec::Pcmu, Codec::Pcma, Codec::L16 { rate_hz: 8_000 }, Codec::L16 { rate_hz: 16_000 }, Codec::G722, Codec::Opus];
+
+/// Which of them somebody asks for.
+pub(crate) type Asked = [bool; SHARED_CODECS.len()];
+
+/// Notes that somebody asks for a codec.
+pub(crate) fn ask(asked: &mut Asked, codec: Codec) {
+    for (asked, _) in asked.iter_mut().zip(SHARED_CODECS).filter(|&(_, shared)| shared == codec) {
+        *asked = true;
+    }
+}
 
 /// 20 ms of Opus at its most; L16 at 16 kHz is half that.
 const PAYLOAD_MAX: usize = 1_276;

@@ -94,6 +94,13 @@ impl Media {
     }
 }
 
+impl Media {
+    /// The peer's decoder has been told by no other encoder, or has nothing to tell of it.
+    fn may_share(&self) -> bool {
+        !has_memory(self.stream.codec) || self.shares || self.sent_silence
+    }
+}
+
 /// Who hears a leg and whom it hears, now and until a moment ago.
 #[derive(Debug, Clone, Copy, Default)]
 pub(crate) struct Route {
@@ -459,6 +466,11 @@ impl Leg {
         self.media.as_ref().is_some_and(|media| media.sent_silence)
     }
 
+    /// It can be sent what a mix encodes once for all, as far as its peer's decoder goes.
+    pub(crate) fn may_share(&self) -> bool {
+        self.media.as_ref().is_some_and(|media| media.may_share())
+    }
+
     /// Sends the frame that a mix encodes once for all who listen only. `false` when this leg cannot be one of
     /// them: its peer's decoder remembers what another encoder has told it.
     pub(crate) fn send_shared(&mut self, mix: &mut Mix, noise: &Noise, datagram: &mut Datagram) -> bool {
@@ -466,7 +478,7 @@ impl Leg {
             return true;
         };
         let codec = media.stream.codec;
-        if has_memory(codec) && !media.shares && !media.sent_silence {
+        if !media.may_share() {
             return false;
         }
         let is_silent = mix.voices(Rate::from_hz(codec.rate_hz())) == 0;

@@ -15,6 +15,7 @@ use crate::message::{Event, Groups, MAIN};
 use crate::partial::Partial;
 use crate::player::Pages;
 use crate::room::exchange::{Exchange, Peer, PeerName};
+use crate::room::memory::Memory;
 use crate::room::{Seats, Share, Voices};
 
 /// Where a share is kept on its thread.
@@ -120,6 +121,11 @@ impl NewRoute {
             mix: (!is_common(hear)).then(|| Mix::new(hear)),
         }
     }
+
+    /// For every share of a room of several, which all need all encodings. Allocates: not in a tick.
+    pub(crate) fn for_all(emit: Option<Groups>, hear: Option<Groups>) -> Self {
+        Self { hear: hear.unwrap_or(0), mix: hear.map(Mix::complete), ..Self::new(emit.unwrap_or(0), 0) }
+    }
 }
 
 /// Where a leg moves to.
@@ -164,6 +170,7 @@ pub(crate) enum Scrap {
     Growth(#[expect(dead_code, reason = "only dropped")] Box<Growth>),
     Exchange(#[expect(dead_code, reason = "only dropped")] Box<Exchange>),
     Peer(#[expect(dead_code, reason = "only dropped")] Peer),
+    Memory(#[expect(dead_code, reason = "only dropped")] Box<Memory>),
     Partial(#[expect(dead_code, reason = "only dropped")] Arc<Partial>),
     Partials(#[expect(dead_code, reason = "only dropped")] Vec<Arc<Partial>>),
     Orders(#[expect(dead_code, reason = "only dropped")] Vec<Order>),
@@ -200,6 +207,7 @@ scrap_from! {
     Growth(Box<Growth>),
     Exchange(Box<Exchange>),
     Peer(Peer),
+    Memory(Box<Memory>),
     Partial(Arc<Partial>),
     Partials(Vec<Arc<Partial>>),
     Orders(Vec<Order>),

@@ -4,7 +4,8 @@
 //! cannot be heard whole, and the others one by one. Whoever has everybody's can mix as if all legs were its own.
 //! Written by one share, then read by all others, who give it back by letting go of it.
 
-use crate::bus::{Bus, Frames};
+use crate::Codec;
+use crate::bus::{self, Asked, Bus, Frames};
 use crate::message::Groups;
 use crate::mixer::{FRAME_MAX, Gain, Rate};
 use crate::selection::{Nominee, OPEN_MAX};
@@ -25,6 +26,9 @@ pub(crate) struct Partial {
     sums_len: usize,
     nominations: Box<[Nomination]>,
     nominations_len: usize,
+    /// Who only listens, and by which codecs.
+    asks: Box<[(Groups, Asked)]>,
+    asks_len: usize,
 }
 
 /// The voices on one bus.
@@ -45,8 +49,8 @@ pub(crate) struct Nomination {
 }
 
 impl Partial {
-    /// Room for so many buses. Allocates: not in a tick.
-    pub(crate) fn new(buses: usize) -> Self {
+    /// Room for so many buses and mixes: the mix of nothing comes on top. Allocates: not in a tick.
+    pub(crate) fn new(routes: usize) -> Self {
         let sum = || Sum { emit: 0, voices: [0; 3], said: Frames::new() };
         let nomination = || Nomination {
             nominee: Nominee::new(model::LegId(0), 0, 0.0, false, false),
@@ -63,15 +67,17 @@ impl Partial {
             floors_decibov: 0,
             announcement: Frames::new(),
             announces: false,
-            sums: std::iter::repeat_with(sum).take(buses).collect(),
+            sums: std::iter::repeat_with(sum).take(routes).collect(),
             sums_len: 0,
             nominations: std::iter::repeat_with(nomination).take(OPEN_MAX).collect(),
             nominations_len: 0,
+            asks: vec![(0, Asked::default()); routes + 1].into(),
+            asks_len: 0,
         }
     }
 
     /// The buses there is room for.
-    pub(crate) fn buses(&self) -> usize {
+    pub(crate) fn routes(&self) -> usize {
         self.sums.len()
     }
 
@@ -81,6 +87,7 @@ impl Partial {
         self.announces = false;
         self.sums_len = 0;
         self.nominations_len = 0;
+        self.asks_len = 0;
     }
 
     /// Notes what has been said into a bus. `false` where there is no room for it.
@@ -120,6 +127,24 @@ impl Partial {
     /// Everybody who was nominated.
     pub(crate) fn nominations(&self) -> &[Nomination] {
         &self.nominations[..self.nominations_len.min(self.nominations.len())]
+    }
+
+    /// Notes that somebody who only listens hears these groups by this codec. `false` where there is no room for it.
+    pub(crate) fn ask(&mut self, hear: Groups, codec: Codec) -> bool {
+        let known = self.asks[..self.asks_len].iter().position(|&(asked, _)| asked == hear);
+        let at = known.unwrap_or(self.asks_len);
+        let Some(entry) = self.asks.get_mut(at) else { return false };
+        if known.is_none() {
+            *entry = (hear, Asked::default());
+            self.asks_len += 1;
+        }
+        bus::ask(&mut entry.1, codec);
+        true
+    }
+
+    /// What is asked for, by the groups that are heard.
+    pub(crate) fn asks(&self) -> &[(Groups, Asked)] {
+        &self.asks[..self.asks_len]
     }
 
     /// Adds what was said, and announced, to the buses of another share. Returns how many of the sums are for a bus

@@ -15,6 +15,7 @@ use crate::message::{Groups, MAIN};
 use crate::order::{Growth, NewRoute, Order, ShareIndex};
 use crate::partial::Partial;
 use crate::room::exchange::{Exchange, Peer, PeerName, TICKS_AHEAD_IN_ALL};
+use crate::room::memory::Memory;
 use crate::room::{Seats, Share, Voices};
 
 /// Where a room is.
@@ -23,8 +24,8 @@ pub(crate) struct Place {
     holdings: Vec<Holding>,
     emits: Uses,
     hears: Uses,
-    /// Buses that what the shares post to each other has room for.
-    buses: usize,
+    /// Buses and mixes that what the shares post to each other has room for.
+    routes: usize,
 }
 
 /// A share of a room on a thread.
@@ -56,7 +57,7 @@ impl Place {
         let (thread, index) = name;
         drafts[thread].push(Order::OpenShare { index, share: Share::new(room, slot) });
         let holdings = vec![Holding::new(thread, index)];
-        Self { slot, holdings, emits: Uses::default(), hears: Uses::default(), buses: 0 }
+        Self { slot, holdings, emits: Uses::default(), hears: Uses::default(), routes: 0 }
     }
 
     /// Everybody in it, or on the way to it, or not gone yet.
@@ -94,23 +95,29 @@ impl Place {
         drafts: &mut [Vec<Order>],
     ) {
         let (emits, hears) = (self.emits.groups(), self.hears.groups());
-        self.buses = self.buses.max(buses_for(emits.len()));
-        let partials = || partials(self.buses, TICKS_AHEAD_IN_ALL);
+        self.routes = self.routes.max(routes_for(emits.len().max(hears.len())));
+        let partials = || partials(self.routes, TICKS_AHEAD_IN_ALL);
         let mut own = Exchange::new(threads_max, &emits, &hears);
         let was_whole = self.holdings.len() == 1;
-        for holding in &self.holdings {
-            let (theirs, ours) = Peer::pair(holding.name(), name);
+        let all_hears = [0, MAIN].iter().chain(&hears);
+        let groups = emits.iter().map(|&emit| (Some(emit), None)).chain(all_hears.map(|&hear| (None, Some(hear))));
+        for (at, holding) in self.holdings.iter().enumerate() {
+            let (mut theirs, ours) = Peer::pair(holding.name(), name);
+            if at == 0 {
+                theirs.teach(Memory::new(&emits, &hears));
+            }
             own.join(ours, &mut partials());
             let exchange = was_whole.then(|| Exchange::new(threads_max, &emits, &hears));
             let order = Order::Join { index: holding.index, peer: theirs, partials: partials(), exchange };
             drafts[holding.thread].push(order);
+            for (emit, hear) in groups.clone().filter(|_| was_whole) {
+                let (index, route) = (holding.index, NewRoute::for_all(emit, hear));
+                drafts[holding.thread].push(Order::Know { index, route, larger: Vec::new() });
+            }
         }
         let mut share = Share::another(room, self.slot, own);
-        for &emit in &emits {
-            share.introduce(NewRoute::new(emit, 0));
-        }
-        for &hear in &hears {
-            share.introduce(NewRoute::new(0, hear));
+        for (emit, hear) in groups {
+            share.introduce(NewRoute::for_all(emit, hear));
         }
         drafts[name.0].push(Order::OpenShare { index: name.1, share });
         self.holdings.push(Holding::new(name.0, name.1));
@@ -159,16 +166,16 @@ impl Place {
         if self.holdings.len() == 1 || !(emit_is_new || hear_is_new) {
             return;
         }
-        let needed = buses_for(self.emits.0.len());
-        let grows = needed > self.buses;
-        self.buses = self.buses.max(needed);
+        let needed = routes_for(self.emits.0.len().max(self.hears.0.len()));
+        let grows = needed > self.routes;
+        self.routes = self.routes.max(needed);
         let larger = if grows { (self.holdings.len() - 1) * TICKS_AHEAD_IN_ALL } else { 0 };
         for holding in &self.holdings {
-            let route = NewRoute::new(if emit_is_new { emit } else { 0 }, if hear_is_new { hear } else { 0 });
+            let route = NewRoute::for_all(emit_is_new.then_some(emit), hear_is_new.then_some(hear));
             drafts[holding.thread].push(Order::Know {
                 index: holding.index,
                 route,
-                larger: partials(self.buses, larger),
+                larger: partials(self.routes, larger),
             });
         }
     }
@@ -265,14 +272,15 @@ impl Uses {
     }
 }
 
-/// The buses there may be in one tick where so many groups beside the common one are in use: as many again fade.
-fn buses_for(emits: usize) -> usize {
-    (1 + 2 * emits).next_power_of_two()
+/// The buses, or mixes, there may be in one tick where so many groups beside the common one are in use: as many again
+/// fade.
+fn routes_for(groups: usize) -> usize {
+    (1 + 2 * groups).next_power_of_two()
 }
 
-/// As many partials, with room for so many buses.
-fn partials(buses: usize, count: usize) -> Vec<Arc<Partial>> {
-    std::iter::repeat_with(|| Arc::new(Partial::new(buses))).take(count).collect()
+/// As many partials, with room for so many buses and mixes.
+fn partials(routes: usize, count: usize) -> Vec<Arc<Partial>> {
+    std::iter::repeat_with(|| Arc::new(Partial::new(routes))).take(count).collect()
 }
 
 /// A conference has three parties more often than two.
@@ -327,7 +335,8 @@ mod tests {
         assert_eq!(told(&mut drafts), ["open grow", "", ""]);
         place.split(RoomId(1), (1, 7), 3, &mut threads, &mut drafts);
         place.add(1, one, &mut threads, &mut drafts);
-        assert_eq!(told(&mut drafts), ["split grow", "open another grow", ""], "its voices have a room of their own");
+        let split = "split know know know know grow";
+        assert_eq!(told(&mut drafts), [split, "open another grow", ""], "its voices have a room of their own");
         place.split(RoomId(1), (2, 9), 3, &mut threads, &mut drafts);
         place.add(2, one, &mut threads, &mut drafts);
         assert_eq!(told(&mut drafts), ["join", "join", "open another grow"]);

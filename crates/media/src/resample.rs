@@ -64,6 +64,11 @@ impl Resampler {
         Some(Resampler { conversion, history: vec![0.0; history].into() })
     }
 
+    /// Goes on from where another resampler between the same rates stands.
+    pub(crate) fn continue_from(&mut self, other: &Self) {
+        self.history.copy_from_slice(&other.history);
+    }
+
     /// Converts `input` into the front of `out`, which has room for it, and returns the number of samples.
     /// When going down, `input` is a multiple of the ratio long, as every frame is.
     pub fn process(&mut self, input: &[i16], out: &mut [i16]) -> usize {

@@ -6,6 +6,7 @@
 //! sums make the result the same; the cut is in [`Share::tick`], between [`Share::listen`] and [`Share::select`].
 
 pub(crate) mod exchange;
+pub(crate) mod memory;
 
 use std::collections::VecDeque;
 use std::sync::Arc;
@@ -421,7 +422,7 @@ impl Share {
             };
             let sent_before = leg.sender.counts.packets;
             let heard_before = leg.route.hear_before.unwrap_or(leg.route.hear);
-            match hears(leg, codec, voice, mix_of(&mut self.mixes, leg.route.hear)) {
+            match hears(leg, codec, voice) {
                 Hears::Player => {
                     leg.stop_sharing(mix_of(&mut self.mixes, heard_before));
                     leg.send_page(datagram);
@@ -509,7 +510,7 @@ enum Hears {
 }
 
 /// Finds the cheapest source of what a leg hears.
-fn hears(leg: &Leg, codec: Codec, voice: &Voice, mix: &Mix) -> Hears {
+fn hears(leg: &Leg, codec: Codec, voice: &Voice) -> Hears {
     let route = &leg.route;
     // A decoder that joins in the middle of a stream fades in by itself.
     let fades_mix = route.hear_before.is_some() && !(has_memory(codec) && leg.comes_from_silence());
@@ -517,7 +518,7 @@ fn hears(leg: &Leg, codec: Codec, voice: &Voice, mix: &Mix) -> Hears {
     let is_heard = voice.audible && route.is_audible_to(route.hear);
     match &leg.player {
         _ if fades || is_heard || !leg.sender.sends_single_frames() => Hears::Own,
-        None if mix.continues(voice.rate, leg.limiter) => Hears::Others,
+        None => Hears::Others,
         Some(player) if route.hear == 0 && player.has_page(codec) => Hears::Player,
         _ => Hears::Own,
     }

@@ -13,8 +13,9 @@ use std::sync::Arc;
 
 use crossbeam_channel::{Receiver, Sender, bounded};
 
-use super::{Scratch, Share, Voices, say};
-use crate::message::Groups;
+use super::memory::Memory;
+use super::{Fate, Hears, Scratch, Share, Voices, hears, mix_of, say};
+use crate::message::{Groups, MAIN};
 use crate::mixer::{self, FRAME_MAX, Gain};
 use crate::order::{NewRoute, Scrapyard, ShareIndex};
 use crate::partial::{Nomination, Partial};
@@ -41,13 +42,24 @@ pub(crate) struct Exchange {
 /// Another share of the room.
 pub(crate) struct Peer {
     name: PeerName,
-    to: Sender<Arc<Partial>>,
-    from: Receiver<Arc<Partial>>,
+    to: Sender<Post>,
+    from: Receiver<Post>,
+    /// It is new and waits for what we remember.
+    learns: Option<Box<Memory>>,
+    /// What it remembers, for us who are new.
+    teaches: Option<Box<Memory>>,
     /// The newest of what it has posted, or the next if we are behind.
     partial: Option<Arc<Partial>>,
     /// It has posted something in its life, and in the last tick: then it is worth looking for once more.
     is_known: bool,
     is_punctual: bool,
+}
+
+/// What one share sends to another.
+enum Post {
+    Heard(Arc<Partial>),
+    /// Comes before what was heard in the same tick.
+    Remembered(Box<Memory>),
 }
 
 /// Where a share is kept: its thread, and its place there.
@@ -56,10 +68,24 @@ pub(crate) type PeerName = (usize, ShareIndex);
 impl Peer {
     /// Two shares for each other: the first is for `a`, the second for `b`. Allocates: not in a tick.
     pub(crate) fn pair(a: PeerName, b: PeerName) -> (Self, Self) {
-        let (to_a, from_b) = bounded(TICKS_AHEAD);
-        let (to_b, from_a) = bounded(TICKS_AHEAD);
-        let peer = |name, to, from| Self { name, to, from, partial: None, is_known: false, is_punctual: false };
+        let (to_a, from_b) = bounded(TICKS_AHEAD + 1);
+        let (to_b, from_a) = bounded(TICKS_AHEAD + 1);
+        let peer = |name, to, from| Self {
+            name,
+            to,
+            from,
+            learns: None,
+            teaches: None,
+            partial: None,
+            is_known: false,
+            is_punctual: false,
+        };
         (peer(b, to_b, from_b), peer(a, to_a, from_a))
+    }
+
+    /// Has this share tell the other, which is new, what the room remembers.
+    pub(crate) fn teach(&mut self, memory: Box<Memory>) {
+        self.learns = Some(memory);
     }
 
     /// What it has posted for a slot.
@@ -70,8 +96,13 @@ impl Peer {
     /// Takes in what it has posted up to a slot.
     fn collect(&mut self, slot: u64, scrap: &Scrapyard) {
         while self.partial.as_ref().is_none_or(|partial| partial.slot < slot) {
-            let Ok(next) = self.from.try_recv() else { return };
-            self.partial.replace(next).into_iter().for_each(|old| let_go(old, scrap));
+            match self.from.try_recv() {
+                Ok(Post::Heard(next)) => {
+                    self.partial.replace(next).into_iter().for_each(|old| let_go(old, scrap));
+                }
+                Ok(Post::Remembered(memory)) => scrap.put(self.teaches.replace(memory)),
+                Err(_) => return,
+            }
         }
     }
 }
@@ -146,7 +177,7 @@ impl Exchange {
             scrap.put(Some(self.outbox.swap_remove(at)));
             at = self.outbox.iter_mut().position(free)?;
         }
-        if let Some(larger) = self.larger.pop_if(|larger| larger.buses() > self.outbox[at].buses()) {
+        if let Some(larger) = self.larger.pop_if(|larger| larger.routes() > self.outbox[at].routes()) {
             scrap.put(Some(std::mem::replace(&mut self.outbox[at], larger)));
         }
         Some(at)
@@ -188,16 +219,26 @@ impl Share {
     /// Groups are in use in the room that this share is to be another one of. Allocates: not in a tick.
     pub(crate) fn introduce(&mut self, route: NewRoute) {
         self.buses.extend(route.bus);
-        self.mixes.extend(route.mix);
+        if let Some(mix) = route.mix {
+            match self.mixes.iter_mut().find(|own| own.hear == mix.hear) {
+                Some(own) => *own = mix,
+                None => self.mixes.push(mix),
+            }
+        }
     }
 
     /// Groups are in use somewhere in the room: from now on there is a bus and a mix for them here, too.
-    pub(crate) fn know(&mut self, route: NewRoute, mut larger: Vec<Arc<Partial>>, scrap: &Scrapyard) {
+    pub(crate) fn know(&mut self, mut route: NewRoute, mut larger: Vec<Arc<Partial>>, scrap: &Scrapyard) {
         let (emit, hear) = (route.emit, route.hear);
+        if let (Some(own), Some(complete)) =
+            (self.mixes.iter_mut().find(|mix| mix.hear == hear), route.mix.as_deref_mut())
+        {
+            own.complete_from(complete);
+        }
         self.prepare(route, scrap);
         let Some(exchange) = &mut self.exchange else { return scrap.put(Some(larger)) };
         for (groups, known) in [(emit, &mut exchange.emits), (hear, &mut exchange.hears)] {
-            if !known.contains(&groups) && known.len() < known.capacity() {
+            if groups != 0 && groups != MAIN && !known.contains(&groups) && known.len() < known.capacity() {
                 known.push(groups);
             }
         }
@@ -261,11 +302,29 @@ impl Share {
                 self.describe(nominee, &scratch.voices, nomination);
             }
         }
+        let mut missing = missing + self.ask(scratch, partial);
         for peer in peers {
+            if let Some(mut memory) = peer.learns.take() {
+                self.write_down(tick.slot, &mut memory);
+                missing += usize::from(peer.to.try_send(Post::Remembered(memory)).is_err());
+            }
             // Full where the other is far behind: it will have to do without.
-            drop(peer.to.try_send(outbox[at].clone()));
+            drop(peer.to.try_send(Post::Heard(outbox[at].clone())));
         }
         missing as u64
+    }
+
+    /// Notes what legs here will ask the mixes for: what these remember of it must go on everywhere. Returns how much
+    /// of that there is no room for.
+    fn ask(&self, scratch: &Scratch, partial: &mut Partial) -> usize {
+        let ticking = self.members.iter().zip(&scratch.voices.list).filter(|(member, _)| member.ticks);
+        let staying = ticking.filter(|(member, _)| !matches!(member.fate, Fate::Close));
+        let asks = staying.filter_map(|(member, voice)| {
+            let codec = member.leg.may_send_with()?;
+            let asks = member.leg.may_share() && matches!(hears(&member.leg, codec, voice), Hears::Others);
+            asks.then_some((member.leg.route.hear, codec))
+        });
+        asks.filter(|&(hear, codec)| !partial.ask(hear, codec)).count()
     }
 
     fn describe(&self, nominee: &Nominee, voices: &Voices, nomination: &mut Nomination) {
@@ -287,10 +346,15 @@ impl Share {
         });
         if let Some(heard) = ready {
             exchange.heard = None;
-            missing.add(self.take_in(heard.slot, &mut exchange));
+            missing.add(self.take_in(heard.slot, &mut exchange, scrap));
             let Exchange { scratch, peers, .. } = &mut *exchange;
             self.select(scratch, peers);
             self.mix(scratch);
+            for partial in peers.iter().filter_map(|peer| peer.posted(heard.slot)) {
+                for &(hear, asked) in partial.asks() {
+                    mix_of(&mut self.mixes, hear).follow(asked, &self.noise);
+                }
+            }
             self.send(heard, scratch);
             for peer in peers {
                 if peer.posted(heard.slot).is_some() {
@@ -306,8 +370,14 @@ impl Share {
     }
 
     /// Adds what the others have posted to what was heard here. Returns how much of it is missing.
-    fn take_in(&mut self, slot: u64, exchange: &mut Exchange) -> u64 {
+    fn take_in(&mut self, slot: u64, exchange: &mut Exchange, scrap: &Scrapyard) -> u64 {
         let Exchange { scratch, peers, .. } = exchange;
+        for memory in peers.iter_mut().filter_map(|peer| peer.teaches.take_if(|memory| memory.slot <= slot)) {
+            if memory.slot == slot {
+                self.recall(&memory);
+            }
+            scrap.put(Some(memory));
+        }
         for partial in peers.iter().filter_map(|peer| peer.posted(slot)) {
             for (own, others) in scratch.listening.iter_mut().zip(partial.listening) {
                 *own |= others;
