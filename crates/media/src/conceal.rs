@@ -100,8 +100,14 @@ impl Concealer {
     /// Fades from the repetition into `heard`, the first sound after the gap, and ends the gap. Returns how long that
     /// takes.
     pub(crate) fn merge(&mut self, heard: &mut [i16]) -> usize {
+        let made = self.made.unwrap_or(0);
+        self.merge_over(heard, (MERGE_MS * self.ms + made / 10).min(MERGE_MS_MAX * self.ms))
+    }
+
+    /// The same over `len` samples.
+    pub(crate) fn merge_over(&mut self, heard: &mut [i16], len: usize) -> usize {
         let Some(made) = self.made.take() else { return 0 };
-        let len = (MERGE_MS * self.ms + made / 10).min(MERGE_MS_MAX * self.ms).min(heard.len());
+        let len = len.min(heard.len());
         for (i, sample) in heard[..len].iter_mut().enumerate() {
             *sample = mix(self.next_sample(made + i), *sample, i, len);
         }

@@ -4,8 +4,9 @@
 //! minimum over 2 s stands for the path; what a packet has beyond it is its *relative* delay. The worst of each
 //! 500 ms enters a histogram that slowly forgets; a quantile of it is the jitter to be ridden out: what happened in
 //! two half seconds of the last few counts, what happened in one does not.
-//! After WebRTC's NetEQ, with finer bins; and it starts as on a quiet network instead of believing the first packets,
-//! since a stall as the call begins would otherwise delay its first minute.
+//! After WebRTC's NetEQ, with finer bins; and it starts as on a quiet network instead of giving the first half seconds
+//! more weight: after a stall of 300 ms within the first two seconds, the delay is back under 45 ms in 3.4 s instead of
+//! 8, and under even jitter nothing more is missed (80 ms of it: 6.0 frames in the first ten seconds instead of 5.6).
 
 use crate::drift::Drift;
 
@@ -16,8 +17,9 @@ pub(crate) struct Delay {
     /// Largest relative delay in this half second.
     worst_us: i64,
     window_end_us: u64,
-    /// The bin of each of the last half seconds, the latest first.
-    recent: [u8; RECENT],
+    /// Largest relative delay in each of the last half seconds, in no order.
+    recent_us: [u32; RECENT],
+    recent_next: usize,
     histogram: [f32; BINS.len()],
     /// What follows from the two above, which change twice a second and are asked for in every tick.
     jitter_us: i64,
@@ -60,7 +62,8 @@ impl Delay {
             least: [None; WINDOWS],
             worst_us: 0,
             window_end_us: 0,
-            recent: [0; RECENT],
+            recent_us: [0; RECENT],
+            recent_next: 0,
             histogram,
             jitter_us: 0,
             drift: Drift::new(),
@@ -84,7 +87,8 @@ impl Delay {
         self.least.iter().flatten().min().copied()
     }
 
-    /// The relative delay that all but a few half seconds stay below, and lately all, rounded down to a bin.
+    /// The relative delay that all but a few half seconds stay below, and lately all: to a bin, and within that bin, which
+    /// may be as wide as a packet is long, as far as it was reached twice lately.
     pub(crate) fn jitter_us(&self) -> i64 {
         self.jitter_us
     }
@@ -96,8 +100,16 @@ impl Delay {
             left -= self.histogram[bin];
             left < 0.0
         });
-        let recent = self.recent.iter().max().map_or(0, |&bin| usize::from(bin));
-        i64::from(BINS[bin.unwrap_or(0).min(recent)]) * 1000
+        let (worst, second) =
+            self.recent_us.iter().fold(
+                (0, 0),
+                |(worst, second), &late| {
+                    if late > worst { (late, worst) } else { (worst, second.max(late)) }
+                },
+            );
+        let bin = bin.unwrap_or(0).min(bin_of(worst.into()));
+        let end = BINS.get(bin + 1).unwrap_or(&BINS[bin]);
+        i64::from(second).clamp(i64::from(BINS[bin]) * 1_000, i64::from(*end) * 1_000)
     }
 
     /// How much faster than ours the sender's clock is, in parts per million; 0 until that is known.
@@ -109,11 +121,9 @@ impl Delay {
         if let Some(least) = self.least[0] {
             self.drift.push(self.window_end_us, least);
             self.histogram.iter_mut().for_each(|weight| *weight *= FORGET);
-            let worst_ms = self.worst_us / 1000;
-            let bin = BINS.partition_point(|&start| i64::from(start) <= worst_ms).max(1) - 1;
-            self.histogram[bin] += 1.0 - FORGET;
-            self.recent.rotate_right(1);
-            self.recent[0] = bin as u8;
+            self.histogram[bin_of(self.worst_us)] += 1.0 - FORGET;
+            self.recent_us[self.recent_next] = u32::try_from(self.worst_us).unwrap_or(u32::MAX);
+            self.recent_next = (self.recent_next + 1) % RECENT;
             self.jitter_us = self.quantile_us();
         }
         // after a pause, the windows that passed without a packet are empty, at most all of them
@@ -123,6 +133,10 @@ impl Delay {
         self.worst_us = 0;
         self.window_end_us = now_us - now_us % WINDOW_US + WINDOW_US;
     }
+}
+
+fn bin_of(late_us: i64) -> usize {
+    BINS.partition_point(|&start| i64::from(start) * 1_000 <= late_us).max(1) - 1
 }
 
 #[cfg(test)]
@@ -141,17 +155,18 @@ mod tests {
 
     #[test]
     fn the_jitter_is_what_the_worst_of_nearly_every_half_second_stays_below() {
-        for (case, late_us, jitter_ms) in [
+        for (case, late_us, jitter_us) in [
             ("none", (|_| 0) as fn(i64) -> i64, 0),
-            ("a millisecond", |i| i % 2 * 1_000, 0),
-            ("ten", |i| i % 7 * 10_000 / 6, 10),
+            ("half a millisecond", |i| i % 2 * 500, 500),
+            ("ten", |i| i % 7 * 10_000 / 6, 10_000),
+            ("in the middle of a wide bin", |i| i % 2 * 155_000, 155_000),
             ("one packet in a minute", |i| if i == 1500 { 90_000 } else { 0 }, 0),
-            ("one packet in five seconds", |i| if i % 250 == 100 { 90_000 } else { 0 }, 90),
+            ("one packet in five seconds", |i| if i % 250 == 100 { 90_000 } else { 0 }, 90_000),
             ("until 10 s before the end", |i| if i < 2500 { i % 2 * 30_000 } else { 0 }, 0),
-            ("again after 10 s", |i| if (2_400..2_950).contains(&i) { 0 } else { i % 2 * 30_000 }, 30),
-            ("beyond all bins", |i| i % 2 * 900_000, 500),
+            ("again after 10 s", |i| if (2_400..2_950).contains(&i) { 0 } else { i % 2 * 30_000 }, 30_000),
+            ("beyond all bins", |i| i % 2 * 900_000, 500_000),
         ] {
-            assert_eq!(after_a_minute(late_us).jitter_us(), jitter_ms * 1000, "{case}");
+            assert_eq!(after_a_minute(late_us).jitter_us(), jitter_us, "{case}");
         }
     }
 

@@ -197,7 +197,7 @@ impl Gap {
             }
             Join::CutOff => {
                 self.concealer.fill(sound, &mut []);
-                self.concealer.merge(heard);
+                self.concealer.merge_over(heard, self.samples(FADE_MS));
             }
             Join::FadeIn => {
                 let len = self.samples(FADE_MS);

@@ -79,9 +79,9 @@ pub(crate) struct Standing {
 }
 
 /// What the least delayed packet has left before its turn, beyond the jitter: a stream begins with at least so much, …
-const HEADROOM_START_US: i64 = 2_000;
+const HEADROOM_START_US: i64 = 1_000;
 /// … is slowed down below this, …
-const HEADROOM_LOW_US: i64 = 1_500;
+const HEADROOM_LOW_US: i64 = 750;
 /// … and sped up so as to keep this.
 const HEADROOM_TARGET_US: i64 = 3_000;
 /// So far beyond the target, it is sped up by 10 % instead of 5 %, and wherever it is.
@@ -194,7 +194,8 @@ mod tests {
         };
         let drop = |frames: usize, hurry| Plan::Drop(Cut { most: frames * 160, hurry, noise_too: true });
         for (case, data_mode, jitter_buffer, headroom_ms, jitter_ms, want) in [
-            ("too little", false, JitterBuffer::Large, 1, 0, Plan::Repeat(160)),
+            ("too little", false, JitterBuffer::Large, 0, 0, Plan::Repeat(160)),
+            ("just enough", false, JitterBuffer::Large, 1, 0, Plan::Keep),
             ("enough", false, JitterBuffer::Large, 3, 0, Plan::Keep),
             ("up to a frame too much", false, JitterBuffer::Large, 22, 0, Plan::Keep),
             ("more than a frame too much", false, JitterBuffer::Large, 23, 0, drop(1, 0.2)),

@@ -741,6 +741,68 @@ fn another_source_takes_over_at_its_second_packet() {
 }
 
 #[test]
+fn another_source_comes_in_under_a_fade_of_5_ms() {
+    // packets of one value only; the change is noticed at the second packet of the new source, 20 ms on
+    for (case, before, after) in [("begins", 0xFF, 0x80), ("ends", 0x80, 0xFF), ("turns over", 0x80, 0x00)] {
+        let mut packets = send(Codec::Pcmu, &[0; 16_000], 20);
+        for (i, sent) in packets.iter_mut().enumerate() {
+            sent.payload.fill(if i < 50 { before } else { after });
+            sent.ssrc += u32::from(i >= 50);
+        }
+        let heard = hear(Codec::Pcmu, packets);
+        assert_eq!(heard.stats.sources, 2, "{case}");
+        let steps = heard.pcm[200..].windows(2).map(|pair| i32::from(pair[1]).abs_diff(i32::from(pair[0])));
+        // 5 ms are 40 samples; a cut would be 32,124 or twice that, at once
+        assert!(steps.max() <= Some(32_124 / 40 + 32_124 / 40 + 1), "{case}");
+        let level = |code: u8| {
+            perfect(Codec::Pcmu, &[Sent { payload: vec![code], ..send(Codec::Pcmu, &[0; 160], 20)[0].clone() }])[0]
+        };
+        let settled = heard.pcm.iter().rposition(|&sample| sample != level(after)).expect("what was before") / 8;
+        assert!(settled <= 51 * 20 + 20 + 6, "{case}: settled after {settled} ms");
+        let disturbed = heard.pcm[200..].iter().position(|&sample| sample != level(before)).expect("what comes after");
+        assert!((disturbed + 200) / 8 >= 51 * 20, "{case}: disturbed after {disturbed} samples");
+    }
+}
+
+#[test]
+fn the_same_packets_make_the_same_sound() {
+    for codec in CODECS {
+        let run = |seed: u64| {
+            // of everything that can happen: jitter, loss, pauses with and without noise, another source, a fast clock
+            let mut random = Random(9);
+            let pcm = match codec {
+                Codec::Opus => syllables(20),
+                codec => talk_in_a_room(codec, 20),
+            };
+            let mut packets = send(codec, &pcm, 20);
+            for (i, sent) in packets.iter_mut().enumerate() {
+                sent.arrival_us = sent.arrival_us * 9_995 / 10_000 + random.next() % 40_000 * (i as u64 / 250 % 2);
+                sent.payload_type = if i % 97 == 0 { 13 } else { 0 };
+                sent.ssrc += i as u32 / 700;
+            }
+            packets.retain(|sent| !random.next().is_multiple_of(20) && !(300..330).contains(&(sent.sequence % 500)));
+            packets.sort_by_key(|sent| sent.arrival_us);
+            let mut playout = Playout::new(codec, PlayoutConfig::default(), seed).expect("a known codec");
+            let (mut frame, mut hash) = (vec![0; codec.frame_samples()], std::hash::DefaultHasher::new());
+            let mut arriving = packets.iter().peekable();
+            for now_us in (0..20_000_000).step_by(TICK_US as usize) {
+                while let Some(sent) = arriving.next_if(|sent| sent.arrival_us <= now_us) {
+                    playout.push(&sent.packet(), sent.arrival_us);
+                }
+                std::hash::Hash::hash(&(playout.pull(now_us, &mut frame) as u8, &frame), &mut hash);
+            }
+            let stats = playout.stats();
+            assert!(
+                stats.concealed_frames > 20 && stats.noise_frames > 5 && stats.sources == 2,
+                "{codec:?}: {stats:?}"
+            );
+            std::hash::Hasher::finish(&hash)
+        };
+        assert_eq!(run(1), run(1), "{codec:?}");
+    }
+}
+
+#[test]
 fn digits_between_the_voice_are_no_loss() {
     let packets = send(Codec::Pcmu, &noise(4), 20);
     let mut playout = Playout::new(Codec::Pcmu, PlayoutConfig::default(), 1).expect("a known codec");
