@@ -1,7 +1,7 @@
 //! One leg: a socket, what the peer sends us, what we send it, and its private player.
 //!
-//! In a tick the room asks its legs, in this order: [`Leg::receive`] empties the socket into the playout
-//! buffer, [`Leg::listen`] takes one frame out of it, and once everybody's frame is in the mix, the room
+//! In a tick the room asks its legs, in this order: [`Leg::fetch`] empties the socket, [`Leg::take_mail`] fills the
+//! playout buffer, [`Leg::listen`] takes one frame out of it, and once everybody's frame is in the mix, the room
 //! sends through [`Leg::outlet`]. What others must know (a digit, the end of a sound) waits in the leg until
 //! the event channel has room.
 
@@ -15,6 +15,7 @@ use crate::dtmf::EventReceiver;
 use crate::facts::Facts;
 use crate::latch::Latch;
 use crate::limiter::Limiter;
+use crate::mail::{Inbox, Outbox};
 use crate::measure::Measure;
 use crate::message::{Groups, Stream};
 use crate::mixer::{Gain, Rate};
@@ -23,8 +24,8 @@ use crate::player::{Pages, Player};
 use crate::prefetch::prefetch;
 use crate::reports::{Reports, Situation};
 use crate::rtcp::{self, Reception};
-use crate::rtp::Packet;
-use crate::sender::{Datagram, Outlet, Sender};
+use crate::rtp::{HEADER_LEN, Packet};
+use crate::sender::{Outlet, Sender};
 use crate::socket::{Received, Wire};
 use crate::speech::Speech;
 use crate::worker::Tick;
@@ -141,9 +142,11 @@ impl Route {
 }
 
 /// How often to look into the socket.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 struct Polling {
     polls: u32,
+    /// How long the peer's packets are.
+    packet_ms: i32,
     /// The last look found less than a frame: what was due then will come on top.
     owed_ms: i32,
     /// When we last looked.
@@ -189,7 +192,7 @@ impl Leg {
             speech: Speech::default(),
             gain: Gain::Whole,
             limiter: Limiter::default(),
-            polling: Polling::default(),
+            polling: Polling { polls: 0, packet_ms: FRAME_MS, owed_ms: 0, looked_us: 0, last: None },
             heard_us: 0,
             receives_since_us: 0,
             quiet_reported_us: 0,
@@ -202,7 +205,6 @@ impl Leg {
 
     /// Brings what the leg points to towards the cache; the leg itself should be on its way already.
     pub(crate) fn prefetch_media(&self) {
-        prefetch(&*self.wire);
         if let Some(media) = &self.media {
             prefetch::<Media>(media);
         }
@@ -277,36 +279,47 @@ impl Leg {
         }
     }
 
-    /// Moves what has arrived from the socket into the playout buffer.
+    /// Receives what has arrived, for [`Leg::take_mail`]. Returns how many packets.
     ///
     /// One frame's worth a tick, a second one every now and then for a sender that is a little fast, all
-    /// there is when something was missing or has been waiting. At most [`PACKETS_MAX`] a tick. Returns how many
-    /// of them were the peer's.
-    pub(crate) fn receive(&mut self, tick: Tick, buffer: &mut [u8]) -> u64 {
+    /// there is when something has been waiting. At most [`PACKETS_MAX`] a tick.
+    pub(crate) fn fetch(&mut self, tick: Tick, inbox: &mut Inbox) -> u32 {
+        if self.media.is_none() {
+            return 0;
+        }
+        let polling = &mut self.polling;
+        polling.polls = polling.polls.wrapping_add(1);
+        let mut wanted_ms = FRAME_MS + std::mem::take(&mut polling.owed_ms);
+        if polling.polls.is_multiple_of(EXTRA_EVERY) {
+            wanted_ms += FRAME_MS;
+        }
+        let (mut everything, mut packets) = (false, 0);
+        while packets < PACKETS_MAX && (wanted_ms > 0 || everything) {
+            let Some((datagram, received)) = inbox.receive(&mut *self.wire, packets > 0) else {
+                polling.owed_ms = if packets == 0 { wanted_ms.min(OWED_MS_MAX) } else { 0 };
+                break;
+            };
+            packets += 1;
+            everything |= received.arrival_us < polling.looked_us;
+            if !rtcp::is_rtcp(datagram) {
+                wanted_ms -= polling.packet_ms;
+            }
+        }
+        polling.looked_us = tick.us;
+        packets
+    }
+
+    /// Moves so many packets of the inbox into the playout buffer, and does what else a tick begins with. Returns how
+    /// many of them were the peer's.
+    pub(crate) fn take_mail(&mut self, packets: u32, tick: Tick, inbox: &mut Inbox, buffer: &mut [u8]) -> u64 {
         if self.media.is_none() {
             return 0;
         }
         let accepted_before = self.counts.packets_in;
-        self.polling.polls = self.polling.polls.wrapping_add(1);
-        let mut wanted_ms = FRAME_MS + self.polling.owed_ms;
-        if self.polling.polls.is_multiple_of(EXTRA_EVERY) {
-            wanted_ms += FRAME_MS;
+        for _ in 0..packets {
+            let Some((datagram, received)) = inbox.next() else { break };
+            self.take(datagram, received, tick);
         }
-        self.polling.owed_ms = 0;
-        let mut everything = false;
-        for packets in 0..PACKETS_MAX {
-            if wanted_ms <= 0 && !everything {
-                break;
-            }
-            let Some(received) = self.wire.receive(buffer) else {
-                self.polling.owed_ms = if packets == 0 { wanted_ms.min(OWED_MS_MAX) } else { 0 };
-                break;
-            };
-            everything |= received.arrival_us < self.polling.looked_us;
-            let datagram = &buffer[..received.len.min(buffer.len())];
-            wanted_ms -= self.take(datagram, received, tick);
-        }
-        self.polling.looked_us = tick.us;
         if self.reports.are_due(tick.us)
             && let Some((reports, mut situation)) = self.situation()
             && reports.tick(tick, &mut situation, buffer)
@@ -317,27 +330,41 @@ impl Leg {
         self.counts.packets_in - accepted_before
     }
 
-    /// Takes one datagram; returns how many milliseconds of the peer's stream it brings.
-    fn take(&mut self, datagram: &[u8], received: Received, tick: Tick) -> i32 {
+    /// Hands a packet to the network; `false` when it would not have it.
+    pub(crate) fn deliver(&mut self, datagram: &[u8], to: SocketAddr) -> bool {
+        let sent = self.wire.send(datagram, to);
+        if !sent {
+            self.sender.not_sent(datagram.len().saturating_sub(HEADER_LEN));
+        }
+        sent
+    }
+
+    /// Brings what [`Leg::fetch`] touches first towards the cache; the leg itself should be on its way already.
+    pub(crate) fn prefetch_wire(&self) {
+        prefetch(&*self.wire);
+    }
+
+    /// Takes one datagram.
+    fn take(&mut self, datagram: &[u8], received: Received, tick: Tick) {
         if rtcp::is_rtcp(datagram) {
             self.take_rtcp(datagram, received, tick);
-            return 0;
+            return;
         }
-        let Some(media) = &mut self.media else { return 0 };
+        let Some(media) = &mut self.media else { return };
         let stream = &media.stream;
         let Ok(packet) = Packet::parse(datagram) else {
             self.counts.malformed += 1;
-            return 0;
+            return;
         };
         let is_event = stream.telephone_event.is_some_and(|event| event.payload_type_in == packet.payload_type);
         let is_noise = stream.comfort_noise_payload_type == Some(packet.payload_type);
         if packet.payload_type != stream.payload_type_in && !is_event && !is_noise {
             self.counts.malformed += 1;
-            return 0;
+            return;
         }
         if !self.latch.judge(received.from, packet.ssrc, packet.sequence, tick.us) {
             self.counts.wrong_source += 1;
-            return 0;
+            return;
         }
         self.counts.packets_in += 1;
         self.counts.bytes_in += packet.payload.len() as u64;
@@ -355,18 +382,18 @@ impl Leg {
             if let Some(digit) = digit {
                 self.facts.digit(digit, tick.us);
             }
-            return FRAME_MS;
+            return;
         }
         if stream.receives && media.playout.push(&packet, received.arrival_us) == Pushed::Refused {
             self.counts.malformed += 1;
         }
         let before = self.polling.last.replace((packet.sequence, packet.timestamp));
-        match before {
-            Some((sequence, timestamp)) if packet.sequence == sequence.wrapping_add(1) => {
-                let units = i64::from(packet.timestamp.wrapping_sub(timestamp));
-                (units * 1_000 / i64::from(stream.codec.clock_hz())).clamp(1, PACKET_MS_MAX) as i32
-            }
-            _ => FRAME_MS,
+        if let Some((sequence, timestamp)) = before
+            && packet.sequence == sequence.wrapping_add(1)
+        {
+            let units = i64::from(packet.timestamp.wrapping_sub(timestamp));
+            let packet_ms = units * 1_000 / i64::from(stream.codec.clock_hz());
+            self.polling.packet_ms = packet_ms.clamp(1, PACKET_MS_MAX) as i32;
         }
     }
 
@@ -452,9 +479,8 @@ impl Leg {
     }
 
     /// Sends the page the player is at: its own bytes, copied once.
-    pub(crate) fn send_page(&mut self, datagram: &mut Datagram) {
-        if let (Some((mut outlet, media)), Some(player)) =
-            (outlet(&mut self.media, &mut *self.wire, &self.latch, datagram), &self.player)
+    pub(crate) fn send_page(&mut self, way_out: &mut WayOut) {
+        if let (Some((mut outlet, media)), Some(player)) = (outlet(&mut self.media, &self.latch, way_out), &self.player)
         {
             player.page(media.stream.codec, outlet.payload(Rate::Narrow.frame()));
             self.sender.send_encoded(Rate::Narrow.frame(), &mut outlet);
@@ -473,8 +499,8 @@ impl Leg {
 
     /// Sends the frame that a mix encodes once for all who listen only. `false` when this leg cannot be one of
     /// them: its peer's decoder remembers what another encoder has told it.
-    pub(crate) fn send_shared(&mut self, mix: &mut Mix, noise: &Noise, datagram: &mut Datagram) -> bool {
-        let Some((mut outlet, media)) = outlet(&mut self.media, &mut *self.wire, &self.latch, datagram) else {
+    pub(crate) fn send_shared(&mut self, mix: &mut Mix, noise: &Noise, way_out: &mut WayOut) -> bool {
+        let Some((mut outlet, media)) = outlet(&mut self.media, &self.latch, way_out) else {
             return true;
         };
         let codec = media.stream.codec;
@@ -499,8 +525,8 @@ impl Leg {
     }
 
     /// Encodes and sends a frame of this leg's own; `is_silent`: it is nothing but comfort noise.
-    pub(crate) fn send_frame(&mut self, pcm: &[i16], is_silent: bool, datagram: &mut Datagram) {
-        if let Some((mut outlet, media)) = outlet(&mut self.media, &mut *self.wire, &self.latch, datagram) {
+    pub(crate) fn send_frame(&mut self, pcm: &[i16], is_silent: bool, way_out: &mut WayOut) {
+        if let Some((mut outlet, media)) = outlet(&mut self.media, &self.latch, way_out) {
             media.sent_silence = is_silent;
             self.sender.send_frame(pcm, &mut media.encoder, &mut outlet);
         }
@@ -573,16 +599,23 @@ impl Leg {
     }
 }
 
+/// What a leg is to send goes here.
+pub(crate) struct WayOut<'a> {
+    pub(crate) outbox: &'a mut Outbox,
+    /// The leg, as the room counts.
+    pub(crate) member: usize,
+}
+
 /// The way out of a leg, by the parts of it that are needed.
 fn outlet<'a>(
     media: &'a mut Option<Box<Media>>,
-    wire: &'a mut dyn Wire,
     latch: &Latch,
-    datagram: &'a mut Datagram,
+    way_out: &'a mut WayOut,
 ) -> Option<(Outlet<'a>, &'a mut Media)> {
     let media = media.as_deref_mut()?;
     let payload_type = media.stream.payload_type_out;
-    Some((Outlet { wire, to: latch.target()?, payload_type, datagram }, media))
+    let WayOut { outbox, member } = way_out;
+    Some((Outlet { outbox, member: *member, to: latch.target()?, payload_type }, media))
 }
 
 /// Datagrams read in one tick, whoever sends how many.

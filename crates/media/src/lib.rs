@@ -20,6 +20,7 @@ mod jitter;
 mod latch;
 mod leg;
 mod limiter;
+mod mail;
 mod measure;
 mod message;
 mod noise;

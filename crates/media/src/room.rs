@@ -9,14 +9,16 @@ pub(crate) mod exchange;
 pub(crate) mod memory;
 
 use std::collections::VecDeque;
+use std::ops::Range;
 use std::sync::Arc;
 
 use model::{LegId, PlaybackId, RoomId};
 
 use crate::Codec;
 use crate::bus::{Bus, Mix, has_memory};
-use crate::leg::{Leg, Route};
+use crate::leg::{Leg, Route, WayOut};
 use crate::limiter::Limiter;
+use crate::mail::{BATCH_LEGS, Inbox, Mail, Outbox};
 use crate::message::{Groups, MAIN};
 use crate::mixer::{self, FRAME_MAX, Gain, Rate};
 use crate::noise::Noise;
@@ -25,7 +27,6 @@ use crate::player::{Pages, Player};
 use crate::prefetch::{prefetch, prefetch_slice};
 use crate::room::exchange::{Exchange, Peer};
 use crate::selection::{Nominee, Nominees};
-use crate::sender::{DATAGRAM_MAX, Datagram};
 use crate::speaker::Speaker;
 use crate::worker::{SLOTS, Tick};
 
@@ -38,8 +39,8 @@ pub(crate) struct Share {
     is_first: bool,
     /// How it ticks with the room's other shares, if there are any.
     exchange: Option<Box<Exchange>>,
-    /// It is to be given back once it is empty.
-    pub(crate) closes: bool,
+    /// The end of what it has put into the outbox of its batch.
+    pub(crate) mailed: usize,
     /// One of its legs has something to tell, or is to be measured.
     pub(crate) has_news: bool,
     /// Side by side with `members`: finding one of 250 legs should not touch 250 legs.
@@ -64,15 +65,19 @@ struct Member {
     ticked_slot: Option<u64>,
     /// It takes part in the running tick.
     ticks: bool,
+    /// Packets received for it in the running tick.
+    fetched: u32,
     fate: Fate,
 }
 
 /// See [`Share::prefetch`].
 #[derive(Debug, Clone, Copy)]
 pub(crate) enum PrefetchStep {
+    Share,
     Members,
     Legs,
     Media,
+    Sounds,
 }
 
 /// Places for legs in a room, made off the media threads.
@@ -113,7 +118,7 @@ impl Share {
             slot,
             is_first: true,
             exchange: None,
-            closes: false,
+            mailed: 0,
             has_news: false,
             ids: Vec::new(),
             members: Vec::new(),
@@ -174,7 +179,7 @@ impl Share {
 
     fn enter(&mut self, leg: Box<Leg>, ticked_slot: Option<u64>) {
         self.ids.push(leg.id);
-        self.members.push(Member { leg, ticked_slot, ticks: false, fate: Fate::Stay });
+        self.members.push(Member { leg, ticked_slot, ticks: false, fetched: 0, fate: Fate::Stay });
     }
 
     /// Carries out an order to a leg; `false` when it cannot: the leg is not here or is about to leave.
@@ -253,51 +258,75 @@ impl Share {
         self.announced.into_iter().chain(players.map(|player| player.playback))
     }
 
-    /// One tick of the room: hear everybody, mix, and send everybody what they hear.
-    pub(crate) fn tick(&mut self, tick: Tick, scratch: &mut Scratch, scrap: &Scrapyard) {
-        self.receive(tick, scratch);
+    /// It may tick together with other rooms: [`Share::fetch`] for all of them, [`Share::tick`], [`Share::deliver`].
+    pub(crate) fn fits_a_batch(&self) -> bool {
+        self.members.len() <= BATCH_LEGS && !self.is_split()
+    }
+
+    /// One tick of the room: hear everybody, mix, and send everybody what they hear; receiving before, and sending
+    /// after, where it [fits a batch](Self::fits_a_batch).
+    pub(crate) fn tick(&mut self, tick: Tick, scratch: &mut Scratch, mail: &mut Mail, scrap: &Scrapyard) {
+        let fits_a_batch = self.fits_a_batch();
+        if fits_a_batch {
+            self.take_mail(0..self.members.len(), tick, scratch, &mut mail.inbox);
+        } else {
+            self.receive(tick, scratch, &mut mail.inbox);
+        }
         self.listen(tick, scratch);
         self.select(scratch, &[]);
         self.play_announcements(scratch, scrap);
         self.mix(scratch);
-        self.send(tick, scratch);
+        if fits_a_batch {
+            self.write(0..self.members.len(), tick, scratch, &mut mail.outbox);
+        } else {
+            self.send(tick, scratch, &mut mail.outbox);
+        }
         self.settle(tick, scrap);
     }
 
     /// Brings what a tick begins with towards the cache, one step after the other, each when what the step before
     /// asked for has come: who is here, the first legs, what these point to.
     pub(crate) fn prefetch(&self, step: PrefetchStep) {
-        let first = &self.members[..self.members.len().min(PREFETCHED_LEGS)];
+        let first = self.members.iter().take(PREFETCHED_LEGS);
         match step {
+            PrefetchStep::Share => prefetch(self),
             PrefetchStep::Members => {
-                first.iter().for_each(prefetch);
+                first.for_each(prefetch);
                 prefetch_slice(&self.buses);
                 prefetch_slice(&self.mixes);
             }
             PrefetchStep::Legs => {
-                first.iter().for_each(|member| prefetch::<Leg>(&member.leg));
+                first.for_each(|member| prefetch::<Leg>(&member.leg));
                 self.buses[..COMMON_BUSES].iter().for_each(|bus| bus.prefetch());
                 self.mixes[..COMMON_MIXES].iter().for_each(|mix| mix.prefetch());
             }
             PrefetchStep::Media => {
-                first.iter().for_each(|member| member.leg.prefetch_media());
+                first.for_each(|member| member.leg.prefetch_media());
                 self.buses[..COMMON_BUSES].iter().for_each(|bus| bus.prefetch_sums());
                 self.mixes[..COMMON_MIXES].iter().for_each(|mix| mix.prefetch_sums());
             }
+            PrefetchStep::Sounds => first.for_each(|member| member.leg.prefetch_sound()),
         }
     }
 
-    /// Receives every leg's packets.
-    fn receive(&mut self, tick: Tick, scratch: &mut Scratch) {
-        for at in 0..self.members.len() {
+    /// Receives every leg's packets, batch by batch.
+    fn receive(&mut self, tick: Tick, scratch: &mut Scratch, inbox: &mut Inbox) {
+        for start in (0..self.members.len()).step_by(BATCH_LEGS) {
+            let batch = start..self.members.len().min(start + BATCH_LEGS);
+            inbox.clear();
+            self.fetch(batch.clone(), tick, inbox);
+            self.take_mail(batch, tick, scratch, inbox);
+        }
+    }
+
+    /// Receives what has come for these legs.
+    pub(crate) fn fetch(&mut self, legs: Range<usize>, tick: Tick, inbox: &mut Inbox) {
+        for at in legs {
             if let Some(next) = self.members.get(at + 3) {
                 prefetch::<Leg>(&next.leg);
             }
-            if let Some(next) = self.members.get(at + 2) {
-                next.leg.prefetch_media();
-            }
             if let Some(next) = self.members.get(at + 1) {
-                next.leg.prefetch_sound();
+                next.leg.prefetch_wire();
             }
             let member = &mut self.members[at];
             // A leg that has just come from an earlier slot waits until its peer has sent the next frame.
@@ -308,7 +337,23 @@ impl Share {
                 if passed >= 2 * SLOTS {
                     member.leg.sender.pass(passed / SLOTS - 1);
                 }
-                scratch.packets_in += member.leg.receive(tick, &mut scratch.received);
+                member.fetched = member.leg.fetch(tick, inbox);
+            }
+        }
+    }
+
+    /// Gives these legs what has been received for them.
+    fn take_mail(&mut self, legs: Range<usize>, tick: Tick, scratch: &mut Scratch, inbox: &mut Inbox) {
+        for at in legs {
+            if let Some(next) = self.members.get(at + 3) {
+                next.leg.prefetch_media();
+            }
+            if let Some(next) = self.members.get(at + 1) {
+                next.leg.prefetch_sound();
+            }
+            let Member { leg, ticks, fetched, .. } = &mut self.members[at];
+            if *ticks {
+                scratch.packets_in += leg.take_mail(*fetched, tick, inbox, &mut scratch.received);
             }
         }
     }
@@ -404,10 +449,29 @@ impl Share {
         }
     }
 
-    /// Sends every leg what it hears.
-    fn send(&mut self, tick: Tick, scratch: &mut Scratch) {
-        let Scratch { voices, pcm, ears, datagram, packets_out, .. } = scratch;
-        for (member, voice) in self.members.iter_mut().zip(&voices.list) {
+    /// Sends every leg what it hears, batch by batch.
+    fn send(&mut self, tick: Tick, scratch: &mut Scratch, outbox: &mut Outbox) {
+        for start in (0..self.members.len()).step_by(BATCH_LEGS) {
+            outbox.clear();
+            self.write(start..self.members.len().min(start + BATCH_LEGS), tick, scratch, outbox);
+            scratch.packets_out += self.deliver(0..outbox.len(), outbox);
+        }
+    }
+
+    /// Hands these packets to the network. Returns how many it took.
+    pub(crate) fn deliver(&mut self, packets: Range<usize>, outbox: &Outbox) -> u64 {
+        let deliver = |at| {
+            let (posted, datagram) = outbox.packet(at);
+            u64::from(self.members[posted.member].leg.deliver(datagram, posted.to))
+        };
+        packets.map(deliver).sum()
+    }
+
+    /// Writes what these legs hear into the outbox.
+    fn write(&mut self, legs: Range<usize>, tick: Tick, scratch: &mut Scratch, outbox: &mut Outbox) {
+        let Scratch { voices, pcm, ears, .. } = scratch;
+        let members = self.members.iter_mut().zip(&voices.list).enumerate().take(legs.end).skip(legs.start);
+        for (at, (member, voice)) in members {
             if !member.ticks {
                 continue;
             }
@@ -420,22 +484,21 @@ impl Share {
                 leg.sender.pass(1);
                 continue;
             };
-            let sent_before = leg.sender.counts.packets;
+            let way_out = &mut WayOut { outbox, member: at };
             let heard_before = leg.route.hear_before.unwrap_or(leg.route.hear);
             match hears(leg, codec, voice) {
                 Hears::Player => {
                     leg.stop_sharing(mix_of(&mut self.mixes, heard_before));
-                    leg.send_page(datagram);
+                    leg.send_page(way_out);
                 }
-                Hears::Others if leg.send_shared(mix_of(&mut self.mixes, leg.route.hear), &self.noise, datagram) => {}
+                Hears::Others if leg.send_shared(mix_of(&mut self.mixes, leg.route.hear), &self.noise, way_out) => {}
                 Hears::Others | Hears::Own => {
                     leg.stop_sharing(mix_of(&mut self.mixes, heard_before));
                     let frame = &mut pcm[..voice.rate.frame()];
                     let is_silent = render(leg, voice, voices, &mut self.mixes, &self.noise, ears, frame);
-                    leg.send_frame(frame, is_silent, datagram);
+                    leg.send_frame(frame, is_silent, way_out);
                 }
             }
-            *packets_out += leg.sender.counts.packets - sent_before;
         }
     }
 
@@ -623,7 +686,6 @@ pub(crate) struct Scratch {
     ears: Ears,
     pcm: [i16; FRAME_MAX],
     received: [u8; RECEIVED_MAX],
-    datagram: Datagram,
     /// What the thread's counters do not know yet.
     pub(crate) packets_in: u64,
     pub(crate) packets_out: u64,
@@ -647,7 +709,6 @@ impl Scratch {
             ears: Ears { now: [0; FRAME_MAX], before: [0; FRAME_MAX] },
             pcm: [0; FRAME_MAX],
             received: [0; RECEIVED_MAX],
-            datagram: [0; DATAGRAM_MAX],
             packets_in: 0,
             packets_out: 0,
         })
@@ -725,5 +786,5 @@ const COMMON_MIXES: usize = 2;
 /// Announcements that wait in one room.
 const ANNOUNCEMENTS_MAX: usize = 16;
 
-/// The longest datagram that is read whole: 120 ms of L16 at 16 kHz and its header.
+/// The longest RTCP datagram that is read whole.
 const RECEIVED_MAX: usize = 4_096;

@@ -8,10 +8,10 @@
 use std::net::SocketAddr;
 
 use crate::Encoder;
+use crate::mail::Outbox;
 use crate::message::Stream;
 use crate::mixer::FRAME_MAX;
 use crate::rtp::{self, HEADER_LEN};
-use crate::socket::Wire;
 
 /// One outgoing RTP stream.
 pub(crate) struct Sender {
@@ -39,24 +39,19 @@ pub(crate) struct SentCounts {
 
 /// The way out of a leg: where packets go, and the memory they are written in.
 pub(crate) struct Outlet<'a> {
-    pub(crate) wire: &'a mut dyn Wire,
+    pub(crate) outbox: &'a mut Outbox,
+    /// Whose packets they are, as the room counts.
+    pub(crate) member: usize,
     pub(crate) to: SocketAddr,
     pub(crate) payload_type: u8,
-    pub(crate) datagram: &'a mut Datagram,
 }
 
 impl Outlet<'_> {
     /// Where the payload of the next packet is written.
     pub(crate) fn payload(&mut self, len: usize) -> &mut [u8] {
-        &mut self.datagram[HEADER_LEN..HEADER_LEN + len]
+        &mut self.outbox.draft()[HEADER_LEN..HEADER_LEN + len]
     }
 }
-
-/// Room for one packet.
-pub(crate) type Datagram = [u8; DATAGRAM_MAX];
-
-/// The longest packet we send: 60 ms of L16 at 16 kHz. Opus stays below.
-pub(crate) const DATAGRAM_MAX: usize = HEADER_LEN + 1_920;
 
 /// 60 ms.
 const FRAMES_MAX: usize = 3;
@@ -146,7 +141,7 @@ impl Sender {
     }
 
     fn encode_and_send(&mut self, pcm: &[i16], ms: u32, encoder: &mut Encoder, outlet: &mut Outlet) {
-        match encoder.encode(pcm, &mut outlet.datagram[HEADER_LEN..]) {
+        match encoder.encode(pcm, &mut outlet.outbox.draft()[HEADER_LEN..]) {
             Ok(len) => self.send(len, ms, outlet),
             Err(_) => {
                 self.counts.errors += 1;
@@ -155,7 +150,7 @@ impl Sender {
         }
     }
 
-    /// Writes the header in front of the payload and hands both to the network.
+    /// Writes the header in front of the payload and puts both into the outbox.
     fn send(&mut self, payload_len: usize, ms: u32, outlet: &mut Outlet) {
         let header = rtp::Packet {
             payload_type: outlet.payload_type,
@@ -165,8 +160,8 @@ impl Sender {
             ssrc: self.ssrc,
             payload: &[],
         };
-        outlet.datagram[..HEADER_LEN].copy_from_slice(&header.header());
-        if outlet.wire.send(&outlet.datagram[..HEADER_LEN + payload_len], outlet.to) {
+        outlet.outbox.draft()[..HEADER_LEN].copy_from_slice(&header.header());
+        if outlet.outbox.post(HEADER_LEN + payload_len, outlet.member, outlet.to) {
             self.counts.packets += 1;
             self.counts.bytes += payload_len as u64;
         } else {
@@ -175,6 +170,13 @@ impl Sender {
         self.marker = false;
         self.sequence = self.sequence.wrapping_add(1);
         self.timestamp = self.timestamp.wrapping_add(self.clock_units(ms));
+    }
+
+    /// The network would not have a packet of so many bytes.
+    pub(crate) fn not_sent(&mut self, payload_len: usize) {
+        self.counts.packets -= 1;
+        self.counts.bytes -= payload_len as u64;
+        self.counts.errors += 1;
     }
 
     /// Gives up the start of a packet whose rest will not come; its time has passed all the same.

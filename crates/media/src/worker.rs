@@ -6,13 +6,14 @@
 //! to receive and to send. Knows no clock: whoever drives it (`thread`, or a test) says which slot it is.
 
 use std::collections::VecDeque;
+use std::ops::Range;
 use std::sync::Arc;
 
 use crossbeam_channel::{Receiver, Sender};
 
+use crate::mail::{BATCH_LEGS, Mail};
 use crate::message::Event;
 use crate::order::{Arrival, Batch, Order, Report, Scrapyard, ShareIndex};
-use crate::prefetch::prefetch;
 use crate::room::{Leaver, PrefetchStep, Scratch, Share};
 use crate::stats::ThreadStats;
 
@@ -51,7 +52,10 @@ pub(crate) struct Worker {
     applied: VecDeque<(u64, u64)>,
     /// Legs whose room, or whose place in it, is not there yet.
     lobby: VecDeque<Arrival>,
+    /// Shares that are to be given back as soon as they are empty.
+    closing: Vec<ShareIndex>,
     scratch: Box<Scratch>,
+    mail: Mail,
 }
 
 /// How a worker is connected to the plane and to the other workers.
@@ -74,7 +78,9 @@ impl Worker {
             open: Vec::with_capacity(SHARES_MAX),
             applied: VecDeque::with_capacity(BATCHES_MAX),
             lobby: VecDeque::with_capacity(MOVES_MAX),
+            closing: Vec::with_capacity(SHARES_MAX),
             scratch: Scratch::new(),
+            mail: Mail::new(),
         }
     }
 
@@ -145,7 +151,7 @@ impl Worker {
                 return tick.slot;
             }
             Order::CloseShare { index } => {
-                share_at(&mut self.shares, index).closes = true;
+                self.closing.push(index);
                 return tick.slot;
             }
             Order::Grow { index, mut growth } => {
@@ -200,30 +206,80 @@ impl Worker {
         let slot = (tick.slot % SLOTS) as usize;
         let mut at = 0;
         while let Some(&index) = self.slots[slot].get(at) {
-            if let Some(&later) = self.slots[slot].get(at + 4) {
-                prefetch::<Share>(share_at(&mut self.shares, later));
-            }
-            for (ahead, step) in [(3, PrefetchStep::Members), (2, PrefetchStep::Legs), (1, PrefetchStep::Media)] {
-                if let Some(&next) = self.slots[slot].get(at + ahead) {
-                    share_at(&mut self.shares, next).prefetch(step);
-                }
-            }
-            let share = share_at(&mut self.shares, index);
-            if !share.is_split() {
-                share.tick(tick, &mut self.scratch, &self.links.scrap);
-                at += usize::from(!self.end_tick(index, tick));
-            } else if !self.close(index) {
-                let share = share_at(&mut self.shares, index);
-                share.hear(tick, &self.links.stats.parts_missed, &self.links.scrap);
-                self.open.push(index);
+            let batch = self.fetch_batch(slot, at, tick);
+            if batch.is_empty() {
+                self.tick_alone(index, tick);
                 at += 1;
+            } else {
+                at = batch.end;
+                self.tick_batch(slot, batch, tick);
             }
-            self.links.stats.ticks.add(1);
         }
         self.answer(tick); // who was late may have made up for it
+        self.close_shares();
         self.report_applied(tick);
         self.links.stats.packets_in.add(std::mem::take(&mut self.scratch.packets_in));
         self.links.stats.packets_out.add(std::mem::take(&mut self.scratch.packets_out));
+    }
+
+    /// Receives what has come for as many rooms of a slot, from the one at `start` on, as fit into one batch. Returns
+    /// their places: none when that one is too large, or split.
+    fn fetch_batch(&mut self, slot: usize, start: usize, tick: Tick) -> Range<usize> {
+        let Self { slots, shares, mail, .. } = self;
+        let (mut legs, mut end) = (0, start);
+        mail.inbox.clear();
+        while let Some(&index) = slots[slot].get(end) {
+            for (ahead, step) in [(3, PrefetchStep::Share), (2, PrefetchStep::Members), (1, PrefetchStep::Legs)] {
+                prefetch_share(shares, &slots[slot], end + ahead, step);
+            }
+            let share = share_at(shares, index);
+            legs += share.legs();
+            if !share.fits_a_batch() || legs > BATCH_LEGS {
+                break;
+            }
+            share.fetch(0..share.legs(), tick, &mut mail.inbox);
+            end += 1;
+        }
+        start..end
+    }
+
+    /// Ticks the rooms of one batch.
+    fn tick_batch(&mut self, slot: usize, batch: Range<usize>, tick: Tick) {
+        let Self { slots, shares, mail, scratch, links, .. } = self;
+        mail.outbox.clear();
+        for at in batch.clone() {
+            for (ahead, step) in [(2, PrefetchStep::Media), (1, PrefetchStep::Sounds)] {
+                prefetch_share(shares, &slots[slot][..batch.end], at + ahead, step);
+            }
+            let share = share_at(shares, slots[slot][at]);
+            share.tick(tick, scratch, mail, &links.scrap);
+            share.mailed = mail.outbox.len();
+        }
+        let mut sent = 0;
+        for at in batch {
+            let share = share_at(shares, slots[slot][at]);
+            let mailed = share.mailed;
+            scratch.packets_out += share.deliver(sent..mailed, &mail.outbox);
+            sent = mailed;
+            links.report_facts(share, tick);
+            links.let_go(share);
+            links.stats.ticks.add(1);
+        }
+    }
+
+    /// Ticks a room that is large, or split.
+    fn tick_alone(&mut self, index: ShareIndex, tick: Tick) {
+        let Self { shares, mail, scratch, links, open, .. } = self;
+        let share = share_at(shares, index);
+        if share.is_split() {
+            share.hear(tick, &mut mail.inbox, &links.stats.parts_missed, &links.scrap);
+            open.push(index);
+        } else {
+            share.tick(tick, scratch, mail, &links.scrap);
+            links.report_facts(share, tick);
+            links.let_go(share);
+        }
+        links.stats.ticks.add(1);
     }
 
     /// Ends the ticks of shares that listened in an earlier slot, where the others have told what they heard.
@@ -231,7 +287,7 @@ impl Worker {
         let mut at = 0;
         while let Some(&index) = self.open.get(at) {
             let share = share_at(&mut self.shares, index);
-            if !share.answer(tick, &self.links.stats.parts_missed, &self.links.scrap) {
+            if !share.answer(tick, &mut self.mail.outbox, &self.links.stats.parts_missed, &self.links.scrap) {
                 at += 1;
                 continue;
             }
@@ -239,34 +295,30 @@ impl Worker {
                 self.links.stats.packets_in.add(std::mem::take(&mut scratch.packets_in));
                 self.links.stats.packets_out.add(std::mem::take(&mut scratch.packets_out));
             }
+            self.links.report_facts(share, tick);
+            self.links.let_go(share);
             self.open.swap_remove(at);
-            self.end_tick(index, tick);
         }
     }
 
-    /// Ends the tick of a share. `true` when that was its last.
-    fn end_tick(&mut self, index: ShareIndex, tick: Tick) -> bool {
-        let share = share_at(&mut self.shares, index);
-        self.links.report_facts(share, tick);
-        self.links.let_go(share);
-        self.close(index)
-    }
-
-    /// Gives a share back if it is to close and nobody is in it.
-    fn close(&mut self, index: ShareIndex) -> bool {
-        let share = share_at(&mut self.shares, index);
-        let closes = share.closes && share.legs() == 0 && self.links.may_report_facts();
-        if closes {
-            let slot = &mut self.slots[share.slot as usize];
+    /// Gives shares back that are to close, where nobody is in them any more.
+    fn close_shares(&mut self) {
+        let Self { closing, slots, shares, links, open, .. } = self;
+        closing.retain(|&index| {
+            let share = share_at(shares, index);
+            if share.legs() > 0 || open.contains(&index) || !links.may_report_facts() {
+                return true;
+            }
+            let slot = &mut slots[share.slot as usize];
             if let Some(at) = slot.iter().position(|&other| other == index) {
                 slot.swap_remove(at);
             }
-            if let Some(share) = self.shares[index as usize].take() {
-                self.links.stats.rooms.subtract(1);
-                self.links.report(Report::ShareClosed { index, share });
+            if let Some(share) = shares[index as usize].take() {
+                links.stats.rooms.subtract(1);
+                links.report(Report::ShareClosed { index, share });
             }
-        }
-        closes
+            false
+        });
     }
 
     /// Has a share tick before all others of its slot: those on other threads wait for what it hears.
@@ -358,6 +410,15 @@ impl Links {
     fn report(&self, report: Report) {
         // Full only if may_report_facts was not asked; gone only if the plane is being dropped.
         drop(self.reports.try_send(report));
+    }
+}
+
+/// Brings a share of a slot towards the cache, if there is one.
+fn prefetch_share(shares: &[Option<Box<Share>>], slot: &[ShareIndex], at: usize, step: PrefetchStep) {
+    if let Some(&index) = slot.get(at)
+        && let Some(share) = &shares[index as usize]
+    {
+        share.prefetch(step);
     }
 }
 

@@ -15,6 +15,7 @@ use crossbeam_channel::{Receiver, Sender, bounded};
 
 use super::memory::Memory;
 use super::{Fate, Hears, Scratch, Share, Voices, hears, mix_of, say};
+use crate::mail::{Inbox, Outbox};
 use crate::message::{Groups, MAIN};
 use crate::mixer::{self, FRAME_MAX, Gain};
 use crate::order::{NewRoute, Scrapyard, ShareIndex};
@@ -274,10 +275,10 @@ impl Share {
 /// The two halves of a tick.
 impl Share {
     /// The first half of a tick: hear everybody here, and tell the others.
-    pub(crate) fn hear(&mut self, tick: Tick, missing: &Counter, scrap: &Scrapyard) {
+    pub(crate) fn hear(&mut self, tick: Tick, inbox: &mut Inbox, missing: &Counter, scrap: &Scrapyard) {
         let Some(mut exchange) = self.exchange.take() else { return };
         let scratch = &mut *exchange.scratch;
-        self.receive(tick, scratch);
+        self.receive(tick, scratch, inbox);
         self.listen(tick, scratch);
         let listening = std::mem::replace(&mut scratch.listening, [true; 3]);
         self.play_announcements(scratch, scrap);
@@ -339,7 +340,7 @@ impl Share {
     }
 
     /// The second half: mix what everybody has told, and send. `false` if that must wait a little for the others.
-    pub(crate) fn answer(&mut self, now: Tick, missing: &Counter, scrap: &Scrapyard) -> bool {
+    pub(crate) fn answer(&mut self, now: Tick, outbox: &mut Outbox, missing: &Counter, scrap: &Scrapyard) -> bool {
         let Some(mut exchange) = self.exchange.take() else { return true };
         let ready = exchange.heard.filter(|heard| {
             heard.slot < now.slot && (exchange.collect(heard.slot, scrap) || now.slot > heard.slot + PATIENCE_SLOTS)
@@ -355,7 +356,7 @@ impl Share {
                     mix_of(&mut self.mixes, hear).follow(asked, &self.noise);
                 }
             }
-            self.send(heard, scratch);
+            self.send(heard, scratch, outbox);
             for peer in peers {
                 if peer.posted(heard.slot).is_some() {
                     peer.partial.take().into_iter().for_each(|partial| let_go(partial, scrap));
