@@ -56,7 +56,7 @@ impl Speech {
         let mut level = 0.0;
         if let Some((codec, frame)) = frame {
             level = mixer::level(frame);
-            if level > silence_of(codec) {
+            if !is_silence(codec, frame, level) {
                 self.open_ticks = OPEN_TICKS;
                 self.track_floor(level);
             }
@@ -122,11 +122,13 @@ impl Speech {
     }
 }
 
-/// The level of what a codec makes of silence: A-law has no zero, and the adaptive ones hover about it.
-fn silence_of(codec: Codec) -> f32 {
+/// What a codec makes of digital silence: the adaptive ones hover about zero, and A-law has none but one step above it,
+/// always the same.
+fn is_silence(codec: Codec, frame: &[i16], level: f32) -> bool {
     match codec {
-        Codec::Pcmu | Codec::L16 { .. } => 0.0,
-        Codec::Pcma | Codec::G722 | Codec::Opus => 64.0,
+        Codec::Pcmu | Codec::L16 { .. } => level == 0.0,
+        Codec::Pcma => level <= 64.0 && frame.iter().all(|sample| sample == &frame[0]),
+        Codec::G722 | Codec::Opus => level <= 64.0,
     }
 }
 
@@ -258,6 +260,9 @@ mod tests {
         assert!(!speech.is_open());
         (0..99).for_each(|_| speech.hear(Some((Codec::Pcma, &[8; 160]))));
         assert!(!speech.is_open(), "the silence of A-law");
+        let faintest: [i16; 160] = std::array::from_fn(|i| if i % 5 < 2 { 8 } else { -8 });
+        speech.hear(Some((Codec::Pcma, &faintest)));
+        assert!(speech.is_open(), "be it ever so faint");
     }
 
     #[test]

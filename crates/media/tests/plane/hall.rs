@@ -16,6 +16,8 @@ use media::{
 };
 use model::{LegId, LegStats, RoomId};
 
+use crate::ear;
+
 /// The bridge's address.
 pub(crate) const BRIDGE: IpAddr = IpAddr::V4(Ipv4Addr::new(10, 0, 0, 1));
 
@@ -118,6 +120,11 @@ impl Drop for Port {
 pub(crate) enum Voice {
     /// A steady tone: its frequency and its peak.
     Tone(f64, f64),
+    /// A tone in syllables, four a second: its frequency and its peak at their middle. Over 500 ms its level is that of a
+    /// tone of half the peak.
+    Syllables(f64, f64),
+    /// White noise with this peak.
+    Noise(i16),
     /// One value in every sample, which G.711 keeps as it is.
     Level(i16),
     /// Packets of silence.
@@ -160,6 +167,15 @@ impl Phone {
         let pcm: Vec<i16> = (self.sample..self.sample + self.stream.codec.frame_samples() as u64)
             .map(|i| match self.voice {
                 Voice::Tone(hz, peak) => (peak * (TAU * hz * i as f64 / rate).sin()).round() as i16,
+                Voice::Syllables(hz, peak) => {
+                    let envelope = 0.5 - 0.5 * (TAU * 4.0 * i as f64 / rate).cos();
+                    (peak * envelope * (TAU * hz * i as f64 / rate).sin()).round() as i16
+                }
+                Voice::Noise(peak) => {
+                    let random = (i + u64::from(self.ssrc) * 1_000_003).wrapping_mul(0x9E37_79B9_7F4A_7C15);
+                    let random = (random ^ random >> 29).wrapping_mul(0xBF58_476D_1CE4_E5B9);
+                    ((random >> 32) as i64 % (2 * i64::from(peak) + 1) - i64::from(peak)) as i16
+                }
                 Voice::Level(level) => level,
                 Voice::Silence | Voice::Nothing => 0,
             })
@@ -195,22 +211,10 @@ impl Phone {
         &self.heard[self.heard.len() - samples..]
     }
 
-    /// The level of one tone in the last 400 ms it heard, in dB of a full-scale tone.
+    /// The level of one tone in the last 500 ms it heard, in dB of a full-scale tone.
     pub(crate) fn level_dbfs(&self, hz: f64) -> f64 {
-        level_dbfs(self.last_ms(400), f64::from(self.stream.codec.rate_hz()), hz)
+        ear::level_dbfs(self.last_ms(500), f64::from(self.stream.codec.rate_hz()), hz)
     }
-}
-
-/// The level of one tone, in dB of a full-scale tone (Goertzel's sum, by its definition).
-pub(crate) fn level_dbfs(pcm: &[i16], rate_hz: f64, hz: f64) -> f64 {
-    let (mut re, mut im) = (0.0, 0.0);
-    for (i, &sample) in pcm.iter().enumerate() {
-        let angle = TAU * hz * i as f64 / rate_hz;
-        re += f64::from(sample) * angle.cos();
-        im += f64::from(sample) * angle.sin();
-    }
-    let peak = 2.0 * (re * re + im * im).sqrt() / pcm.len() as f64;
-    20.0 * (peak / 32_768.0).max(1e-9).log10()
 }
 
 /// The hall itself.

@@ -2,33 +2,45 @@
 
 use media::Codec;
 
-use crate::hall::{Hall, NOISE_PEAK, ROOM, Voice};
+use crate::hall::{Hall, ROOM, Voice};
 
 const LOUD: f64 = 8_000.0;
-const LOUD_DBFS: f64 = -12.2;
+const LOUD_DBFS: f64 = -12.25;
 
-/// Tones without common multiples: what G.711 adds to one of them is not at another.
-const TONES: [f64; 5] = [402.5, 717.5, 1_132.5, 1_477.5, 1_907.5];
+/// Tones without common multiples: what G.711 adds to one of them is not at another. All of them go whole times into
+/// the 500 ms that are listened to.
+pub(crate) const TONES: [f64; 6] = [402.0, 718.0, 1_132.0, 1_478.0, 1_906.0, 2_342.0];
 
 /// The coach's own group.
 const COACH: u64 = 2;
 
 #[test]
 fn one_talker_is_heard_bit_exactly() {
+    // From the first packet on, however loud or faint, and every byte there is; beside others who say nothing.
+    let voices = [Voice::Tone(440.0, 8_000.0), Voice::Tone(1_000.0, 32_767.0), Voice::Noise(12), Voice::Noise(32_767)];
     for codec in [Codec::Pcmu, Codec::Pcma] {
-        let mut hall = Hall::new(1);
-        let ana = hall.join(ROOM, codec, Voice::Tone(440.0, LOUD));
-        let ben = hall.join(ROOM, codec, Voice::Silence);
-        let mut said = Vec::new();
-        for _ in 0..50 {
-            hall.run_ms(20);
-            said.extend_from_slice(&hall.phones[ana].last_said);
+        for voice in voices {
+            let mut hall = Hall::new(1);
+            let ana = hall.join(ROOM, codec, Voice::Nothing);
+            let ben = hall.join(ROOM, codec, Voice::Nothing);
+            let cho = hall.join(ROOM, codec, Voice::Silence);
+            hall.run_ms(500);
+            hall.phones[ana].voice = voice;
+            let mut said = Vec::new();
+            let packets = hall.phones[ben].packets().len();
+            for _ in 0..100 {
+                hall.run_ms(20);
+                said.extend_from_slice(&hall.phones[ana].last_said);
+            }
+            // Negative zero is the one value of µ-law that does not come back as it was.
+            said.iter_mut().filter(|byte| codec == Codec::Pcmu && **byte == 0x7F).for_each(|byte| *byte = 0xFF);
+            for listener in [ben, cho] {
+                let heard = hall.phones[listener].packets();
+                let heard: Vec<u8> = heard[packets..].iter().flat_map(|packet| packet.payload.to_vec()).collect();
+                let begin = (0..5).map(|packet| packet * 160).find(|&at| said.starts_with(&heard[at..heard.len()]));
+                assert!(begin.is_some(), "{codec:?}, {voice:?}: {listener} hears something else");
+            }
         }
-        // Negative zero is the one value of µ-law that does not come back as it was.
-        said.iter_mut().filter(|byte| codec == Codec::Pcmu && **byte == 0x7F).for_each(|byte| *byte = 0xFF);
-        let heard: Vec<u8> = hall.phones[ben].packets().iter().flat_map(|packet| packet.payload.to_vec()).collect();
-        let heard = &heard[heard.len() - 160 * 20..];
-        assert!(said.windows(heard.len()).any(|said| said == heard), "{codec:?}");
     }
 }
 
@@ -43,38 +55,42 @@ fn roles_hear_what_they_should() {
         ("ana barges in", [(1 | COACH, 1), (1, 1 | COACH), (1, 1)], ["-xx", "x-x", "xx-"]),
         ("ana is deaf", [(1, 0), (1, 1), (1, 1)], ["-..", "x-x", "xx-"]),
     ] {
-        let mut hall = Hall::new(1);
-        for (tone, codec) in TONES.into_iter().zip([Codec::Pcmu, Codec::Pcma, Codec::Pcmu]) {
-            hall.join(ROOM, codec, Voice::Tone(tone, LOUD));
-        }
-        hall.run_ms(200);
-        for (phone, (emit, hear)) in routes.into_iter().enumerate() {
-            hall.route(phone, emit, hear);
-        }
-        hall.run_ms(600);
-        for (listener, row) in picture.into_iter().enumerate() {
-            for (expected, (talker, tone)) in row.chars().zip(TONES.into_iter().enumerate()) {
-                let level = hall.phones[listener].level_dbfs(tone);
-                let is_right = if expected == 'x' { (level - LOUD_DBFS).abs() < 0.3 } else { level <= -60.0 };
-                assert!(is_right, "{case}: {listener} hears {talker} at {level:.1} dBFS");
+        for codecs in
+            [[Codec::Pcmu, Codec::Pcma, Codec::Pcmu], [Codec::G722, Codec::Pcmu, Codec::L16 { rate_hz: 16_000 }]]
+        {
+            let mut hall = Hall::new(1);
+            for (tone, codec) in TONES.into_iter().zip(codecs) {
+                hall.join(ROOM, codec, Voice::Tone(tone, LOUD));
             }
+            hall.run_ms(200);
+            for (phone, (emit, hear)) in routes.into_iter().enumerate() {
+                hall.route(phone, emit, hear);
+            }
+            hall.run_ms(600);
+            check_picture(&hall, &format!("{case}, {codecs:?}"), &picture, LOUD_DBFS);
         }
     }
 }
 
 #[test]
-fn a_loud_crowd_is_limited_and_nobody_hears_an_echo() {
+fn six_talk_at_once() {
     let mut hall = Hall::new(1);
-    for tone in TONES.into_iter().take(3) {
-        hall.join(ROOM, Codec::Pcmu, Voice::Tone(tone, 32_000.0));
+    for (number, tone) in TONES.into_iter().enumerate() {
+        let codec = [Codec::Pcmu, Codec::Pcma, Codec::G722][number % 3];
+        hall.join(ROOM, codec, Voice::Tone(tone, 4_000.0));
     }
-    let listener = hall.join(ROOM, Codec::Pcmu, Voice::Silence);
-    hall.run_ms(600);
-    for (talker, own) in TONES.into_iter().enumerate().take(3) {
-        let everybody = hall.phones[listener].level_dbfs(own);
-        assert!(everybody > -11.0, "the listener hears {talker} at {everybody:.1} dBFS");
-        let echo = hall.phones[talker].level_dbfs(own);
-        assert!(echo < -50.0, "{talker} hears itself at {echo:.1} dBFS");
+    hall.run_ms(800);
+    check_picture(&hall, "six", &["-xxxxx", "x-xxxx", "xx-xxx", "xxx-xx", "xxxx-x", "xxxxx-"], LOUD_DBFS - 6.02);
+}
+
+/// Rows hear columns: `x` at a level of so much, by ±0.3 dB; `.` and `-` (themselves) at −60 dBFS at most.
+pub(crate) fn check_picture(hall: &Hall, case: &str, picture: &[&str], expected_dbfs: f64) {
+    for (listener, row) in picture.iter().enumerate() {
+        for (expected, (talker, tone)) in row.chars().zip(TONES.into_iter().enumerate()) {
+            let level = hall.phones[listener].level_dbfs(tone);
+            let is_right = if expected == 'x' { (level - expected_dbfs).abs() <= 0.3 } else { level <= -60.0 };
+            assert!(is_right, "{case}: {listener} hears {talker} at {level:.2} dBFS");
+        }
     }
 }
 
@@ -90,7 +106,7 @@ fn rates_meet_in_one_room() {
         for (talker, (talks, tone)) in codecs.into_iter().zip(TONES).enumerate() {
             let level = hall.phones[listener].level_dbfs(tone);
             // libopus, at the rate of one voice, shifts each of five tones by half a dB and more
-            let tolerance = if listens == Codec::Opus { 1.0 } else { 0.6 };
+            let tolerance = if listens == Codec::Opus { 1.0 } else { 0.3 };
             let is_right = if listener == talker { level < -50.0 } else { (level + 18.3).abs() < tolerance };
             assert!(is_right, "{listens:?} hears {talks:?} at {level:.2} dBFS");
         }
@@ -150,37 +166,4 @@ fn worst_residual_dbfs(pcm: &[i16], codec: Codec, hz: f64) -> f64 {
         10.0 * (residual.sum::<f64>() / block.len() as f64 / 32_768.0_f64.powi(2)).log10()
     });
     blocks.fold(f64::NEG_INFINITY, f64::max)
-}
-
-#[test]
-fn no_change_is_heard_as_a_click() {
-    let change = |name: &str, hall: &mut Hall, phones: [usize; 2]| match name {
-        "mute" => drop(hall.route(phones[0], 0, 1)),
-        "hold" => drop(hall.route(phones[1], 0, 0)),
-        "leave" => drop(hall.plane.apply(vec![media::Command::CloseLeg { leg: hall.phones[phones[0]].leg }])),
-        _ => drop(hall.plane.apply(vec![media::Command::Move {
-            leg: hall.phones[phones[0]].leg,
-            room: model::RoomId(9),
-            emit: 1,
-            hear: 1,
-        }])),
-    };
-    for name in ["mute", "hold", "leave", "move"] {
-        let mut hall = Hall::new(1);
-        let talker = hall.join(ROOM, Codec::Pcmu, Voice::Tone(402.5, LOUD));
-        let listener = hall.join(ROOM, Codec::Pcmu, Voice::Silence);
-        hall.run_ms(500);
-        change(name, &mut hall, [talker, listener]);
-        hall.run_ms(200);
-        let heard = hall.phones[listener].last_ms(300);
-        // The sample-to-sample step of a full tone is the largest there may be; a hard cut anywhere but at a zero
-        // crossing has a larger one.
-        let step_max = LOUD * (std::f64::consts::TAU * 402.5 / 8_000.0) * 1.1;
-        let step = heard.windows(2).map(|pair| f64::from(pair[0].abs_diff(pair[1]))).fold(0.0, f64::max);
-        assert!(step < step_max, "{name}: a step of {step}");
-        let quiet_from = heard.iter().rposition(|&sample| sample.abs() > NOISE_PEAK).expect("the tone before");
-        let loud_until = heard.iter().rposition(|&sample| sample.abs() > 7_000).expect("the tone before");
-        let fade_ms = (quiet_from - loud_until) as f64 / 8.0;
-        assert!((4.0..14.0).contains(&fade_ms), "{name}: fades over {fade_ms} ms");
-    }
 }

@@ -60,7 +60,7 @@ fn a_place_is_free_when_who_had_it_has_left() {
         hall.plane.apply(vec![Command::Move { leg, room: RoomId(2), emit: MAIN, hear: MAIN }]);
         hall.close(ana);
         hall.plane.apply(vec![Command::Move { leg, room: RoomId(2), emit: MAIN, hear: MAIN }]);
-        hall.run_ms(500);
+        hall.run_ms(700);
         assert_eq!(refusals(&hall)[1..], [(leg, Refusal::RoomFull)], "{threads} threads");
         assert!(hall.phones[cho].level_dbfs(440.0) > -13.0, "{threads} threads: and then it is");
         hall.close(ben);

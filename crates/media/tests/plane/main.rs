@@ -1,8 +1,13 @@
 //! The audio plane as a whole, driven slot by slot and listened to at the phones' end.
 
+mod crowd;
+mod ear;
 mod hall;
 mod hearing;
 mod limits;
+mod quality;
 mod shares;
+mod silence;
 mod stats;
 mod streams;
+mod talk;
