@@ -456,14 +456,15 @@ impl Leg {
 
     /// Takes the frame to be heard this tick out of the playout buffer; `false` when there is nothing in it.
     pub(crate) fn listen(&mut self, now_us: u64, frame: &mut [i16]) -> bool {
-        let mut came = None;
+        let (mut came, mut is_noise) = (None, false);
         if let Some(media) = self.media.as_mut().filter(|media| media.stream.receives) {
             let pulled = media.playout.pull(now_us, frame);
             self.measure.heard(pulled);
             came = (pulled != Pulled::Silence).then_some(media.stream.codec);
+            is_noise = pulled == Pulled::Noise;
         }
         if self.route.emits() {
-            self.speech.hear(came.map(|codec| (codec, &*frame)));
+            self.speech.hear(came.map(|codec| (codec, &*frame)), is_noise);
         } else {
             self.speech.rest();
         }
