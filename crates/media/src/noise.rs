@@ -15,8 +15,8 @@ pub(crate) struct Noise {
     level_decibov: i32,
     /// What the pages are multiplied by, in 2⁻¹⁵.
     gain: i32,
-    /// Ticks since the room began: everybody in it hears the same.
-    tick: u32,
+    /// Whoever is in the room, on whichever thread, hears the same in the same tick.
+    tick: u64,
 }
 
 impl Noise {
@@ -26,9 +26,13 @@ impl Noise {
         Self { level_decibov: LEVEL_DECIBOV, gain: gain(LEVEL_DECIBOV), tick: 0 }
     }
 
-    /// Begins a tick. Follows the mean floor of the room's open legs, of which there are so many, slowly.
+    /// Begins a tick, of this number since the plane began.
+    pub(crate) fn begin(&mut self, tick: u64) {
+        self.tick = tick;
+    }
+
+    /// Follows the mean floor of the room's open legs, of which there are so many, slowly.
     pub(crate) fn follow(&mut self, floors_decibov: i32, open: usize) {
-        self.tick = self.tick.wrapping_add(1);
         if open == 0 {
             return;
         }
@@ -43,7 +47,7 @@ impl Noise {
     /// Writes this tick's frame; `rises`: it is the first after something else.
     pub(crate) fn frame(&self, rate: Rate, rises: bool, out: &mut [i16]) {
         // Frames in no order that anybody could hear come round.
-        let page = (self.tick.wrapping_mul(0x9E37_79B1) >> 16) as usize % PAGES_COUNT;
+        let page = (self.tick.wrapping_mul(0x9E37_79B9_7F4A_7C15) >> 32) as usize % PAGES_COUNT;
         out.copy_from_slice(&PAGES.at(rate)[page * rate.frame()..(page + 1) * rate.frame()]);
         mixer::scale(out, self.gain);
         if rises {
@@ -100,8 +104,8 @@ mod tests {
 
     fn level_dbov(noise: &mut Noise, rate: Rate) -> f32 {
         let mut sum = 0.0;
-        for _ in 0..200 {
-            noise.follow(0, 0);
+        for tick in 0..200 {
+            noise.begin(tick);
             let mut frame = vec![0; rate.frame()];
             noise.frame(rate, false, &mut frame);
             sum += mixer::level(&frame);
@@ -135,8 +139,8 @@ mod tests {
     fn it_is_white_and_never_zero() {
         let mut noise = Noise::new();
         let mut heard = Vec::new();
-        for _ in 0..100 {
-            noise.follow(0, 0);
+        for tick in 0..100 {
+            noise.begin(tick);
             let mut frame = [0; 160];
             noise.frame(Rate::Narrow, false, &mut frame);
             heard.extend(frame.map(f64::from));

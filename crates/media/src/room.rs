@@ -368,6 +368,7 @@ impl Share {
         scratch.nominees.clear();
         (scratch.open, scratch.floors_decibov) = (0, 0);
         scratch.listening = [false; 3];
+        self.noise.begin(tick.slot / SLOTS);
         for at in 0..self.members.len() {
             let Member { leg, ticks, .. } = &mut self.members[at];
             let rate = leg.rate();
