@@ -3,6 +3,7 @@
 use std::hint::black_box;
 
 use criterion::{Criterion, criterion_group, criterion_main};
+use media::vector::{self, Instructions};
 use media::{Codec, Decoder, Encoder, Playout, PlayoutConfig, Resampler, rtp};
 
 const CODECS: [(&str, Codec); 5] = [
@@ -35,6 +36,26 @@ fn codecs(c: &mut Criterion) {
             b.iter(|| decoder.decode(black_box(&payload[..len]), &mut out))
         });
     }
+}
+
+/// What G.711 gains by larger vectors.
+fn g711(c: &mut Criterion) {
+    let pcm = voice(8_000, 160);
+    for instructions in Instructions::ALL.into_iter().filter(|&set| set <= Instructions::available()) {
+        vector::use_at_most(instructions);
+        for (name, codec) in &CODECS[..2] {
+            let (mut payload, mut out) = ([0; 160], [0; 160]);
+            let mut encoder = Encoder::new(*codec).expect("a known codec");
+            let mut decoder = Decoder::new(*codec).expect("a known codec");
+            c.bench_function(&format!("encode/{name}/{instructions:?}"), |b| {
+                b.iter(|| encoder.encode(black_box(&pcm), &mut payload))
+            });
+            c.bench_function(&format!("decode/{name}/{instructions:?}"), |b| {
+                b.iter(|| decoder.decode(black_box(&payload), &mut out))
+            });
+        }
+    }
+    vector::use_at_most(Instructions::Avx512);
 }
 
 fn playout(c: &mut Criterion) {
@@ -70,5 +91,5 @@ fn resampling(c: &mut Criterion) {
     }
 }
 
-criterion_group!(benches, codecs, playout, resampling);
+criterion_group!(benches, codecs, g711, playout, resampling);
 criterion_main!(benches);

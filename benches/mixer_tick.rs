@@ -4,6 +4,7 @@ use std::hint::black_box;
 
 use criterion::{BenchmarkId, Criterion, Throughput, criterion_group, criterion_main};
 use media::mixer;
+use media::vector::{self, Instructions};
 
 /// One frame at 8 kHz.
 const FRAME: usize = 160;
@@ -47,6 +48,29 @@ fn rooms(c: &mut Criterion) {
     group.finish();
 }
 
+/// The loops of one leg's tick, with each set of instructions there is.
+fn loops(c: &mut Criterion) {
+    let voice: [i16; FRAME] = std::array::from_fn(|i| (i * 97) as i16);
+    let (mut sum, mut out) = ([0_i32; FRAME], [0_i16; FRAME]);
+    for instructions in Instructions::ALL.into_iter().filter(|&set| set <= Instructions::available()) {
+        vector::use_at_most(instructions);
+        let mut group = c.benchmark_group(format!("loops/{instructions:?}"));
+        group.bench_function("add and mix_minus", |bench| {
+            bench.iter(|| {
+                sum.fill(0);
+                mixer::add(&mut sum, black_box(&voice));
+                mixer::mix_minus(&sum, black_box(&voice), &mut out)
+            });
+        });
+        group.bench_function("level", |bench| bench.iter(|| mixer::level(black_box(&voice))));
+        group.bench_function("duck", |bench| {
+            bench.iter(|| mixer::apply_gain(black_box(&mut out), mixer::Gain::Ducked, mixer::Gain::Ducked));
+        });
+        group.finish();
+    }
+    vector::use_at_most(Instructions::Avx512);
+}
+
 /// One fade, as each change of who hears whom costs once.
 fn fades(c: &mut Criterion) {
     let mut group = c.benchmark_group("fade");
@@ -57,5 +81,5 @@ fn fades(c: &mut Criterion) {
     group.finish();
 }
 
-criterion_group!(benches, rooms, fades);
+criterion_group!(benches, rooms, loops, fades);
 criterion_main!(benches);
