@@ -55,12 +55,9 @@ const fn frame_start(rate: Rate) -> usize {
 /// listener's own voice, subtracted at its own rate, is subtracted from exactly where it was added.
 pub(crate) struct Bus {
     pub(crate) emit: Groups,
-    /// Sums of the voices, each at its own rate.
-    said: Frames<i32>,
-    /// How many they are.
+    sums: Option<Box<Sums>>,
+    /// How many voices were said, at each rate.
     voices: [usize; 3],
-    /// What came from other rates, and from sound that exists at every rate.
-    carried: Frames<i32>,
     carries: [bool; 3],
     /// Such a sound is played.
     plays: bool,
@@ -72,15 +69,29 @@ pub(crate) struct Bus {
     rings: [bool; 3],
 }
 
+/// A bus's sound of one tick. Nothing of it lasts, so buses take turns with the same few, which stay near.
+pub(crate) struct Sums {
+    /// Sums of the voices, each at its own rate.
+    said: Frames<i32>,
+    /// What came from other rates, and from sound that exists at every rate.
+    carried: Frames<i32>,
+}
+
+impl Sums {
+    /// Allocates: not in a tick.
+    pub(crate) fn new() -> Box<Self> {
+        Box::new(Self { said: Frames::new(), carried: Frames::new() })
+    }
+}
+
 impl Bus {
     /// A silent bus. Allocates: not in a tick.
     pub(crate) fn new(emit: Groups) -> Box<Self> {
         let resampler = |from: Rate, to: Rate| Resampler::new(from.hz(), to.hz()).filter(|_| from != to);
         Box::new(Self {
             emit,
-            said: Frames::new(),
+            sums: None,
             voices: [0; 3],
-            carried: Frames::new(),
             carries: [false; 3],
             plays: false,
             resamplers: Rate::ALL.map(|from| Rate::ALL.map(|to| resampler(from, to))),
@@ -99,55 +110,68 @@ impl Bus {
         self.ringing = other.ringing;
     }
 
-    /// Starts a tick with nothing said.
-    pub(crate) fn clear(&mut self) {
+    /// Starts a tick with nothing said, in memory that is lent for it. Without, nobody is heard.
+    pub(crate) fn begin(&mut self, lender: &mut Vec<Box<Sums>>) {
+        if self.sums.is_none() {
+            self.sums = lender.pop();
+        }
         self.voices = [0; 3];
         self.carries = [false; 3];
         self.plays = false;
         self.rings = [false; 3];
     }
 
+    /// Ends a tick.
+    pub(crate) fn end(&mut self) -> Option<Box<Sums>> {
+        self.sums.take()
+    }
+
     /// Adds a voice at its own rate.
     pub(crate) fn say(&mut self, rate: Rate, voice: &[i16]) {
+        let Some(sums) = &mut self.sums else { return };
         let voices = &mut self.voices[rate as usize];
-        add_to(&mut self.said[rate], *voices == 0, voice, mixer::add);
+        add_to(&mut sums.said[rate], *voices == 0, voice, mixer::add);
         *voices += 1;
     }
 
     /// Adds sound that is there at every rate, so that none of it needs resampling.
     pub(crate) fn play(&mut self, rate: Rate, sound: &[i16]) {
+        let Some(sums) = &mut self.sums else { return };
         let carries = std::mem::replace(&mut self.carries[rate as usize], true);
-        add_to(&mut self.carried[rate], !carries, sound, mixer::add);
+        add_to(&mut sums.carried[rate], !carries, sound, mixer::add);
         self.plays = true;
     }
 
     /// How many voices were said at a rate, and their sum.
     pub(crate) fn said(&self, rate: Rate) -> Option<(usize, &[i32])> {
         let voices = self.voices[rate as usize];
-        (voices > 0).then(|| (voices, &self.said[rate]))
+        self.sums.as_ref().filter(|_| voices > 0).map(|sums| (voices, &sums.said[rate]))
     }
 
     /// Adds the sum of so many voices at their own rate.
     pub(crate) fn say_sum(&mut self, rate: Rate, voices: usize, sum: &[i32]) {
+        let Some(sums) = &mut self.sums else { return };
         let own = &mut self.voices[rate as usize];
-        add_to(&mut self.said[rate], *own == 0, sum, mixer::add_sum);
+        add_to(&mut sums.said[rate], *own == 0, sum, mixer::add_sum);
         *own += voices;
     }
 
     /// What was played at a rate. Only before [`Bus::carry`].
     pub(crate) fn played(&self, rate: Rate) -> Option<&[i32]> {
-        self.carries[rate as usize].then(|| &self.carried[rate])
+        self.sums.as_ref().filter(|_| self.carries[rate as usize]).map(|sums| &sums.carried[rate])
     }
 
     /// Adds sound that is there at every rate.
     pub(crate) fn play_sum(&mut self, rate: Rate, sound: &[i32]) {
+        let Some(sums) = &mut self.sums else { return };
         let carries = std::mem::replace(&mut self.carries[rate as usize], true);
-        add_to(&mut self.carried[rate], !carries, sound, mixer::add_sum);
+        add_to(&mut sums.carried[rate], !carries, sound, mixer::add_sum);
         self.plays = true;
     }
 
     /// Carries each rate's sum to the other rates that somebody listens at.
     pub(crate) fn carry(&mut self, listening: [bool; 3]) {
+        let Some(sums) = &mut self.sums else { return };
         for from in Rate::ALL {
             let speaks = self.voices[from as usize] > 0;
             if !speaks && self.ringing[from as usize] == 0 {
@@ -156,7 +180,7 @@ impl Bus {
             self.rings[from as usize] = !speaks;
             self.ringing[from as usize] = if speaks { RINGING_TICKS } else { self.ringing[from as usize] - 1 };
             if !speaks {
-                self.said[from].fill(0);
+                sums.said[from].fill(0);
             }
             for to in Rate::ALL {
                 if to == from || !listening[to as usize] {
@@ -165,9 +189,9 @@ impl Bus {
                 if let Some(resampler) = &mut self.resamplers[from as usize][to as usize] {
                     let mut carried = [0_i32; FRAME_MAX];
                     let carried = &mut carried[..to.frame()];
-                    resampler.process_sum(&self.said[from], carried);
+                    resampler.process_sum(&sums.said[from], carried);
                     let carries = std::mem::replace(&mut self.carries[to as usize], true);
-                    add_to(&mut self.carried[to], !carries, carried, mixer::add_sum);
+                    add_to(&mut sums.carried[to], !carries, carried, mixer::add_sum);
                 }
             }
         }
@@ -185,21 +209,14 @@ impl Bus {
         prefetch(&self.ringing);
     }
 
-    /// The same for the sums that were used in the last tick; what it looks at first should be here by now.
-    pub(crate) fn prefetch_sums(&self) {
-        Rate::ALL
-            .into_iter()
-            .filter(|&rate| self.voices[rate as usize] > 0)
-            .for_each(|rate| prefetch(&self.said[rate]));
-    }
-
     /// Adds all that is to be heard of this bus to a mix. Returns how many voices that are.
     fn add_into(&self, rate: Rate, total: &mut [i32]) -> usize {
+        let Some(sums) = &self.sums else { return 0 };
         if self.voices[rate as usize] > 0 {
-            mixer::add_sum(total, &self.said[rate]);
+            mixer::add_sum(total, &sums.said[rate]);
         }
         if self.carries[rate as usize] {
-            mixer::add_sum(total, &self.carried[rate]);
+            mixer::add_sum(total, &sums.carried[rate]);
         }
         let rings = Rate::ALL.iter().any(|&from| from != rate && self.rings[from as usize]);
         self.voices.iter().sum::<usize>() + usize::from(self.plays) + usize::from(rings)
@@ -221,12 +238,11 @@ const RINGING_TICKS: u8 = 1;
 /// only.
 pub(crate) struct Mix {
     pub(crate) hear: Groups,
-    total: Frames<i32>,
-    /// How many voices it is of. Of none, it holds zeros.
+    heard: Option<Box<Heard>>,
+    /// How many voices it is of.
     voices: [usize; 3],
     was_quiet: [bool; 3],
-    /// What all who listen only hear, once somebody has asked for it.
-    heard: Frames<i16>,
+    /// Somebody who listens only has asked for what all those hear.
     is_fresh: [bool; 3],
     limiters: [Limiter; 3],
     /// As they were at the end of the last tick, if somebody asked then; otherwise at rest.
@@ -237,16 +253,29 @@ pub(crate) struct Mix {
     is_encoded: [bool; SHARED_CODECS.len()],
 }
 
+/// A mix's sound of one tick, which lasts no longer than a bus's.
+pub(crate) struct Heard {
+    total: Frames<i32>,
+    /// What all who listen only hear, once somebody has asked for it.
+    limited: Frames<i16>,
+}
+
+impl Heard {
+    /// Allocates: not in a tick.
+    pub(crate) fn new() -> Box<Self> {
+        Box::new(Self { total: Frames::new(), limited: Frames::new() })
+    }
+}
+
 impl Mix {
     /// A silent mix. Allocates: not in a tick.
     pub(crate) fn new(hear: Groups) -> Box<Self> {
         let encodings = SHARED_CODECS.map(|codec| if has_memory(codec) { None } else { Encoding::new(codec).ok() });
         Box::new(Self {
             hear,
-            total: Frames::new(),
+            heard: None,
             voices: [0; 3],
             was_quiet: [true; 3],
-            heard: Frames::new(),
             is_fresh: [false; 3],
             limiters: [Limiter::default(); 3],
             limiters_before: [Limiter::default(); 3],
@@ -279,9 +308,6 @@ impl Mix {
     /// Remembers what another mix for the same ears does of the last tick. What libopus remembers is its own: it
     /// begins anew, for legs that do, too.
     pub(crate) fn recall(&mut self, other: &Self) {
-        for rate in Rate::ALL.into_iter().filter(|&rate| self.voices[rate as usize] > 0) {
-            self.total[rate].fill(0);
-        }
         (self.voices, self.is_fresh, self.limiters) = (other.voices, other.is_fresh, other.limiters);
         for (own, other) in self.encodings.iter_mut().zip(&other.encodings) {
             if let (Some(own), Some(other)) = (own, other) {
@@ -292,18 +318,19 @@ impl Mix {
         }
     }
 
-    /// Sums the buses these ears can hear.
-    pub(crate) fn gather(&mut self, buses: &[Box<Bus>], listening: [bool; 3]) {
+    /// Starts a tick, in memory that is lent for it: sums the buses these ears can hear.
+    pub(crate) fn begin(&mut self, lender: &mut Vec<Box<Heard>>, buses: &[Box<Bus>], listening: [bool; 3]) {
+        if self.heard.is_none() {
+            self.heard = lender.pop();
+        }
         self.is_encoded = [false; SHARED_CODECS.len()];
+        let Some(heard) = &mut self.heard else { return };
         for rate in Rate::ALL.into_iter().filter(|&rate| listening[rate as usize]) {
-            let (total, at) = (&mut self.total[rate], rate as usize);
+            let (total, at) = (&mut heard.total[rate], rate as usize);
             self.limiters_before[at] = if self.is_fresh[at] { self.limiters[at] } else { Limiter::default() };
             self.is_fresh[at] = false;
             self.was_quiet[at] = self.voices[at] == 0;
-            // Zeros stay zeros: a room where nobody speaks is not cleared fifty times a second.
-            if !self.was_quiet[at] {
-                total.fill(0);
-            }
+            total.fill(0);
             let audible = buses.iter().filter(|bus| bus.emit & self.hear != 0);
             self.voices[at] = audible.map(|bus| bus.add_into(rate, total)).sum();
         }
@@ -316,10 +343,9 @@ impl Mix {
         prefetch(&self.is_encoded);
     }
 
-    /// The same for the sums that were used in the last tick; what it looks at first should be here by now.
-    pub(crate) fn prefetch_sums(&self) {
-        let used = Rate::ALL.into_iter().filter(|&rate| self.voices[rate as usize] > 0);
-        used.for_each(|rate| prefetch(&self.total[rate]));
+    /// Ends a tick.
+    pub(crate) fn end(&mut self) -> Option<Box<Heard>> {
+        self.heard.take()
     }
 
     /// How many voices are to be heard at a rate.
@@ -329,12 +355,13 @@ impl Mix {
 
     /// The sum at a rate.
     pub(crate) fn total(&self, rate: Rate) -> &[i32] {
-        &self.total[rate]
+        self.heard.as_ref().map_or(&SILENCE[..rate.frame()], |heard| &heard.total[rate])
     }
 
     /// Makes this tick's frame for all who listen only.
     fn refresh(&mut self, rate: Rate, noise: &Noise) {
-        let (at, out) = (rate as usize, &mut self.heard[rate]);
+        let Some(Heard { total, limited }) = self.heard.as_deref_mut() else { return };
+        let (at, total, out) = (rate as usize, &total[rate], &mut limited[rate]);
         if std::mem::replace(&mut self.is_fresh[at], true) {
             return;
         }
@@ -342,8 +369,8 @@ impl Mix {
         if self.voices[at] == 0 {
             noise.frame(rate, !self.was_quiet[at], out);
             self.limiters[at] = Limiter::default();
-        } else if !self.limiters[at].passes(mixer::saturate(&self.total[rate], out), self.voices[at]) {
-            self.limiters[at].limit(&self.total[rate], self.voices[at], out);
+        } else if !self.limiters[at].passes(mixer::saturate(total, out), self.voices[at]) {
+            self.limiters[at].limit(total, self.voices[at], out);
         }
     }
 
@@ -368,7 +395,7 @@ impl Mix {
         self.refresh(rate, noise);
         let encoding = self.encodings[at].as_mut()?;
         if !std::mem::replace(&mut self.is_encoded[at], true) {
-            encoding.encode(&self.heard[rate]);
+            encoding.encode(&self.heard.as_ref()?.limited[rate]);
         }
         if !self.limiters_before[rate as usize].is_like(*limiter) {
             return None;
@@ -459,6 +486,9 @@ const FRAMES_KEPT: usize = 3;
 pub(crate) fn has_memory(codec: Codec) -> bool {
     matches!(codec, Codec::G722 | Codec::Opus)
 }
+
+/// What is heard of nobody.
+static SILENCE: [i32; FRAME_MAX] = [0; FRAME_MAX];
 
 /// All codecs.
 const SHARED_CODECS: [Codec; 6] =

@@ -15,7 +15,7 @@ use std::sync::Arc;
 use model::{LegId, PlaybackId, RoomId};
 
 use crate::Codec;
-use crate::bus::{Bus, Mix, has_memory};
+use crate::bus::{Bus, Heard, Mix, Sums, has_memory};
 use crate::leg::{Leg, Route, WayOut};
 use crate::limiter::Limiter;
 use crate::mail::{BATCH_LEGS, Inbox, Mail, Outbox};
@@ -46,9 +46,12 @@ pub(crate) struct Share {
     /// Side by side with `members`: finding one of 250 legs should not touch 250 legs.
     ids: Vec<LegId>,
     members: Vec<Member>,
-    /// The first is the conversation's; the others last as long as somebody uses them.
+    /// The first is the conversation's; the others last as long as somebody uses them. They come boxed, from where
+    /// they were made, and go so.
+    #[expect(clippy::vec_box, reason = "one pointer is moved in a tick, and places are kept for many")]
     buses: Vec<Box<Bus>>,
     /// The first hears nothing, the second the conversation.
+    #[expect(clippy::vec_box, reason = "as above")]
     mixes: Vec<Box<Mix>>,
     noise: Noise,
     speaker: Speaker,
@@ -281,6 +284,7 @@ impl Share {
         } else {
             self.send(tick, scratch, &mut mail.outbox);
         }
+        self.give_back(scratch);
         self.settle(tick, scrap);
     }
 
@@ -300,11 +304,7 @@ impl Share {
                 self.buses[..COMMON_BUSES].iter().for_each(|bus| bus.prefetch());
                 self.mixes[..COMMON_MIXES].iter().for_each(|mix| mix.prefetch());
             }
-            PrefetchStep::Media => {
-                first.for_each(|member| member.leg.prefetch_media());
-                self.buses[..COMMON_BUSES].iter().for_each(|bus| bus.prefetch_sums());
-                self.mixes[..COMMON_MIXES].iter().for_each(|mix| mix.prefetch_sums());
-            }
+            PrefetchStep::Media => first.for_each(|member| member.leg.prefetch_media()),
             PrefetchStep::Sounds => first.for_each(|member| member.leg.prefetch_sound()),
         }
     }
@@ -362,7 +362,7 @@ impl Share {
     /// hold the sum of these.
     fn listen(&mut self, tick: Tick, scratch: &mut Scratch) {
         for bus in &mut self.buses {
-            bus.clear();
+            bus.begin(&mut scratch.sums);
         }
         scratch.voices.clear();
         scratch.nominees.clear();
@@ -441,12 +441,12 @@ impl Share {
     }
 
     /// Sums what each set of ears can hear.
-    fn mix(&mut self, scratch: &Scratch) {
+    fn mix(&mut self, scratch: &mut Scratch) {
         for bus in &mut self.buses {
             bus.carry(scratch.listening);
         }
         for mix in &mut self.mixes {
-            mix.gather(&self.buses, scratch.listening);
+            mix.begin(&mut scratch.heard, &self.buses, scratch.listening);
         }
     }
 
@@ -501,6 +501,12 @@ impl Share {
                 }
             }
         }
+    }
+
+    /// Gives back what buses and mixes have borrowed for the tick.
+    fn give_back(&mut self, scratch: &mut Scratch) {
+        scratch.sums.extend(self.buses.iter_mut().filter_map(|bus| bus.end()));
+        scratch.heard.extend(self.mixes.iter_mut().filter_map(|mix| mix.end()));
     }
 
     /// Ends the tick: what faded is gone, sounds move on, buses nobody uses any more go.
@@ -677,6 +683,9 @@ fn mix_of(mixes: &mut [Box<Mix>], hear: Groups) -> &mut Mix {
 /// What a tick works with: one per thread, used by its rooms one after the other.
 pub(crate) struct Scratch {
     voices: Voices,
+    /// Memory that buses and mixes borrow for a tick; the last given back is lent first, as it is nearest.
+    sums: Vec<Box<Sums>>,
+    heard: Vec<Box<Heard>>,
     /// Those of the voices that may be heard whole.
     nominees: Nominees,
     /// How many microphones are open, and the sum of the noise they come with.
@@ -703,6 +712,8 @@ impl Scratch {
     pub(crate) fn new() -> Box<Self> {
         Box::new(Self {
             voices: Voices::new(0, 0),
+            sums: (0..ROUTES_MAX).map(|_| Sums::new()).collect(),
+            heard: (0..ROUTES_MAX).map(|_| Heard::new()).collect(),
             nominees: Nominees::default(),
             open: 0,
             floors_decibov: 0,

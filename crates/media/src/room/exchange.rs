@@ -357,6 +357,7 @@ impl Share {
                 }
             }
             self.send(heard, scratch, outbox);
+            self.give_back(scratch);
             for peer in peers {
                 if peer.posted(heard.slot).is_some() {
                     peer.partial.take().into_iter().for_each(|partial| let_go(partial, scrap));

@@ -13,7 +13,9 @@ use crate::noise::Noise;
 pub(crate) struct Memory {
     /// The slot of that tick.
     pub(super) slot: u64,
+    #[expect(clippy::vec_box, reason = "what makes one boxes it")]
     buses: Vec<Box<Bus>>,
+    #[expect(clippy::vec_box, reason = "as above")]
     mixes: Vec<Box<Mix>>,
     noise: Noise,
 }
