@@ -49,6 +49,7 @@ mod thread;
 mod worker;
 
 pub mod dtmf;
+pub mod inband;
 pub mod mixer;
 pub mod rtcp;
 pub mod rtp;
