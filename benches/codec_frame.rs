@@ -1,8 +1,9 @@
-//! What one frame of 20 ms costs: each codec both ways, a playout tick, a change of rate.
+//! What one frame of 20 ms costs: each codec both ways, a playout tick, a change of rate, a look for digits.
 
 use std::hint::black_box;
 
 use criterion::{Criterion, criterion_group, criterion_main};
+use media::inband::Detector;
 use media::vector::{self, Instructions};
 use media::{Codec, Decoder, Encoder, Playout, PlayoutConfig, Resampler, rtp};
 
@@ -91,5 +92,15 @@ fn resampling(c: &mut Criterion) {
     }
 }
 
-criterion_group!(benches, codecs, g711, playout, resampling);
+fn digits(c: &mut Criterion) {
+    for rate_hz in [8_000, 16_000, 48_000] {
+        let pcm = voice(rate_hz, rate_hz as usize / 50);
+        let silence = vec![0; pcm.len()];
+        let mut detector = Detector::new(rate_hz);
+        c.bench_function(&format!("digits/voice at {rate_hz}"), |b| b.iter(|| detector.push(black_box(&pcm))));
+        c.bench_function(&format!("digits/silence at {rate_hz}"), |b| b.iter(|| detector.push(black_box(&silence))));
+    }
+}
+
+criterion_group!(benches, codecs, g711, playout, resampling, digits);
 criterion_main!(benches);

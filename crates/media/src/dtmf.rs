@@ -8,6 +8,9 @@
 //! its packets are lost or repeated. A digit is reported when it has **ended**: at its first end packet, when the next
 //! digit begins, or after [`SILENCE_US_MAX`] without any of its packets.
 
+use std::fmt;
+use std::str::FromStr;
+
 /// A key that was pressed and released.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Digit {
@@ -15,6 +18,62 @@ pub struct Digit {
     pub digit: char,
     /// How long it was held, as far as its packets say.
     pub duration_ms: u32,
+}
+
+/// Keys to be pressed one after the other, with pauses: `w` for half a second, `W` for a second.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub struct DigitString {
+    keys: [u8; Self::LEN_MAX],
+    len: u8,
+}
+
+impl DigitString {
+    /// Keys and pauses in one string.
+    pub const LEN_MAX: usize = 32;
+
+    /// The keys and pauses, one a byte.
+    pub fn as_bytes(&self) -> &[u8] {
+        &self.keys[..usize::from(self.len)]
+    }
+}
+
+impl FromStr for DigitString {
+    type Err = DigitStringError;
+
+    /// Takes `0`–`9`, `*`, `#`, `A`–`D` (small ones, too), `w` and `W`.
+    fn from_str(text: &str) -> Result<Self, DigitStringError> {
+        let is_known = |c: char| KEYS.contains(&c.to_ascii_uppercase()) || matches!(c, 'w' | 'W');
+        if let Some(found) = text.chars().find(|&c| !is_known(c)) {
+            return Err(DigitStringError::NoKey { found });
+        }
+        let len = text.len();
+        let mut keys = [0; Self::LEN_MAX];
+        keys.get_mut(..len).ok_or(DigitStringError::TooLong { len })?.copy_from_slice(text.as_bytes());
+        Ok(Self { keys, len: len as u8 })
+    }
+}
+
+impl fmt::Debug for DigitString {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{:?}", String::from_utf8_lossy(self.as_bytes()))
+    }
+}
+
+/// Text that is no keys.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+pub enum DigitStringError {
+    /// A character that is on no keypad.
+    #[error("{found:?} is no key, expected 0-9, *, #, A-D, w or W")]
+    NoKey {
+        /// The first such.
+        found: char,
+    },
+    /// More than [`DigitString::LEN_MAX`].
+    #[error("{len} keys and pauses, expected at most {}", DigitString::LEN_MAX)]
+    TooLong {
+        /// How many there are.
+        len: usize,
+    },
 }
 
 /// One telephone-event payload (RFC 4733 §2.3).
@@ -91,6 +150,16 @@ struct Held {
     heard_us: u64,
 }
 
+impl Held {
+    /// An event with this timestamp is the next segment of the same press (RFC 4733 §2.5.1.3). It begins where this one
+    /// ends, which is near what 16 bits can say; how near, depends on the sender's packets and on which of them came.
+    fn is_continued_at(&self, timestamp: u32, clock_hz: u32) -> bool {
+        let ticks = timestamp.wrapping_sub(self.timestamp);
+        let near = u64::from(u16::MAX).saturating_sub(SILENCE_US_MAX * u64::from(clock_hz) / 1_000_000);
+        u64::from(self.duration) >= near && (self.duration.into()..=u16::MAX.into()).contains(&ticks)
+    }
+}
+
 impl EventReceiver {
     /// `clock_hz`: of the telephone-event payload type, 8000 or 48000.
     pub fn new(clock_hz: u32) -> EventReceiver {
@@ -107,15 +176,14 @@ impl EventReceiver {
         if self.reported.contains(&Some(timestamp)) {
             return None;
         }
-        let mut ended = None;
+        let (mut ended, clock_hz) = (None, self.clock_hz);
         match &mut self.held {
             Some(held) if held.timestamp == timestamp => {
                 held.duration = held.duration.max(event.duration);
                 held.heard_us = now_us;
             }
-            // RFC 4733 §2.5.1.3: a segment as long as 16 bits can say is followed by another
-            Some(held) if held.key == key && !marker && timestamp == held.timestamp.wrapping_add(u16::MAX.into()) => {
-                held.duration_before += u32::from(u16::MAX);
+            Some(held) if held.key == key && !marker && held.is_continued_at(timestamp, clock_hz) => {
+                held.duration_before += timestamp.wrapping_sub(held.timestamp);
                 held.timestamp = timestamp;
                 held.duration = event.duration;
                 held.heard_us = now_us;
@@ -286,6 +354,102 @@ mod tests {
         assert_eq!(receiver.push(&[9, 10, 0, 160], 1000 + 0xFFFF, false, 20_000), None);
         let digit = receiver.push(&[9, 0x8A, 1, 64], 1000 + 0xFFFF, false, 40_000);
         assert_eq!(digit, Some(Digit { digit: '9', duration_ms: (0xFFFF + 320) / 8 }));
+    }
+
+    /// Packets every 20 ms of a key held for so many, in segments of so many ticks: payload, timestamp and marker.
+    fn segments(key: u8, start: u32, packets: u32, frame_ticks: u32, segment: u32) -> Vec<([u8; 4], u32, bool)> {
+        (1..=packets)
+            .map(|n| {
+                let passed = n * frame_ticks;
+                let before = (passed - 1) / segment * segment;
+                let [high, low] = ((passed - before) as u16).to_be_bytes();
+                let end = if n == packets { 0x80 } else { 0 };
+                ([key, end | 10, high, low], start.wrapping_add(before), n == 1)
+            })
+            .collect()
+    }
+
+    #[test]
+    fn segments_make_one_digit_whatever_is_lost() {
+        for (case, clock_hz, frame_ticks, segment, lost) in [
+            ("8 kHz", 8_000, 160, 0xFFFF, &[][..]),
+            ("48 kHz, several segments", 48_000, 960, 0xFFFF, &[]),
+            ("segments of whole packets", 48_000, 960, 68 * 960, &[]),
+            ("the last of a segment", 48_000, 960, 68 * 960, &[67]),
+            ("the last three of a segment and the first of the next", 48_000, 960, 68 * 960, &[65, 66, 67, 68]),
+            ("the marker", 48_000, 960, 68 * 960, &[0, 1]),
+        ] {
+            let packets = if clock_hz == 8_000 { 500 } else { 250 };
+            for start in [0, 0xFFFF_0000] {
+                let mut receiver = EventReceiver::new(clock_hz);
+                let mut digits = vec![];
+                for (i, (payload, timestamp, marker)) in
+                    segments(7, start, packets, frame_ticks, segment).into_iter().enumerate()
+                {
+                    let now_us = i as u64 * TICK_US;
+                    if !lost.contains(&i) {
+                        digits.extend(receiver.push(&payload, timestamp, marker, now_us));
+                    }
+                    digits.extend(receiver.poll(now_us));
+                }
+                assert_eq!(digits, [Digit { digit: '7', duration_ms: packets * 20 }], "{case}");
+            }
+        }
+    }
+
+    #[test]
+    fn presses_that_overlap_are_told_once_each_and_in_order() {
+        // The end of one is still being repeated, or was lost, when the next has begun.
+        let one = [(0x0A, 160), (0x0A, 320), (0x8A, 480), (0x8A, 480), (0x8A, 480)].map(|(f, d)| (1, f, d, 800_u32));
+        let two = [(0x0A, 160), (0x8A, 320), (0x8A, 320), (0x8A, 320)].map(|(f, d)| (2, f, d, 1_400_u32));
+        for (case, order) in [
+            ("one behind the other", [0, 1, 2, 3, 4, 10, 11, 12, 13]),
+            ("ends among the next", [0, 1, 2, 10, 3, 11, 4, 12, 13]),
+            ("the end not before the next", [0, 1, 10, 2, 3, 4, 11, 12, 13]),
+            ("the next ends first", [0, 1, 10, 11, 2, 12, 3, 13, 4]),
+        ] {
+            for with_markers in [true, false] {
+                let mut receiver = EventReceiver::new(8_000);
+                let mut told = String::new();
+                for (at, packet) in order.into_iter().enumerate() {
+                    let (key, flags, duration, timestamp) = if packet < 10 { one[packet] } else { two[packet - 10] };
+                    let [high, low] = u16::to_be_bytes(duration);
+                    let marker = with_markers && packet % 10 == 0;
+                    let digit = receiver.push(&[key, flags, high, low], timestamp, marker, at as u64 * TICK_US);
+                    told.extend(digit.map(|digit| digit.digit));
+                }
+                told.extend(receiver.poll(1_000_000).map(|digit| digit.digit));
+                assert_eq!(told, "12", "{case}, markers: {with_markers}");
+            }
+        }
+    }
+
+    #[test]
+    fn of_two_presses_each_is_told_as_long_as_one_packet_came() {
+        // Two keys, the same or not, of five packets each: every way to lose some.
+        for keys in ["12", "33"] {
+            for lost in 0..1_u32 << 10 {
+                let mut receiver = EventReceiver::new(8_000);
+                let (mut told, mut want, mut now_us) = (String::new(), String::new(), 0);
+                for (press, key) in keys.chars().enumerate() {
+                    let timestamp = 800 + press as u32 * 1_600;
+                    let sender = EventSender::new(key, 60, 8_000).expect("a key");
+                    let came = |i: usize| lost >> (press * 5 + i) & 1 == 0;
+                    want.extend((0..5).any(came).then_some(key));
+                    for (i, (payload, marker)) in sender.enumerate() {
+                        let digit = came(i).then(|| receiver.push(&payload, timestamp, marker, now_us)).flatten();
+                        told.extend(digit.or_else(|| receiver.poll(now_us)).map(|digit| digit.digit));
+                        now_us += TICK_US;
+                    }
+                    for _ in 0..5 {
+                        told.extend(receiver.poll(now_us).map(|digit| digit.digit));
+                        now_us += TICK_US;
+                    }
+                }
+                told.extend((0..10).filter_map(|i| receiver.poll(now_us + i * TICK_US)).map(|digit| digit.digit));
+                assert_eq!(told, want, "{keys}, lost: {lost:010b}");
+            }
+        }
     }
 
     proptest! {

@@ -17,6 +17,8 @@ pub(crate) struct Facts {
     /// The sound that ended last.
     ended: Option<PlaybackId>,
     quiet_ms: Option<u64>,
+    /// All digits that were to be sent are out.
+    digits_sent: bool,
     /// The peer talks, and what was last told of that.
     talks: bool,
     told_talks: bool,
@@ -35,6 +37,7 @@ impl Facts {
             leg,
             ended: None,
             quiet_ms: None,
+            digits_sent: false,
             talks: false,
             told_talks: false,
             digits: VecDeque::with_capacity(DIGITS_MAX),
@@ -71,6 +74,11 @@ impl Facts {
         self.quiet_ms = None;
     }
 
+    /// All digits that were to be sent are out.
+    pub(crate) fn digits_sent(&mut self) {
+        self.digits_sent = true;
+    }
+
     /// The peer talks, or does not. Told when it is another than was told last.
     pub(crate) fn speech(&mut self, talks: bool) {
         self.talks = talks;
@@ -80,6 +88,7 @@ impl Facts {
     pub(crate) fn is_empty(&self) -> bool {
         self.ended.is_none()
             && self.quiet_ms.is_none()
+            && !self.digits_sent
             && self.talks == self.told_talks
             && self.digits.is_empty()
             && self.dropped == 0
@@ -93,6 +102,9 @@ impl Facts {
         }
         if let Some(since_ms) = self.quiet_ms.take() {
             return Some(Event::Quiet { leg, since_ms });
+        }
+        if std::mem::take(&mut self.digits_sent) {
+            return Some(Event::DigitsSent { leg });
         }
         if self.talks != self.told_talks {
             self.told_talks = self.talks;

@@ -11,8 +11,9 @@ use std::sync::Arc;
 use model::{LegId, LegStats, PlaybackId};
 
 use crate::bus::{Encoding, Mix, has_memory};
-use crate::dtmf::EventReceiver;
+use crate::digits_out::DigitsOut;
 use crate::facts::Facts;
+use crate::keypad::Keypad;
 use crate::latch::Latch;
 use crate::limiter::Limiter;
 use crate::mail::{Inbox, Outbox};
@@ -45,6 +46,8 @@ pub(crate) struct Leg {
     pub(crate) player: Option<Player>,
     /// What played until a moment ago; this tick fades it out.
     pub(crate) leaving_player: Option<Player>,
+    /// Kept when all are out, for the next ones.
+    digits_out: Option<Box<DigitsOut>>,
     pub(crate) speech: Speech,
     /// How loud it was in the mix of the last tick.
     pub(crate) gain: Gain,
@@ -73,7 +76,7 @@ pub(crate) struct Media {
     shares: bool,
     /// What was sent last, if anything was, is comfort noise and nothing else.
     sent_silence: bool,
-    pub(crate) digits: Option<EventReceiver>,
+    keypad: Keypad,
     pub(crate) reception: Reception,
 }
 
@@ -89,7 +92,7 @@ impl Media {
             spare: if has_memory(stream.codec) { Some(Encoding::new(stream.codec)?) } else { None },
             shares: false,
             sent_silence: true,
-            digits: stream.telephone_event.map(|event| EventReceiver::new(event.clock_hz)),
+            keypad: Keypad::new(&stream),
             reception: Reception::new(stream.codec.clock_hz()),
         }))
     }
@@ -189,6 +192,7 @@ impl Leg {
             sender: Sender::new(random),
             player: None,
             leaving_player: None,
+            digits_out: None,
             speech: Speech::default(),
             gain: Gain::Whole,
             limiter: Limiter::default(),
@@ -247,9 +251,7 @@ impl Leg {
             self.counts.stretched_samples += stats.dropped_samples + stats.repeated_samples;
             self.counts.lost += old.reception.lost().max(0) as u64;
         }
-        if old.stream.telephone_event == new.telephone_event {
-            std::mem::swap(&mut old.digits, &mut media.digits);
-        }
+        media.keypad.continue_from(&mut old.keypad);
         if (old.stream.codec, old.stream.ptime_ms) != (new.codec, new.ptime_ms) {
             self.sender.agree(&new);
         }
@@ -277,6 +279,22 @@ impl Leg {
         } else {
             Some(player.into_sound())
         }
+    }
+
+    /// Sends these digits after those that are being sent. Says whether there was room for them, and what is to be
+    /// freed.
+    pub(crate) fn send_digits(&mut self, digits: Box<DigitsOut>) -> (bool, Option<Box<DigitsOut>>) {
+        let (taken, freed) = match &mut self.digits_out {
+            Some(before) => (before.continue_with(&digits), Some(digits)),
+            None => {
+                self.digits_out = Some(digits);
+                (true, None)
+            }
+        };
+        if !self.sends_digits() {
+            self.facts.digits_sent(); // none at all
+        }
+        (taken, freed)
     }
 
     /// Receives what has arrived, for [`Leg::take_mail`]. Returns how many packets.
@@ -376,10 +394,8 @@ impl Leg {
         media.reception.push(&packet, received.arrival_us);
         if is_event {
             media.playout.pass(&packet);
-            let digits = media.digits.as_mut();
-            let digit = digits
-                .and_then(|digits| digits.push(packet.payload, packet.timestamp, packet.marker, received.arrival_us));
-            if let Some(digit) = digit {
+            let arrival_us = received.arrival_us;
+            if let Some(digit) = media.keypad.event(packet.payload, packet.timestamp, packet.marker, arrival_us) {
                 self.facts.digit(digit, tick.us);
             }
             return;
@@ -440,7 +456,7 @@ impl Leg {
 
     /// Ends digits whose end was lost, tells the latch and reports when the peer has fallen silent.
     fn watch_silence(&mut self, now_us: u64) {
-        if let Some(digit) = self.media.as_mut().and_then(|media| media.digits.as_mut()?.poll(now_us)) {
+        if let Some(digit) = self.media.as_mut().and_then(|media| media.keypad.poll(now_us)) {
             self.facts.digit(digit, now_us);
         }
         let receives = self.media.as_ref().is_some_and(|media| media.stream.receives);
@@ -462,6 +478,9 @@ impl Leg {
             self.measure.heard(pulled);
             came = (pulled != Pulled::Silence).then_some(media.stream.codec);
             is_noise = pulled == Pulled::Noise;
+            if let Some(digit) = media.keypad.listen(came.map(|_| &*frame), now_us) {
+                self.facts.digit(digit, now_us);
+            }
         }
         if self.route.emits() {
             self.speech.hear(came.map(|codec| (codec, &*frame)), is_noise);
@@ -530,6 +549,30 @@ impl Leg {
         if let Some((mut outlet, media)) = outlet(&mut self.media, &self.latch, way_out) {
             media.sent_silence = is_silent;
             self.sender.send_frame(pcm, &mut media.encoder, &mut outlet);
+        }
+    }
+
+    /// Digits are on their way out.
+    pub(crate) fn sends_digits(&self) -> bool {
+        self.digits_out.as_ref().is_some_and(|digits| digits.is_busy())
+    }
+
+    /// Sends what a tick of the digits is: an event, or a tone in place of `pcm`, or `pcm` as it is.
+    pub(crate) fn send_next_digit(&mut self, pcm: &mut [i16], way_out: &mut WayOut) {
+        let (Some(media), Some(digits)) = (&self.media, &mut self.digits_out) else { return };
+        let Stream { codec, telephone_event, .. } = media.stream;
+        let packet = digits.next(telephone_event, Rate::from_hz(codec.rate_hz()), pcm);
+        if !digits.is_busy() {
+            self.facts.digits_sent();
+        }
+        match (packet, telephone_event) {
+            (Some(packet), Some(event)) => {
+                if let Some((mut outlet, _)) = outlet(&mut self.media, &self.latch, way_out) {
+                    outlet.payload_type = event.payload_type_out;
+                    self.sender.send_event(&packet, &mut outlet);
+                }
+            }
+            _ => self.send_frame(pcm, false, way_out),
         }
     }
 

@@ -2,7 +2,7 @@
 //!
 //! From the wire to PCM: [`rtp`] parses a packet in place, [`Playout`] puts the packets of one stream in order
 //! and hands out 20 ms of PCM per tick, decoding by [`Decoder`] and concealing what never came.
-//! [`dtmf`] reads the digits a phone sends beside its voice, [`rtcp`] reports how well all of it arrived.
+//! [`dtmf`] reads the digits a phone sends beside its voice, [`inband`] those it sends as tones in it, [`rtcp`] reports how well all of it arrived.
 //!
 //! From PCM to rooms: a [`Plane`] takes [`Command`]s and gives [`Event`]s; behind it, media threads tick rooms.
 
@@ -12,11 +12,13 @@ mod clock;
 mod codec;
 mod conceal;
 mod delay;
+mod digits_out;
 mod drift;
 mod emodel;
 mod facts;
 mod gap;
 mod jitter;
+mod keypad;
 mod latch;
 mod leg;
 mod limiter;

@@ -15,6 +15,7 @@ use std::sync::Arc;
 use model::{LegId, LegStats, PlaybackId, RoomId};
 
 use crate::Codec;
+use crate::dtmf::DigitString;
 use crate::player::Pages;
 
 /// A set of listening groups, one bit each.
@@ -81,6 +82,16 @@ pub enum Command {
     StopPlay {
         /// The leg.
         leg: LegId,
+    },
+    /// Press keys to the peer: as RFC 4733 events where those are agreed, otherwise as tones in place of what it
+    /// hears. Keys and pauses that are still on their way go first; those for which there is no room (four times
+    /// [`DigitString::LEN_MAX`]) are all dropped. [`Event::DigitsSent`] follows when everything is out. While nothing may
+    /// be sent, they wait.
+    SendDigits {
+        /// The leg.
+        leg: LegId,
+        /// The keys, 100 ms each and 100 ms apart.
+        digits: DigitString,
     },
     /// Play once to everybody in a room who hears [`MAIN`], one after the other when several are asked for.
     /// [`Event::AnnouncementEnded`] follows, also when the room does not exist or empties before the end.
@@ -169,7 +180,8 @@ pub enum Event {
         /// What it did so far.
         stats: LegStats,
     },
-    /// The peer pressed a key (RFC 4733), reported once, when the key is up again.
+    /// The peer pressed a key, reported once, when the key is up again, however it was told: by RFC 4733, or by the
+    /// tone itself.
     Digit {
         /// The leg.
         leg: LegId,
@@ -177,6 +189,11 @@ pub enum Event {
         digit: char,
         /// How long the key was down.
         duration_ms: u32,
+    },
+    /// Everything [`Command::SendDigits`] has asked for is out.
+    DigitsSent {
+        /// The leg that sent it.
+        leg: LegId,
     },
     /// A private sound came to its own end.
     PlaybackEnded {

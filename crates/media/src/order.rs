@@ -10,6 +10,7 @@ use crossbeam_channel::Sender;
 use model::{LegId, PlaybackId};
 
 use crate::bus::{Bus, Mix};
+use crate::digits_out::DigitsOut;
 use crate::leg::{Leg, Media};
 use crate::message::{Event, Groups, MAIN};
 use crate::partial::Partial;
@@ -98,6 +99,7 @@ pub(crate) enum LegOrder {
     Depart(Departure),
     Play { playback: PlaybackId, sound: Arc<Pages>, repeat: bool },
     StopPlay,
+    SendDigits(Box<DigitsOut>),
     Close,
 }
 
@@ -167,6 +169,7 @@ pub(crate) enum Scrap {
     Sound(#[expect(dead_code, reason = "only dropped")] Arc<Pages>),
     Bus(#[expect(dead_code, reason = "only dropped")] Box<Bus>),
     Mix(#[expect(dead_code, reason = "only dropped")] Box<Mix>),
+    Digits(#[expect(dead_code, reason = "only dropped")] Box<DigitsOut>),
     Growth(#[expect(dead_code, reason = "only dropped")] Box<Growth>),
     Exchange(#[expect(dead_code, reason = "only dropped")] Box<Exchange>),
     Peer(#[expect(dead_code, reason = "only dropped")] Peer),
@@ -204,6 +207,7 @@ scrap_from! {
     Sound(Arc<Pages>),
     Bus(Box<Bus>),
     Mix(Box<Mix>),
+    Digits(Box<DigitsOut>),
     Growth(Box<Growth>),
     Exchange(Box<Exchange>),
     Peer(Peer),

@@ -17,6 +17,7 @@ use crossbeam_channel::{Receiver, Sender, TrySendError, bounded};
 use model::{LegId, RoomId};
 
 use crate::clock::MediaClock;
+use crate::digits_out::DigitsOut;
 use crate::leg::{Leg, Media};
 use crate::message::{Command, Event, Groups, Refusal};
 use crate::mixer::Rate;
@@ -287,6 +288,7 @@ impl Plane {
             | Command::Move { leg, .. }
             | Command::Play { leg, .. }
             | Command::StopPlay { leg }
+            | Command::SendDigits { leg, .. }
             | Command::CloseLeg { leg } => (leg, command),
         };
         let Some(seat) = self.legs.get_mut(&leg).filter(|seat| !seat.closes) else {
@@ -333,6 +335,7 @@ impl Plane {
             }
             Command::Play { playback, sound, repeat, .. } => LegOrder::Play { playback, sound, repeat },
             Command::StopPlay { .. } => LegOrder::StopPlay,
+            Command::SendDigits { digits, .. } => LegOrder::SendDigits(DigitsOut::new(digits)),
             Command::CloseLeg { .. } => {
                 seat.closes = true;
                 seat.groups = (0, 0);

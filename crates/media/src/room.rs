@@ -204,6 +204,11 @@ impl Share {
                 scrap.put(self.members[at].leg.play(playback, sound, repeat));
             }
             LegOrder::StopPlay => scrap.put(self.members[at].leg.stop_playing()),
+            LegOrder::SendDigits(digits) => {
+                let (taken, freed) = self.members[at].leg.send_digits(digits);
+                scrap.put(freed);
+                return taken;
+            }
             LegOrder::Depart(departure) => {
                 self.members[at].leg.route.change(0, 0);
                 self.members[at].fate = Fate::Depart(departure);
@@ -488,6 +493,12 @@ impl Share {
             let way_out = &mut WayOut { outbox, member: at };
             let heard_before = leg.route.hear_before.unwrap_or(leg.route.hear);
             match hears(leg, codec, voice) {
+                _ if leg.sends_digits() => {
+                    leg.stop_sharing(mix_of(&mut self.mixes, heard_before));
+                    let frame = &mut pcm[..voice.rate.frame()];
+                    render(leg, voice, voices, &mut self.mixes, &self.noise, ears, frame);
+                    leg.send_next_digit(frame, way_out);
+                }
                 Hears::Player => {
                     leg.stop_sharing(mix_of(&mut self.mixes, heard_before));
                     leg.send_page(way_out);

@@ -8,6 +8,8 @@
 use std::net::SocketAddr;
 
 use crate::Encoder;
+use crate::digits_out::EventPacket;
+use crate::dtmf::EVENT_LEN;
 use crate::mail::Outbox;
 use crate::message::Stream;
 use crate::mixer::FRAME_MAX;
@@ -21,6 +23,8 @@ pub(crate) struct Sender {
     timestamp: u32,
     /// The next packet is the first one, or the first after silence.
     marker: bool,
+    /// When the event being sent, or sent last, has begun.
+    event_timestamp: u32,
     clock_hz: u32,
     packet_ms: u32,
     /// Frames that wait for the rest of their packet, when packets are longer than a tick.
@@ -64,6 +68,7 @@ impl Sender {
             sequence: (random >> 32) as u16,
             timestamp: (random >> 16) as u32,
             marker: true,
+            event_timestamp: 0,
             clock_hz: 0,
             packet_ms: FRAME_MS,
             waiting: Box::new([0; FRAME_MAX * FRAMES_MAX]),
@@ -116,6 +121,17 @@ impl Sender {
         self.send(payload_len, FRAME_MS, outlet);
     }
 
+    /// Sends an event packet (RFC 4733) in place of a frame: all packets of an event have the timestamp of its start,
+    /// while the time of the stream goes on.
+    pub(crate) fn send_event(&mut self, packet: &EventPacket, outlet: &mut Outlet) {
+        self.give_up_waiting();
+        if packet.starts {
+            self.event_timestamp = self.timestamp;
+        }
+        outlet.payload(EVENT_LEN).copy_from_slice(&packet.payload);
+        self.send_at(self.event_timestamp, packet.starts, EVENT_LEN, FRAME_MS, outlet);
+    }
+
     /// Encodes one frame and sends what is a full packet by now: none, one, or two short ones.
     pub(crate) fn send_frame(&mut self, pcm: &[i16], encoder: &mut Encoder, outlet: &mut Outlet) {
         match self.packet_ms {
@@ -152,11 +168,15 @@ impl Sender {
 
     /// Writes the header in front of the payload and puts both into the outbox.
     fn send(&mut self, payload_len: usize, ms: u32, outlet: &mut Outlet) {
+        self.send_at(self.timestamp, self.marker, payload_len, ms, outlet);
+    }
+
+    fn send_at(&mut self, timestamp: u32, marker: bool, payload_len: usize, ms: u32, outlet: &mut Outlet) {
         let header = rtp::Packet {
             payload_type: outlet.payload_type,
-            marker: self.marker,
+            marker,
             sequence: self.sequence,
-            timestamp: self.timestamp,
+            timestamp,
             ssrc: self.ssrc,
             payload: &[],
         };

@@ -117,6 +117,7 @@ impl Wire for Peer {
 
 fn stream(port: u16) -> Stream {
     let (codec, payload_type) = codec_on(port);
+    let event = TelephoneEvent { payload_type_in: 101, payload_type_out: 101, clock_hz: 8_000 };
     Stream {
         remote: Some(peer_of(port)),
         rtcp: None,
@@ -124,7 +125,7 @@ fn stream(port: u16) -> Stream {
         codec,
         payload_type_in: payload_type,
         payload_type_out: payload_type,
-        telephone_event: Some(TelephoneEvent { payload_type_in: 101, payload_type_out: 101, clock_hz: 8_000 }),
+        telephone_event: (!port.is_multiple_of(3)).then_some(event),
         comfort_noise_payload_type: Some(13),
         ptime_ms: [10, 20, 20, 40, 60][usize::from(port / 2) % 5],
         sends: true,
@@ -139,6 +140,7 @@ fn nothing_is_allocated_or_freed_in_a_tick() {
     let mut plane = Plane::manual(config, Box::new(Chatter { now_us: now_us.clone() }));
     let sound = Arc::new(Pages::new(&Clip { rate_hz: 8_000, samples: vec![1_000; 1_234] }));
     let mut legs: Vec<(LegId, u16)> = Vec::new();
+    let mut dialled = 0;
     let (mut closed, mut ended, mut arrived, mut measured, mut talked) = (0, 0, 0, 0, 0);
     let (rooms, mut split_steps) = (6, 0);
     let mut random = 12_345_u64;
@@ -151,7 +153,7 @@ fn nothing_is_allocated_or_freed_in_a_tick() {
         // One thing happens every 4 ms, to anybody.
         let any = (!legs.is_empty()).then(|| legs[draw(legs.len().max(1) as u64) as usize]);
         let room = RoomId(draw(rooms));
-        match (draw(10), any) {
+        match (draw(12), any) {
             (0 | 1, _) if legs.len() < 60 => {
                 let leg = LegId(step);
                 plane.apply(vec![Command::OpenLeg { leg, room, address: IpAddr::V4(Ipv4Addr::LOCALHOST) }]);
@@ -172,6 +174,10 @@ fn nothing_is_allocated_or_freed_in_a_tick() {
             }
             (6, _) => {
                 plane.apply(vec![Command::Announce { room, playback: PlaybackId(step), sound: sound.clone() }]);
+            }
+            (10 | 11, Some((leg, _))) => {
+                let digits = ["12w3456789*#", "W0w1ABCD"][draw(2) as usize].parse().expect("digits");
+                plane.apply(vec![Command::SendDigits { leg, digits }]);
             }
             (7, Some((leg, port))) => {
                 plane.apply(vec![Command::Agree { leg, stream: stream(port) }]);
@@ -199,6 +205,7 @@ fn nothing_is_allocated_or_freed_in_a_tick() {
                 Event::LegClosed { .. } => closed += 1,
                 Event::Measured { .. } => measured += 1,
                 Event::PlaybackEnded { .. } | Event::AnnouncementEnded { .. } => ended += 1,
+                Event::DigitsSent { .. } => dialled += 1,
                 Event::Applied { .. } => arrived += 1,
                 Event::Speech { .. } | Event::Speaker { .. } => talked += 1,
                 Event::LegRefused { .. } | Event::Digit { .. } | Event::Quiet { .. } => {}
@@ -206,6 +213,7 @@ fn nothing_is_allocated_or_freed_in_a_tick() {
         }
     }
     let sent = SENT.load(Ordering::Relaxed);
+    assert!(dialled > 10, "{dialled} legs have sent digits");
     assert!(closed > 300 && ended > 500 && arrived > 3_000, "closed {closed}, ended {ended}, applied {arrived}");
     assert!(measured > 50 && talked > 100, "{measured} measurements, {talked} changes of who talks");
     assert!(sent > 20_000, "{sent} packets");

@@ -125,6 +125,8 @@ pub(crate) enum Voice {
     Syllables(f64, f64),
     /// White noise with this peak.
     Noise(i16),
+    /// The two tones of a key.
+    Key(char),
     /// One value in every sample, which G.711 keeps as it is.
     Level(i16),
     /// Packets of silence.
@@ -175,6 +177,10 @@ impl Phone {
                     let random = (i + u64::from(self.ssrc) * 1_000_003).wrapping_mul(0x9E37_79B9_7F4A_7C15);
                     let random = (random ^ random >> 29).wrapping_mul(0xBF58_476D_1CE4_E5B9);
                     ((random >> 32) as i64 % (2 * i64::from(peak) + 1) - i64::from(peak)) as i16
+                }
+                Voice::Key(key) => {
+                    let hz = media::inband::tones_of(key).expect("a key");
+                    hz.iter().map(|hz| 7_000.0 * (TAU * hz * i as f64 / rate).sin()).sum::<f64>().round() as i16
                 }
                 Voice::Level(level) => level,
                 Voice::Silence | Voice::Nothing => 0,

@@ -1,6 +1,7 @@
 //! The audio plane as a whole, driven slot by slot and listened to at the phones' end.
 
 mod crowd;
+mod digits;
 mod ear;
 mod hall;
 mod hearing;
