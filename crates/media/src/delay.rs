@@ -17,12 +17,17 @@ pub(crate) struct Delay {
     /// Largest relative delay in this half second.
     worst_us: i64,
     window_end_us: u64,
+    /// What follows from the past, and is asked for in every tick.
+    jitter_us: i64,
+    past: Box<Past>,
+}
+
+/// What changes twice a second, out of the way of what every packet touches.
+struct Past {
     /// Largest relative delay in each of the last half seconds, in no order.
     recent_us: [u32; RECENT],
     recent_next: usize,
     histogram: [f32; BINS.len()],
-    /// What follows from the two above, which change twice a second and are asked for in every tick.
-    jitter_us: i64,
     drift: Drift,
 }
 
@@ -62,12 +67,18 @@ impl Delay {
             least: [None; WINDOWS],
             worst_us: 0,
             window_end_us: 0,
-            recent_us: [0; RECENT],
-            recent_next: 0,
-            histogram,
             jitter_us: 0,
-            drift: Drift::new(),
+            past: Box::new(Past { recent_us: [0; RECENT], recent_next: 0, histogram, drift: Drift::new() }),
         }
+    }
+
+    /// Begins anew, as with another stream.
+    pub(crate) fn reset(&mut self) {
+        (self.least, self.worst_us, self.window_end_us, self.jitter_us) = ([None; WINDOWS], 0, 0, 0);
+        let past = &mut *self.past;
+        past.histogram = [0.0; BINS.len()];
+        past.histogram[0] = 1.0;
+        (past.recent_us, past.recent_next, past.drift) = ([0; RECENT], 0, Drift::new());
     }
 
     /// Notes a packet's transit. Returns what it has beyond the least.
@@ -94,14 +105,15 @@ impl Delay {
     }
 
     fn quantile_us(&self) -> i64 {
+        let Past { recent_us, histogram, .. } = &*self.past;
         let mut left = 1.0 - QUANTILE;
         // from the worst bin down, until the few are used up
         let bin = (0..BINS.len()).rev().find(|&bin| {
-            left -= self.histogram[bin];
+            left -= histogram[bin];
             left < 0.0
         });
         let (worst, second) =
-            self.recent_us.iter().fold(
+            recent_us.iter().fold(
                 (0, 0),
                 |(worst, second), &late| {
                     if late > worst { (late, worst) } else { (worst, second.max(late)) }
@@ -114,16 +126,17 @@ impl Delay {
 
     /// How much faster than ours the sender's clock is, in parts per million; 0 until that is known.
     pub(crate) fn drift_ppm(&self) -> f32 {
-        self.drift.ppm()
+        self.past.drift.ppm()
     }
 
     fn turn_window(&mut self, now_us: u64) {
         if let Some(least) = self.least[0] {
-            self.drift.push(self.window_end_us, least);
-            self.histogram.iter_mut().for_each(|weight| *weight *= FORGET);
-            self.histogram[bin_of(self.worst_us)] += 1.0 - FORGET;
-            self.recent_us[self.recent_next] = u32::try_from(self.worst_us).unwrap_or(u32::MAX);
-            self.recent_next = (self.recent_next + 1) % RECENT;
+            let past = &mut *self.past;
+            past.drift.push(self.window_end_us, least);
+            past.histogram.iter_mut().for_each(|weight| *weight *= FORGET);
+            past.histogram[bin_of(self.worst_us)] += 1.0 - FORGET;
+            past.recent_us[past.recent_next] = u32::try_from(self.worst_us).unwrap_or(u32::MAX);
+            past.recent_next = (past.recent_next + 1) % RECENT;
             self.jitter_us = self.quantile_us();
         }
         // after a pause, the windows that passed without a packet are empty, at most all of them

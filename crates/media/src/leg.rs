@@ -78,6 +78,8 @@ pub(crate) struct Media {
     sent_silence: bool,
     keypad: Keypad,
     pub(crate) reception: Reception,
+    /// For the sender.
+    room_to_wait: Box<[i16]>,
 }
 
 impl Media {
@@ -94,6 +96,7 @@ impl Media {
             sent_silence: true,
             keypad: Keypad::new(&stream),
             reception: Reception::new(stream.codec.clock_hz()),
+            room_to_wait: Sender::room_to_wait(&stream),
         }))
     }
 }
@@ -233,7 +236,7 @@ impl Leg {
         let Some(old) = &mut self.media else {
             self.heard_us = now_us;
             self.quiet_reported_us = now_us;
-            self.sender.agree(&new);
+            self.sender.agree(&new, &mut media.room_to_wait);
             self.reports.begin(now_us);
             self.measure.begin(now_us);
             self.media = Some(media);
@@ -253,7 +256,7 @@ impl Leg {
         }
         media.keypad.continue_from(&mut old.keypad);
         if (old.stream.codec, old.stream.ptime_ms) != (new.codec, new.ptime_ms) {
-            self.sender.agree(&new);
+            self.sender.agree(&new, &mut media.room_to_wait);
         }
         self.media.replace(media)
     }

@@ -323,7 +323,7 @@ impl Playout {
         self.next_sequence = sequence - START_REORDER;
         self.played = 0;
         self.jitter.clear();
-        self.delay = Delay::new();
+        self.delay.reset();
         self.gap.reset();
         let inserted = self.jitter.insert(sequence, timestamp, kind, payload);
         if self.decoder.reset().is_err() || inserted.is_err() {

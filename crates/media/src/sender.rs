@@ -28,7 +28,7 @@ pub(crate) struct Sender {
     clock_hz: u32,
     packet_ms: u32,
     /// Frames that wait for the rest of their packet, when packets are longer than a tick.
-    waiting: Box<[i16; FRAME_MAX * FRAMES_MAX]>,
+    waiting: Box<[i16]>,
     waiting_frames: usize,
     pub(crate) counts: SentCounts,
 }
@@ -71,10 +71,16 @@ impl Sender {
             event_timestamp: 0,
             clock_hz: 0,
             packet_ms: FRAME_MS,
-            waiting: Box::new([0; FRAME_MAX * FRAMES_MAX]),
+            waiting: Box::default(),
             waiting_frames: 0,
             counts: SentCounts::default(),
         }
+    }
+
+    /// Room for the frames of a packet, if it is longer than one. Allocates: not in a tick.
+    pub(crate) fn room_to_wait(stream: &Stream) -> Box<[i16]> {
+        let frames = if matches!(stream.ptime_ms, 40 | 60) { FRAMES_MAX } else { 0 };
+        vec![0; frames * stream.codec.frame_samples()].into()
     }
 
     /// The name of the stream.
@@ -87,8 +93,10 @@ impl Sender {
         self.timestamp
     }
 
-    /// Goes on as newly agreed. Another clock needs another SSRC (RFC 7160 §4.1); all else continues.
-    pub(crate) fn agree(&mut self, stream: &Stream) {
+    /// Goes on as newly agreed. Another clock needs another SSRC (RFC 7160 §4.1); all else continues. Exchanges what
+    /// [`Sender::room_to_wait`] has made.
+    pub(crate) fn agree(&mut self, stream: &Stream, room_to_wait: &mut Box<[i16]>) {
+        std::mem::swap(&mut self.waiting, room_to_wait);
         self.give_up_waiting();
         let clock_hz = stream.codec.clock_hz();
         if self.clock_hz != clock_hz && self.clock_hz != 0 {
