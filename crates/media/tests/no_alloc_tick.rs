@@ -73,7 +73,7 @@ fn peer_of(port: u16) -> SocketAddr {
 impl Wires for Chatter {
     fn open(&mut self, _address: IpAddr, port: u16) -> io::Result<Box<dyn Wire>> {
         let (codec, payload_type) = codec_on(port);
-        let pcm: Vec<i16> = (0..codec.frame_samples()).map(|i| (i * 37 % 4_000) as i16).collect();
+        let pcm: Vec<i16> = (0..codec.frame_samples()).map(|i| (i * 37 % 12_000) as i16).collect();
         let mut payload = [0; 2_000];
         let len = Encoder::new(codec).expect("a codec").encode(&pcm, &mut payload).expect("a frame");
         let (sequence, timestamp, ssrc) = (0, 0, port.into());
