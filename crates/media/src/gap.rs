@@ -138,11 +138,11 @@ impl Gap {
         self.background.add(gap, faded_before, self.concealer.faded());
     }
 
-    /// What has been made up, so many samples since the last packet: the voice, as long as that can be heard, or what
-    /// is behind it.
-    pub(crate) fn made_up(&self, samples: usize) -> Pulled {
+    /// What is made up next, so many samples after the last packet: the voice, as long as that can be heard, or what is
+    /// behind it.
+    pub(crate) fn what_follows(&self, made_up: usize) -> Pulled {
         let opus = self.codec == Codec::Opus;
-        match self.has_faded() || opus && samples > self.samples(OPUS_VOICE_MS) {
+        match self.has_faded() || opus && made_up >= self.samples(OPUS_VOICE_MS) {
             false => Pulled::Concealed,
             true if opus || self.background.is_audible() => Pulled::Noise,
             true => Pulled::Silence,

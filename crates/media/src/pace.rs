@@ -38,8 +38,9 @@ impl JitterBuffer {
 pub(crate) struct Pace {
     jitter_buffer: JitterBuffer,
     data_mode: bool,
-    /// Samples to be played before the next one is dropped or repeated: nobody hears 5 %.
-    steady: usize,
+    /// Samples to be played before the next one is dropped or repeated: nobody hears 5 %. Below zero, as many too many
+    /// have been played already, up to a frame.
+    steady: i32,
     /// So often in a row nothing was found that could be dropped or repeated.
     misses: u32,
 }
@@ -131,7 +132,8 @@ impl Pace {
 
     /// A frame is being played.
     pub(crate) fn play(&mut self, frame: usize) {
-        self.steady = self.steady.saturating_sub(frame);
+        let frame = frame as i32;
+        self.steady = (self.steady - frame).max(-frame);
     }
 
     /// What to do now; afterwards, [`Pace::done`] says what became of it.
@@ -166,8 +168,13 @@ impl Pace {
     /// looking costs more than playing.
     pub(crate) fn done(&mut self, stretched: usize, plan: Plan, frame: usize) {
         let pace = if matches!(plan, Plan::Drop(cut) if cut.hurry > 1.0) { 10 } else { 20 };
-        self.misses = if stretched > 0 { 0 } else { (self.misses + 1).min(MISSES_MAX) };
-        self.steady = if stretched > 0 { stretched * pace } else { frame << (self.misses - 1) };
+        if stretched > 0 {
+            self.misses = 0;
+            self.steady += stretched as i32 * pace;
+        } else {
+            self.misses = (self.misses + 1).min(MISSES_MAX);
+            self.steady = (frame as i32) << (self.misses - 1);
+        }
     }
 }
 
@@ -180,9 +187,11 @@ mod tests {
         let mut pace = Pace::new(JitterBuffer::Large, false);
         let mut after = |found: usize| {
             pace.done(found, Plan::Repeat(160), 160);
-            pace.steady
+            let steady = pace.steady;
+            (0..100).for_each(|_| pace.play(160));
+            steady
         };
-        assert_eq!([0, 0, 0, 0, 0, 37, 0].map(&mut after), [160, 320, 640, 1_280, 1_280, 740, 160]);
+        assert_eq!([0, 0, 0, 0, 0, 37, 0].map(&mut after), [160, 320, 640, 1_280, 1_280, 740 - 160, 160]);
     }
 
     #[test]

@@ -236,6 +236,7 @@ impl Playout {
             if self.jitter.is_empty() {
                 self.next_sequence = sequence; // everything in between is lost
                 self.played = 0;
+                self.unproven = (0, 0);
             } else {
                 self.skip_to(sequence);
                 pushed = Pushed::Overflow;
@@ -322,6 +323,7 @@ impl Playout {
         self.wait(self.stats.sources > 0);
         self.next_sequence = sequence - START_REORDER;
         self.played = 0;
+        self.unproven = (0, 0);
         self.jitter.clear();
         self.delay.reset();
         self.gap.reset();
@@ -343,6 +345,7 @@ impl Playout {
         self.jitter.clear();
         self.next_sequence = sequence;
         self.played = 0;
+        self.unproven = (0, 0);
         self.stats.overflow += 1;
     }
 
@@ -382,11 +385,12 @@ impl Playout {
                     self.wait(false);
                     return Pulled::Silence;
                 }
+                let pulled = self.gap.what_follows(made_up);
                 let made = self.gap.conceal(missing, None, &mut self.tape, &mut self.decoder);
                 self.stats.concealed_samples += made as u64;
-                self.unproven = (timestamp, made_up + made);
+                self.unproven = (timestamp, self.unproven.1 + made);
                 self.state = State::Playing { timestamp, made_up: made_up + made };
-                self.gap.made_up(made_up + made)
+                pulled
             }
             (State::Playing { timestamp, made_up }, Some(next)) => {
                 let gap_ticks = next.timestamp - timestamp;
@@ -401,13 +405,13 @@ impl Playout {
                     return Pulled::Silence;
                 }
                 let gap = gap as usize;
-                let samples = next.kind.samples();
+                let (pulled, samples) = (self.gap.what_follows(made_up), next.kind.samples());
                 let behind = Behind { payload: self.jitter.payload(&next), samples, missing: gap };
                 let made = self.gap.conceal(missing.min(gap), Some(behind), &mut self.tape, &mut self.decoder);
                 self.stats.concealed_samples += made as u64;
                 let over = (made_up + made) as i64 / self.samples_per_tick();
                 self.state = State::Playing { timestamp: timestamp + over, made_up: 0 };
-                self.gap.made_up(made)
+                pulled
             }
         }
     }

@@ -129,6 +129,9 @@ pub(crate) enum Voice {
     Key(char),
     /// One value in every sample, which G.711 keeps as it is.
     Level(i16),
+    /// Sweeps through the telephone's band, four a second and each another one, so that every moment is known by its
+    /// sound.
+    Sweeps,
     /// Packets of silence.
     Silence,
     /// Nothing at all.
@@ -151,12 +154,16 @@ pub(crate) struct Phone {
     /// The payload it sent last.
     pub(crate) last_said: Vec<u8>,
     sample: u64,
+    /// When it sent its first sample.
+    pub(crate) spoke_us: Option<u64>,
     encoder: Encoder,
     decoder: Decoder,
     /// Every datagram it has been sent.
     pub(crate) datagrams: Vec<Vec<u8>>,
     /// What of it is RTP audio, decoded.
     pub(crate) heard: Vec<i16>,
+    /// When the bridge sent each packet of it.
+    pub(crate) heard_us: Vec<u64>,
 }
 
 impl Phone {
@@ -183,6 +190,7 @@ impl Phone {
                     hz.iter().map(|hz| 7_000.0 * (TAU * hz * i as f64 / rate).sin()).sum::<f64>().round() as i16
                 }
                 Voice::Level(level) => level,
+                Voice::Sweeps => sweeps(i as f64 / rate),
                 Voice::Silence | Voice::Nothing => 0,
             })
             .collect();
@@ -223,6 +231,16 @@ impl Phone {
     }
 }
 
+/// [`Voice::Sweeps`] at this moment, in seconds.
+pub(crate) fn sweeps(t: f64) -> i16 {
+    let (number, t) = ((t * 4.0).floor(), t % 0.25);
+    // two frequencies from a golden sequence, which never comes back
+    let hz = |nth: f64| 300.0 + 2_800.0 * ((number * 2.0 + nth) * 0.618_033_988_749_895).fract();
+    let turns = hz(0.0) * t + (hz(1.0) - hz(0.0)) * t * t * 2.0;
+    let edge = (t.min(0.25 - t) / 0.005).min(1.0);
+    (6_000.0 * edge * (TAU * turns).sin()).round() as i16
+}
+
 /// The hall itself.
 pub(crate) struct Hall {
     pub(crate) plane: Plane,
@@ -233,6 +251,8 @@ pub(crate) struct Hall {
     /// The plane's owner asks it for events.
     pub(crate) owner_listens: bool,
     next_leg: u64,
+    /// Packets that phones have sent and when they arrive, by phone.
+    under_way: Vec<(u64, usize, Vec<u8>)>,
 }
 
 pub(crate) fn config(threads: usize) -> Config {
@@ -247,7 +267,8 @@ impl Hall {
     pub(crate) fn with(config: Config) -> Self {
         let network = Network::default();
         let plane = Plane::manual(config, Box::new(network.clone()));
-        Self { plane, network, now_us: 0, phones: Vec::new(), events: Vec::new(), owner_listens: true, next_leg: 1 }
+        let (phones, events, under_way) = Default::default();
+        Self { plane, network, now_us: 0, phones, events, owner_listens: true, next_leg: 1, under_way }
     }
 
     /// A phone that is in a room, hears it and is heard; returns its number.
@@ -289,10 +310,12 @@ impl Hall {
             ssrc: 1_000 + number as u32,
             last_said: Vec::new(),
             sample: 0,
+            spoke_us: None,
             encoder: Encoder::new(codec).expect("a codec"),
             decoder: Decoder::new(codec).expect("a codec"),
             datagrams: Vec::new(),
             heard: Vec::new(),
+            heard_us: Vec::new(),
         });
         number
     }
@@ -322,6 +345,11 @@ impl Hall {
 
     /// Lets time pass; `passes` says of each phone's packet whether the network carries it.
     pub(crate) fn run_ms_with(&mut self, ms: u64, mut passes: impl FnMut(usize, u16) -> bool) {
+        self.run_ms_late(ms, |phone, sequence| passes(phone, sequence).then_some(0));
+    }
+
+    /// Lets time pass; `late_us` says of each phone's packet how long the network takes to carry it, if it does.
+    pub(crate) fn run_ms_late(&mut self, ms: u64, mut late_us: impl FnMut(usize, u16) -> Option<u64>) {
         let end_us = self.now_us + ms * 1_000;
         while self.now_us < end_us {
             self.now_us += 100;
@@ -329,10 +357,15 @@ impl Hall {
             for (number, phone) in self.phones.iter_mut().enumerate() {
                 if self.now_us % 20_000 == phone.phase_us {
                     let sequence = phone.sequence;
-                    if let Some(packet) = phone.speak().filter(|_| passes(number, sequence)) {
-                        self.network.send(phone.port, phone.address, &packet);
+                    if let Some(packet) = phone.speak() {
+                        phone.spoke_us.get_or_insert(self.now_us);
+                        let late_us = late_us(number, sequence);
+                        self.under_way.extend(late_us.map(|late_us| (self.now_us + late_us, number, packet)));
                     }
                 }
+            }
+            for (_, number, packet) in self.under_way.extract_if(.., |(arrival_us, ..)| *arrival_us <= self.now_us) {
+                self.network.send(self.phones[number].port, self.phones[number].address, &packet);
             }
             self.plane.run_until(self.now_us);
             if self.owner_listens && self.now_us.is_multiple_of(2_000) {
@@ -351,6 +384,7 @@ impl Hall {
                     let mut pcm = [0; 5_760];
                     let samples = phone.decoder.decode(packet.payload, &mut pcm).expect("a payload of the codec");
                     phone.heard.extend(&pcm[..samples]);
+                    phone.heard_us.push(self.now_us);
                 }
                 phone.datagrams.push(datagram);
             }

@@ -1,10 +1,12 @@
 //! The audio plane as a whole, driven slot by slot and listened to at the phones' end.
 
 mod crowd;
+mod delay;
 mod digits;
 mod ear;
 mod hall;
 mod hearing;
+mod isolation;
 mod limits;
 mod quality;
 mod shares;
