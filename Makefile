@@ -1,7 +1,7 @@
 # One word per task; each installs what it needs by package and asks nothing. Start with `make run`.
 
 .DEFAULT_GOAL := help
-.PHONY: help run test bench fmt clippy doc
+.PHONY: help run test fuzz bench fmt clippy doc
 
 # The versions that were tested are the ones that are built.
 locked := $(if $(wildcard Cargo.lock),--locked)
@@ -10,6 +10,7 @@ target := $(or $(CARGO_TARGET_DIR),target)
 help:
 	@echo 'make run      build the bridge and start it'
 	@echo 'make test     run every test: unit, scenarios in virtual time, live with real clients'
+	@echo 'make fuzz     feed a billion spoilt inputs to whatever reads the network (PARTYLINE_FUZZ_INPUTS: another number)'
 	@echo 'make bench    measure'
 	@echo 'make fmt      format the code'
 	@echo 'make clippy   lint the code'
@@ -23,6 +24,12 @@ run:
 test:
 	@.ci/install build test
 	@.ci/test
+
+# The same inputs as in `make test`, and more of them.
+fuzz: export PARTYLINE_FUZZ_INPUTS ?= 1000000000
+fuzz:
+	@.ci/install build
+	. .ci/rust && cargo test --package media --test fuzz $(locked)
 
 bench:
 	@.ci/install build
