@@ -590,6 +590,11 @@ impl Leg {
         [faded, ended.map(Player::into_sound)]
     }
 
+    /// When the peer's last packet came, if it still sends.
+    pub(crate) fn last_arrival_us(&self, now_us: u64) -> Option<u64> {
+        (self.counts.packets_in > 0 && self.heard_us + STILL_SENDS_US > now_us).then_some(self.heard_us)
+    }
+
     /// There is something to tell, or to measure.
     pub(crate) fn has_news(&self, tick: Tick) -> bool {
         !self.facts.is_empty() || self.is_to_be_measured(tick)
@@ -664,6 +669,9 @@ fn outlet<'a>(
     let WayOut { outbox, member } = way_out;
     Some((Outlet { outbox, member: *member, to: latch.target()?, payload_type }, media))
 }
+
+/// A peer that has been heard so lately still sends.
+const STILL_SENDS_US: u64 = 100_000;
 
 /// Datagrams read in one tick, whoever sends how many.
 const PACKETS_MAX: u32 = 32;

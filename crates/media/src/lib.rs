@@ -41,6 +41,7 @@ mod resample;
 mod room;
 mod selection;
 mod sender;
+mod slot;
 mod socket;
 mod source;
 mod speaker;

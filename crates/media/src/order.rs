@@ -7,7 +7,7 @@
 use std::sync::Arc;
 
 use crossbeam_channel::Sender;
-use model::{LegId, PlaybackId};
+use model::{LegId, PlaybackId, RoomId};
 
 use crate::bus::{Bus, Mix};
 use crate::digits_out::DigitsOut;
@@ -40,6 +40,8 @@ pub(crate) enum Order {
     /// The room goes on in another share, too.
     Join {
         index: ShareIndex,
+        /// The slot that all of its shares tick in.
+        slot: u64,
         peer: Peer,
         /// What is posted to it.
         partials: Vec<Arc<Partial>>,
@@ -153,6 +155,11 @@ pub(crate) enum Report {
     Applied {
         batch: u64,
         tick: u64,
+    },
+    /// The room ticks in another slot from now on.
+    Slot {
+        room: RoomId,
+        slot: u64,
     },
     /// The leg can be spoken to at its new place.
     Arrived(LegId),

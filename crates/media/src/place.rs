@@ -66,6 +66,15 @@ impl Place {
     }
 
     /// Its shares; the first one speaks for it.
+    /// The room's only share has taken another slot. `false` when it is not the only one: then all stay together.
+    pub(crate) fn take_slot(&mut self, slot: u64) -> bool {
+        let is_whole = self.holdings.len() == 1;
+        if is_whole {
+            self.slot = slot;
+        }
+        is_whole
+    }
+
     pub(crate) fn holdings(&self) -> &[Holding] {
         &self.holdings
     }
@@ -108,7 +117,8 @@ impl Place {
             }
             own.join(ours, &mut partials());
             let exchange = was_whole.then(|| Exchange::new(threads_max, &emits, &hears));
-            let order = Order::Join { index: holding.index, peer: theirs, partials: partials(), exchange };
+            let (index, slot) = (holding.index, self.slot);
+            let order = Order::Join { index, slot, peer: theirs, partials: partials(), exchange };
             drafts[holding.thread].push(order);
             for (emit, hear) in groups.clone().filter(|_| was_whole) {
                 let (index, route) = (holding.index, NewRoute::for_all(emit, hear));

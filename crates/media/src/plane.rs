@@ -45,6 +45,8 @@ pub struct Config {
     pub rtp_timeout: Duration,
     /// New legs are refused from this share of a thread's time on, in thousandths.
     pub occupancy_permille_max: u64,
+    /// Rooms take the slot in which their packets wait least; otherwise they stay where they are put.
+    pub chooses_slots: bool,
     /// Where SSRCs and first sequence numbers come from. A bridge on a network wants a random one.
     pub seed: u64,
 }
@@ -60,6 +62,7 @@ impl Default for Config {
             share_legs_max: SHARE_LEGS_MAX,
             rtp_timeout: Duration::from_secs(30),
             occupancy_permille_max: 800,
+            chooses_slots: true,
             seed: 0,
         }
     }
@@ -179,7 +182,7 @@ impl Plane {
                 scrap: Scrapyard(scrap_end),
                 stats: thread_stats,
             };
-            workers.push(Worker::new(links));
+            workers.push(Worker::new(links, config.chooses_slots));
             let free = (0..SHARES_MAX as ShareIndex).rev().collect();
             let backlog = VecDeque::new();
             lines.push(Line { orders, backlog, reports, scrap, free, slot_legs: [0; SLOTS as usize], moving_in: 0 });
@@ -401,8 +404,8 @@ impl Plane {
     /// Where a leg goes that joins a room, or opens it; refused when there is no room for one more leg.
     ///
     /// The slot of a new room is the one with the fewest legs over all threads, so that it does not depend on how
-    /// many there are; the thread is the one with the fewest legs in that slot. (Once legs have joined, the phases
-    /// of their packets will say which slot makes them wait least; this is the place to choose it.)
+    /// many there are; the thread is the one with the fewest legs in that slot. Once legs have joined, the room takes
+    /// the slot that makes their packets wait least, by itself.
     fn spot_for(&self, room: RoomId) -> Result<Spot, Refusal> {
         if let Some(place) = self.rooms.get(&room) {
             if place.legs() >= self.config.room_legs_max {
@@ -493,6 +496,7 @@ impl Plane {
         match report {
             Report::Event(event) => self.events.push_back(event),
             Report::Applied { batch, tick } => self.part_applied(batch, tick),
+            Report::Slot { room, slot } => self.took_slot(thread, room, slot),
             Report::Arrived(leg) => self.arrived(thread, leg),
             Report::Closed(leg) => {
                 let id = leg.id;
@@ -510,6 +514,17 @@ impl Plane {
                 let unheard = share.into_unannounced();
                 self.events.extend(unheard.map(|playback| Event::AnnouncementEnded { room, playback }));
             }
+        }
+    }
+
+    /// A room ticks in another slot than before.
+    fn took_slot(&mut self, thread: usize, room: RoomId, slot: u64) {
+        let Some(place) = self.rooms.get_mut(&room) else { return };
+        let before = place.slot;
+        if place.take_slot(slot) {
+            let (legs, slot_legs) = (place.legs(), &mut self.lines[thread].slot_legs);
+            slot_legs[before as usize] -= legs;
+            slot_legs[slot as usize] += legs;
         }
     }
 

@@ -27,6 +27,7 @@ use crate::player::{Pages, Player};
 use crate::prefetch::{prefetch, prefetch_slice};
 use crate::room::exchange::{Exchange, Peer};
 use crate::selection::{Nominee, Nominees};
+use crate::slot::{TICKS_TO_CHOICE, Waits};
 use crate::speaker::Speaker;
 use crate::worker::{SLOTS, Tick};
 
@@ -39,6 +40,10 @@ pub(crate) struct Share {
     is_first: bool,
     /// How it ticks with the room's other shares, if there are any.
     exchange: Option<Box<Exchange>>,
+    /// It has changed its slot, and does not tick before this one.
+    pub(crate) rests_until: u64,
+    /// Ticks until it may choose another slot; none when nobody has joined since it did.
+    choice_in: Option<u32>,
     /// The end of what it has put into the outbox of its batch.
     pub(crate) mailed: usize,
     /// One of its legs has something to tell, or is to be measured.
@@ -121,6 +126,8 @@ impl Share {
             slot,
             is_first: true,
             exchange: None,
+            rests_until: 0,
+            choice_in: None,
             mailed: 0,
             has_news: false,
             ids: Vec::new(),
@@ -182,6 +189,7 @@ impl Share {
 
     fn enter(&mut self, leg: Box<Leg>, ticked_slot: Option<u64>) {
         self.ids.push(leg.id);
+        self.choice_in = Some(TICKS_TO_CHOICE);
         self.members.push(Member { leg, ticked_slot, ticks: false, fetched: 0, fate: Fate::Stay });
     }
 
@@ -549,6 +557,20 @@ impl Share {
                 scrap.put(Some(self.mixes.swap_remove(at)));
             }
         }
+    }
+
+    /// How long its legs' packets wait, when it is time to choose a slot by that.
+    pub(crate) fn waits(&mut self, tick: Tick) -> Option<Waits> {
+        let choice_in = self.choice_in.as_mut()?;
+        *choice_in -= 1;
+        if *choice_in > 0 {
+            return None;
+        }
+        self.choice_in = None;
+        let mut waits = Waits::default();
+        let arrivals = self.members.iter().filter_map(|member| member.leg.last_arrival_us(tick.us));
+        arrivals.for_each(|arrival_us| waits.add(arrival_us));
+        Some(waits)
     }
 
     /// Who speaks, to hear whether that has changed.

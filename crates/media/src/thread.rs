@@ -61,6 +61,7 @@ fn run(mut worker: Worker, clock: &MediaClock, stats: &ThreadStats, stop: &Atomi
         worker.take_orders(tick);
         worker.tick(tick);
         let done_us = clock.now_us();
+        worker.was_busy(slot, done_us - woke_us);
         let second_over = occupancy.add(woke_us, done_us, stats);
         if late_us > LATE_US {
             stats.late_ticks.add(1);

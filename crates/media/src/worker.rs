@@ -52,6 +52,11 @@ pub(crate) struct Worker {
     applied: VecDeque<(u64, u64)>,
     /// Legs whose room, or whose place in it, is not there yet.
     lobby: VecDeque<Arrival>,
+    /// How long each slot's work takes, in microseconds, smoothed.
+    busy_us: [u64; SLOTS as usize],
+    chooses_slots: bool,
+    /// Shares that are to take another slot when this one is over.
+    changes: Vec<(ShareIndex, u64)>,
     /// Shares that are to be given back as soon as they are empty.
     closing: Vec<ShareIndex>,
     scratch: Box<Scratch>,
@@ -70,7 +75,7 @@ pub(crate) struct Links {
 }
 
 impl Worker {
-    pub(crate) fn new(links: Links) -> Self {
+    pub(crate) fn new(links: Links, chooses_slots: bool) -> Self {
         Self {
             links,
             shares: std::iter::repeat_with(|| None).take(SHARES_MAX).collect(),
@@ -78,6 +83,9 @@ impl Worker {
             open: Vec::with_capacity(SHARES_MAX),
             applied: VecDeque::with_capacity(BATCHES_MAX),
             lobby: VecDeque::with_capacity(MOVES_MAX),
+            busy_us: [0; SLOTS as usize],
+            chooses_slots,
+            changes: Vec::with_capacity(CHANGES_MAX),
             closing: Vec::with_capacity(SHARES_MAX),
             scratch: Scratch::new(),
             mail: Mail::new(),
@@ -133,7 +141,8 @@ impl Worker {
                 }
                 return tick.slot;
             }
-            Order::Join { index, peer, partials, exchange } => {
+            Order::Join { index, slot, peer, partials, exchange } => {
+                self.take_slot(index, slot, tick);
                 share_at(&mut self.shares, index).join(peer, partials, exchange, &self.links.scrap);
                 self.tick_first(index);
                 return tick.slot;
@@ -206,6 +215,10 @@ impl Worker {
         let slot = (tick.slot % SLOTS) as usize;
         let mut at = 0;
         while let Some(&index) = self.slots[slot].get(at) {
+            if share_at(&mut self.shares, index).rests_until > tick.slot {
+                at += 1;
+                continue;
+            }
             let batch = self.fetch_batch(slot, at, tick);
             if batch.is_empty() {
                 self.tick_alone(index, tick);
@@ -216,6 +229,7 @@ impl Worker {
             }
         }
         self.answer(tick); // who was late may have made up for it
+        self.change_slots(tick);
         self.close_shares();
         self.report_applied(tick);
         self.links.stats.packets_in.add(std::mem::take(&mut self.scratch.packets_in));
@@ -234,7 +248,7 @@ impl Worker {
             }
             let share = share_at(shares, index);
             legs += share.legs();
-            if !share.fits_a_batch() || legs > BATCH_LEGS {
+            if !share.fits_a_batch() || share.rests_until > tick.slot || legs > BATCH_LEGS {
                 break;
             }
             share.fetch(0..share.legs(), tick, &mut mail.inbox);
@@ -257,13 +271,16 @@ impl Worker {
         }
         let mut sent = 0;
         for at in batch {
-            let share = share_at(shares, slots[slot][at]);
+            let Self { slots, shares, mail, scratch, links, .. } = self;
+            let index = slots[slot][at];
+            let share = share_at(shares, index);
             let mailed = share.mailed;
             scratch.packets_out += share.deliver(sent..mailed, &mail.outbox);
             sent = mailed;
             links.report_facts(share, tick);
             links.let_go(share);
             links.stats.ticks.add(1);
+            self.choose_slot(index, tick);
         }
     }
 
@@ -280,6 +297,54 @@ impl Worker {
             links.let_go(share);
         }
         links.stats.ticks.add(1);
+        self.choose_slot(index, tick);
+    }
+
+    /// Says how long a slot's work took.
+    pub(crate) fn was_busy(&mut self, slot: u64, us: u64) {
+        let busy_us = &mut self.busy_us[(slot % SLOTS) as usize];
+        *busy_us = (*busy_us * 15 + us) / 16;
+    }
+
+    /// Chooses the slot of a room whose legs have joined a while ago, if it has not been chosen since.
+    fn choose_slot(&mut self, index: ShareIndex, tick: Tick) {
+        let share = share_at(&mut self.shares, index);
+        let Some(waits) = share.waits(tick) else { return };
+        if share.is_split() || !self.chooses_slots || self.changes.len() == CHANGES_MAX {
+            return;
+        }
+        let (own, all) = (share.legs() as u64, self.links.stats.legs.get().max(1));
+        let own_us = self.busy_us.iter().sum::<u64>() * own / all;
+        let has_room = |slot: u64| self.busy_us[slot as usize] + own_us <= SLOT_BUSY_US_MAX;
+        if let Some(slot) = waits.better_than(share.slot, has_room) {
+            self.changes.push((index, slot));
+        }
+    }
+
+    /// Puts rooms into the slots they have chosen, unless nobody can be told.
+    fn change_slots(&mut self, tick: Tick) {
+        while let Some((index, slot)) = self.changes.pop() {
+            if self.links.may_report_facts() {
+                let room = share_at(&mut self.shares, index).room;
+                self.take_slot(index, slot, tick);
+                self.links.report(Report::Slot { room, slot });
+            }
+        }
+    }
+
+    /// Puts a share into a slot; it ticks again when at least 20 ms have passed since it last did.
+    fn take_slot(&mut self, index: ShareIndex, slot: u64, tick: Tick) {
+        let share = share_at(&mut self.shares, index);
+        let before = std::mem::replace(&mut share.slot, slot);
+        if before == slot {
+            return;
+        }
+        // Its last tick was in its old slot, the latest up to now.
+        share.rests_until = tick.slot - (tick.slot + SLOTS - before) % SLOTS + SLOTS;
+        if let Some(at) = self.slots[before as usize].iter().position(|&other| other == index) {
+            self.slots[before as usize].swap_remove(at);
+        }
+        self.slots[slot as usize].push(index);
     }
 
     /// Ends the ticks of shares that listened in an earlier slot, where the others have told what they heard.
@@ -345,8 +410,9 @@ impl Worker {
 
     /// The first slot from `slot` on in which a share ticks.
     fn next_tick_of(&mut self, index: ShareIndex, slot: u64) -> u64 {
-        let own = share_at(&mut self.shares, index).slot;
-        slot + (own + SLOTS - slot % SLOTS) % SLOTS
+        let share = share_at(&mut self.shares, index);
+        let slot = slot.max(share.rests_until);
+        slot + (share.slot + SLOTS - slot % SLOTS) % SLOTS
     }
 }
 
@@ -435,6 +501,12 @@ pub(crate) const BATCHES_MAX: usize = 1_024;
 
 /// Legs on their way to one thread.
 pub(crate) const MOVES_MAX: usize = 256;
+
+/// Rooms that change their slot in one.
+const CHANGES_MAX: usize = 16;
+
+/// How long the work of a slot may take when a room chooses it: 80 % of it.
+const SLOT_BUSY_US_MAX: u64 = SLOT_US * 8 / 10;
 
 /// Reports of one thread that the plane has not read.
 pub(crate) const REPORTS_MAX: usize = 8_192;

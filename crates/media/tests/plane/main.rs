@@ -11,6 +11,7 @@ mod limits;
 mod quality;
 mod shares;
 mod silence;
+mod slots;
 mod stats;
 mod streams;
 mod talk;
