@@ -258,6 +258,11 @@ impl Plane {
         number
     }
 
+    /// Commands are on their way, so that [`Event::Applied`] is near: [`Plane::poll`] should be asked soon.
+    pub fn is_asked(&self) -> bool {
+        !self.unapplied.is_empty()
+    }
+
     /// The next event, if there is one.
     pub fn poll(&mut self) -> Option<Event> {
         if self.events.is_empty() {

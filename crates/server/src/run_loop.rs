@@ -61,8 +61,10 @@ const INPUTS_MAX: usize = 16_384;
 /// Inputs handled before the audio plane and the clock are looked at again.
 const INPUTS_AT_ONCE: usize = 64;
 /// How often the audio plane's events are collected while there are legs. Its threads never wake us: that would be
-/// a system call in a tick.
+/// a system call in a tick. While it is to answer …
 const MEDIA_POLL: Duration = Duration::from_millis(4);
+/// … and while it can only have news of its own: a digit, the end of a sound.
+const MEDIA_REST_POLL: Duration = Duration::from_millis(20);
 /// The same without legs.
 const IDLE_POLL: Duration = Duration::from_millis(500);
 /// After a drain's bound has ended all calls, how long their BYEs may take to be answered.
@@ -150,7 +152,11 @@ impl RunLoop {
     }
 
     fn patience(&self) -> Duration {
-        let poll = if self.switch.stats().calls > 0 { MEDIA_POLL } else { IDLE_POLL };
+        let poll = match self.switch.stats().calls {
+            _ if self.plane.is_asked() => MEDIA_POLL,
+            0 => IDLE_POLL,
+            _ => MEDIA_REST_POLL,
+        };
         let deadline = self.switch.next_deadline().map(|at| at.saturating_duration_since(Instant::now()));
         deadline.map_or(poll, |deadline| deadline.min(poll))
     }

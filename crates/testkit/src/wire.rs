@@ -180,6 +180,31 @@ pub(crate) fn be_punctual() {
     }
 }
 
+/// Keeps this thread on one core, where the machine has that many.
+#[expect(unsafe_code, reason = "sched_setaffinity(2) has no safe wrapper in std")]
+pub(crate) fn stay_on_core(core: usize) {
+    // SAFETY: all-zero is the empty set, the core fits into it, and pointer and size are those of one set. Being
+    // refused is fine: then the thread runs where it may.
+    unsafe {
+        let mut cores: libc::cpu_set_t = mem::zeroed();
+        libc::CPU_SET(core % libc::CPU_SETSIZE as usize, &mut cores);
+        libc::sched_setaffinity(0, size_of_val(&cores), &raw const cores);
+    }
+}
+
+/// Lets this process have as many sockets as it is permitted to: a descriptor a leg.
+#[expect(unsafe_code, reason = "setrlimit(2) has no safe wrapper in std")]
+pub(crate) fn raise_open_files_limit() {
+    let mut limit = libc::rlimit { rlim_cur: 0, rlim_max: 0 };
+    // SAFETY: both calls are given one valid rlimit that outlives them; a refusal leaves all as it was.
+    unsafe {
+        if libc::getrlimit(libc::RLIMIT_NOFILE, &raw mut limit) == 0 {
+            limit.rlim_cur = limit.rlim_max;
+            libc::setrlimit(libc::RLIMIT_NOFILE, &raw const limit);
+        }
+    }
+}
+
 #[expect(unsafe_code, reason = "setsockopt(2) for options std does not know")]
 fn switch_on(socket: &UdpSocket, option: libc::c_int) -> io::Result<()> {
     let on: libc::c_int = 1;

@@ -124,7 +124,14 @@ mod tests {
 
     fn parts() -> [Part; 3] {
         let tones = [Some(Tone::nth(0)), Some(Tone::nth(10)), None];
-        let part = |place: usize| Part { room: 0, place, tone: tones[place], sampled: place == 2, chirps: place == 0 };
+        let part = |place: usize| Part {
+            room: 0,
+            room_legs: 3,
+            place,
+            tone: tones[place],
+            sampled: place == 2,
+            chirps: (place == 0).then_some(0),
+        };
         [part(0), part(1), part(2)]
     }
 

@@ -9,6 +9,7 @@
 //! judged by ear ([`listen`]). [`run`] goes through: idle baseline, calls, talk, chirps, goodbye.
 
 mod caller;
+pub mod floor;
 mod listen;
 mod report;
 mod stream;
@@ -29,6 +30,7 @@ use crate::process;
 use crate::rest;
 use crate::server::Server;
 use crate::tone::Tone;
+use crate::wire;
 
 /// What to do to the bridge.
 #[derive(Debug, Clone)]
@@ -102,38 +104,51 @@ impl Plan {
         for (room, plan) in self.rooms.iter().enumerate() {
             for place in 0..plan.legs {
                 let tone = (place < plan.talkers).then(|| room_tone(room, place));
-                parts.push(Part { room, place, tone, sampled: false, chirps: false });
+                parts.push(Part { room, room_legs: plan.legs, place, tone, sampled: false, chirps: None });
             }
         }
         self.choose_samples(&mut parts);
         parts
     }
 
-    /// Spreads the sampled legs over the rooms, never the first leg of one: that one sends the chirps.
+    /// Spreads the sampled legs over the rooms, never the first legs of one: those send the chirps.
     fn choose_samples(&self, parts: &mut [Part]) {
-        let wanted = self.sampled.min(parts.len() - self.rooms.len());
+        let chirpers = |part: &Part| chirpers(part.room_legs);
+        let wanted = self.sampled.min(parts.iter().filter(|part| part.place >= chirpers(part)).count());
         for nth in 0..wanted {
             let at = nth * parts.len() / wanted;
-            let free = (at..parts.len()).chain(0..at).find(|&leg| parts[leg].place > 0 && !parts[leg].sampled);
-            let leg = free.expect("fewer are wanted than there are");
+            let is_free = |&leg: &usize| parts[leg].place >= chirpers(&parts[leg]) && !parts[leg].sampled;
+            let leg = (at..parts.len()).chain(0..at).find(is_free).expect("fewer are wanted than there are");
             parts[leg].sampled = true;
             let first = leg - parts[leg].place;
-            parts[first].chirps = true;
+            for turn in 0..chirpers(&parts[leg]) {
+                parts[first + turn].chirps = Some(turn);
+            }
         }
     }
 }
+
+/// How many legs of a room chirp, one after the other. How long a chirp waits depends on when in the cycle its sender's
+/// packets come; one leg of a large room would say nothing about the others.
+fn chirpers(legs: usize) -> usize {
+    if legs >= 3 * CHIRPERS { CHIRPERS } else { 1 }
+}
+
+const CHIRPERS: usize = 10;
 
 /// What one leg does.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 struct Part {
     room: usize,
+    /// How many it has.
+    room_legs: usize,
     /// Its number in the room.
     place: usize,
     tone: Option<Tone>,
     /// Recorded and listened to.
     sampled: bool,
-    /// Chirps in the chirping phase.
-    chirps: bool,
+    /// Chirps in the chirping phase, in this turn.
+    chirps: Option<usize>,
 }
 
 /// Talkers of one room are 500 Hz apart, those of neighbouring rooms differ.
@@ -148,6 +163,7 @@ fn room_tone(room: usize, place: usize) -> Tone {
 /// # Panics
 /// When this machine has no ports or descriptors left for the callers.
 pub fn run(plan: &Plan, server: Option<&Server>) -> Report {
+    wire::raise_open_files_limit();
     let parts = plan.parts();
     let idle = server.map(|server| {
         // One lone leg for each slot of the cycle: an idle thread that never wakes has nothing to be late for.
@@ -229,7 +245,7 @@ mod tests {
         assert_eq!(parts.iter().filter(|part| part.sampled).count(), 40);
         for part in parts.iter().filter(|part| part.sampled) {
             assert!(part.place > 0);
-            assert!(parts.iter().any(|other| other.room == part.room && other.chirps));
+            assert!(parts.iter().any(|other| other.room == part.room && other.chirps.is_some()));
         }
         for place in 1..6 {
             let (first, other) = (room_tone(3, 0).hz, room_tone(3, place).hz);

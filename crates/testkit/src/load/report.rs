@@ -73,6 +73,11 @@ impl ServerLoad {
         self.loaded.used.cpu.div_f64(leg_seconds.max(f64::MIN_POSITIVE))
     }
 
+    /// Memory for one leg, beyond what an idle bridge holds.
+    pub fn bytes_per_leg(&self, legs: usize) -> f64 {
+        self.loaded.resident_bytes.saturating_sub(self.idle.resident_bytes) as f64 / legs.max(1) as f64
+    }
+
     /// Late wake-ups when loaded, and how many there may be: the idle share of as many, and thrice its chance
     /// deviation, since both count rare accidents of the machine. `None` when the bridge does not count them.
     pub fn late_wakeups(&self) -> Option<(u64, f64)> {
@@ -123,11 +128,14 @@ pub(super) fn compile(plan: &Plan, parts: &[Part], counts: Counts, heard: Heard,
             report.short_legs.push(nth);
         }
         if parts[nth].sampled && plan.talk > Duration::ZERO {
-            let chirper = nth - parts[nth].place;
-            let chirped = heard.legs[chirper].as_ref().map_or(&[][..], |leg| &leg.chirped);
-            // The last one may have been cut off by the end.
-            let chirped = &chirped[..chirped.len().saturating_sub(1)];
-            report.sampled.push(listen::judge(nth, parts, leg, talk, chirped));
+            let first = nth - parts[nth].place;
+            let room = parts[first..].iter().zip(&heard.legs[first..]);
+            let chirpers = room.take_while(|(part, _)| part.chirps.is_some());
+            let mut chirped: Vec<_> =
+                chirpers.filter_map(|(_, leg)| leg.as_ref()).flat_map(|leg| &leg.chirped).copied().collect();
+            chirped.sort_unstable();
+            chirped.pop(); // the last one may have been cut off by the end
+            report.sampled.push(listen::judge(nth, parts, leg, talk, &chirped));
         }
     }
     report.sampled.iter().flat_map(|listened| &listened.delays).for_each(|&delay| report.added_delay.add(delay));

@@ -11,8 +11,8 @@ use std::sync::mpsc::{self, Receiver, Sender};
 use std::thread::{self, JoinHandle};
 use std::time::{Duration, Instant};
 
-use super::Part;
 use super::stream::Stream;
+use super::{Part, chirpers};
 use crate::chirp;
 use crate::histogram::Histogram;
 use crate::pcmu::{self, FRAME_SAMPLES};
@@ -141,10 +141,11 @@ enum Voice {
         second: Arc<[u8]>,
         at: usize,
     },
-    /// Two packets of chirp at the start of every [`CHIRP_CYCLE`], silence in between.
+    /// Two packets of chirp at the start of every cycle, silence in between.
     Chirps {
         chirp: Vec<u8>,
         nth: usize,
+        cycle: usize,
     },
 }
 
@@ -214,9 +215,10 @@ impl Loop {
                 if let Some((_, end)) = &mut self.heard.talk {
                     *end = Moment::now();
                 }
-                for leg in (0..self.legs.len()).filter(|&leg| self.parts[leg].chirps) {
-                    if let Some(leg) = &mut self.legs[leg] {
-                        leg.voice = Voice::Chirps { chirp: chirp_packets(), nth: 0 };
+                for (leg, part) in self.legs.iter_mut().zip(&self.parts) {
+                    if let (Some(leg), Some(turn)) = (leg, part.chirps) {
+                        let cycle = CHIRP_CYCLE * chirpers(part.room_legs);
+                        leg.voice = Voice::Chirps { chirp: chirp_packets(), nth: cycle - CHIRP_CYCLE * turn, cycle };
                     }
                 }
             }
@@ -341,8 +343,9 @@ impl Voice {
                 *at = (*at + FRAME_SAMPLES) % second.len();
                 false
             }
-            Self::Chirps { chirp, nth } => {
-                let place = mem::replace(nth, (*nth + 1) % CHIRP_CYCLE) * FRAME_SAMPLES;
+            Self::Chirps { chirp, nth, cycle } => {
+                let nth = mem::replace(nth, (*nth % *cycle) + 1) % *cycle;
+                let place = nth * FRAME_SAMPLES;
                 if let Some(sound) = chirp.get(place..place + FRAME_SAMPLES) {
                     payload.copy_from_slice(sound);
                 }
