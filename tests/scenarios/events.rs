@@ -239,7 +239,7 @@ fn loss_shows_in_the_share_of_what_was_made_up_and_in_the_score() {
         Ok(Answer::Measured(Some(measured))) => measured.stats,
         other => panic!("a live call is measured, not {other:?}"),
     };
-    assert!(live.concealed > 0 && live.mos_recent_thousandths > 0, "{live:?}");
+    assert!(live.concealed_ms > 0 && live.mos_recent_thousandths > 0, "{live:?}");
     world.hang_up("ana");
     world.hang_up("ben");
     world.run_for(SECOND);
@@ -247,15 +247,15 @@ fn loss_shows_in_the_share_of_what_was_made_up_and_in_the_score() {
     assert!((20..45).contains(&lossy.concealed_permille), "{lossy:?}");
     assert!((1_400..1_600).contains(&(lossy.packets_in + lossy.lost)), "{lossy:?}");
     assert!(lossy.lost * 1_000 / (lossy.packets_in + lossy.lost) >= 20, "{lossy:?}");
-    assert_eq!((clean.concealed, clean.lost), (0, 0), "{clean:?}");
+    assert_eq!((clean.concealed_ms, clean.lost), (0, 0), "{clean:?}");
     assert!((4_380..=4_409).contains(&clean.mos_thousandths), "{clean:?}");
     assert!((3_900..4_250).contains(&lossy.mos_thousandths), "{lossy:?}");
     assert!(lossy.mos_lowest_thousandths <= lossy.mos_thousandths, "{lossy:?}");
     assert!(world.leg_stats[&call].packets_in >= live.packets_in);
 
     let quality = world.switch.stats().quality;
-    assert_eq!(quality.concealed, lossy.concealed);
-    assert_eq!(quality.voice, lossy.voice + clean.voice);
+    assert_eq!(quality.concealed_ms, lossy.concealed_ms);
+    assert_eq!(quality.voice_ms, lossy.voice_ms + clean.voice_ms);
     assert_eq!(quality.lost, lossy.lost);
     let samples = |histogram: switch::Histogram| histogram.counts.iter().sum::<u64>() + histogram.above;
     assert!((10..=16).contains(&samples(quality.mos_thousandths)), "two legs, every five seconds: {quality:?}");

@@ -415,6 +415,11 @@ impl Mix {
         }
     }
 
+    /// What all who listen only hear in this tick, once it was [`Mix::encoded`].
+    pub(crate) fn heard(&self, rate: Rate) -> &[i16] {
+        &self.heard[rate]
+    }
+
     /// Lets `own` take over, for one listener, from the encoder that served all until the last tick.
     pub(crate) fn hand_over(&self, codec: Codec, own: &mut Encoder) {
         let Some(at) = SHARED_CODECS.iter().position(|&shared| shared == codec) else { return };

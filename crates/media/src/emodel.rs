@@ -13,17 +13,17 @@ pub(crate) struct Path {
     pub(crate) codec: Codec,
     /// From mouth to ear, as far as it can be known.
     pub(crate) delay_ms: f32,
-    /// Frames that were heard as they were sent …
-    pub(crate) voice: u64,
-    /// … and that had to be made up …
-    pub(crate) concealed: u64,
+    /// What was heard as it was sent …
+    pub(crate) voice_ms: u64,
+    /// … and what had to be made up …
+    pub(crate) concealed_ms: u64,
     /// … in so many stretches.
     pub(crate) bursts: u64,
 }
 
 /// The mean opinion score of that way, in thousandths; 0 if nothing came.
 pub(crate) fn mos_thousandths(path: &Path) -> u32 {
-    if path.voice + path.concealed == 0 {
+    if path.voice_ms + path.concealed_ms == 0 {
         return 0;
     }
     (mos(rating(path)) * 1_000.0).round() as u32
@@ -31,16 +31,16 @@ pub(crate) fn mos_thousandths(path: &Path) -> u32 {
 
 /// The transmission rating factor R.
 fn rating(path: &Path) -> f32 {
-    let frames = (path.voice + path.concealed).max(1) as f32;
-    let loss = path.concealed as f32 / frames;
+    let loss = path.concealed_ms as f32 / (path.voice_ms + path.concealed_ms).max(1) as f32;
     RATING_DEFAULT
         - delay_impairment(path.delay_ms)
         - loss_impairment(path.codec, 100.0 * loss, burst_ratio(path, loss))
 }
 
-/// How much longer the gaps are than those of losses that fall independently of each other (clause 7.5).
+/// How much longer the gaps are than those of losses that fall independently of each other (clause 7.5), counted in
+/// packets of 20 ms, whatever theirs hold: a gap of 60 ms sounds the same by one packet or by three.
 fn burst_ratio(path: &Path, loss: f32) -> f32 {
-    let length = path.concealed as f32 / path.bursts.max(1) as f32;
+    let length = path.concealed_ms as f32 / (20 * path.bursts.max(1)) as f32;
     (length * (1.0 - loss)).max(1.0)
 }
 
@@ -122,8 +122,9 @@ mod tests {
 
     #[test]
     fn a_path_is_worse_for_loss_for_bursts_and_for_delay() {
-        let path = |delay_ms, voice, concealed, bursts| {
-            mos_thousandths(&Path { codec: Codec::Pcmu, delay_ms, voice, concealed, bursts })
+        let path = |delay_ms, voice: u64, concealed: u64, bursts| {
+            let (voice_ms, concealed_ms) = (20 * voice, 20 * concealed);
+            mos_thousandths(&Path { codec: Codec::Pcmu, delay_ms, voice_ms, concealed_ms, bursts })
         };
         let clean = path(50.0, 1_000, 0, 0);
         assert_eq!(clean, 4_409);

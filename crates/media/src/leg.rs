@@ -172,6 +172,7 @@ struct Counts {
     late: u64,
     duplicates: u64,
     stretched_samples: u64,
+    played_samples: u64,
     lost: u64,
 }
 
@@ -252,6 +253,8 @@ impl Leg {
             self.counts.late += stats.late;
             self.counts.duplicates += stats.duplicate;
             self.counts.stretched_samples += stats.dropped_samples + stats.repeated_samples;
+            self.counts.played_samples += stats.played_samples;
+            self.measure.change_codec();
             self.counts.lost += old.reception.lost().max(0) as u64;
         }
         media.keypad.continue_from(&mut old.keypad);
@@ -478,7 +481,7 @@ impl Leg {
         let (mut came, mut is_noise) = (None, false);
         if let Some(media) = self.media.as_mut().filter(|media| media.stream.receives) {
             let pulled = media.playout.pull(now_us, frame);
-            self.measure.heard(pulled);
+            self.measure.heard(pulled, media.stream.codec, media.playout.concealed_samples());
             came = (pulled != Pulled::Silence).then_some(media.stream.codec);
             is_noise = pulled == Pulled::Noise;
             if let Some(digit) = media.keypad.listen(came.map(|_| &*frame), now_us) {
@@ -490,6 +493,7 @@ impl Leg {
         } else {
             self.speech.rest();
         }
+        self.measure.level_in(self.speech.level(), self.speech.talks(), frame);
         self.facts.speech(self.speech.talks());
         came.is_some() && self.speech.is_open()
     }
@@ -536,6 +540,7 @@ impl Leg {
         media.shares = true;
         media.sent_silence = is_silent;
         self.sender.send_encoded(payload.len(), &mut outlet);
+        self.measure.sent(mix.heard(Rate::from_hz(codec.rate_hz())), is_silent);
         true
     }
 
@@ -552,6 +557,7 @@ impl Leg {
         if let Some((mut outlet, media)) = outlet(&mut self.media, &self.latch, way_out) {
             media.sent_silence = is_silent;
             self.sender.send_frame(pcm, &mut media.encoder, &mut outlet);
+            self.measure.sent(pcm, is_silent);
         }
     }
 
@@ -644,6 +650,11 @@ impl Leg {
             stats.stretched_samples += playout.dropped_samples + playout.repeated_samples;
             stats.lost += media.reception.lost().max(0) as u64;
             stats.jitter_us = media.reception.jitter_us();
+            stats.drift_ppm = playout.drift_ppm;
+            stats.buffer_ms = (playout.buffer_us.max(0) / 1_000) as u32;
+            stats.added_delay_us = playout.delay_us.max(0) as u32 + decoding_us(media.stream.codec);
+            let played_samples = self.counts.played_samples + playout.played_samples;
+            stats.stretched_permille = (stats.stretched_samples * 1_000 / played_samples.max(1)) as u32;
             self.reports.add_to(&mut stats, media.stream.codec.clock_hz());
             self.measure.add_to(&mut stats, media.stream.codec);
         }
@@ -656,6 +667,14 @@ pub(crate) struct WayOut<'a> {
     pub(crate) outbox: &'a mut Outbox,
     /// The leg, as the room counts.
     pub(crate) member: usize,
+}
+
+/// How much later than its packet a sound comes out of the decoder: only the filters of G.722 hold some back (11 samples).
+fn decoding_us(codec: Codec) -> u32 {
+    match codec {
+        Codec::G722 => 688,
+        Codec::Pcmu | Codec::Pcma | Codec::Opus | Codec::L16 { .. } => 0,
+    }
 }
 
 /// The way out of a leg, by the parts of it that are needed.

@@ -7,6 +7,8 @@
 use model::LegStats;
 
 use crate::emodel::{self, Path};
+use crate::mixer;
+use crate::speech::FULL_SCALE;
 use crate::{Codec, Pulled};
 
 /// One leg's measuring instruments.
@@ -15,20 +17,37 @@ pub(crate) struct Measure {
     heard: Heard,
     /// What was heard until the last measurement.
     heard_before: Heard,
-    /// Frames made up since the last that came. They count once another one comes: what is made up when the peer has
-    /// hung up, and nobody knows yet, was never missing.
-    made_up: u64,
+    /// What was made up since the last packet that came. It counts once another one comes: what is made up when the peer
+    /// has hung up, and nobody knows yet, was never missing.
+    made_up_us: u64,
+    /// What the playout buffer had made up by the last frame, in samples.
+    concealed_samples: u64,
+    level_in: Level,
+    level_out: Level,
+    clipped: u64,
+    /// Frames sent, until the next one whose level is taken.
+    skipped: u32,
+    buffers_ms: u64,
+    turns: u64,
     due_us: Option<u64>,
     mos_recent_thousandths: u32,
     mos_lowest_thousandths: u32,
 }
 
-/// What was played of the peer, in frames.
+/// What was played of the peer.
 #[derive(Debug, Clone, Copy, Default)]
 struct Heard {
-    voice: u64,
-    concealed: u64,
+    voice_us: u64,
+    concealed_us: u64,
     bursts: u64,
+}
+
+/// The level of some frames: the mean and the highest of their mean squares.
+#[derive(Debug, Default)]
+struct Level {
+    sum: f64,
+    frames: u64,
+    max: f32,
 }
 
 impl Measure {
@@ -37,16 +56,43 @@ impl Measure {
         self.due_us.get_or_insert(now_us + FIRST_US);
     }
 
-    /// One frame was played.
-    pub(crate) fn heard(&mut self, pulled: Pulled) {
-        match pulled {
-            Pulled::Voice => {
-                self.heard.voice += 1;
-                self.heard.bursts += u64::from(self.made_up > 0);
-                self.heard.concealed += std::mem::take(&mut self.made_up);
-            }
-            Pulled::Concealed => self.made_up += 1,
-            Pulled::Noise | Pulled::Silence => {}
+    /// Another playout buffer begins to count.
+    pub(crate) fn change_codec(&mut self) {
+        self.concealed_samples = 0;
+    }
+
+    /// One frame was played; `concealed_samples`: so much the playout buffer has made up by now.
+    pub(crate) fn heard(&mut self, pulled: Pulled, codec: Codec, concealed_samples: u64) {
+        let samples = concealed_samples - std::mem::replace(&mut self.concealed_samples, concealed_samples);
+        let concealed_us = samples * 1_000_000 / u64::from(codec.rate_hz());
+        if pulled == Pulled::Voice {
+            self.heard.bursts += u64::from(self.made_up_us + concealed_us > 0);
+            self.heard.concealed_us += std::mem::take(&mut self.made_up_us) + concealed_us;
+            self.heard.voice_us += FRAME_US.saturating_sub(concealed_us);
+        } else if pulled == Pulled::Concealed {
+            self.made_up_us += concealed_us;
+        }
+    }
+
+    /// The level of what was played, if anybody could hear it, and whether somebody talks.
+    pub(crate) fn level_in(&mut self, level: f32, talks: bool, frame: &[i16]) {
+        if talks {
+            self.level_in.add(level);
+        }
+        self.level_in.max = self.level_in.max.max(level);
+        // A single sample at full scale gives its frame no less than this: most frames need no closer look.
+        let full = f32::from(CLIPPED_FROM);
+        if level * frame.len() as f32 >= full * full {
+            self.clipped += u64::from(frame.iter().any(|sample| sample.unsigned_abs() >= CLIPPED_FROM as u16));
+        }
+    }
+
+    /// This was sent; `is_silent`: it is nothing but comfort noise. One frame of [`SENT_EVERY`] is looked at.
+    pub(crate) fn sent(&mut self, frame: &[i16], is_silent: bool) {
+        self.skipped = (self.skipped + 1) % SENT_EVERY;
+        let level = if self.skipped == 0 && !is_silent { mixer::level(frame) } else { 0.0 };
+        if level > HEARD_MIN {
+            self.level_out.add(level);
         }
     }
 
@@ -58,62 +104,151 @@ impl Measure {
     /// Ends the interval that the recent score is about.
     pub(crate) fn turn(&mut self, codec: Codec, stats: &mut LegStats, now_us: u64) {
         self.due_us = Some(now_us + EVERY_US);
+        self.turns += 1;
+        self.buffers_ms += u64::from(stats.buffer_ms);
         let recent = self.heard.since(&self.heard_before);
         self.heard_before = self.heard;
-        if recent.voice + recent.concealed < FRAMES_MIN {
-            return; // a pause says nothing about the network
+        // A pause says nothing about the network.
+        if recent.voice_us + recent.concealed_us >= SAMPLE_US_MIN {
+            self.mos_recent_thousandths = recent.mos_thousandths(codec, stats);
+            let lowest = Some(self.mos_lowest_thousandths).filter(|&lowest| lowest > 0);
+            self.mos_lowest_thousandths = self.mos_recent_thousandths.min(lowest.unwrap_or(u32::MAX));
         }
-        self.mos_recent_thousandths = recent.mos_thousandths(codec, stats);
-        let lowest = if self.mos_lowest_thousandths == 0 { u32::MAX } else { self.mos_lowest_thousandths };
-        self.mos_lowest_thousandths = lowest.min(self.mos_recent_thousandths);
-        self.add_scores(stats);
-    }
-
-    fn add_scores(&self, stats: &mut LegStats) {
-        stats.mos_recent_thousandths = self.mos_recent_thousandths;
-        stats.mos_lowest_thousandths = self.mos_lowest_thousandths;
+        self.add_intervals(stats);
     }
 
     /// Adds what was measured to a leg's statistics, whose delay is known already.
     pub(crate) fn add_to(&self, stats: &mut LegStats, codec: Codec) {
-        let Heard { voice, concealed, bursts } = self.heard;
-        (stats.voice, stats.concealed, stats.concealed_bursts) = (voice, concealed, bursts);
-        let frames = voice + concealed;
-        stats.concealed_permille = permille(concealed, frames);
-        stats.stretched_permille = permille(stats.stretched_samples, frames * codec.frame_samples() as u64);
+        let Heard { voice_us, concealed_us, bursts } = self.heard;
+        (stats.voice_ms, stats.concealed_ms, stats.concealed_bursts) = (voice_us / 1_000, concealed_us / 1_000, bursts);
+        stats.concealed_permille = (concealed_us * 1_000 / (voice_us + concealed_us).max(1)) as u32;
+        (stats.level_in_db, stats.level_in_db_max) = (self.level_in.mean_db(), decibel(self.level_in.max));
+        stats.level_out_db = self.level_out.mean_db();
+        stats.clipped = self.clipped;
         stats.mos_thousandths = self.heard.mos_thousandths(codec, stats);
-        self.add_scores(stats);
+        self.add_intervals(stats);
+    }
+
+    fn add_intervals(&self, stats: &mut LegStats) {
+        stats.buffer_ms_mean = (self.buffers_ms / self.turns.max(1)) as u32;
+        stats.mos_recent_thousandths = self.mos_recent_thousandths;
+        stats.mos_lowest_thousandths = self.mos_lowest_thousandths;
     }
 }
 
 impl Heard {
     fn since(&self, before: &Self) -> Self {
         Self {
-            voice: self.voice - before.voice,
-            concealed: self.concealed - before.concealed,
+            voice_us: self.voice_us - before.voice_us,
+            concealed_us: self.concealed_us - before.concealed_us,
             bursts: self.bursts - before.bursts,
         }
     }
 
     fn mos_thousandths(&self, codec: Codec, stats: &LegStats) -> u32 {
         // A packet is full before it leaves; then half the round trip, and what we add.
-        let delay_ms = FRAME_MS + (stats.round_trip_us / 2 + stats.added_delay_us) as f32 / 1_000.0;
-        let Self { voice, concealed, bursts } = *self;
-        emodel::mos_thousandths(&Path { codec, delay_ms, voice, concealed, bursts })
+        let delay_us = FRAME_US as f32 + (stats.round_trip_us / 2) as f32 + stats.added_delay_us as f32;
+        let (voice_ms, concealed_ms) = (self.voice_us / 1_000, self.concealed_us / 1_000);
+        let delay_ms = delay_us / 1_000.0;
+        emodel::mos_thousandths(&Path { codec, delay_ms, voice_ms, concealed_ms, bursts: self.bursts })
     }
 }
 
-fn permille(part: u64, whole: u64) -> u32 {
-    (part * 1_000 / whole.max(1)) as u32
+impl Level {
+    fn add(&mut self, level: f32) {
+        self.sum += f64::from(level);
+        self.frames += 1;
+    }
+
+    fn mean_db(&self) -> i32 {
+        decibel((self.sum / self.frames.max(1) as f64) as f32)
+    }
+}
+
+/// A mean square in dB to full scale; 0 if there was none.
+fn decibel(level: f32) -> i32 {
+    if level > 0.0 { (10.0 * (level / FULL_SCALE).log10()).round() as i32 } else { 0 }
 }
 
 /// The first measurement of a leg, so that those who have just come can be seen …
 const FIRST_US: u64 = 1_000_000;
 
 /// … and the time between two: as often as RTCP. Legs come at all times, so that their measurements do, too.
-pub(crate) const EVERY_US: u64 = 5_000_000;
+const EVERY_US: u64 = 5_000_000;
 
 /// Less than a second of voice is no sample.
-const FRAMES_MIN: u64 = 50;
+const SAMPLE_US_MIN: u64 = 1_000_000;
 
-const FRAME_MS: f32 = 20.0;
+const FRAME_US: u64 = 20_000;
+
+/// The loudest that µ-law can say: who comes so far would have gone further. A-law and the others reach beyond.
+const CLIPPED_FROM: i16 = 32_124;
+
+/// Of what is sent, six levels a second are enough for a mean.
+const SENT_EVERY: u32 = 8;
+
+/// What lies below −60 dBov is noise.
+const HEARD_MIN: f32 = FULL_SCALE * 1e-6;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Frames played one after the other: `v`oice, `c`oncealed, silence.
+    fn heard(frames: &str) -> LegStats {
+        let (mut measure, mut concealed_samples) = (Measure::default(), 0);
+        for frame in frames.chars() {
+            let (pulled, samples) = match frame {
+                'v' => (Pulled::Voice, 0),
+                'h' => (Pulled::Voice, 80), // half of it is made up
+                'c' => (Pulled::Concealed, 160),
+                _ => (Pulled::Silence, 0),
+            };
+            concealed_samples += samples;
+            measure.heard(pulled, Codec::Pcmu, concealed_samples);
+        }
+        let mut stats = LegStats::default();
+        measure.add_to(&mut stats, Codec::Pcmu);
+        stats
+    }
+
+    #[test]
+    fn what_was_made_up_counts_once_the_voice_is_back() {
+        for (case, frames, want) in [
+            ("nothing came", "....", (0, 0, 0)),
+            ("all came", "vvvv", (80, 0, 0)),
+            ("one lost", "vvcv", (60, 20, 1)),
+            ("two in a row, and one", "vccvcv", (60, 60, 2)),
+            ("half of one", "vhv", (50, 10, 1)),
+            ("an outage that outlasts concealment", "vccc......v", (40, 60, 1)),
+            ("hung up", "vvvccc...", (60, 0, 0)),
+        ] {
+            let stats = heard(frames);
+            assert_eq!((stats.voice_ms, stats.concealed_ms, stats.concealed_bursts), want, "{case}");
+        }
+    }
+
+    #[test]
+    fn levels_are_of_who_talks_and_clips_of_whoever_is_heard() {
+        let mut measure = Measure::default();
+        let square = |height: i16| [height; 160];
+        for (talks, frame) in [
+            (false, square(30)),
+            (true, square(3_277)),
+            (true, square(-3_277)),
+            (false, square(-32_768)),
+            (true, [[0; 159].as_slice(), &[32_124]].concat().try_into().expect("160 samples")),
+        ] {
+            measure.level_in(mixer::level(&frame), talks, &frame);
+        }
+        measure.level_in(0.0, false, &square(32_767)); // muted: nobody's business
+        for (height, is_silent) in [(328, false), (1, false), (32_767, true)] {
+            (0..SENT_EVERY).for_each(|_| measure.sent(&square(height), is_silent));
+        }
+        let mut stats = LegStats::default();
+        measure.add_to(&mut stats, Codec::Pcmu);
+        // Two frames of −20 dB and one of a single sample, −22 dB.
+        assert_eq!((stats.level_in_db, stats.level_in_db_max, stats.clipped), (-21, 0, 2));
+        assert_eq!(stats.level_out_db, -40);
+    }
+}

@@ -291,6 +291,11 @@ impl Playout {
         pulled
     }
 
+    /// Samples made up so far.
+    pub(crate) fn concealed_samples(&self) -> u64 {
+        self.stats.concealed_samples
+    }
+
     /// What happened so far.
     pub fn stats(&self) -> PlayoutStats {
         let waiting = self.jitter.samples() + self.tape.ahead();

@@ -11,6 +11,8 @@ use crate::mixer;
 
 /// What is known of one leg's voice.
 pub(crate) struct Speech {
+    /// Of the last frame.
+    level: f32,
     /// The noise it comes with.
     floor: f32,
     /// The same in tenths of a dBov, every now and then: logarithms are dear.
@@ -35,6 +37,7 @@ pub(crate) struct Speech {
 impl Default for Speech {
     fn default() -> Self {
         Self {
+            level: 0.0,
             floor: FLOOR_START,
             floor_decibov: decibov(FLOOR_START),
             last: [f32::INFINITY; LASTING],
@@ -63,6 +66,7 @@ impl Speech {
             }
             level = if is_noise { 0.0 } else { level };
         }
+        self.level = level;
         self.envelope = level.max(self.envelope * ENVELOPE_FALL);
         let threshold = if self.talks { STAY_OVER_FLOOR } else { START_OVER_FLOOR };
         let voiced = level > (self.floor * threshold).max(SPEECH_MIN);
@@ -81,8 +85,13 @@ impl Speech {
 
     /// Nobody hears this leg now: whatever it says, it does not talk.
     pub(crate) fn rest(&mut self) {
-        (self.envelope, self.voiced_ticks, self.quiet_ticks) = (0.0, 0, 0);
+        (self.level, self.envelope, self.voiced_ticks, self.quiet_ticks) = (0.0, 0.0, 0, 0);
         (self.talks, self.open_ticks) = (false, 0);
+    }
+
+    /// The level of the last frame; 0 if there was none, or nobody to hear it.
+    pub(crate) fn level(&self) -> f32 {
+        self.level
     }
 
     /// Somebody talks: for 200 ms at least, and not silent for 800 ms.
@@ -140,7 +149,7 @@ fn decibov(level: f32) -> i32 {
 }
 
 /// The level of a square wave at full scale: 0 dBov.
-const FULL_SCALE: f32 = 32_768.0 * 32_768.0;
+pub(crate) const FULL_SCALE: f32 = 32_768.0 * 32_768.0;
 
 /// Where the floor is (−60 dBov) before anything is known, for the first 0.8 s: whoever talks at once is heard to talk.
 const FLOOR_START: f32 = FULL_SCALE * 1e-6;

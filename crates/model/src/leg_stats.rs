@@ -48,10 +48,10 @@ leg_stats! {
     jitter_us: u32,
     /// The longest RTP silence there was, in milliseconds.
     gap_ms_max: u32,
-    /// 20 ms frames played that the peer has sent, at least in part.
-    voice: u64,
-    /// 20 ms frames that had to be invented because the packet was missing.
-    concealed: u64,
+    /// How much was played as the peer has sent it.
+    voice_ms: u64,
+    /// How much had to be invented because the packet was missing.
+    concealed_ms: u64,
     /// How often that began: one after the other is one burst.
     concealed_bursts: u64,
     /// Share of what was invented, in thousandths of everything played but silence.
@@ -66,16 +66,16 @@ leg_stats! {
     buffer_ms: u32,
     /// The same, on average.
     buffer_ms_mean: u32,
-    /// What we add to the way from the peer to its listeners, on average: from a packet's arrival to the tick that
-    /// plays it, and what the codec and a change of rate take. In microseconds.
+    /// What we add to the way from the peer into the room, on average over the last second: from a packet's arrival to
+    /// the tick that plays it, and what the codec takes.
     added_delay_us: u32,
-    /// Level of what came, while somebody spoke.
+    /// Level of what came into the room, while somebody spoke.
     level_in_db: i32,
-    /// The loudest frame that came.
+    /// The loudest 20 ms of that.
     level_in_db_max: i32,
-    /// Level of what we sent, while there was anything.
+    /// Level of what we sent of the room, while there was anything but noise.
     level_out_db: i32,
-    /// 20 ms frames that came with samples at full scale.
+    /// 20 ms frames that came into the room with samples at full scale.
     clipped: u64,
     /// Estimated mean opinion score of what came, 1 to 4.5, in thousandths (ITU-T G.107); 0 before anything was heard.
     mos_thousandths: u32,

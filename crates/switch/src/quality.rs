@@ -17,10 +17,10 @@ pub struct Quality {
     pub lost_ppm: Histogram,
     /// What we add to the way of a voice, in microseconds.
     pub added_delay_us: Histogram,
-    /// Frames of 20 ms that were played as they came.
-    pub voice: u64,
-    /// Frames of 20 ms that had to be made up.
-    pub concealed: u64,
+    /// What was played as it came.
+    pub voice_ms: u64,
+    /// What had to be made up.
+    pub concealed_ms: u64,
     /// Samples left out or repeated.
     pub stretched_samples: u64,
     /// Frames of 20 ms with samples at full scale.
@@ -59,8 +59,8 @@ impl Quality {
             jitter_us: Histogram::new(&JITTER_US),
             lost_ppm: Histogram::new(&LOST_PPM),
             added_delay_us: Histogram::new(&ADDED_DELAY_US),
-            voice: 0,
-            concealed: 0,
+            voice_ms: 0,
+            concealed_ms: 0,
             stretched_samples: 0,
             clipped: 0,
             lost: 0,
@@ -86,8 +86,8 @@ impl Quality {
 
     /// A leg was measured for the last time, or before.
     pub(crate) fn count(&mut self, before: &LegStats, now: &LegStats) {
-        self.voice += now.voice.saturating_sub(before.voice);
-        self.concealed += now.concealed.saturating_sub(before.concealed);
+        self.voice_ms += now.voice_ms.saturating_sub(before.voice_ms);
+        self.concealed_ms += now.concealed_ms.saturating_sub(before.concealed_ms);
         self.stretched_samples += now.stretched_samples.saturating_sub(before.stretched_samples);
         self.clipped += now.clipped.saturating_sub(before.clipped);
         self.lost += now.lost.saturating_sub(before.lost);
@@ -116,21 +116,21 @@ mod tests {
     #[test]
     fn what_was_between_two_measurements_is_counted_once() {
         let mut quality = Quality::new();
-        let first = LegStats { packets_in: 50, voice: 50, mos_recent_thousandths: 4_409, ..LegStats::default() };
+        let first = LegStats { packets_in: 50, voice_ms: 1_000, mos_recent_thousandths: 4_409, ..LegStats::default() };
         quality.measured(&LegStats::default(), &first);
         let second = LegStats {
             packets_in: 290,
             lost: 10,
-            voice: 290,
-            concealed: 10,
+            voice_ms: 5_800,
+            concealed_ms: 200,
             jitter_us: 250,
             mos_recent_thousandths: 3_950,
             ..first
         };
         quality.measured(&first, &second);
-        let last = LegStats { packets_in: 300, lost: 12, voice: 300, concealed: 12, ..second };
+        let last = LegStats { packets_in: 300, lost: 12, voice_ms: 6_000, concealed_ms: 240, ..second };
         quality.count(&second, &last);
-        assert_eq!((quality.voice, quality.concealed, quality.lost), (300, 12, 12));
+        assert_eq!((quality.voice_ms, quality.concealed_ms, quality.lost), (6_000, 240, 12));
         assert_eq!(quality.mos_thousandths.counts, [0, 0, 0, 0, 0, 0, 0, 1, 0, 1]);
         assert_eq!((quality.mos_thousandths.above, quality.mos_thousandths.sum), (0, 8_359));
         assert_eq!(quality.lost_ppm.counts, [1, 0, 0, 0, 0, 0, 0, 1, 0, 0], "none of 50, then 10 of 250");

@@ -252,7 +252,7 @@ fn a_leg_changes_thread_under_talk() {
             assert_eq!(pair[1].0, LEVELS[(at + 1) % LEVELS.len()], "{threads} threads: {runs:?}");
         }
         let stats = hall.close(ana);
-        assert_eq!((stats.lost, stats.late, stats.concealed), (0, 0, 0), "{threads} threads");
+        assert_eq!((stats.lost, stats.late, stats.concealed_ms), (0, 0, 0), "{threads} threads");
     }
 }
 
