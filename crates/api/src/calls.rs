@@ -110,7 +110,8 @@ pub(crate) async fn delete(
     }
 }
 
-async fn stored(api: &Api, caller: &Caller, sid: &str) -> Result<Call, Problem> {
+/// The call that a path names.
+pub(crate) async fn stored(api: &Api, caller: &Caller, sid: &str) -> Result<Call, Problem> {
     let sid: CallSid = sid.parse().map_err(|_| Problem::NotFound)?;
     api.store.call(caller.sid(), sid).await?.ok_or(Problem::NotFound)
 }

@@ -13,7 +13,7 @@ use tower::ServiceExt as _;
 use crate::api::Api;
 use crate::auth::authenticate;
 use crate::form::is_decodable_path;
-use crate::json::VERSION_PATH;
+use crate::json::{PARTYLINE_PATH, VERSION_PATH};
 use crate::problem::Problem;
 
 /// Answers one request.
@@ -41,9 +41,7 @@ pub(crate) async fn enter(api: Arc<Api>, routes: Router, request: Request) -> Re
 
 async fn pass(api: &Api, routes: Router, mut request: Request) -> Result<Response, Problem> {
     // Probes and pages about ourselves need no place, no account and no normal form.
-    let Some(rest) = request.uri().path().strip_prefix(VERSION_PATH).filter(|rest| rest.starts_with('/')) else {
-        return Ok(route(routes, request).await);
-    };
+    let Some(rest) = resource(request.uri().path()) else { return Ok(route(routes, request).await) };
     let _place = api.admit()?;
     if !is_decodable_path(rest) {
         return Err(Problem::MalformedForm { why: "the path is not percent-encoded UTF-8" });
@@ -70,9 +68,15 @@ async fn route(routes: Router, request: Request) -> Response {
     }
 }
 
+/// What follows the version, where a path names something that belongs to an account.
+fn resource(path: &str) -> Option<&str> {
+    let rest = [VERSION_PATH, PARTYLINE_PATH].iter().find_map(|version| path.strip_prefix(version));
+    rest.filter(|rest| rest.starts_with('/'))
+}
+
 /// The path that names the resource: without a trailing slash and without `.json` (rest-voice §1.1).
 fn resource_path(path: &str) -> &str {
-    if !path.starts_with(VERSION_PATH) {
+    if resource(path).is_none() {
         return path;
     }
     let path = path.strip_suffix('/').unwrap_or(path);

@@ -24,5 +24,8 @@ pub(crate) fn account_path(account: AccountSid) -> String {
 /// What every path of this API starts with.
 pub(crate) const VERSION_PATH: &str = "/2010-04-01";
 
+/// What every path of ours starts with, where it is none of Twilio's.
+pub(crate) const PARTYLINE_PATH: &str = "/partyline/v1";
+
 /// `api_version` in every resource that has it.
 pub(crate) const API_VERSION: &str = "2010-04-01";

@@ -1,4 +1,4 @@
-//! Twilio's wire: REST.
+//! Twilio's wire: REST; and what is ours beside it.
 //!
 //! The only place that spells Twilio's parameter names, JSON keys, dates and error codes (rest-voice §1–§5). Reads
 //! come from the store, changes go to the switch through the [`Switchboard`]; nothing is decided here but what a
@@ -15,11 +15,13 @@ mod auth;
 mod calls;
 mod conferences;
 mod date;
+mod events;
 mod form;
 mod front_door;
 mod health;
 mod json;
 mod listener;
+mod media_statistics;
 mod metrics;
 mod paging;
 mod parameters;
@@ -31,6 +33,6 @@ mod switchboard;
 
 pub use api::{Api, Config};
 pub use listener::serve;
-pub use metrics::{Metric, MetricKind};
+pub use metrics::{Metric, Reading};
 pub use router::router;
 pub use switchboard::Switchboard;

@@ -12,21 +12,28 @@ pub struct Metric {
     pub name: &'static str,
     /// What it counts, in a short sentence.
     pub help: &'static str,
-    /// How to read it.
-    pub kind: MetricKind,
     /// What tells it from others of its name.
     pub labels: Vec<(&'static str, String)>,
-    /// The number.
-    pub value: f64,
+    /// The number, and how to read it.
+    pub reading: Reading,
 }
 
-/// How a metric is to be read.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum MetricKind {
+/// What is counted or measured.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Reading {
     /// Only grows, until a restart.
-    Counter,
+    Counter(f64),
     /// Goes up and down.
-    Gauge,
+    Gauge(f64),
+    /// How often something was how large.
+    Histogram {
+        /// The upper bound of each bin, and how often it fell into that; the bounds ascend.
+        bins: Vec<(f64, u64)>,
+        /// How often it was larger than all bounds.
+        above: u64,
+        /// All together.
+        sum: f64,
+    },
 }
 
 /// The metrics as Prometheus reads them; those of one name come together, in the order of their first.
@@ -36,21 +43,41 @@ pub(crate) fn exposition(metrics: &[Metric]) -> String {
         if metrics[..index].iter().any(|metric| metric.name == first.name) {
             continue;
         }
-        let kind = match first.kind {
-            MetricKind::Counter => "counter",
-            MetricKind::Gauge => "gauge",
+        let kind = match first.reading {
+            Reading::Counter(_) => "counter",
+            Reading::Gauge(_) => "gauge",
+            Reading::Histogram { .. } => "histogram",
         };
         // Writing to a String cannot fail.
         let _ = writeln!(text, "# HELP {} {}", first.name, escape(first.help, false));
         let _ = writeln!(text, "# TYPE {} {kind}", first.name);
-        for metric in metrics[index..].iter().filter(|metric| metric.name == first.name) {
-            let labels: Vec<_> =
-                metric.labels.iter().map(|(name, value)| format!("{name}=\"{}\"", escape(value, true))).collect();
-            let labels = if labels.is_empty() { String::new() } else { format!("{{{}}}", labels.join(",")) };
-            let _ = writeln!(text, "{}{labels} {}", metric.name, number(metric.value));
-        }
+        metrics[index..].iter().filter(|metric| metric.name == first.name).for_each(|metric| write(metric, &mut text));
     }
     text
+}
+
+fn write(metric: &Metric, text: &mut String) {
+    let mut line = |suffix: &str, bound: Option<f64>, value: f64| {
+        let bound = bound.map(|bound| ("le", number(bound)));
+        let labels = metric.labels.iter().map(|(name, value)| (*name, escape(value, true))).chain(bound);
+        let labels: Vec<_> = labels.map(|(name, value)| format!("{name}=\"{value}\"")).collect();
+        let labels = if labels.is_empty() { String::new() } else { format!("{{{}}}", labels.join(",")) };
+        let _ = writeln!(text, "{}{suffix}{labels} {}", metric.name, number(value));
+    };
+    match &metric.reading {
+        Reading::Counter(value) | Reading::Gauge(value) => line("", None, *value),
+        Reading::Histogram { bins, above, sum } => {
+            let mut so_far = 0;
+            for (bound, count) in bins {
+                so_far += count;
+                line("_bucket", Some(*bound), so_far as f64);
+            }
+            let count = (so_far + above) as f64;
+            line("_bucket", Some(f64::INFINITY), count);
+            line("_sum", None, *sum);
+            line("_count", None, count);
+        }
+    }
 }
 
 /// Help text escapes backslash and line feed, a label's value its quotes, too.
@@ -82,10 +109,8 @@ impl Requests {
         CLASSES.iter().zip(&self.0).map(|(class, counter)| Metric {
             name: "partyline_http_responses_total",
             help: "HTTP requests answered, by class of status.",
-            kind: MetricKind::Counter,
             labels: vec![("status", (*class).to_owned())],
-            #[expect(clippy::cast_precision_loss, reason = "exact up to 2^53 answers")]
-            value: counter.load(Relaxed) as f64,
+            reading: Reading::Counter(counter.load(Relaxed) as f64), // exact up to 2^53 answers
         })
     }
 }
@@ -99,17 +124,16 @@ mod tests {
 
     #[test]
     fn metrics_of_one_name_come_together_and_texts_are_escaped() {
-        let metric = |name, kind, label: Option<&str>, value| Metric {
+        let metric = |name, label: Option<&str>, reading| Metric {
             name,
             help: "One \\ two\nlines \"quoted\".",
-            kind,
             labels: label.map(|label| ("room", label.to_owned())).into_iter().collect(),
-            value,
+            reading,
         };
         let text = exposition(&[
-            metric("legs", MetricKind::Gauge, Some("a\"b\\c\nd"), 3.0),
-            metric("calls_total", MetricKind::Counter, None, 12_345_678_901.0),
-            metric("legs", MetricKind::Gauge, Some("é"), f64::INFINITY),
+            metric("legs", Some("a\"b\\c\nd"), Reading::Gauge(3.0)),
+            metric("calls_total", None, Reading::Counter(12_345_678_901.0)),
+            metric("legs", Some("é"), Reading::Gauge(f64::INFINITY)),
         ]);
         assert_eq!(
             text,
@@ -122,5 +146,23 @@ mod tests {
              calls_total 12345678901\n"
         );
         assert_eq!(exposition(&[]), "");
+    }
+
+    #[test]
+    fn a_histogram_adds_up_from_bin_to_bin() {
+        let reading = Reading::Histogram { bins: vec![(0.000_05, 7), (0.5, 0), (2.0, 2)], above: 1, sum: 12.25 };
+        let labels = vec![("thread", "0".to_owned())];
+        let text = exposition(&[Metric { name: "late_seconds", help: "How late.", labels, reading }]);
+        assert_eq!(
+            text,
+            "# HELP late_seconds How late.\n\
+             # TYPE late_seconds histogram\n\
+             late_seconds_bucket{thread=\"0\",le=\"0.00005\"} 7\n\
+             late_seconds_bucket{thread=\"0\",le=\"0.5\"} 7\n\
+             late_seconds_bucket{thread=\"0\",le=\"2\"} 9\n\
+             late_seconds_bucket{thread=\"0\",le=\"+Inf\"} 10\n\
+             late_seconds_sum{thread=\"0\"} 12.25\n\
+             late_seconds_count{thread=\"0\"} 10\n"
+        );
     }
 }

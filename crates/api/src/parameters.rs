@@ -92,6 +92,12 @@ impl Parameters {
         Ok(on.and(before).and(after))
     }
 
+    /// A number from 0 on.
+    pub(crate) fn whole(&self, name: &'static str) -> Result<Option<i64>, Problem> {
+        let read = |text: &str| text.bytes().all(|b| b.is_ascii_digit()).then(|| text.parse().unwrap_or(i64::MAX));
+        self.read_filled(name, "a number from 0 on", read)
+    }
+
     /// A call's SID as a filter.
     pub(crate) fn call_sid(&self, name: &'static str) -> Result<Option<CallSid>, Problem> {
         self.filled(name).map(|value| value.parse().map_err(|_| Problem::SidMalformed { name })).transpose()

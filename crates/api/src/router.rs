@@ -10,13 +10,14 @@ use axum::routing::get;
 
 use crate::api::Api;
 use crate::problem::Problem;
-use crate::{accounts, calls, conferences, front_door, health, participants};
+use crate::{accounts, calls, conferences, events, front_door, health, media_statistics, participants};
 
 /// The HTTP side of the bridge, ready to be served.
 pub fn router(api: Api) -> Router {
     let api = Arc::new(api);
     let routes = Router::new()
         .nest("/2010-04-01", resources())
+        .route("/partyline/v1/events", get(events::list))
         .route("/healthz", get(health::alive))
         .route("/readyz", get(health::ready))
         .route("/metrics", get(health::metrics))
@@ -31,6 +32,7 @@ fn resources() -> Router<Arc<Api>> {
         .route("/", get(accounts::fetch))
         .route("/Calls", get(calls::list).post(calls::create))
         .route("/Calls/{call}", get(calls::fetch).post(calls::update).put(calls::update).delete(calls::delete))
+        .route("/Calls/{call}/MediaStatistics", get(media_statistics::fetch))
         .route("/Conferences", get(conferences::list))
         .route("/Conferences/{conference}", get(conferences::fetch).post(conferences::update).put(conferences::update))
         .route("/Conferences/{conference}/Participants", get(participants::list).post(participants::create))

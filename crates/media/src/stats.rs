@@ -45,6 +45,8 @@ pub struct ThreadStats {
     pub ticks_skipped: Counter,
     /// Lateness of wake-ups, in the bins of [`LATENESS_BOUNDS_US`].
     pub lateness: [Counter; LATENESS_BOUNDS_US.len() + 1],
+    /// All lateness together, in microseconds.
+    pub lateness_us_total: Counter,
     /// The longest lateness seen, in microseconds.
     pub lateness_us_max: Counter,
     /// Share of the last second the thread was busy, in thousandths.
@@ -72,6 +74,7 @@ impl ThreadStats {
     pub(crate) fn woke(&self, late_us: u64) {
         let bin = LATENESS_BOUNDS_US.iter().position(|&bound| late_us <= bound).unwrap_or(LATENESS_BOUNDS_US.len());
         self.lateness[bin].add(1);
+        self.lateness_us_total.add(late_us);
         if late_us > self.lateness_us_max.get() {
             self.lateness_us_max.set(late_us);
         }

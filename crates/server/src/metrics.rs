@@ -4,9 +4,10 @@ use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
-use api::{Metric, MetricKind};
-use media::ThreadStats;
+use api::{Metric, Reading};
+use media::{LATENESS_BOUNDS_US, ThreadStats};
 use store::Writer;
+use switch::{Histogram, Quality};
 
 use crate::sip_socket::SocketStats;
 
@@ -78,6 +79,7 @@ impl Sources {
             counter("partyline_digits_total", "DTMF digits heard.", counts.digits),
             counter("partyline_fetches_failed_total", "Audio that could not be had.", counts.fetches_failed),
         ];
+        metrics.extend(leg_metrics(&switch.quality));
         metrics.extend(sip_metrics(&sip));
         metrics.extend(self.media.iter().enumerate().flat_map(|(n, thread)| media_metrics(n, thread)));
         let sockets = &self.sockets;
@@ -105,6 +107,11 @@ impl Sources {
                 "Events whose rows could not be saved.",
                 self.saves_failed.load(Relaxed),
             ),
+            counter(
+                "partyline_events_dropped_total",
+                "Events about who speaks that were not logged, because there were too many.",
+                switch.events_dropped,
+            ),
             counter("partyline_commits_total", "Database transactions.", writer.commits),
             gauge("partyline_saves_waiting", "Events whose rows wait to be saved.", writer.batches_waiting),
         ]);
@@ -115,11 +122,11 @@ impl Sources {
 fn sip_metrics(sip: &sip::Stats) -> Vec<Metric> {
     let requests = sip.requests.iter().map(|(method, count)| {
         let labels = vec![("method", method.to_owned())];
-        metric("partyline_sip_requests_total", "SIP requests received.", MetricKind::Counter, labels, count)
+        counter_of("partyline_sip_requests_total", "SIP requests received.", labels, count)
     });
     let responses = (1..).zip(sip.responses).map(|(class, count)| {
         let labels = vec![("status", format!("{class}xx"))];
-        metric("partyline_sip_responses_total", "SIP responses sent.", MetricKind::Counter, labels, count)
+        counter_of("partyline_sip_responses_total", "SIP responses sent.", labels, count)
     });
     let others = [
         ("partyline_sip_retransmissions_total", "SIP messages sent again.", sip.retransmissions),
@@ -132,71 +139,156 @@ fn sip_metrics(sip: &sip::Stats) -> Vec<Metric> {
     requests.chain(responses).chain(others).collect()
 }
 
+/// How all legs are doing together. A label for each of them would make as many series as there are calls, so these are
+/// histograms in which each leg is one sample every five seconds; what a single leg does is with its call.
+fn leg_metrics(quality: &Quality) -> Vec<Metric> {
+    let histograms = [
+        (
+            "partyline_leg_mos",
+            "Estimated mean opinion score of what legs sent us (ITU-T G.107), each leg once every 5 s; one call's is in its MediaStatistics.",
+            &quality.mos_thousandths,
+            1e-3,
+        ),
+        (
+            "partyline_leg_jitter_seconds",
+            "Interarrival jitter of what legs sent us, each leg once every 5 s; one call's is in its MediaStatistics.",
+            &quality.jitter_us,
+            1e-6,
+        ),
+        (
+            "partyline_leg_lost_ratio",
+            "Share of a leg's packets that never came, of 5 s at a time; one call's is in its MediaStatistics.",
+            &quality.lost_ppm,
+            1e-6,
+        ),
+        (
+            "partyline_leg_added_delay_seconds",
+            "What we add to the way of a leg's voice, each leg once every 5 s; one call's is in its MediaStatistics.",
+            &quality.added_delay_us,
+            1e-6,
+        ),
+    ];
+    let counters = [
+        ("partyline_leg_voice_milliseconds_total", "Audio of all legs that was played as it came.", quality.voice_ms),
+        (
+            "partyline_leg_concealed_milliseconds_total",
+            "Audio of all legs that had to be made up.",
+            quality.concealed_ms,
+        ),
+        (
+            "partyline_leg_stretched_samples_total",
+            "Samples of all legs left out or repeated to follow network and clocks.",
+            quality.stretched_samples,
+        ),
+        ("partyline_leg_clipped_frames_total", "20 ms frames of all legs with samples at full scale.", quality.clipped),
+        ("partyline_leg_packets_lost_total", "Packets of all legs that never came.", quality.lost),
+        ("partyline_leg_packets_late_total", "Packets of all legs that came too late to be heard.", quality.late),
+    ];
+    let histograms = histograms.into_iter().map(|(name, help, histogram, unit)| Metric {
+        name,
+        help,
+        labels: Vec::new(),
+        reading: reading_of(histogram, unit),
+    });
+    histograms.chain(counters.into_iter().map(|(name, help, count)| counter(name, help, count))).collect()
+}
+
+/// `unit`: what one is worth in the metric's own.
+fn reading_of(histogram: &Histogram, unit: f64) -> Reading {
+    // Bounds are multiplied out to no more digits than they have: 0.005, not 0.005000000000000001.
+    let bound = |bound: u32| (f64::from(bound) * unit * 1e9).round() / 1e9;
+    let bins = histogram.bounds.iter().zip(histogram.counts).map(|(&at, count)| (bound(at), count)).collect();
+    Reading::Histogram { bins, above: histogram.above, sum: histogram.sum as f64 * unit }
+}
+
 fn media_metrics(thread: usize, stats: &ThreadStats) -> Vec<Metric> {
-    let rows = [
-        ("partyline_media_ticks_total", "Room ticks run.", MetricKind::Counter, &stats.ticks),
+    let counters = [
+        ("partyline_media_ticks_total", "Room ticks run.", &stats.ticks),
         (
             "partyline_media_late_ticks_total",
             "Wake-ups more than 1 ms late, the wait for a core taken off.",
-            MetricKind::Counter,
             &stats.late_ticks_own,
         ),
-        (
-            "partyline_media_late_wakeups_total",
-            "Wake-ups more than 1 ms late, for whatever reason.",
-            MetricKind::Counter,
-            &stats.late_ticks,
-        ),
-        ("partyline_media_overruns_total", "Times ticks were given up.", MetricKind::Counter, &stats.overruns),
+        ("partyline_media_late_wakeups_total", "Wake-ups more than 1 ms late, for whatever reason.", &stats.late_ticks),
+        ("partyline_media_overruns_total", "Times ticks were given up.", &stats.overruns),
+        ("partyline_media_skipped_ticks_total", "Ticks of 20 ms given up.", &stats.ticks_skipped),
         (
             "partyline_media_run_queue_wait_nanoseconds_total",
             "Time a media thread stood ready without a core.",
-            MetricKind::Counter,
             &stats.run_queue_wait_ns,
         ),
-        ("partyline_media_packets_in_total", "RTP packets accepted.", MetricKind::Counter, &stats.packets_in),
-        ("partyline_media_packets_out_total", "RTP packets sent.", MetricKind::Counter, &stats.packets_out),
+        ("partyline_media_packets_in_total", "RTP packets accepted.", &stats.packets_in),
+        ("partyline_media_packets_out_total", "RTP packets sent.", &stats.packets_out),
         (
             "partyline_media_commands_dropped_total",
             "Commands for legs or rooms that are gone.",
-            MetricKind::Counter,
             &stats.commands_dropped,
         ),
-        ("partyline_media_events_dropped_total", "Events given up.", MetricKind::Counter, &stats.events_dropped),
+        ("partyline_media_events_dropped_total", "Events given up.", &stats.events_dropped),
+    ];
+    let gauges = [
         (
             "partyline_media_occupancy_permille",
             "Share of the last second a media thread was busy.",
-            MetricKind::Gauge,
             &stats.occupancy_permille,
         ),
-        ("partyline_media_legs", "Legs on this thread.", MetricKind::Gauge, &stats.legs),
-        ("partyline_media_rooms", "Rooms on this thread.", MetricKind::Gauge, &stats.rooms),
+        ("partyline_media_lateness_microseconds_max", "The latest wake-up since the start.", &stats.lateness_us_max),
+        ("partyline_media_legs", "Legs on this thread.", &stats.legs),
+        ("partyline_media_rooms", "Rooms on this thread.", &stats.rooms),
     ];
-    let labels = vec![("thread", thread.to_string())];
-    let wakeups = stats.lateness.iter().map(media::Counter::get).sum();
-    let wakeups =
-        metric("partyline_media_wakeups_total", "Wake-ups for ticks.", MetricKind::Counter, labels.clone(), wakeups);
-    rows.into_iter()
-        .map(|(name, help, kind, number)| metric(name, help, kind, labels.clone(), number.get()))
-        .chain([wakeups])
-        .collect()
+    let labels = || vec![("thread", thread.to_string())];
+    let counts: Vec<_> = stats.lateness.iter().map(media::Counter::get).collect();
+    let wakeups = counts.iter().sum();
+    let (&above, counts) = counts.split_last().expect("a bin for what is later than all bounds");
+    let lateness = Metric {
+        name: "partyline_media_tick_lateness_seconds",
+        help: "How long after its planned instant a media thread woke for a tick.",
+        labels: labels(),
+        reading: Reading::Histogram {
+            bins: LATENESS_BOUNDS_US.iter().zip(counts).map(|(&bound, &count)| (bound as f64 / 1e6, count)).collect(),
+            above,
+            sum: stats.lateness_us_total.get() as f64 / 1e6,
+        },
+    };
+    let wakeups = counter_of("partyline_media_wakeups_total", "Wake-ups for ticks.", labels(), wakeups);
+    let counters = counters.into_iter().map(|(name, help, number)| counter_of(name, help, labels(), number.get()));
+    let gauges = gauges.into_iter().map(|(name, help, number)| Metric {
+        name,
+        help,
+        labels: labels(),
+        reading: Reading::Gauge(number.get() as f64),
+    });
+    counters.chain(gauges).chain([lateness, wakeups]).collect()
 }
 
 fn counter(name: &'static str, help: &'static str, value: u64) -> Metric {
-    metric(name, help, MetricKind::Counter, Vec::new(), value)
+    counter_of(name, help, Vec::new(), value)
+}
+
+fn counter_of(name: &'static str, help: &'static str, labels: Vec<(&'static str, String)>, value: u64) -> Metric {
+    // Exact up to 2^53, which no counter here reaches in a century.
+    Metric { name, help, labels, reading: Reading::Counter(value as f64) }
 }
 
 fn gauge(name: &'static str, help: &'static str, value: usize) -> Metric {
-    metric(name, help, MetricKind::Gauge, Vec::new(), value as u64)
+    Metric { name, help, labels: Vec::new(), reading: Reading::Gauge(value as f64) }
 }
 
-fn metric(
-    name: &'static str,
-    help: &'static str,
-    kind: MetricKind,
-    labels: Vec<(&'static str, String)>,
-    value: u64,
-) -> Metric {
-    // Exact up to 2^53, which no counter here reaches in a century.
-    Metric { name, help, kind, labels, value: value as f64 }
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn bounds_are_written_as_people_would() {
+        let histogram = Histogram {
+            bounds: &[0, 250, 500, 1_000, 2_500, 5_000, 10_000, 20_000, 50_000, 100_000],
+            counts: [1, 2, 0, 0, 0, 0, 0, 0, 0, 3],
+            above: 4,
+            sum: 5_000_000,
+        };
+        let Reading::Histogram { bins, above, sum } = reading_of(&histogram, 1e-6) else { panic!("is a histogram") };
+        let bounds: Vec<_> = bins.iter().map(|(bound, _)| bound.to_string()).collect();
+        assert_eq!(bounds, ["0", "0.00025", "0.0005", "0.001", "0.0025", "0.005", "0.01", "0.02", "0.05", "0.1"]);
+        assert_eq!((bins[1].1, bins[9].1, above, sum), (2, 3, 4, 5.0));
+    }
 }

@@ -3,7 +3,7 @@
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
-use api::{Api, Config, Metric, MetricKind, Switchboard};
+use api::{Api, Config, Metric, Reading, Switchboard};
 use axum::Router;
 use axum::body::{Body, to_bytes};
 use axum::http::{HeaderMap, Request, StatusCode, header};
@@ -45,7 +45,7 @@ impl Bridge {
             .with_metrics(|| {
                 let labels = vec![("codec", "PCMU".to_owned())];
                 let help = "Legs open.";
-                vec![Metric { name: "partyline_legs", help, kind: MetricKind::Gauge, labels, value: 3.0 }]
+                vec![Metric { name: "partyline_legs", help, labels, reading: Reading::Gauge(3.0) }]
             })
             .with_readiness(|| false);
         Self { routes: api::router(api), store, switch, _scratch: scratch }

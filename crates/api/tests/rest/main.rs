@@ -10,3 +10,4 @@ mod paging;
 mod participants;
 mod paths;
 mod serving;
+mod statistics;

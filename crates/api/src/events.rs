@@ -1,0 +1,54 @@
+//! The log of what happened in conferences: ours, for people, tests and those who would rather ask than be called.
+//!
+//! Oldest first. Whoever asks again with the `after` of the last answer misses nothing and sees nothing twice, as long as
+//! the store keeps it.
+
+use std::sync::Arc;
+
+use axum::Extension;
+use axum::extract::State;
+use axum::response::Response;
+use serde_json::{Value, json};
+use store::LoggedEvent;
+
+use crate::api::Api;
+use crate::auth::Caller;
+use crate::json;
+use crate::media_statistics;
+use crate::parameters::Parameters;
+use crate::problem::Problem;
+
+/// `GET /partyline/v1/events?After=SEQ&Limit=N`
+pub(crate) async fn list(
+    State(api): State<Arc<Api>>,
+    Extension(caller): Extension<Caller>,
+    parameters: Parameters,
+) -> Result<Response, Problem> {
+    let after = parameters.whole("After")?.unwrap_or(0);
+    let limit = match parameters.whole("Limit")? {
+        None => LIMIT_DEFAULT,
+        Some(0) => return Err(Problem::Parameter { name: "Limit", expected: "a number from 1 on" }),
+        Some(limit) => u32::try_from(limit).unwrap_or(LIMIT_MAX).min(LIMIT_MAX),
+    };
+    let page = api.store.events(caller.sid(), after, limit).await?;
+    let account = caller.sid().to_string();
+    let events: Vec<_> = page.rows.iter().map(|event| event_json(&account, event)).collect();
+    let after = page.rows.last().map_or(after, |last| last.seq);
+    Ok(json::ok(&json!({ "events": events, "after": after, "more": page.more })))
+}
+
+fn event_json(account: &str, event: &LoggedEvent) -> Value {
+    json!({
+        "seq": event.seq,
+        "type": event.name,
+        "account_sid": account,
+        "conference_sid": event.conference_sid.to_string(),
+        "call_sid": event.call_sid.map(|sid| sid.to_string()),
+        "date_created": event.at.rfc2822(),
+        "parameters": event.parameters,
+        "media_statistics": event.leg_stats.as_ref().map(media_statistics::shown),
+    })
+}
+
+const LIMIT_DEFAULT: u32 = 100;
+const LIMIT_MAX: u32 = 1_000;
