@@ -61,16 +61,18 @@ impl Measure {
         self.concealed_samples = 0;
     }
 
-    /// One frame was played; `concealed_samples`: so much the playout buffer has made up by now.
+    /// One frame was played; `concealed_samples`: so much the playout buffer has made up by now. It takes back what it
+    /// has made up for a pause.
     pub(crate) fn heard(&mut self, pulled: Pulled, codec: Codec, concealed_samples: u64) {
-        let samples = concealed_samples - std::mem::replace(&mut self.concealed_samples, concealed_samples);
-        let concealed_us = samples * 1_000_000 / u64::from(codec.rate_hz());
+        let before = std::mem::replace(&mut self.concealed_samples, concealed_samples);
+        let us = |samples: u64| samples * 1_000_000 / u64::from(codec.rate_hz());
+        let made_up_us = us(concealed_samples.saturating_sub(before));
+        let taken_back_us = us(before.saturating_sub(concealed_samples));
+        self.made_up_us = (self.made_up_us + made_up_us).saturating_sub(taken_back_us);
         if pulled == Pulled::Voice {
-            self.heard.bursts += u64::from(self.made_up_us + concealed_us > 0);
-            self.heard.concealed_us += std::mem::take(&mut self.made_up_us) + concealed_us;
-            self.heard.voice_us += FRAME_US.saturating_sub(concealed_us);
-        } else if pulled == Pulled::Concealed {
-            self.made_up_us += concealed_us;
+            self.heard.bursts += u64::from(self.made_up_us > 0);
+            self.heard.concealed_us += std::mem::take(&mut self.made_up_us);
+            self.heard.voice_us += FRAME_US.saturating_sub(made_up_us);
         }
     }
 
@@ -194,18 +196,19 @@ const HEARD_MIN: f32 = FULL_SCALE * 1e-6;
 mod tests {
     use super::*;
 
-    /// Frames played one after the other: `v`oice, `c`oncealed, silence.
+    /// Frames played one after the other: `v`oice, `c`oncealed, silence; and a voice after a `p`ause of three frames.
     fn heard(frames: &str) -> LegStats {
-        let (mut measure, mut concealed_samples) = (Measure::default(), 0);
+        let (mut measure, mut concealed_samples) = (Measure::default(), 0_i64);
         for frame in frames.chars() {
             let (pulled, samples) = match frame {
                 'v' => (Pulled::Voice, 0),
                 'h' => (Pulled::Voice, 80), // half of it is made up
+                'p' => (Pulled::Voice, -480),
                 'c' => (Pulled::Concealed, 160),
                 _ => (Pulled::Silence, 0),
             };
             concealed_samples += samples;
-            measure.heard(pulled, Codec::Pcmu, concealed_samples);
+            measure.heard(pulled, Codec::Pcmu, concealed_samples.unsigned_abs());
         }
         let mut stats = LegStats::default();
         measure.add_to(&mut stats, Codec::Pcmu);
@@ -221,6 +224,7 @@ mod tests {
             ("two in a row, and one", "vccvcv", (60, 60, 2)),
             ("half of one", "vhv", (50, 10, 1)),
             ("an outage that outlasts concealment", "vccc......v", (40, 60, 1)),
+            ("a pause", "vcvccc.pv", (80, 20, 1)),
             ("hung up", "vvvccc...", (60, 0, 0)),
         ] {
             let stats = heard(frames);
