@@ -13,3 +13,4 @@ mod rest;
 mod sdk;
 mod sipp;
 mod sound;
+mod statistics;
