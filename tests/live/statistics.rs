@@ -69,13 +69,16 @@ fn the_log_tells_a_conference_from_the_first_to_come_to_its_end() {
     let mut party = Party::of(["ana", "ben"]);
     let [ana, ben] = ["ana", "ben"].map(|name| party.guest(name).call_sid.clone());
     let conference = party.conference_sid();
-    for (parameter, value) in [("Muted", "true"), ("Muted", "true"), ("Muted", "false"), ("Hold", "true"), ("BeepOnExit", "true")]
+    for (parameter, value) in
+        [("Muted", "true"), ("Muted", "true"), ("Muted", "false"), ("Hold", "true"), ("BeepOnExit", "true")]
     {
         party.post("ben", &[(parameter, value)]);
     }
     party.leaves("ana");
-    let has_left = |count| move |party: &Party| {
-        events(party, 0).iter().filter(|event| event["type"] == "participant-leave").count() == count
+    let has_left = |count| {
+        move |party: &Party| {
+            events(party, 0).iter().filter(|event| event["type"] == "participant-leave").count() == count
+        }
     };
     assert!(wait_until(PATIENCE, || has_left(1)(&party)));
     party.leaves("ben");
@@ -130,7 +133,11 @@ fn metrics_show_threads_and_legs_as_histograms() {
             .collect();
         assert!(buckets.len() > 5 && buckets.is_sorted(), "{name}: {buckets:?}");
     }
-    for name in ["partyline_media_overruns_total", "partyline_media_skipped_ticks_total", "partyline_leg_voice_milliseconds_total"] {
+    for name in [
+        "partyline_media_overruns_total",
+        "partyline_media_skipped_ticks_total",
+        "partyline_leg_voice_milliseconds_total",
+    ] {
         assert!(metric(&text, name).is_some(), "{name} in\n{text}");
     }
     // However many calls there are, there are no more lines.

@@ -417,7 +417,7 @@ impl Mix {
 
     /// What all who listen only hear in this tick, once it was [`Mix::encoded`].
     pub(crate) fn heard(&self, rate: Rate) -> &[i16] {
-        &self.heard[rate]
+        self.heard.as_ref().map_or(&[], |heard| &heard.limited[rate])
     }
 
     /// Lets `own` take over, for one listener, from the encoder that served all until the last tick.

@@ -206,7 +206,7 @@ impl Leg {
             quiet_reported_us: 0,
             rtp_timeout_us,
             facts: Facts::new(id),
-            measure: Measure::default(),
+            measure: Measure::new(),
             counts: Counts::default(),
         })
     }

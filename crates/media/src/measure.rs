@@ -11,25 +11,32 @@ use crate::mixer;
 use crate::speech::FULL_SCALE;
 use crate::{Codec, Pulled};
 
-/// One leg's measuring instruments.
-#[derive(Debug, Default)]
+/// One leg's measuring instruments: what every tick touches, in one cache line; and the rest.
+#[derive(Debug)]
 pub(crate) struct Measure {
     heard: Heard,
-    /// What was heard until the last measurement.
-    heard_before: Heard,
     /// What was made up since the last packet that came. It counts once another one comes: what is made up when the peer
     /// has hung up, and nobody knows yet, was never missing.
-    made_up_us: u64,
-    /// What the playout buffer had made up by the last frame, in samples.
-    concealed_samples: u64,
+    made_up_us: u32,
+    /// The last digits of what the playout buffer had made up by the last frame, in samples.
+    concealed_samples: u32,
     level_in: Level,
+    clipped: u32,
+    /// Frames sent since the last one whose level was taken.
+    unmeasured: u32,
+    /// When to tell next; never before there is anything to.
+    due_us: u64,
+    rare: Box<Rare>,
+}
+
+/// What is touched now and then.
+#[derive(Debug, Default)]
+struct Rare {
     level_out: Level,
-    clipped: u64,
-    /// Frames sent, until the next one whose level is taken.
-    skipped: u32,
+    /// What was heard until the last measurement.
+    heard_before: Heard,
     buffers_ms: u64,
     turns: u64,
-    due_us: Option<u64>,
     mos_recent_thousandths: u32,
     mos_lowest_thousandths: u32,
 }
@@ -39,21 +46,35 @@ pub(crate) struct Measure {
 struct Heard {
     voice_us: u64,
     concealed_us: u64,
-    bursts: u64,
+    bursts: u32,
 }
 
 /// The level of some frames: the mean and the highest of their mean squares.
 #[derive(Debug, Default)]
 struct Level {
     sum: f64,
-    frames: u64,
+    frames: u32,
     max: f32,
 }
 
 impl Measure {
+    /// Allocates: not in a tick.
+    pub(crate) fn new() -> Self {
+        Self {
+            heard: Heard::default(),
+            made_up_us: 0,
+            concealed_samples: 0,
+            level_in: Level::default(),
+            clipped: 0,
+            unmeasured: 0,
+            due_us: u64::MAX,
+            rare: Box::default(),
+        }
+    }
+
     /// The peer may be heard from now on.
     pub(crate) fn begin(&mut self, now_us: u64) {
-        self.due_us.get_or_insert(now_us + FIRST_US);
+        self.due_us = now_us + FIRST_US;
     }
 
     /// Another playout buffer begins to count.
@@ -64,15 +85,21 @@ impl Measure {
     /// One frame was played; `concealed_samples`: so much the playout buffer has made up by now. It takes back what it
     /// has made up for a pause.
     pub(crate) fn heard(&mut self, pulled: Pulled, codec: Codec, concealed_samples: u64) {
+        let concealed_samples = concealed_samples as u32;
         let before = std::mem::replace(&mut self.concealed_samples, concealed_samples);
-        let us = |samples: u64| samples * 1_000_000 / u64::from(codec.rate_hz());
-        let made_up_us = us(concealed_samples.saturating_sub(before));
-        let taken_back_us = us(before.saturating_sub(concealed_samples));
-        self.made_up_us = (self.made_up_us + made_up_us).saturating_sub(taken_back_us);
+        let mut now_us = 0;
+        if concealed_samples != before {
+            let us = |samples: u32| (u64::from(samples) * 1_000_000 / u64::from(codec.rate_hz())) as u32;
+            match concealed_samples.wrapping_sub(before) as i32 {
+                made_up @ 0.. => now_us = us(made_up.unsigned_abs()),
+                taken_back => self.made_up_us = self.made_up_us.saturating_sub(us(taken_back.unsigned_abs())),
+            }
+            self.made_up_us = self.made_up_us.saturating_add(now_us);
+        }
         if pulled == Pulled::Voice {
-            self.heard.bursts += u64::from(self.made_up_us > 0);
-            self.heard.concealed_us += std::mem::take(&mut self.made_up_us);
-            self.heard.voice_us += FRAME_US.saturating_sub(made_up_us);
+            self.heard.bursts += u32::from(self.made_up_us > 0);
+            self.heard.concealed_us += u64::from(std::mem::take(&mut self.made_up_us));
+            self.heard.voice_us += u64::from(FRAME_US.saturating_sub(now_us));
         }
     }
 
@@ -85,36 +112,39 @@ impl Measure {
         // A single sample at full scale gives its frame no less than this: most frames need no closer look.
         let full = f32::from(CLIPPED_FROM);
         if level * frame.len() as f32 >= full * full {
-            self.clipped += u64::from(frame.iter().any(|sample| sample.unsigned_abs() >= CLIPPED_FROM as u16));
+            self.clipped += u32::from(frame.iter().any(|sample| sample.unsigned_abs() >= CLIPPED_FROM as u16));
         }
     }
 
     /// This was sent; `is_silent`: it is nothing but comfort noise. One frame of [`SENT_EVERY`] is looked at.
     pub(crate) fn sent(&mut self, frame: &[i16], is_silent: bool) {
-        self.skipped = (self.skipped + 1) % SENT_EVERY;
-        let level = if self.skipped == 0 && !is_silent { mixer::level(frame) } else { 0.0 };
-        if level > HEARD_MIN {
-            self.level_out.add(level);
+        self.unmeasured = (self.unmeasured + 1) % SENT_EVERY;
+        if self.unmeasured == 0 && !is_silent {
+            let level = mixer::level(frame);
+            if level > HEARD_MIN {
+                self.rare.level_out.add(level);
+            }
         }
     }
 
     /// It is time to tell.
     pub(crate) fn is_due(&self, now_us: u64) -> bool {
-        self.due_us.is_some_and(|due_us| due_us <= now_us)
+        self.due_us <= now_us
     }
 
     /// Ends the interval that the recent score is about.
     pub(crate) fn turn(&mut self, codec: Codec, stats: &mut LegStats, now_us: u64) {
-        self.due_us = Some(now_us + EVERY_US);
-        self.turns += 1;
-        self.buffers_ms += u64::from(stats.buffer_ms);
-        let recent = self.heard.since(&self.heard_before);
-        self.heard_before = self.heard;
+        self.due_us = now_us + EVERY_US;
+        let rare = &mut *self.rare;
+        rare.turns += 1;
+        rare.buffers_ms += u64::from(stats.buffer_ms);
+        let recent = self.heard.since(&rare.heard_before);
+        rare.heard_before = self.heard;
         // A pause says nothing about the network.
         if recent.voice_us + recent.concealed_us >= SAMPLE_US_MIN {
-            self.mos_recent_thousandths = recent.mos_thousandths(codec, stats);
-            let lowest = Some(self.mos_lowest_thousandths).filter(|&lowest| lowest > 0);
-            self.mos_lowest_thousandths = self.mos_recent_thousandths.min(lowest.unwrap_or(u32::MAX));
+            rare.mos_recent_thousandths = recent.mos_thousandths(codec, stats);
+            let lowest = Some(rare.mos_lowest_thousandths).filter(|&lowest| lowest > 0);
+            rare.mos_lowest_thousandths = rare.mos_recent_thousandths.min(lowest.unwrap_or(u32::MAX));
         }
         self.add_intervals(stats);
     }
@@ -122,19 +152,20 @@ impl Measure {
     /// Adds what was measured to a leg's statistics, whose delay is known already.
     pub(crate) fn add_to(&self, stats: &mut LegStats, codec: Codec) {
         let Heard { voice_us, concealed_us, bursts } = self.heard;
-        (stats.voice_ms, stats.concealed_ms, stats.concealed_bursts) = (voice_us / 1_000, concealed_us / 1_000, bursts);
+        (stats.voice_ms, stats.concealed_ms) = (voice_us / 1_000, concealed_us / 1_000);
+        stats.concealed_bursts = bursts.into();
         stats.concealed_permille = (concealed_us * 1_000 / (voice_us + concealed_us).max(1)) as u32;
         (stats.level_in_db, stats.level_in_db_max) = (self.level_in.mean_db(), decibel(self.level_in.max));
-        stats.level_out_db = self.level_out.mean_db();
-        stats.clipped = self.clipped;
+        stats.level_out_db = self.rare.level_out.mean_db();
+        stats.clipped = self.clipped.into();
         stats.mos_thousandths = self.heard.mos_thousandths(codec, stats);
         self.add_intervals(stats);
     }
 
     fn add_intervals(&self, stats: &mut LegStats) {
-        stats.buffer_ms_mean = (self.buffers_ms / self.turns.max(1)) as u32;
-        stats.mos_recent_thousandths = self.mos_recent_thousandths;
-        stats.mos_lowest_thousandths = self.mos_lowest_thousandths;
+        stats.buffer_ms_mean = (self.rare.buffers_ms / self.rare.turns.max(1)) as u32;
+        stats.mos_recent_thousandths = self.rare.mos_recent_thousandths;
+        stats.mos_lowest_thousandths = self.rare.mos_lowest_thousandths;
     }
 }
 
@@ -152,7 +183,7 @@ impl Heard {
         let delay_us = FRAME_US as f32 + (stats.round_trip_us / 2) as f32 + stats.added_delay_us as f32;
         let (voice_ms, concealed_ms) = (self.voice_us / 1_000, self.concealed_us / 1_000);
         let delay_ms = delay_us / 1_000.0;
-        emodel::mos_thousandths(&Path { codec, delay_ms, voice_ms, concealed_ms, bursts: self.bursts })
+        emodel::mos_thousandths(&Path { codec, delay_ms, voice_ms, concealed_ms, bursts: self.bursts.into() })
     }
 }
 
@@ -163,7 +194,7 @@ impl Level {
     }
 
     fn mean_db(&self) -> i32 {
-        decibel((self.sum / self.frames.max(1) as f64) as f32)
+        decibel((self.sum / f64::from(self.frames.max(1))) as f32)
     }
 }
 
@@ -181,7 +212,7 @@ const EVERY_US: u64 = 5_000_000;
 /// Less than a second of voice is no sample.
 const SAMPLE_US_MIN: u64 = 1_000_000;
 
-const FRAME_US: u64 = 20_000;
+const FRAME_US: u32 = 20_000;
 
 /// The loudest that µ-law can say: who comes so far would have gone further. A-law and the others reach beyond.
 const CLIPPED_FROM: i16 = 32_124;
@@ -198,7 +229,7 @@ mod tests {
 
     /// Frames played one after the other: `v`oice, `c`oncealed, silence; and a voice after a `p`ause of three frames.
     fn heard(frames: &str) -> LegStats {
-        let (mut measure, mut concealed_samples) = (Measure::default(), 0_i64);
+        let (mut measure, mut concealed_samples) = (Measure::new(), 0_i64);
         for frame in frames.chars() {
             let (pulled, samples) = match frame {
                 'v' => (Pulled::Voice, 0),
@@ -233,8 +264,13 @@ mod tests {
     }
 
     #[test]
+    fn what_every_tick_touches_fits_a_cache_line() {
+        assert!(size_of::<Measure>() <= 72, "{} bytes, 8 of them the way to the rest", size_of::<Measure>());
+    }
+
+    #[test]
     fn levels_are_of_who_talks_and_clips_of_whoever_is_heard() {
-        let mut measure = Measure::default();
+        let mut measure = Measure::new();
         let square = |height: i16| [height; 160];
         for (talks, frame) in [
             (false, square(30)),
