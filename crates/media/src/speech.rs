@@ -25,9 +25,10 @@ pub(crate) struct Speech {
     block_ticks: u32,
     /// The level of the frames so far: rises with them at once, falls slowly over pauses between syllables.
     envelope: f32,
-    /// Frames with a voice in them, less the others: reaches [`START_TICKS`] when somebody talks.
+    /// Frames since somebody may have begun to talk, and those of them with a voice.
+    onset_ticks: u32,
     voiced_ticks: u32,
-    /// Frames without, while somebody talks.
+    /// Frames without, since the last one with.
     quiet_ticks: u32,
     talks: bool,
     /// Frames for which the leg stays open without sending anything.
@@ -44,8 +45,9 @@ impl Default for Speech {
             minima: [f32::INFINITY; BLOCKS],
             block_ticks: 0,
             envelope: 0.0,
+            onset_ticks: 0,
             voiced_ticks: 0,
-            quiet_ticks: 0,
+            quiet_ticks: SYLLABLES_APART_TICKS,
             talks: false,
             open_ticks: 0,
         }
@@ -70,22 +72,27 @@ impl Speech {
         self.envelope = level.max(self.envelope * ENVELOPE_FALL);
         let threshold = if self.talks { STAY_OVER_FLOOR } else { START_OVER_FLOOR };
         let voiced = level > (self.floor * threshold).max(SPEECH_MIN);
+        self.quiet_ticks = if voiced { 0 } else { self.quiet_ticks + 1 };
         if self.talks {
-            self.quiet_ticks = if voiced { 0 } else { self.quiet_ticks + 1 };
             self.talks = self.quiet_ticks < STOP_TICKS;
-        } else {
-            self.voiced_ticks = if voiced { self.voiced_ticks + 1 } else { self.voiced_ticks.saturating_sub(1) };
-            self.talks = self.voiced_ticks >= START_TICKS;
-            self.quiet_ticks = 0;
+            return;
         }
+        if self.quiet_ticks >= SYLLABLES_APART_TICKS {
+            (self.onset_ticks, self.voiced_ticks) = (0, 0);
+        } else {
+            self.onset_ticks += 1;
+            self.voiced_ticks += u32::from(voiced);
+        }
+        self.talks = voiced && self.onset_ticks >= START_TICKS && self.voiced_ticks >= VOICED_TICKS;
         if self.talks {
-            self.voiced_ticks = 0;
+            (self.onset_ticks, self.voiced_ticks) = (0, 0);
         }
     }
 
     /// Nobody hears this leg now: whatever it says, it does not talk.
     pub(crate) fn rest(&mut self) {
-        (self.level, self.envelope, self.voiced_ticks, self.quiet_ticks) = (0.0, 0.0, 0, 0);
+        (self.onset_ticks, self.voiced_ticks, self.quiet_ticks) = (0, 0, SYLLABLES_APART_TICKS);
+        (self.level, self.envelope) = (0.0, 0.0);
         (self.talks, self.open_ticks) = (false, 0);
     }
 
@@ -173,6 +180,12 @@ const STAY_OVER_FLOOR: f32 = 3.2;
 const START_TICKS: u32 = 10;
 const STOP_TICKS: u32 = 40;
 
+/// Syllables follow on each other within 100 ms: what does not is no talk, but a cough and another one …
+const SYLLABLES_APART_TICKS: u32 = 5;
+
+/// … and so is what is quiet for more than a third of the time.
+const VOICED_TICKS: u32 = 7;
+
 /// Prominence falls by 1 dB a frame, so that a pause between two words costs nobody their place.
 const ENVELOPE_FALL: f32 = 0.794;
 
@@ -226,6 +239,8 @@ mod tests {
             ("a talker in silence", &[(100, 0), (100, 3_000), (100, 0)], &[(110, true), (240, false)]),
             ("at once", &[(100, 3_000), (100, 0)], &[(10, true), (140, false)]),
             ("a cough", &[(100, 0), (9, 3_000), (100, 0)], &[]),
+            ("and another one", &[(100, 0), (9, 3_000), (5, 0), (9, 3_000), (100, 0)], &[]),
+            ("syllables", &[(100, 0), (5, 3_000), (3, 0), (5, 3_000), (100, 0)], &[(110, true), (153, false)]),
             (
                 "pauses between words",
                 &[(50, 0), (30, 3_000), (39, 0), (30, 3_000), (50, 0)],
