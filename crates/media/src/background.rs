@@ -36,6 +36,8 @@ const ORDER: usize = 8;
 const LEVEL_MAX: f32 = 1e-4 * FULL_SCALE;
 /// Mean square of 0 dBov: a square wave at full scale.
 const FULL_SCALE: f32 = 32_768.0 * 32_768.0;
+/// No sample of what may be background lies beyond: three times its level, and more.
+const SOFT_PEAK: i16 = 1_700;
 /// What is softer than −84 dBov is silence: two bits, or what a codec makes of nothing.
 const LEVEL_MIN: f32 = 4.0;
 /// A sender may describe a louder noise than we would find, but not one to drown voices in.
@@ -174,11 +176,16 @@ fn grow(predictor: &mut [f32; ORDER], order: usize, reflection: f32, left: f32) 
     left * (1.0 - reflection * reflection)
 }
 
-/// What a sound's samples have in them beside their mean, squared and averaged.
+/// What a soft sound's samples have in them beside their mean, squared and averaged. A loud one is far above
+/// [`LEVEL_MAX`] also when it is cut at [`SOFT_PEAK`], so that whole numbers of 32 bits do.
 fn variance(sound: &[i16]) -> f32 {
+    let (mut sum, mut squares) = (0, 0);
+    for &sample in sound {
+        let sample = i32::from(sample.clamp(-SOFT_PEAK, SOFT_PEAK));
+        sum += sample;
+        squares += sample * sample;
+    }
     let len = sound.len().max(1) as f32;
-    let sum: i32 = sound.iter().map(|&sample| i32::from(sample)).sum();
-    let squares: i64 = sound.iter().map(|&sample| i64::from(i32::from(sample).pow(2))).sum();
     let mean = sum as f32 / len;
     (squares as f32 / len - mean * mean).max(0.0)
 }
@@ -221,6 +228,12 @@ mod tests {
         (0..8_000).map(sample).collect()
     }
 
+    /// Mean square of what is beside the mean, of any sound.
+    fn level(sound: &[i16]) -> f32 {
+        let mean = sound.iter().map(|&x| f32::from(x)).sum::<f32>() / sound.len() as f32;
+        sound.iter().map(|&x| (f32::from(x) - mean).powi(2)).sum::<f32>() / sound.len() as f32
+    }
+
     fn db(ratio: f32) -> f32 {
         10.0 * ratio.log10()
     }
@@ -251,7 +264,7 @@ mod tests {
                 background.learn(if i % 3 > 0 { &voice } else { piece });
             }
             let noise = a_second_of(&mut background);
-            let off_db = db(variance(&noise) / variance(&pause));
+            let off_db = db(level(&noise) / level(&pause));
             assert!(off_db.abs() < 2.0, "{case}: {off_db:.1} dB off");
             assert!((tilt(&noise) - tilt(&pause)).abs() < 0.2, "{case}: {:.2}, {:.2}", tilt(&noise), tilt(&pause));
         }
@@ -283,7 +296,7 @@ mod tests {
         for piece in louder.chunks(160).cycle().take(2 * PIECES as usize) {
             background.learn(piece);
         }
-        let off_db = db(variance(&a_second_of(&mut background)) / variance(&louder));
+        let off_db = db(level(&a_second_of(&mut background)) / level(&louder));
         assert!(off_db.abs() < 2.0, "{off_db:.1} dB");
         background.learn(&[0; 160]);
         assert!(!background.is_audible(), "silence is the softest of all");
@@ -306,8 +319,8 @@ mod tests {
             background.tell(payload);
             assert!(background.is_told() && background.is_audible(), "{case}");
             let noise = a_second_of(&mut background);
-            let level = db(variance(&noise) / FULL_SCALE);
-            assert!((level - level_dbov).abs() < 1.0, "{case}: {level:.1} dBov");
+            let dbov = db(level(&noise) / FULL_SCALE);
+            assert!((dbov - level_dbov).abs() < 1.0, "{case}: {dbov:.1} dBov");
             assert!((tilt(&noise) - want_tilt).abs() < 0.1, "{case}: {:.2}", tilt(&noise));
         }
         let mut background = Background::new(1);
@@ -338,7 +351,7 @@ mod tests {
         background.tell(&[40]);
         let mut sound = vec![1_000; 800];
         background.add(&mut sound, 0.0, 1.0);
-        let part = |range: std::ops::Range<usize>| variance(&sound[range]);
+        let part = |range: std::ops::Range<usize>| level(&sound[range]);
         assert!(part(0..80) * 9.0 < part(240..320) && part(240..320) * 2.0 < part(720..800));
         let mean = sound.iter().map(|&x| i32::from(x)).sum::<i32>() / 800;
         assert!((mean - 1_000).abs() < 40, "it is added: {mean}");

@@ -152,11 +152,12 @@ impl Pace {
         }
         // what is over a whole granule delays and helps nobody: it may go whatever is spare
         let beyond_us = (spare_us - HEADROOM_TARGET_US).max(0);
-        let granules = beyond_us as usize * now.frame / (now.granule * FRAME_US as usize);
-        let most = now.over + granules * now.granule;
-        if most == 0 {
+        let (beyond, granule) = (beyond_us as usize * now.frame, now.granule * FRAME_US as usize);
+        if now.over == 0 && beyond < granule {
             return Plan::Keep;
         }
+        let granules = beyond / granule;
+        let most = now.over + granules * now.granule;
         // what resembles nothing, as music or noise, must not delay us for ever: the more waits, the less is asked
         let hurry = beyond_us as f32 / HURRY_US as f32;
         // a noise is left as it came unless that makes it a whole frame earlier, or it has been cut before

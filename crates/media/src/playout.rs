@@ -14,7 +14,7 @@
 //! No clock, no socket, no allocation after `new`. Times are microseconds on the media clock; positions in the stream
 //! are RTP timestamps, unwrapped; everything else is samples.
 
-use crate::codec::{Codec, CodecError, Decoder};
+use crate::codec::{Codec, CodecError, Decoder, micros};
 use crate::delay::Delay;
 use crate::gap::{Behind, Gap, Join};
 use crate::jitter::{Jitter, Kind, NotTaken, PLACES, Waiting};
@@ -301,7 +301,7 @@ impl Playout {
         let waiting = self.jitter.samples() + self.tape.ahead();
         PlayoutStats {
             jitter_us: self.delay.jitter_us(),
-            buffer_us: waiting as i64 * 1_000_000 / i64::from(self.codec.rate_hz()),
+            buffer_us: micros(waiting as i64, self.codec.rate_hz()),
             drift_ppm: self.delay.drift_ppm().round() as i32,
             ..self.stats
         }
@@ -430,7 +430,7 @@ impl Playout {
     /// Has it waited for so long that the stream may just as well begin behind it?
     fn is_stale(&self, first: &Waiting, now_us: u64) -> bool {
         let Kind::Voice { samples } = first.kind else { return false };
-        let len_us = i64::from(samples) * 1_000_000 / i64::from(self.codec.rate_hz());
+        let len_us = micros(samples.into(), self.codec.rate_hz());
         let headroom_us = self.headroom_at_start_us(first, now_us);
         headroom_us.is_some_and(|headroom_us| self.pace.is_beyond_cap(headroom_us - len_us))
             && self.jitter.first_from(first.sequence + 1).is_some()
@@ -453,8 +453,9 @@ impl Playout {
     fn headroom_us(&self, now_us: u64, timestamp: i64, ahead: i64, granule: usize) -> i64 {
         let least_us = self.delay.least_us().unwrap_or(now_us as i64);
         let granule = granule as i64;
-        let reserve = ahead.div_euclid(granule) * granule - (self.codec.frame_samples() as i64 - granule);
-        now_us as i64 - least_us - self.ticks_to_us(timestamp) + reserve * 1_000_000 / i64::from(self.codec.rate_hz())
+        let whole = if ahead == granule { granule } else { ahead.div_euclid(granule) * granule }; // divides seldom
+        let reserve = whole - (self.codec.frame_samples() as i64 - granule);
+        now_us as i64 - least_us - self.ticks_to_us(timestamp) + micros(reserve, self.codec.rate_hz())
     }
 
     /// Drops or repeats some of what lies ahead if too much or too little is waiting.
@@ -467,7 +468,8 @@ impl Playout {
         if self.gap.is_concealing() {
             return;
         }
-        let (jitter_us, granule, over) = (self.delay.jitter_us(), self.granule, self.tape.ahead() % self.granule);
+        let (jitter_us, granule, ahead) = (self.delay.jitter_us(), self.granule, self.tape.ahead());
+        let over = if ahead == granule { 0 } else { ahead % granule };
         let plan = self.pace.plan(&Standing { headroom_us, jitter_us, over, granule, frame });
         match plan {
             Plan::Keep => {}
@@ -577,7 +579,7 @@ impl Playout {
     }
 
     fn ticks_to_us(&self, ticks: i64) -> i64 {
-        ticks * 1_000_000 / i64::from(self.codec.clock_hz())
+        micros(ticks, self.codec.clock_hz())
     }
 }
 

@@ -4,6 +4,7 @@
 //! from somewhere: only if the next one follows on it, or if nothing else is there, it begins a new stream (RFC 3550
 //! appendix A.1, with a shorter probation). Here numbers are unwrapped: from now on they only ever grow.
 
+use crate::codec::micros;
 use crate::rtp;
 
 /// See the [module](self).
@@ -88,7 +89,7 @@ impl Source {
         let before = newest.place;
         let sequence = unwrap_sequence(before.sequence, packet.sequence);
         let ticks = i64::from(packet.timestamp.wrapping_sub(before.timestamp as u32) as i32);
-        let ahead_us = ticks * 1_000_000 / i64::from(self.clock_hz);
+        let ahead_us = micros(ticks, self.clock_hz);
         let passed_us = arrival_us as i64 - newest.arrival_us as i64;
         // after a pause the timestamp has jumped, but no further than time has passed
         let jumped = ahead_us.abs() > JUMP_US && (ahead_us - passed_us).abs() > JUMP_US;

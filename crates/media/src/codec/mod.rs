@@ -91,6 +91,17 @@ impl Codec {
     }
 }
 
+/// How long `count` samples or timestamp units last at `hz` a second, in microseconds. No division but by constants at
+/// the rates there are: this is asked for several times a packet.
+pub(crate) fn micros(count: i64, hz: u32) -> i64 {
+    match hz {
+        8_000 => count * 125,
+        16_000 => count * 125 / 2,
+        48_000 => count * 125 / 6,
+        hz => count * 1_000_000 / i64::from(hz),
+    }
+}
+
 /// From PCM to payloads, with the memory the codec keeps between packets.
 pub struct Encoder(Coder<Box<g722::Encoder>, opus::Encoder>);
 
