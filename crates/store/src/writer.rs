@@ -120,14 +120,7 @@ async fn run(store: Store, mut queue: mpsc::Receiver<Batch>, counters: Arc<Count
     let mut pruning = None;
     while queue.recv_many(&mut group, GROUP_MAX).await > 0 {
         let (batches, dones): (Vec<_>, Vec<_>) = group.drain(..).map(|batch| (batch.rows, batch.done)).unzip();
-        let results = match together(&store, &batches, &counters).await {
-            Ok(results) => results,
-            // The commit itself failed: each batch gets its own, so that only the one to blame suffers.
-            Err(reason) => {
-                tracing::warn!(%reason, batches = batches.len(), "group commit failed, writing batch by batch");
-                one_by_one(&store, &batches, &counters).await
-            }
-        };
+        let results = write(&store, &batches, &counters).await;
         let saved = batches.iter().zip(&results).filter(|(_, result)| result.is_ok()).flat_map(|(rows, _)| rows);
         let events: Vec<_> = saved.filter_map(Row::event).collect();
         for (done, result) in dones.into_iter().zip(results) {
@@ -157,6 +150,36 @@ async fn prune(store: &Store, pruning: &mut Option<Pruning>, events: &[&Conferen
         pruning.prune(&mut transaction, newest).await?;
         transaction.commit().await?;
     }
+    Ok(())
+}
+
+/// Writes the batches; what became of each. Nearly always all is well, and nothing is spent on the case that it is not.
+async fn write(store: &Store, batches: &[Vec<Row>], counters: &Counters) -> Vec<Result<(), StoreError>> {
+    let Err(reason) = at_once(store, batches, counters).await else {
+        return batches.iter().map(|_| Ok(())).collect();
+    };
+    tracing::debug!(%reason, batches = batches.len(), "a batch failed, writing each to a savepoint");
+    match together(store, batches, counters).await {
+        Ok(results) => results,
+        // The commit itself failed: each batch gets its own, so that only the one to blame suffers.
+        Err(reason) => {
+            tracing::warn!(%reason, batches = batches.len(), "group commit failed, writing batch by batch");
+            one_by_one(store, batches, counters).await
+        }
+    }
+}
+
+/// All batches in one commit, or none.
+async fn at_once(store: &Store, batches: &[Vec<Row>], counters: &Counters) -> Result<(), StoreError> {
+    let mut transaction = store.writer.begin().await?;
+    for rows in batches {
+        if let Err(error) = commit::save(rows, &mut transaction).await {
+            transaction.rollback().await?;
+            return Err(error);
+        }
+    }
+    transaction.commit().await?;
+    counters.commits.fetch_add(1, Relaxed);
     Ok(())
 }
 
