@@ -287,3 +287,18 @@ fn who_speaks_is_told_but_never_of_the_muted_or_held() {
     let mute = world.events.iter().position(|event| event.name() == "participant-mute");
     assert!(stop < mute, "first she stops being heard");
 }
+
+#[test]
+fn a_server_that_ends_loses_no_event() {
+    let mut world = World::new(67);
+    for name in ["ana", "ben"] {
+        world.dial(name, "standup");
+    }
+    world.run_for(2 * SECOND);
+    world.hang_up("ana");
+    let told = |world: &World| world.events.iter().any(|event| event.name() == "participant-leave");
+    assert!(!told(&world), "her leg has not said what it did");
+    world.handle(switch::Event::Farewell);
+    let last = left(&world, "ana").expect("what it had done a moment ago");
+    assert!((45..60).contains(&last.packets_in), "measured a second after it began: {last:?}");
+}
