@@ -440,6 +440,7 @@ impl Mix {
 
 /// One encoding of a mix, made when the first listener of a tick asks for it.
 pub(crate) struct Encoding {
+    codec: Codec,
     encoder: Encoder,
     /// The encoder before the last frame, if that is any use.
     before: Option<Encoder>,
@@ -456,6 +457,7 @@ impl Encoding {
     pub(crate) fn new(codec: Codec) -> Result<Box<Self>, CodecError> {
         let frame = codec.frame_samples();
         Ok(Box::new(Self {
+            codec,
             encoder: Encoder::new(codec)?,
             before: if codec == Codec::G722 { Some(Encoder::new(codec)?) } else { None },
             payload: vec![0; codec.payload_len_max(frame)].into(),
@@ -464,6 +466,11 @@ impl Encoding {
             frame,
             next: 0,
         }))
+    }
+
+    /// It is by this codec.
+    pub(crate) fn is_by(&self, codec: Codec) -> bool {
+        self.codec == codec
     }
 
     fn encode(&mut self, frame: &[i16]) {

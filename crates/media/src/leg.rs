@@ -70,7 +70,7 @@ pub(crate) struct Media {
     pub(crate) stream: Stream,
     pub(crate) playout: Playout,
     pub(crate) encoder: Encoder,
-    /// For the first mix this leg listens to that cannot encode for several yet.
+    /// For the next mix this leg listens to, if that cannot encode for several yet.
     pub(crate) spare: Option<Box<Encoding>>,
     /// What was sent last came from the encoder of all who listen only.
     shares: bool,
@@ -517,6 +517,21 @@ impl Leg {
     /// What was sent last is comfort noise, so that nothing is to be heard of a codec that starts anew.
     pub(crate) fn comes_from_silence(&self) -> bool {
         self.media.as_ref().is_some_and(|media| media.sent_silence)
+    }
+
+    /// Takes an encoding for the next mix it listens to. Returns what is to be freed: it has one, or it is of no use.
+    pub(crate) fn take_spare(&mut self, spare: Option<Box<Encoding>>) -> Option<Box<Encoding>> {
+        match &mut self.media {
+            Some(media) if media.spare.is_none() => {
+                let (wanted, unwanted) = match spare {
+                    Some(spare) if spare.is_by(media.stream.codec) => (Some(spare), None),
+                    spare => (None, spare),
+                };
+                media.spare = wanted;
+                unwanted
+            }
+            _ => spare,
+        }
     }
 
     /// It can be sent what a mix encodes once for all, as far as its peer's decoder goes.

@@ -9,7 +9,8 @@ use std::sync::Arc;
 use crossbeam_channel::Sender;
 use model::{LegId, PlaybackId, RoomId};
 
-use crate::bus::{Bus, Mix};
+use crate::Codec;
+use crate::bus::{Bus, Encoding, Mix, has_memory};
 use crate::digits_out::DigitsOut;
 use crate::leg::{Leg, Media};
 use crate::message::{Event, Groups, MAIN};
@@ -112,6 +113,8 @@ pub(crate) struct NewRoute {
     pub(crate) hear: Groups,
     pub(crate) bus: Option<Box<Bus>>,
     pub(crate) mix: Option<Box<Mix>>,
+    /// For a mix, common or not, that the leg is the first to listen to by its codec.
+    pub(crate) spare: Option<Box<Encoding>>,
 }
 
 impl NewRoute {
@@ -123,7 +126,15 @@ impl NewRoute {
             hear,
             bus: (!is_common(emit)).then(|| Bus::new(emit)),
             mix: (!is_common(hear)).then(|| Mix::new(hear)),
+            spare: None,
         }
+    }
+
+    /// The same for a leg that will listen by this codec to what it has not heard before. Allocates: not in a tick.
+    pub(crate) fn with_spare(self, codec: Option<Codec>) -> Self {
+        let codec = codec.filter(|&codec| has_memory(codec));
+        // Without, it is encoded for this leg alone.
+        Self { spare: codec.and_then(|codec| Encoding::new(codec).ok()), ..self }
     }
 
     /// For every share of a room of several, which all need all encodings. Allocates: not in a tick.
@@ -177,6 +188,7 @@ pub(crate) enum Scrap {
     Bus(#[expect(dead_code, reason = "only dropped")] Box<Bus>),
     Mix(#[expect(dead_code, reason = "only dropped")] Box<Mix>),
     Digits(#[expect(dead_code, reason = "only dropped")] Box<DigitsOut>),
+    Encoding(#[expect(dead_code, reason = "only dropped")] Box<Encoding>),
     Growth(#[expect(dead_code, reason = "only dropped")] Box<Growth>),
     Exchange(#[expect(dead_code, reason = "only dropped")] Box<Exchange>),
     Peer(#[expect(dead_code, reason = "only dropped")] Peer),
@@ -215,6 +227,7 @@ scrap_from! {
     Bus(Box<Bus>),
     Mix(Box<Mix>),
     Digits(Box<DigitsOut>),
+    Encoding(Box<Encoding>),
     Growth(Box<Growth>),
     Exchange(Box<Exchange>),
     Peer(Peer),

@@ -24,6 +24,8 @@ pub(crate) struct Place {
     holdings: Vec<Holding>,
     emits: Uses,
     hears: Uses,
+    /// Emitted into until a moment ago, and when that ended, in microseconds: it may still fade.
+    emits_left: Vec<(Groups, u64)>,
     /// Buses and mixes that what the shares post to each other has room for.
     routes: usize,
 }
@@ -57,7 +59,7 @@ impl Place {
         let (thread, index) = name;
         drafts[thread].push(Order::OpenShare { index, share: Share::new(room, slot) });
         let holdings = vec![Holding::new(thread, index)];
-        Self { slot, holdings, emits: Uses::default(), hears: Uses::default(), routes: 0 }
+        Self { slot, holdings, emits: Uses::default(), hears: Uses::default(), emits_left: Vec::new(), routes: 0 }
     }
 
     /// Everybody in it, or on the way to it, or not gone yet.
@@ -101,26 +103,31 @@ impl Place {
         name: PeerName,
         threads_max: usize,
         threads: &mut [Size],
+        now_us: u64,
         drafts: &mut [Vec<Order>],
     ) {
         let (emits, hears) = (self.emits.groups(), self.hears.groups());
-        self.routes = self.routes.max(routes_for(emits.len().max(hears.len())));
+        self.emits_left.retain(|&(_, left_us)| now_us < left_us + FADE_US);
+        let fading = self.emits_left.iter().map(|&(emit, _)| emit).filter(|emit| !emits.contains(emit));
+        let all_emits: Vec<Groups> = emits.iter().copied().chain(fading).collect();
+        self.routes = self.routes.max(routes_for(all_emits.len().max(hears.len())));
         let partials = || partials(self.routes, TICKS_AHEAD_IN_ALL);
         let mut own = Exchange::new(threads_max, &emits, &hears);
         let was_whole = self.holdings.len() == 1;
         let all_hears = [0, MAIN].iter().chain(&hears);
-        let groups = emits.iter().map(|&emit| (Some(emit), None)).chain(all_hears.map(|&hear| (None, Some(hear))));
+        let groups = all_emits.iter().map(|&emit| (Some(emit), None)).chain(all_hears.map(|&hear| (None, Some(hear))));
         for (at, holding) in self.holdings.iter().enumerate() {
             let (mut theirs, ours) = Peer::pair(holding.name(), name);
             if at == 0 {
-                theirs.teach(Memory::new(&emits, &hears));
+                theirs.teach([(); 2].map(|()| Memory::new(&all_emits, &hears)));
             }
             own.join(ours, &mut partials());
             let exchange = was_whole.then(|| Exchange::new(threads_max, &emits, &hears));
             let (index, slot) = (holding.index, self.slot);
             let order = Order::Join { index, slot, peer: theirs, partials: partials(), exchange };
             drafts[holding.thread].push(order);
-            for (emit, hear) in groups.clone().filter(|_| was_whole) {
+            let fades = |emit: &Option<Groups>| emit.is_some_and(|emit| !emits.contains(&emit));
+            for (emit, hear) in groups.clone().filter(|(emit, _)| was_whole && !fades(emit)) {
                 let (index, route) = (holding.index, NewRoute::for_all(emit, hear));
                 drafts[holding.thread].push(Order::Know { index, route, larger: Vec::new() });
             }
@@ -190,10 +197,14 @@ impl Place {
         }
     }
 
-    /// A leg does not use groups any more.
-    pub(crate) fn leave_groups(&mut self, emit: Groups, hear: Groups, drafts: &mut [Vec<Order>]) {
+    /// A leg does not use groups any more, once it has faded.
+    pub(crate) fn leave_groups(&mut self, emit: Groups, hear: Groups, now_us: u64, drafts: &mut [Vec<Order>]) {
         let emit = self.emits.remove(emit).then_some(emit);
         let hear = self.hears.remove(hear).then_some(hear);
+        if let Some(emit) = emit {
+            self.emits_left.retain(|&(_, left_us)| now_us < left_us + FADE_US);
+            self.emits_left.push((emit, now_us));
+        }
         if self.holdings.len() == 1 || emit.is_none() && hear.is_none() {
             return;
         }
@@ -293,6 +304,9 @@ fn partials(routes: usize, count: usize) -> Vec<Arc<Partial>> {
     std::iter::repeat_with(|| Arc::new(Partial::new(routes))).take(count).collect()
 }
 
+/// From the order until the fade is over and nothing rings, with something to spare.
+const FADE_US: u64 = 200_000;
+
 /// A conference has three parties more often than two.
 const SEATS_MIN: usize = 4;
 
@@ -343,20 +357,20 @@ mod tests {
         place.add(0, one, &mut threads, &mut drafts);
         place.use_groups(2, 3, &mut drafts);
         assert_eq!(told(&mut drafts), ["open grow", "", ""]);
-        place.split(RoomId(1), (1, 7), 3, &mut threads, &mut drafts);
+        place.split(RoomId(1), (1, 7), 3, &mut threads, 0, &mut drafts);
         place.add(1, one, &mut threads, &mut drafts);
         let split = "split know know know know grow";
         assert_eq!(told(&mut drafts), [split, "open another grow", ""], "its voices have a room of their own");
-        place.split(RoomId(1), (2, 9), 3, &mut threads, &mut drafts);
+        place.split(RoomId(1), (2, 9), 3, &mut threads, 0, &mut drafts);
         place.add(2, one, &mut threads, &mut drafts);
         assert_eq!(told(&mut drafts), ["join", "join", "open another grow"]);
         place.use_groups(2, 3, &mut drafts);
         place.use_groups(4, MAIN, &mut drafts);
         assert_eq!(told(&mut drafts), ["know"; 3]);
-        place.leave_groups(2, 3, &mut drafts);
+        place.leave_groups(2, 3, 0, &mut drafts);
         assert_eq!(told(&mut drafts), [""; 3], "another leg uses them");
-        place.leave_groups(2, 3, &mut drafts);
-        place.leave_groups(4, MAIN, &mut drafts);
+        place.leave_groups(2, 3, 0, &mut drafts);
+        place.leave_groups(4, MAIN, 0, &mut drafts);
         assert_eq!(told(&mut drafts), ["forget forget"; 3]);
         assert!(!place.remove(0, 160, &mut threads, &mut drafts));
         assert_eq!(told(&mut drafts), [""; 3], "the first share stays");

@@ -16,6 +16,7 @@ use std::{io, thread};
 use crossbeam_channel::{Receiver, Sender, TrySendError, bounded};
 use model::{LegId, RoomId};
 
+use crate::Codec;
 use crate::clock::MediaClock;
 use crate::digits_out::DigitsOut;
 use crate::leg::{Leg, Media};
@@ -26,6 +27,7 @@ use crate::place::{Place, Size};
 use crate::ports::Ports;
 use crate::socket::{UdpWires, Wire, Wires, raise_open_files_limit};
 use crate::stats::ThreadStats;
+use crate::thread::ticks_given_up;
 use crate::worker::{BATCHES_MAX, Links, MOVES_MAX, REPORTS_MAX, SCRAP_MAX, SHARES_MAX, SLOT_US, SLOTS, Tick, Worker};
 
 /// How the audio plane is set up; read once, at its start.
@@ -89,7 +91,16 @@ pub struct Plane {
 /// Who makes the workers work.
 enum Drive {
     Threads { clock: Arc<MediaClock>, stop: Arc<AtomicBool>, threads: Vec<JoinHandle<()>> },
-    Caller { workers: Vec<Worker>, slot: u64 },
+    Caller { workers: Vec<Driven>, slot: u64 },
+}
+
+/// A worker whose time is the caller's.
+struct Driven {
+    worker: Worker,
+    /// The slot it runs next.
+    slot: u64,
+    /// It has no time before this slot.
+    held_up_until: u64,
 }
 
 /// The way to one media thread, and what is known about it here.
@@ -118,6 +129,8 @@ struct Seat {
     agreements: u64,
     /// In a frame of its voice, at the highest rate it has agreed to so far.
     samples: usize,
+    /// Agreed last.
+    codec: Option<Codec>,
 }
 
 /// A leg on its way to another room.
@@ -160,7 +173,8 @@ impl Plane {
     /// A plane without threads, sockets or time: [`Plane::run_until`] makes time pass, `wires` carry packets.
     pub fn manual(config: Config, wires: Box<dyn Wires>) -> Self {
         let (mut plane, workers) = Self::new(config, wires, Drive::Caller { workers: Vec::new(), slot: 0 });
-        plane.drive = Drive::Caller { workers, slot: 0 };
+        let driven = |worker| Driven { worker, slot: 1, held_up_until: 0 };
+        plane.drive = Drive::Caller { workers: workers.into_iter().map(driven).collect(), slot: 0 };
         plane
     }
 
@@ -211,13 +225,25 @@ impl Plane {
         let Drive::Caller { workers, slot } = &mut self.drive else { return };
         while *slot < now_us / SLOT_US {
             *slot += 1;
-            let tick = Tick::new(*slot, 0);
-            for worker in &mut *workers {
-                worker.take_orders(tick);
+            let has_time = |driven: &&mut Driven| *slot >= driven.held_up_until;
+            for driven in workers.iter_mut().filter(has_time) {
+                driven.catch_up(*slot);
+                driven.worker.take_orders(Tick::new(*slot, 0));
             }
-            for worker in &mut *workers {
-                worker.tick(tick);
+            for driven in workers.iter_mut().filter(has_time) {
+                driven.worker.tick(Tick::new(*slot, 0));
+                driven.slot = *slot + 1;
             }
+        }
+    }
+
+    /// Keeps one worker from its work for so long, as a core would that has too much to do; then it makes up for it.
+    /// Does nothing with real threads.
+    pub fn hold_up(&mut self, thread: usize, us: u64) {
+        if let Drive::Caller { workers, slot } = &mut self.drive
+            && let Some(driven) = workers.get_mut(thread)
+        {
+            driven.held_up_until = *slot + us / SLOT_US;
         }
     }
 
@@ -299,6 +325,7 @@ impl Plane {
             | Command::SendDigits { leg, .. }
             | Command::CloseLeg { leg } => (leg, command),
         };
+        let now_us = self.now_us();
         let Some(seat) = self.legs.get_mut(&leg).filter(|seat| !seat.closes) else {
             return self.drop_command();
         };
@@ -324,6 +351,7 @@ impl Plane {
                     Ok(media) => {
                         let more = stream.codec.frame_samples().saturating_sub(seat.samples);
                         seat.samples += more;
+                        seat.codec = Some(stream.codec);
                         place.add(seat.thread, Size { legs: 0, samples: more }, &mut self.voices, drafts);
                         LegOrder::Agree(media)
                     }
@@ -339,7 +367,8 @@ impl Plane {
             Command::Route { emit, hear, .. } | Command::Move { emit, hear, .. } => {
                 seat.groups = (emit, hear);
                 place.use_groups(emit, hear, drafts);
-                LegOrder::Route(NewRoute::new(emit, hear))
+                let hears_anew = hear != groups_before.1;
+                LegOrder::Route(NewRoute::new(emit, hear).with_spare(seat.codec.filter(|_| hears_anew)))
             }
             Command::Play { playback, sound, repeat, .. } => LegOrder::Play { playback, sound, repeat },
             Command::StopPlay { .. } => LegOrder::StopPlay,
@@ -354,7 +383,7 @@ impl Plane {
         let leaves = matches!(order, LegOrder::Route(_) | LegOrder::Close);
         drafts[seat.thread].push(Order::Leg { index, leg, order });
         if leaves {
-            place.leave_groups(groups_before.0, groups_before.1, drafts);
+            place.leave_groups(groups_before.0, groups_before.1, now_us, drafts);
         }
     }
 
@@ -371,8 +400,8 @@ impl Plane {
                 let rtp_timeout_us = self.config.rtp_timeout.as_micros() as u64;
                 let boxed = Leg::new(leg, rtp, rtcp, random(self.config.seed, leg), rtp_timeout_us);
                 drafts[thread].push(Order::OpenLeg { index, leg: boxed });
-                let (closes, moving, agreements, groups) = (false, None, 0, (0, 0));
-                self.legs.insert(leg, Seat { room, thread, groups, port, closes, moving, agreements, samples });
+                let (closes, moving, agreements, groups, codec) = (false, None, 0, (0, 0), None);
+                self.legs.insert(leg, Seat { room, thread, groups, port, closes, moving, agreements, samples, codec });
                 self.events.push_back(Event::LegOpened { leg, local: SocketAddr::new(address, port) });
             }
             Err(why) => self.events.push_back(Event::LegRefused { leg, why }),
@@ -387,7 +416,7 @@ impl Plane {
             Err(why) => return self.events.push_back(Event::LegRefused { leg, why }),
         };
         let Some(samples) = self.legs.get(&leg).map(|seat| seat.samples) else { return };
-        let thread = spot.thread;
+        let (now_us, thread) = (self.now_us(), spot.thread);
         let index = self.enter(room, spot, samples, drafts);
         if let Some(place) = self.rooms.get_mut(&room) {
             place.use_groups(route.0, route.1, drafts);
@@ -398,10 +427,10 @@ impl Plane {
         seat.moving = Some(Moving { from, waiting: VecDeque::new() });
         let Some(place) = self.rooms.get_mut(&from.0) else { return };
         let Some(index_before) = place.on(from.1).map(|holding| holding.index) else { return };
-        let route = NewRoute::new(route.0, route.1);
+        let route = NewRoute::new(route.0, route.1).with_spare(seat.codec);
         let departure = Departure { batch: number, thread, index, route };
         drafts[from.1].push(Order::Leg { index: index_before, leg, order: LegOrder::Depart(departure) });
-        place.leave_groups(groups_before.0, groups_before.1, drafts);
+        place.leave_groups(groups_before.0, groups_before.1, now_us, drafts);
         self.lines[thread].moving_in += 1;
         self.unapplied.entry(number).or_default().waits_for += 1; // the arrival is acknowledged, too
     }
@@ -454,13 +483,13 @@ impl Plane {
 
     /// Counts one more leg in a room, which is opened or goes on in another share if need be; returns where that is.
     fn enter(&mut self, room: RoomId, spot: Spot, samples: usize, drafts: &mut [Vec<Order>]) -> ShareIndex {
-        let Spot { thread, slot } = spot;
+        let (now_us, Spot { thread, slot }) = (self.now_us(), spot);
         let line = &mut self.lines[thread];
         line.slot_legs[slot as usize] += 1;
         let mut name = || (thread, line.free.pop().expect("a spot is on a thread that can take another share"));
         let place = self.rooms.entry(room).or_insert_with(|| Place::open(room, slot, name(), drafts));
         if place.on(thread).is_none() {
-            place.split(room, name(), self.stats.len(), &mut self.voices, drafts);
+            place.split(room, name(), self.stats.len(), &mut self.voices, now_us, drafts);
         }
         place.add(thread, Size { legs: 1, samples }, &mut self.voices, drafts);
         place.on(thread).expect("opened if it was not there").index
@@ -594,6 +623,17 @@ impl Plane {
     }
 }
 
+impl Driven {
+    /// Runs the slots before this one that it has missed, as far as a thread would.
+    fn catch_up(&mut self, now_slot: u64) {
+        self.slot += ticks_given_up((now_slot - self.slot) * SLOT_US) * SLOTS;
+        for slot in self.slot..now_slot {
+            self.worker.take_orders(Tick::new(slot, 0));
+            self.worker.tick(Tick::new(slot, 0));
+        }
+    }
+}
+
 impl Drop for Plane {
     fn drop(&mut self) {
         if let Drive::Threads { stop, threads, .. } = &mut self.drive {
@@ -669,6 +709,34 @@ mod tests {
         }
 
         fn connect(&mut self, _peer: Option<SocketAddr>) {}
+    }
+
+    #[test]
+    fn a_room_goes_on_where_there_is_time_left() {
+        // What share of its time each thread is busy, and on which the second leg of a room is that was on the first.
+        for (case, busy_permille, expected) in [
+            ("time enough", [790, 0, 0], Ok(0)),
+            ("none left here", [800, 0, 0], Ok(1)),
+            ("nor there", [900, 1_000, 300], Ok(2)),
+            ("nowhere", [800, 800, 800], Err(Refusal::Overloaded)),
+        ] {
+            let mut plane = Plane::manual(Config { threads: 3, ..Config::default() }, Box::new(Broken));
+            let open = |leg| Command::OpenLeg { leg: LegId(leg), room: RoomId(1), address: [127, 0, 0, 1].into() };
+            plane.apply(vec![open(1)]);
+            plane.run_until(100_000);
+            for (stats, permille) in plane.stats.iter().zip(busy_permille) {
+                stats.occupancy_permille.set(permille);
+            }
+            plane.apply(vec![open(2)]);
+            plane.run_until(200_000);
+            let refusal = std::iter::from_fn(|| plane.poll()).find_map(|event| match event {
+                Event::LegRefused { why, .. } => Some(why),
+                _ => None,
+            });
+            let legs: Vec<u64> = plane.stats.iter().map(|stats| stats.legs.get()).collect();
+            let found = if legs.iter().sum::<u64>() == 2 { legs.iter().rposition(|&legs| legs > 0) } else { None };
+            assert_eq!(found.ok_or(refusal), expected.map_err(Some), "{case}");
+        }
     }
 
     #[test]

@@ -78,6 +78,13 @@ struct Member {
     fate: Fate,
 }
 
+impl Member {
+    /// This tick is its last here.
+    fn leaves(&self) -> bool {
+        !matches!(self.fate, Fate::Stay)
+    }
+}
+
 /// See [`Share::prefetch`].
 #[derive(Debug, Clone, Copy)]
 pub(crate) enum PrefetchStep {
@@ -177,7 +184,8 @@ impl Share {
 
     /// Takes a leg in that comes from another room, or from another thread.
     pub(crate) fn arrive(&mut self, arrival: Arrival, scrap: &Scrapyard) -> bool {
-        let Arrival { mut leg, ticked_slot, departure } = arrival;
+        let Arrival { mut leg, ticked_slot, mut departure } = arrival;
+        scrap.put(leg.take_spare(departure.route.spare.take()));
         let (emit, hear) = (departure.route.emit, departure.route.hear);
         let known = self.prepare(departure.route, scrap);
         if known {
@@ -201,7 +209,8 @@ impl Share {
         }
         match order {
             LegOrder::Agree(media) => scrap.put(self.members[at].leg.agree(media, tick.us)),
-            LegOrder::Route(route) => {
+            LegOrder::Route(mut route) => {
+                scrap.put(self.members[at].leg.take_spare(route.spare.take()));
                 let (emit, hear) = (route.emit, route.hear);
                 if !self.prepare(route, scrap) {
                     return false;
@@ -231,7 +240,8 @@ impl Share {
 
     /// Makes sure that a route's groups have their bus and their mix; `false` when there are too many already.
     fn prepare(&mut self, route: NewRoute, scrap: &Scrapyard) -> bool {
-        let NewRoute { emit, hear, mut bus, mut mix } = route;
+        let NewRoute { emit, hear, mut bus, mut mix, spare } = route;
+        scrap.put(spare);
         let has_bus = |buses: &[Box<Bus>]| emit == 0 || buses.iter().any(|bus| bus.emit == emit);
         let has_mix = |mixes: &[Box<Mix>]| mixes.iter().any(|mix| mix.hear == hear);
         if !has_bus(&self.buses) && self.buses.len() < ROUTES_MAX {
@@ -489,6 +499,7 @@ impl Share {
             if !member.ticks {
                 continue;
             }
+            let leaves = member.leaves();
             let leg = &mut *member.leg;
             if matches!(member.fate, Fate::Close) {
                 leg.say_bye(tick);
@@ -511,7 +522,9 @@ impl Share {
                     leg.stop_sharing(mix_of(&mut self.mixes, heard_before));
                     leg.send_page(way_out);
                 }
-                Hears::Others if leg.send_shared(mix_of(&mut self.mixes, leg.route.hear), &self.noise, way_out) => {}
+                // Who leaves goes on elsewhere, from what it was sent here.
+                Hears::Others
+                    if !leaves && leg.send_shared(mix_of(&mut self.mixes, leg.route.hear), &self.noise, way_out) => {}
                 Hears::Others | Hears::Own => {
                     leg.stop_sharing(mix_of(&mut self.mixes, heard_before));
                     let frame = &mut pcm[..voice.rate.frame()];

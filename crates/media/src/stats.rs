@@ -55,7 +55,7 @@ pub struct ThreadStats {
     pub run_queue_wait_ns: Counter,
     /// Legs on this thread now.
     pub legs: Counter,
-    /// Rooms on this thread now.
+    /// Rooms on this thread now, or parts of them.
     pub rooms: Counter,
     /// RTP packets accepted.
     pub packets_in: Counter,

@@ -50,9 +50,8 @@ fn run(mut worker: Worker, clock: &MediaClock, stats: &ThreadStats, stop: &Atomi
         let late_us = woke_us.saturating_sub(slot * SLOT_US);
         stats.woke(late_us);
         clock.follow_wall_clock();
-        if late_us > CATCH_UP_TICKS * SLOTS * SLOT_US {
-            // Too much to make up for: give up whole cycles, so that every room keeps its slot.
-            let ticks = late_us / (SLOTS * SLOT_US);
+        let ticks = ticks_given_up(late_us);
+        if ticks > 0 {
             slot += ticks * SLOTS;
             stats.overruns.add(1);
             stats.ticks_skipped.add(ticks);
@@ -74,6 +73,12 @@ fn run(mut worker: Worker, clock: &MediaClock, stats: &ThreadStats, stop: &Atomi
         }
         slot = worker.next_busy(slot + 1, IDLE_SLOTS);
     }
+}
+
+/// The ticks a thread gives up when it is so late: none if it can make up for all of them. Otherwise whole cycles, so
+/// that every room keeps its slot.
+pub(crate) fn ticks_given_up(late_us: u64) -> u64 {
+    if late_us > CATCH_UP_TICKS * SLOTS * SLOT_US { late_us / (SLOTS * SLOT_US) } else { 0 }
 }
 
 /// How much of each second the thread is busy.

@@ -86,8 +86,10 @@ fn config(ports: std::ops::RangeInclusive<u16>) -> Config {
 
 #[test]
 fn phones_hear_each_other_and_a_dead_one_hurts_nobody() {
-    for (address, first_port) in [(V4, 21_000), (V6, 21_100)] {
-        let mut plane = Plane::start(config(first_port..=first_port + 99)).expect("threads");
+    // In one share, and in one on each thread.
+    for (address, first_port, share_legs_max) in [(V4, 21_000, 500), (V6, 21_100, 500), (V4, 21_300, 1)] {
+        let config = Config { share_legs_max, ..config(first_port..=first_port + 99) };
+        let mut plane = Plane::start(config).expect("threads");
         let mut ana = Phone::join(&mut plane, 1, address, 0xA5);
         let mut ben = Phone::join(&mut plane, 2, address, 0x95);
         let dead = Phone::join(&mut plane, 3, address, 0xD5);

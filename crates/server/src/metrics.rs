@@ -224,6 +224,11 @@ fn media_metrics(thread: usize, stats: &ThreadStats) -> Vec<Metric> {
             "Commands for legs or rooms that are gone.",
             &stats.commands_dropped,
         ),
+        (
+            "partyline_media_parts_missed_total",
+            "Parts of rooms on several threads that the others mixed without.",
+            &stats.parts_missed,
+        ),
         ("partyline_media_events_dropped_total", "Events given up.", &stats.events_dropped),
     ];
     let gauges = [
@@ -234,7 +239,7 @@ fn media_metrics(thread: usize, stats: &ThreadStats) -> Vec<Metric> {
         ),
         ("partyline_media_lateness_microseconds_max", "The latest wake-up since the start.", &stats.lateness_us_max),
         ("partyline_media_legs", "Legs on this thread.", &stats.legs),
-        ("partyline_media_rooms", "Rooms on this thread.", &stats.rooms),
+        ("partyline_media_rooms", "Rooms on this thread, or parts of them.", &stats.rooms),
     ];
     let labels = || vec![("thread", thread.to_string())];
     let counts: Vec<_> = stats.lateness.iter().map(media::Counter::get).collect();

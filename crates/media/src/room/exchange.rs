@@ -14,7 +14,7 @@ use std::sync::Arc;
 use crossbeam_channel::{Receiver, Sender, bounded};
 
 use super::memory::Memory;
-use super::{Fate, Hears, Scratch, Share, Voices, hears, mix_of, say};
+use super::{Hears, Scratch, Share, Voices, hears, mix_of, say};
 use crate::mail::{Inbox, Outbox};
 use crate::message::{Groups, MAIN};
 use crate::mixer::{self, FRAME_MAX, Gain};
@@ -45,8 +45,8 @@ pub(crate) struct Peer {
     name: PeerName,
     to: Sender<Post>,
     from: Receiver<Post>,
-    /// It is new and waits for what we remember.
-    learns: Option<Box<Memory>>,
+    /// It is new and waits for what we remember: at once, and once more when it is there, if that was too early.
+    learns: [Option<Box<Memory>>; 2],
     /// What it remembers, for us who are new.
     teaches: Option<Box<Memory>>,
     /// The newest of what it has posted, or the next if we are behind.
@@ -75,7 +75,7 @@ impl Peer {
             name,
             to,
             from,
-            learns: None,
+            learns: [None, None],
             teaches: None,
             partial: None,
             is_known: false,
@@ -85,8 +85,14 @@ impl Peer {
     }
 
     /// Has this share tell the other, which is new, what the room remembers.
-    pub(crate) fn teach(&mut self, memory: Box<Memory>) {
-        self.learns = Some(memory);
+    pub(crate) fn teach(&mut self, memory: [Box<Memory>; 2]) {
+        self.learns = memory.map(Some);
+    }
+
+    /// What it has to learn now.
+    fn lesson(&mut self) -> Option<Box<Memory>> {
+        let is_known = self.is_known;
+        self.learns[0].take().or_else(|| self.learns[1].take_if(|_| is_known))
     }
 
     /// What it has posted for a slot.
@@ -305,7 +311,7 @@ impl Share {
         }
         let mut missing = missing + self.ask(scratch, partial);
         for peer in peers {
-            if let Some(mut memory) = peer.learns.take() {
+            if let Some(mut memory) = peer.lesson() {
                 self.write_down(tick.slot, &mut memory);
                 missing += usize::from(peer.to.try_send(Post::Remembered(memory)).is_err());
             }
@@ -319,7 +325,7 @@ impl Share {
     /// of that there is no room for.
     fn ask(&self, scratch: &Scratch, partial: &mut Partial) -> usize {
         let ticking = self.members.iter().zip(&scratch.voices.list).filter(|(member, _)| member.ticks);
-        let staying = ticking.filter(|(member, _)| !matches!(member.fate, Fate::Close));
+        let staying = ticking.filter(|(member, _)| !member.leaves());
         let asks = staying.filter_map(|(member, voice)| {
             let codec = member.leg.may_send_with()?;
             let asks = member.leg.may_share() && matches!(hears(&member.leg, codec, voice), Hears::Others);

@@ -10,7 +10,7 @@ use crate::ear;
 use crate::hall::{Hall, NOISE_PEAK, Phone, ROOM, Voice, config};
 
 /// Sequence numbers without a gap, timestamps that count every sample, one SSRC.
-fn check_continuity(phone: &Phone, units: u32) {
+pub(crate) fn check_continuity(phone: &Phone, units: u32) {
     let packets = phone.packets();
     for (at, pair) in packets.windows(2).enumerate() {
         assert_eq!(pair[1].sequence, pair[0].sequence.wrapping_add(1), "sequence after packet {at}");
@@ -194,10 +194,27 @@ fn an_announcement_is_heard_by_all_who_hear_the_conversation() {
 }
 
 /// A phone whose samples count: each packet carries one value, and the next packet another.
-fn counting(hall: &mut Hall, phone: usize, packets: std::ops::Range<i16>) {
+pub(crate) fn counting(hall: &mut Hall, phone: usize, packets: std::ops::Range<i16>) {
     for value in packets {
         hall.phones[phone].voice = Voice::Level(LEVELS[value as usize % LEVELS.len()]);
         hall.run_ms(20);
+    }
+}
+
+/// Of whoever counts, every value is heard for 160 samples and in its turn.
+pub(crate) fn check_counted(heard: &[i16], case: &str) {
+    let mut runs: Vec<(i16, usize)> = Vec::new();
+    for &sample in heard {
+        match runs.last_mut() {
+            Some((value, count)) if *value == sample => *count += 1,
+            _ => runs.push((sample, 1)),
+        }
+    }
+    assert!(runs.len() > 10, "{case}: {} runs", runs.len());
+    for pair in runs.windows(2) {
+        let at = LEVELS.iter().position(|&level| level == pair[0].0).expect("a value that was sent");
+        assert_eq!(pair[0].1, 160, "{case}: no sample lost, none repeated: {runs:?}");
+        assert_eq!(pair[1].0, LEVELS[(at + 1) % LEVELS.len()], "{case}: {runs:?}");
     }
 }
 
@@ -235,22 +252,10 @@ fn a_leg_changes_thread_under_talk() {
         assert!(hall.events.iter().any(|event| matches!(event, Event::Applied { batch: done, .. } if *done == batch)));
         check_continuity(&hall.phones[ana], 160);
 
-        // What ben hears of her: from the end of the fade on, every value for 160 samples and in its turn.
+        // From the end of the fade on.
         let heard = &hall.phones[ben].heard;
         let begin = heard.iter().position(|&sample| sample > NOISE_PEAK).expect("something heard") + 160;
-        let mut runs: Vec<(i16, usize)> = Vec::new();
-        for &sample in &heard[begin.next_multiple_of(160)..] {
-            match runs.last_mut() {
-                Some((value, count)) if *value == sample => *count += 1,
-                _ => runs.push((sample, 1)),
-            }
-        }
-        assert!(runs.len() > 10, "{threads} threads: {} runs", runs.len());
-        for pair in runs.windows(2) {
-            let at = LEVELS.iter().position(|&level| level == pair[0].0).expect("a value that was sent");
-            assert_eq!(pair[0].1, 160, "{threads} threads: no sample lost, none repeated: {runs:?}");
-            assert_eq!(pair[1].0, LEVELS[(at + 1) % LEVELS.len()], "{threads} threads: {runs:?}");
-        }
+        check_counted(&heard[begin.next_multiple_of(160)..], &format!("{threads} threads"));
         let stats = hall.close(ana);
         assert_eq!((stats.lost, stats.late, stats.concealed_ms), (0, 0, 0), "{threads} threads");
     }
