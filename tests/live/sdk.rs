@@ -65,6 +65,31 @@ fn it_mutes_holds_coaches_and_removes() {
 }
 
 #[test]
+fn it_reaches_what_is_ours_beyond_twilio() {
+    let party = Party::of(["ana", "ben"]);
+    let (conference, ana) = (party.conference_sid(), party.guest("ana").call_sid.clone());
+    let tune = |changes: &[&str]| sdk(&party, &[&["tune", &conference, &ana], changes].concat());
+    let shown = |tuning: &Value| {
+        ["gain", "noise_suppression", "jitter_buffer_size", "data_mode"]
+            .map(|name| tuning[format!("partyline_{name}")].to_string())
+    };
+    assert_eq!(shown(&tune(&[])), ["0", "false", "\"large\"", "false"], "by default");
+    let changes = ["PartylineGain=-6", "PartylineNoiseSuppression=true", "PartylineJitterBufferSize=small"];
+    let want = ["-6", "true", "\"small\"", "false"];
+    assert_eq!(shown(&tune(&changes)), want);
+    for wrong in ["PartylineGain=21", "PartylineJitterBufferSize=huge", "PartylineDataMode=maybe"] {
+        let error = tune(&["PartylineGain=3", "PartylineNoiseSuppression=false", wrong]);
+        assert_eq!((&error["http"], &error["code"]), (&400.into(), &20001.into()), "{wrong}: {error}");
+        assert_eq!(shown(&tune(&[])), want, "{wrong} has changed nothing");
+    }
+    let changes = ["PartylineNoiseSuppression=false", "PartylineGain=0"];
+    assert_eq!(shown(&tune(&changes)), ["0", "false", "\"small\"", "false"]);
+    party.check_hearing("ana ben music\n ana - x .\n ben x - .");
+    let participant = sdk(&party, &["update", &conference, &ana, "muted=false"]);
+    assert_eq!(participant["muted"], false, "the participant itself is Twilio's");
+}
+
+#[test]
 fn it_pages_through_more_than_a_page_holds() {
     let party = Party::of(["ana", "ben", "cho"]);
     let calls = sdk(&party, &["calls", "page_size=1"]);

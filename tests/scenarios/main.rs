@@ -9,4 +9,5 @@ mod phone;
 mod route;
 mod signalling;
 mod trouble;
+mod tuning;
 mod world;

@@ -279,6 +279,13 @@ impl World {
         }
     }
 
+    /// What a phone hears in half a second from now.
+    pub(crate) fn listen(&mut self, name: &str) -> Vec<i16> {
+        let since_us = self.now_us;
+        self.run_for(Duration::from_micros(LISTEN_US));
+        self.phone(name).heard_since(since_us)
+    }
+
     /// Packets a phone hears in a second from now.
     pub(crate) fn packets_in_a_second(&mut self, name: &str) -> usize {
         let since_us = self.now_us;

@@ -30,6 +30,7 @@ mod problem;
 mod request_line;
 mod router;
 mod switchboard;
+mod tuning;
 
 pub use api::{Api, Config};
 pub use listener::serve;

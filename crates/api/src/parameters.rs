@@ -3,6 +3,7 @@
 //! Each reader takes the parameter's name and answers `None` where the request does not have it, so that a
 //! resource's page reads as the table of its parameters.
 
+use std::ops::RangeInclusive;
 use std::str::FromStr;
 use std::sync::Arc;
 
@@ -67,6 +68,21 @@ impl Parameters {
     /// Any other boolean.
     pub(crate) fn flag(&self, name: &'static str) -> Result<Option<bool>, Problem> {
         self.read(name, "true or false", truth)
+    }
+
+    /// A whole number within a range.
+    pub(crate) fn number<T: FromStr + PartialOrd>(
+        &self,
+        name: &'static str,
+        expected: &'static str,
+        range: RangeInclusive<T>,
+    ) -> Result<Option<T>, Problem> {
+        self.read(name, expected, |value| value.parse().ok().filter(|number| range.contains(number)))
+    }
+
+    /// One of a few words.
+    pub(crate) fn word<T: FromStr>(&self, name: &'static str, expected: &'static str) -> Result<Option<T>, Problem> {
+        self.read(name, expected, |value| value.parse().ok())
     }
 
     /// A boolean as a filter.

@@ -18,6 +18,7 @@ use crate::json::{self, account_path};
 use crate::paging::Paging;
 use crate::parameters::Parameters;
 use crate::problem::Problem;
+use crate::tuning;
 
 /// `GET /Conferences/{CF}/Participants.json`: those who have not left.
 pub(crate) async fn list(
@@ -53,12 +54,7 @@ pub(crate) async fn fetch(
     Extension(caller): Extension<Caller>,
     Path((_, conference, participant)): Path<(String, String, String)>,
 ) -> Result<Response, Problem> {
-    let conference = conferences::stored(&api, &caller, &conference).await?.sid;
-    let participant = match named(&participant) {
-        ParticipantRef::Call(call) => api.store.participant(caller.sid(), conference, call).await?,
-        ParticipantRef::Label(label) => api.store.participant_labelled(caller.sid(), conference, &label).await?,
-    };
-    Ok(json::ok(&ParticipantJson::of(&participant.ok_or(Problem::NotFound)?)))
+    Ok(json::ok(&ParticipantJson::of(&stored(&api, &caller, &conference, &participant).await?)))
 }
 
 /// `POST /Conferences/{CF}/Participants/{CA or label}.json`
@@ -114,11 +110,27 @@ fn change(parameters: &Parameters) -> Result<ParticipantChange, Problem> {
             .filled("CallSidToCoach")
             .map(|sid| sid.parse().map_err(|_| Problem::CoachTargetMalformed))
             .transpose()?,
+        tuning: tuning::change(parameters)?,
     })
 }
 
+/// The participant that a path names, if it has not left.
+pub(crate) async fn stored(
+    api: &Api,
+    caller: &Caller,
+    conference: &str,
+    participant: &str,
+) -> Result<Participant, Problem> {
+    let conference = conferences::stored(api, caller, conference).await?.sid;
+    let participant = match named(participant) {
+        ParticipantRef::Call(call) => api.store.participant(caller.sid(), conference, call).await?,
+        ParticipantRef::Label(label) => api.store.participant_labelled(caller.sid(), conference, &label).await?,
+    };
+    participant.ok_or(Problem::NotFound)
+}
+
 /// What a path calls a participant by.
-fn named(name: &str) -> ParticipantRef {
+pub(crate) fn named(name: &str) -> ParticipantRef {
     name.parse().map_or_else(|_| ParticipantRef::Label(name.to_owned()), ParticipantRef::Call)
 }
 

@@ -10,7 +10,7 @@ use axum::routing::get;
 
 use crate::api::Api;
 use crate::problem::Problem;
-use crate::{accounts, calls, conferences, events, front_door, health, media_statistics, participants};
+use crate::{accounts, calls, conferences, events, front_door, health, media_statistics, participants, tuning};
 
 /// The HTTP side of the bridge, ready to be served.
 pub fn router(api: Api) -> Router {
@@ -39,6 +39,10 @@ fn resources() -> Router<Arc<Api>> {
         .route(
             "/Conferences/{conference}/Participants/{participant}",
             get(participants::fetch).post(participants::update).put(participants::update).delete(participants::remove),
+        )
+        .route(
+            "/Conferences/{conference}/Participants/{participant}/Tuning",
+            get(tuning::fetch).post(tuning::update).put(tuning::update),
         );
     Router::new().route("/Accounts", get(accounts::list)).nest("/Accounts/{account}", account)
 }

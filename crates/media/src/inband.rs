@@ -17,6 +17,7 @@ use std::f64::consts::TAU;
 use std::sync::LazyLock;
 
 use crate::dtmf::Digit;
+use crate::vector::vectorised;
 
 /// The keypad: a row for each of the [`LOW_HZ`], a column for each of the [`HIGH_HZ`].
 const KEYPAD: [[char; 4]; 4] = [['1', '2', '3', 'A'], ['4', '5', '6', 'B'], ['7', '8', '9', 'C'], ['*', '0', '#', 'D']];
@@ -37,8 +38,14 @@ pub struct Detector {
     tones: &'static Tones,
     /// Samples of the stream for one at 8 kHz.
     step: usize,
-    /// Nothing is under way: no key is down, none of the blocks is one, and they are all as new.
+    /// Nothing is under way, and the search is as new: while that is so, nobody looks there.
     is_idle: bool,
+    search: Box<Search>,
+}
+
+/// Where a digit may be.
+#[derive(Debug, Clone, Default)]
+struct Search {
     /// The newest last.
     blocks: [Block; WINDOW],
     down: Option<Down>,
@@ -105,16 +112,15 @@ const OFF_MAX: f64 = 0.0245;
 const OFF_MAX_HZ: f64 = 36.0;
 
 impl Detector {
-    /// `rate_hz`: of the frames that will be pushed: 8, 16 or 48 kHz. Allocates nothing, but the first one computes
-    /// the tables of all.
+    /// `rate_hz`: of the frames that will be pushed: 8, 16 or 48 kHz. The first one computes the tables of all.
     pub fn new(rate_hz: u32) -> Self {
         let step = (rate_hz / 8_000).clamp(1, STEP_MAX as u32) as usize;
-        Self { tones: &TABLES, step, is_idle: true, blocks: [Block::default(); WINDOW], down: None }
+        Self { tones: &TABLES, step, is_idle: true, search: Box::default() }
     }
 
     /// Listens to a frame of 20 ms; the digit that has ended in it.
     pub fn push(&mut self, frame: &[i16]) -> Option<Digit> {
-        if is_quiet(frame) {
+        if peak(frame) < PEAK_MIN {
             return self.push_silence();
         }
         let mut narrow = [0; 2 * BLOCK];
@@ -145,13 +151,19 @@ impl Detector {
         self.take(Block::default()).or(ended)
     }
 
-    /// Forgets everything, and a key that is down.
-    pub fn reset(&mut self) {
-        (self.is_idle, self.blocks, self.down) = (true, [Block::default(); WINDOW], None);
-    }
-
     /// Goes on by one block; the digit that has ended before it.
     fn take(&mut self, block: Block) -> Option<Digit> {
+        let ended = self.search.take(block, self.tones);
+        self.is_idle = self.search.is_over();
+        if self.is_idle {
+            *self.search = Search::default();
+        }
+        ended
+    }
+}
+
+impl Search {
+    fn take(&mut self, block: Block, tones: &Tones) -> Option<Digit> {
         let before = self.blocks[0];
         self.blocks.rotate_left(1);
         self.blocks[WINDOW - 1] = block;
@@ -169,13 +181,14 @@ impl Detector {
             None => None,
         };
         if self.down.is_none() {
-            self.down = self.pressed(&before);
-        }
-        self.is_idle = self.down.is_none() && self.blocks.iter().all(|block| block.pair.is_none());
-        if self.is_idle {
-            self.blocks = [Block::default(); WINDOW];
+            self.down = self.pressed(&before, tones);
         }
         ended
+    }
+
+    /// No key is down, and none of the blocks may be one.
+    fn is_over(&self) -> bool {
+        self.down.is_none() && self.blocks.iter().all(|block| block.pair.is_none())
     }
 
     fn release(&mut self) -> Option<Digit> {
@@ -186,12 +199,12 @@ impl Detector {
     }
 
     /// The key that all blocks of the window are; it may have begun in the one `before`.
-    fn pressed(&self, before: &Block) -> Option<Down> {
+    fn pressed(&self, before: &Block, tones: &Tones) -> Option<Down> {
         let pair = self.blocks[WINDOW - 1].pair?;
         if self.blocks.iter().any(|block| block.pair != Some(pair)) {
             return None;
         }
-        let [low, high] = pair.map(|tone| self.power_of(tone));
+        let [low, high] = pair.map(|tone| self.power_of(tone, tones));
         let ((low, low_off), (high, high_off)) = (low?, high?);
         let energy: f32 = self.blocks.iter().map(|block| block.energy).sum();
         let rest_max = REST_MAX + (REST_MAX_OFF - REST_MAX) * low_off.max(high_off);
@@ -203,7 +216,7 @@ impl Detector {
 
     /// What a tone has of the energy of the window, if it is steady there and at its frequency; and how far off it is,
     /// as a part of what it may be.
-    fn power_of(&self, tone: usize) -> Option<(f32, f32)> {
+    fn power_of(&self, tone: usize, tones: &Tones) -> Option<(f32, f32)> {
         let lines = self.blocks.map(|block| block.lines[tone]);
         let powers = lines.map(Line::power);
         let most = powers.iter().copied().fold(0.0, f32::max);
@@ -216,8 +229,8 @@ impl Detector {
             return None;
         }
         let turn = turns[0].plus(turns[1]);
-        let angle = turn.over(self.tones.turns[tone]).angle();
-        let off = angle.abs() / self.tones.off_max[tone];
+        let angle = turn.over(tones.turns[tone]).angle();
+        let off = angle.abs() / tones.off_max[tone];
         if off > 1.0 {
             return None;
         }
@@ -318,21 +331,10 @@ impl Tones {
         }
     }
 
-    /// 640 products of 16 bits, which the compiler takes eight at a time: seen from its middle, a block is a part that
-    /// only the cosines meet and a part that only the sines meet, each half as long.
     fn look_at(&self, pcm: &[i16; BLOCK]) -> Block {
-        let energy: i32 = pcm.iter().map(|&x| i32::from(x >> 3) * i32::from(x >> 3)).sum();
+        let (sums, energy) = compare(pcm, &self.waves);
         let energy = energy as f32;
-        let [mut even, mut odd] = [[0; BLOCK / 2]; 2];
-        for (i, (even, odd)) in even.iter_mut().zip(&mut odd).enumerate() {
-            let (after, before) = (i32::from(pcm[BLOCK / 2 + i]), i32::from(pcm[BLOCK / 2 - 1 - i]));
-            *even = ((after + before) >> 1) as i16;
-            *odd = ((before - after) >> 1) as i16;
-        }
-        let lines: [Line; TONES] = std::array::from_fn(|tone| {
-            let [cosine, sine] = &self.waves[tone];
-            Line { re: dot(&even, cosine) as f32, im: dot(&odd, sine) as f32 }
-        });
+        let lines = sums.map(|[re, im]| Line { re: re as f32, im: im as f32 });
         let powers = lines.map(Line::power);
         let strongest = |from: usize| {
             (from + 1..from + 4).fold(from, |best, tone| if powers[tone] > powers[best] { tone } else { best })
@@ -352,14 +354,31 @@ impl Tones {
     }
 }
 
-/// Sum of the products.
-fn dot(pcm: &[i16; BLOCK / 2], wave: &[i16; BLOCK / 2]) -> i32 {
-    pcm.iter().zip(wave).map(|(&x, &w)| i32::from(x) * i32::from(w)).sum()
-}
+vectorised! {
+    /// What a block has in common with the cosine and the sine of each tone, and its energy in units of 8 × 8.
+    ///
+    /// 640 products of 16 bits: seen from its middle, a block is a part that only the cosines meet and a part that only
+    /// the sines meet, each half as long.
+    fn compare(pcm: &[i16; BLOCK], waves: &[[[i16; BLOCK / 2]; 2]; TONES]) -> ([[i32; 2]; TONES], i32) {
+        let energy = pcm.iter().map(|&x| i32::from(x >> 3) * i32::from(x >> 3)).sum();
+        let [mut even, mut odd] = [[0_i16; BLOCK / 2]; 2];
+        for (i, (even, odd)) in even.iter_mut().zip(&mut odd).enumerate() {
+            let (after, before) = (i32::from(pcm[BLOCK / 2 + i]), i32::from(pcm[BLOCK / 2 - 1 - i]));
+            *even = ((after + before) >> 1) as i16;
+            *odd = ((before - after) >> 1) as i16;
+        }
+        let mut sums = [[0; 2]; TONES];
+        for ([re, im], [cosine, sine]) in sums.iter_mut().zip(waves) {
+            *re = even.iter().zip(cosine).map(|(&x, &w)| i32::from(x) * i32::from(w)).sum();
+            *im = odd.iter().zip(sine).map(|(&x, &w)| i32::from(x) * i32::from(w)).sum();
+        }
+        (sums, energy)
+    }
 
-fn is_quiet(frame: &[i16]) -> bool {
-    let peak = frame.iter().fold(0, |peak: i16, &x| peak.max(x.saturating_abs()));
-    peak < PEAK_MIN
+    /// The loudest sample.
+    fn peak(frame: &[i16]) -> i16 {
+        frame.iter().fold(0, |peak: i16, &x| peak.max(x.saturating_abs()))
+    }
 }
 
 /// The mean of every `step` samples: what lies above 4 kHz is folded down weakened by 10 dB or more, which hides no

@@ -7,6 +7,8 @@
 //! `tone 5 ▁▁▂▂▂▂▁▁▁▁     tone 5 ▂▂▂▂▂▂▁▁▁▁▁▁▁▁`
 //! `event 5    [5 [5 [5E ─▶ one 5     (no event)        ─▶ one 5, a little later`
 
+use std::collections::VecDeque;
+
 use crate::dtmf::{Digit, Event, EventReceiver};
 use crate::inband::Detector;
 use crate::message::{Stream, TelephoneEvent};
@@ -19,10 +21,12 @@ pub(crate) struct Keypad {
     sends_events: bool,
     rate_hz: u32,
     tones: Detector,
-    waiting: Waiting,
+    /// Digits heard as tones, and when each has waited long enough.
+    waiting: VecDeque<(Digit, u64)>,
 }
 
 impl Keypad {
+    /// Allocates: not in a tick.
     pub(crate) fn new(stream: &Stream) -> Self {
         let rate_hz = stream.codec.rate_hz();
         Self {
@@ -31,7 +35,7 @@ impl Keypad {
             sends_events: false,
             rate_hz,
             tones: Detector::new(rate_hz),
-            waiting: Waiting::default(),
+            waiting: VecDeque::with_capacity(WAITING_MAX),
         }
     }
 
@@ -68,51 +72,25 @@ impl Keypad {
         if self.agreed.is_none() {
             return Some(digit);
         }
-        self.waiting.push(digit, now_us + EVENT_WAIT_US)
+        let oldest = if self.waiting.len() == WAITING_MAX { self.waiting.pop_front() } else { None };
+        self.waiting.push_back((digit, now_us + EVENT_WAIT_US));
+        oldest.map(|(digit, _)| digit)
     }
 
     /// The digit whose end has not come, or that no event has come for. To be called every tick.
     pub(crate) fn poll(&mut self, now_us: u64) -> Option<Digit> {
         let ended = self.events.as_mut().and_then(|events| events.poll(now_us));
-        ended.or_else(|| self.waiting.pop(now_us))
-    }
-}
-
-/// Digits heard as tones, oldest first, and when each has waited long enough.
-#[derive(Debug, Default)]
-struct Waiting {
-    digits: [Option<(Digit, u64)>; WAITING_MAX],
-    len: usize,
-}
-
-impl Waiting {
-    /// Adds a digit. When too many wait, the oldest has waited long enough.
-    fn push(&mut self, digit: Digit, until_us: u64) -> Option<Digit> {
-        let oldest = if self.len == WAITING_MAX { self.pop(u64::MAX) } else { None };
-        self.digits[self.len] = Some((digit, until_us));
-        self.len += 1;
-        oldest
-    }
-
-    fn pop(&mut self, now_us: u64) -> Option<Digit> {
-        if self.len == 0 {
-            return None;
+        if ended.is_some() || self.waiting.front().is_none_or(|&(_, until_us)| now_us < until_us) {
+            return ended;
         }
-        let (digit, _) = self.digits[0].filter(|&(_, until_us)| until_us <= now_us)?;
-        self.digits.rotate_left(1);
-        self.len -= 1;
-        Some(digit)
-    }
-
-    fn clear(&mut self) {
-        self.len = 0;
+        self.waiting.pop_front().map(|(digit, _)| digit)
     }
 }
 
 /// How long after a tone's end an event may still come for it.
 const EVENT_WAIT_US: u64 = 200_000;
 
-/// At 93 ms a digit, the fastest a dialler may be, this many wait at a time.
+/// At 93 ms a digit, the fastest a dialler may be, so many wait at a time; of more, the oldest has waited long enough.
 const WAITING_MAX: usize = 4;
 
 #[cfg(test)]

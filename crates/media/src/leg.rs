@@ -18,7 +18,7 @@ use crate::latch::Latch;
 use crate::limiter::Limiter;
 use crate::mail::{Inbox, Outbox};
 use crate::measure::Measure;
-use crate::message::{Groups, Stream};
+use crate::message::{Groups, Stream, Tuning};
 use crate::mixer::{Gain, Rate};
 use crate::noise::Noise;
 use crate::player::{Pages, Player};
@@ -29,6 +29,8 @@ use crate::rtp::{HEADER_LEN, Packet};
 use crate::sender::{Outlet, Sender};
 use crate::socket::{Received, Wire};
 use crate::speech::Speech;
+use crate::suppress::Suppressor;
+use crate::treatment::Treatment;
 use crate::worker::Tick;
 use crate::{Codec, CodecError, Encoder, Playout, PlayoutConfig, Pulled, Pushed};
 
@@ -48,6 +50,8 @@ pub(crate) struct Leg {
     pub(crate) leaving_player: Option<Player>,
     /// Kept when all are out, for the next ones.
     digits_out: Option<Box<DigitsOut>>,
+    /// Only where it has been tuned.
+    treatment: Option<Box<Treatment>>,
     pub(crate) speech: Speech,
     /// How loud it was in the mix of the last tick.
     pub(crate) gain: Gain,
@@ -77,6 +81,8 @@ pub(crate) struct Media {
     /// What was sent last, if anything was, is comfort noise and nothing else.
     sent_silence: bool,
     keypad: Keypad,
+    /// On its way in, for a leg whose noise is suppressed; on its way out, what is to be freed.
+    suppressor: Option<Box<Suppressor>>,
     pub(crate) reception: Reception,
     /// For the sender.
     room_to_wait: Box<[i16]>,
@@ -84,9 +90,13 @@ pub(crate) struct Media {
 
 impl Media {
     /// Allocates: not in a tick.
-    pub(crate) fn new(stream: Stream, seed: u64) -> Result<Box<Self>, CodecError> {
-        let config =
-            PlayoutConfig { comfort_noise_payload_type: stream.comfort_noise_payload_type, ..PlayoutConfig::default() };
+    pub(crate) fn new(stream: Stream, tuning: Tuning, seed: u64) -> Result<Box<Self>, CodecError> {
+        let config = PlayoutConfig {
+            comfort_noise_payload_type: stream.comfort_noise_payload_type,
+            jitter_buffer: tuning.jitter_buffer,
+            data_mode: tuning.data_mode,
+        };
+        let suppresses = tuning.noise_suppression && !tuning.data_mode;
         Ok(Box::new(Self {
             stream,
             playout: Playout::new(stream.codec, config, seed)?,
@@ -95,6 +105,7 @@ impl Media {
             shares: false,
             sent_silence: true,
             keypad: Keypad::new(&stream),
+            suppressor: suppresses.then(|| Suppressor::new(Rate::from_hz(stream.codec.rate_hz()))),
             reception: Reception::new(stream.codec.clock_hz()),
             room_to_wait: Sender::room_to_wait(&stream),
         }))
@@ -197,6 +208,7 @@ impl Leg {
             player: None,
             leaving_player: None,
             digits_out: None,
+            treatment: None,
             speech: Speech::default(),
             gain: Gain::Whole,
             limiter: Limiter::default(),
@@ -234,6 +246,10 @@ impl Leg {
         if !self.media.as_ref().is_some_and(|media| media.stream.receives) {
             self.receives_since_us = now_us;
         }
+        if let Some(treatment) = &mut self.treatment {
+            let rate = Rate::from_hz(new.codec.rate_hz());
+            media.suppressor = treatment.agree(rate, media.suppressor.take());
+        }
         let Some(old) = &mut self.media else {
             self.heard_us = now_us;
             self.quiet_reported_us = now_us;
@@ -258,6 +274,7 @@ impl Leg {
             self.counts.lost += old.reception.lost().max(0) as u64;
         }
         media.keypad.continue_from(&mut old.keypad);
+        std::mem::swap(&mut old.suppressor, &mut media.suppressor);
         if (old.stream.codec, old.stream.ptime_ms) != (new.codec, new.ptime_ms) {
             self.sender.agree(&new, &mut media.room_to_wait);
         }
@@ -301,6 +318,18 @@ impl Leg {
             self.facts.digits_sent(); // none at all
         }
         (taken, freed)
+    }
+
+    /// Treats the peer's voice otherwise from the next tick on. Returns what is to be freed.
+    pub(crate) fn tune(&mut self, tuning: Tuning, mut treatment: Box<Treatment>) -> Option<Box<Treatment>> {
+        if let Some(media) = &mut self.media {
+            media.playout.set_jitter_buffer(tuning.jitter_buffer);
+            media.playout.set_data_mode(tuning.data_mode);
+        }
+        if let Some(before) = &mut self.treatment {
+            treatment.continue_from(before);
+        }
+        self.treatment.replace(treatment)
     }
 
     /// Receives what has arrived, for [`Leg::take_mail`]. Returns how many packets.
@@ -482,11 +511,15 @@ impl Leg {
         if let Some(media) = self.media.as_mut().filter(|media| media.stream.receives) {
             let pulled = media.playout.pull(now_us, frame);
             self.measure.heard(pulled, media.stream.codec, media.playout.concealed_samples());
-            came = (pulled != Pulled::Silence).then_some(media.stream.codec);
             is_noise = pulled == Pulled::Noise;
-            if let Some(digit) = media.keypad.listen(came.map(|_| &*frame), now_us) {
+            let mut audible = pulled != Pulled::Silence;
+            if let Some(digit) = media.keypad.listen((audible && !is_noise).then_some(&*frame), now_us) {
                 self.facts.digit(digit, now_us);
             }
+            if let Some(treatment) = &mut self.treatment {
+                audible = treatment.process(frame, audible);
+            }
+            came = audible.then_some(media.stream.codec);
         }
         if self.route.emits() {
             self.speech.hear(came.map(|codec| (codec, &*frame)), is_noise);

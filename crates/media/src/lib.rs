@@ -47,8 +47,10 @@ mod source;
 mod speaker;
 mod speech;
 mod stats;
+mod suppress;
 mod tape;
 mod thread;
+mod treatment;
 mod worker;
 
 pub mod dtmf;
@@ -59,7 +61,7 @@ pub mod rtp;
 pub mod vector;
 
 pub use codec::{Codec, CodecError, Decoder, Encoder, PACKET_MS_MAX};
-pub use message::{Command, Event, Groups, MAIN, Refusal, Stream, TelephoneEvent};
+pub use message::{Command, Event, Groups, MAIN, Refusal, Stream, TelephoneEvent, Tuning};
 pub use pace::JitterBuffer;
 pub use plane::{Config, Plane};
 pub use player::Pages;

@@ -14,9 +14,9 @@ use std::sync::Arc;
 
 use model::{LegId, LegStats, PlaybackId, RoomId};
 
-use crate::Codec;
 use crate::dtmf::DigitString;
 use crate::player::Pages;
+use crate::{Codec, JitterBuffer};
 
 /// A set of listening groups, one bit each.
 pub type Groups = u64;
@@ -93,6 +93,13 @@ pub enum Command {
         /// The keys, 100 ms each and 100 ms apart.
         digits: DigitString,
     },
+    /// Treat what a peer says, and how it arrives, otherwise than by default. Gain and suppression fade over 10 ms.
+    Tune {
+        /// The leg.
+        leg: LegId,
+        /// All of it, from now on.
+        tuning: Tuning,
+    },
     /// Play once to everybody in a room who hears [`MAIN`], one after the other when several are asked for.
     /// [`Event::AnnouncementEnded`] follows, also when the room does not exist or empties before the end.
     Announce {
@@ -108,6 +115,25 @@ pub enum Command {
         /// The leg.
         leg: LegId,
     },
+}
+
+/// What is done to one leg's voice, and to how it arrives. The default changes nothing.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Tuning {
+    /// How much louder the peer is made for everybody who hears it, at most [`Tuning::GAIN_DB_MAX`] up or down.
+    pub gain_db: i8,
+    /// Leave only its voice of what it sends. Adds 10 to 14 ms of delay.
+    pub noise_suppression: bool,
+    /// The most jitter that is ridden out.
+    pub jitter_buffer: JitterBuffer,
+    /// It is a modem, an alarm or a text telephone: what it sends is passed on as it is, neither stretched nor made
+    /// louder nor freed of noise.
+    pub data_mode: bool,
+}
+
+impl Tuning {
+    /// 20 dB is ten times as loud.
+    pub const GAIN_DB_MAX: i8 = 20;
 }
 
 /// One leg's media as SDP agreed it.

@@ -121,6 +121,13 @@ vectorised! {
         }
     }
 
+    /// Makes a voice louder or softer by any factor, clipping what does not fit.
+    pub(crate) fn amplify(frame: &mut [i16], factor: f32) {
+        for sample in frame {
+            *sample = to_sample(f32::from(*sample) * factor);
+        }
+    }
+
     /// Writes a sum into `out` under a gain that goes from one value towards another along it.
     pub(crate) fn ramp(sum: &[i32], from: f32, to: f32, out: &mut [i16]) {
         let step = (to - from) / sum.len().max(1) as f32;
@@ -222,6 +229,15 @@ pub fn cross_fade(now: &mut [i32], before: &[i32]) {
     for (i, (now, &before)) in now.iter_mut().zip(before).enumerate() {
         let gain = i64::from(fade_out_gain(i * step));
         *now += (((i64::from(before) - i64::from(*now)) * gain) >> GAIN_BITS) as i32;
+    }
+}
+
+/// The same for one voice: from `before` to `now`.
+pub fn blend(now: &mut [i16], before: &[i16]) {
+    let step = fade_step(now.len());
+    for (i, (now, &before)) in now.iter_mut().zip(before).enumerate() {
+        let change = (i32::from(before) - i32::from(*now)) * fade_out_gain(i * step);
+        *now = (i32::from(*now) + (change >> GAIN_BITS)) as i16; // between the two
     }
 }
 

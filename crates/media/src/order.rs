@@ -13,12 +13,13 @@ use crate::Codec;
 use crate::bus::{Bus, Encoding, Mix, has_memory};
 use crate::digits_out::DigitsOut;
 use crate::leg::{Leg, Media};
-use crate::message::{Event, Groups, MAIN};
+use crate::message::{Event, Groups, MAIN, Tuning};
 use crate::partial::Partial;
 use crate::player::Pages;
 use crate::room::exchange::{Exchange, Peer, PeerName};
 use crate::room::memory::Memory;
 use crate::room::{Seats, Share, Voices};
+use crate::treatment::Treatment;
 
 /// Where a share is kept on its thread.
 pub(crate) type ShareIndex = u32;
@@ -103,6 +104,7 @@ pub(crate) enum LegOrder {
     Play { playback: PlaybackId, sound: Arc<Pages>, repeat: bool },
     StopPlay,
     SendDigits(Box<DigitsOut>),
+    Tune(Tuning, Box<Treatment>),
     Close,
 }
 
@@ -188,6 +190,7 @@ pub(crate) enum Scrap {
     Bus(#[expect(dead_code, reason = "only dropped")] Box<Bus>),
     Mix(#[expect(dead_code, reason = "only dropped")] Box<Mix>),
     Digits(#[expect(dead_code, reason = "only dropped")] Box<DigitsOut>),
+    Treatment(#[expect(dead_code, reason = "only dropped")] Box<Treatment>),
     Encoding(#[expect(dead_code, reason = "only dropped")] Box<Encoding>),
     Growth(#[expect(dead_code, reason = "only dropped")] Box<Growth>),
     Exchange(#[expect(dead_code, reason = "only dropped")] Box<Exchange>),
@@ -227,6 +230,7 @@ scrap_from! {
     Bus(Box<Bus>),
     Mix(Box<Mix>),
     Digits(Box<DigitsOut>),
+    Treatment(Box<Treatment>),
     Encoding(Box<Encoding>),
     Growth(Box<Growth>),
     Exchange(Box<Exchange>),

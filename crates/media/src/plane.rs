@@ -20,14 +20,16 @@ use crate::Codec;
 use crate::clock::MediaClock;
 use crate::digits_out::DigitsOut;
 use crate::leg::{Leg, Media};
-use crate::message::{Command, Event, Groups, Refusal};
+use crate::message::{Command, Event, Groups, Refusal, Tuning};
 use crate::mixer::Rate;
 use crate::order::{Batch, Departure, LegOrder, NewRoute, Order, Report, Scrap, Scrapyard, ShareIndex};
 use crate::place::{Place, Size};
 use crate::ports::Ports;
 use crate::socket::{UdpWires, Wire, Wires, raise_open_files_limit};
 use crate::stats::ThreadStats;
+use crate::suppress;
 use crate::thread::ticks_given_up;
+use crate::treatment::Treatment;
 use crate::worker::{BATCHES_MAX, Links, MOVES_MAX, REPORTS_MAX, SCRAP_MAX, SHARES_MAX, SLOT_US, SLOTS, Tick, Worker};
 
 /// How the audio plane is set up; read once, at its start.
@@ -131,6 +133,7 @@ struct Seat {
     samples: usize,
     /// Agreed last.
     codec: Option<Codec>,
+    tuning: Tuning,
 }
 
 /// A leg on its way to another room.
@@ -172,6 +175,7 @@ impl Plane {
 
     /// A plane without threads, sockets or time: [`Plane::run_until`] makes time pass, `wires` carry packets.
     pub fn manual(config: Config, wires: Box<dyn Wires>) -> Self {
+        suppress::warm_up();
         let (mut plane, workers) = Self::new(config, wires, Drive::Caller { workers: Vec::new(), slot: 0 });
         let driven = |worker| Driven { worker, slot: 1, held_up_until: 0 };
         plane.drive = Drive::Caller { workers: workers.into_iter().map(driven).collect(), slot: 0 };
@@ -323,6 +327,7 @@ impl Plane {
             | Command::Play { leg, .. }
             | Command::StopPlay { leg }
             | Command::SendDigits { leg, .. }
+            | Command::Tune { leg, .. }
             | Command::CloseLeg { leg } => (leg, command),
         };
         let now_us = self.now_us();
@@ -347,7 +352,7 @@ impl Plane {
             Command::Agree { stream, .. } => {
                 seat.agreements += 1;
                 let seed = random(self.config.seed ^ seat.agreements, leg);
-                match Media::new(stream, seed) {
+                match Media::new(stream, seat.tuning, seed) {
                     Ok(media) => {
                         let more = stream.codec.frame_samples().saturating_sub(seat.samples);
                         seat.samples += more;
@@ -373,6 +378,11 @@ impl Plane {
             Command::Play { playback, sound, repeat, .. } => LegOrder::Play { playback, sound, repeat },
             Command::StopPlay { .. } => LegOrder::StopPlay,
             Command::SendDigits { digits, .. } => LegOrder::SendDigits(DigitsOut::new(digits)),
+            Command::Tune { tuning, .. } => {
+                seat.tuning = tuning;
+                let rate = seat.codec.map(|codec| Rate::from_hz(codec.rate_hz()));
+                LegOrder::Tune(tuning, Treatment::new(tuning, rate))
+            }
             Command::CloseLeg { .. } => {
                 seat.closes = true;
                 seat.groups = (0, 0);
@@ -401,7 +411,9 @@ impl Plane {
                 let boxed = Leg::new(leg, rtp, rtcp, random(self.config.seed, leg), rtp_timeout_us);
                 drafts[thread].push(Order::OpenLeg { index, leg: boxed });
                 let (closes, moving, agreements, groups, codec) = (false, None, 0, (0, 0), None);
-                self.legs.insert(leg, Seat { room, thread, groups, port, closes, moving, agreements, samples, codec });
+                let tuning = Tuning::default();
+                let seat = Seat { room, thread, groups, port, closes, moving, agreements, samples, codec, tuning };
+                self.legs.insert(leg, seat);
                 self.events.push_back(Event::LegOpened { leg, local: SocketAddr::new(address, port) });
             }
             Err(why) => self.events.push_back(Event::LegRefused { leg, why }),

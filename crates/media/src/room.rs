@@ -226,6 +226,7 @@ impl Share {
                 scrap.put(freed);
                 return taken;
             }
+            LegOrder::Tune(tuning, treatment) => scrap.put(self.members[at].leg.tune(tuning, treatment)),
             LegOrder::Depart(departure) => {
                 self.members[at].leg.route.change(0, 0);
                 self.members[at].fate = Fate::Depart(departure);

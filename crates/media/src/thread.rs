@@ -12,6 +12,7 @@ use std::{io, thread};
 
 use crate::clock::MediaClock;
 use crate::stats::ThreadStats;
+use crate::suppress;
 use crate::worker::{SLOT_US, SLOTS, Tick, Worker};
 
 /// Starts media thread number `number`, which runs `worker` until `stop`.
@@ -35,6 +36,7 @@ pub(crate) fn start(
                 "media thread runs with ordinary priority: real-time scheduling is not permitted"
             );
         }
+        suppress::warm_up();
         run(worker, &clock, &stats, &stop);
     })
 }

@@ -8,7 +8,8 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use media::{
-    Codec, Command, Config, Encoder, Event, MAIN, Pages, Plane, Received, Stream, TelephoneEvent, Wire, Wires, rtp,
+    Codec, Command, Config, Encoder, Event, JitterBuffer, MAIN, Pages, Plane, Received, Stream, TelephoneEvent, Tuning,
+    Wire, Wires, rtp,
 };
 use model::{Clip, LegId, PlaybackId, RoomId};
 
@@ -153,7 +154,7 @@ fn nothing_is_allocated_or_freed_in_a_tick() {
         // One thing happens every 4 ms, to anybody.
         let any = (!legs.is_empty()).then(|| legs[draw(legs.len().max(1) as u64) as usize]);
         let room = RoomId(draw(rooms));
-        match (draw(12), any) {
+        match (draw(13), any) {
             (0 | 1, _) if legs.len() < 60 => {
                 let leg = LegId(step);
                 plane.apply(vec![Command::OpenLeg { leg, room, address: IpAddr::V4(Ipv4Addr::LOCALHOST) }]);
@@ -174,6 +175,15 @@ fn nothing_is_allocated_or_freed_in_a_tick() {
             }
             (6, _) => {
                 plane.apply(vec![Command::Announce { room, playback: PlaybackId(step), sound: sound.clone() }]);
+            }
+            (12, Some((leg, _))) => {
+                let tuning = Tuning {
+                    gain_db: draw(41) as i8 - 20,
+                    noise_suppression: draw(8) == 0,
+                    jitter_buffer: [JitterBuffer::Off, JitterBuffer::Large][draw(2) as usize],
+                    data_mode: draw(5) == 0,
+                };
+                plane.apply(vec![Command::Tune { leg, tuning }]);
             }
             (10 | 11, Some((leg, _))) => {
                 let digits = ["12w3456789*#", "W0w1ABCD"][draw(2) as usize].parse().expect("digits");

@@ -217,7 +217,7 @@ fn prose(reason: ReasonConferenceEnded, by: Option<CallSid>) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::ParticipantStatus;
+    use crate::{ParticipantStatus, Tuning};
 
     fn event(happening: Happening) -> ConferenceEvent {
         ConferenceEvent {
@@ -244,6 +244,7 @@ mod tests {
             start_conference_on_enter: true,
             end_conference_on_exit: false,
             beep_on_exit: false,
+            tuning: Tuning::default(),
             status: ParticipantStatus::Connected,
             created: Timestamp::from_micros(0),
             updated: Timestamp::from_micros(0),

@@ -12,6 +12,7 @@ mod leg_stats;
 mod participant;
 mod sid;
 mod time;
+mod tuning;
 
 pub use account::{Account, AccountStatus};
 pub use audio::{Clip, LegId, PlaybackId, RoomId};
@@ -22,6 +23,7 @@ pub use leg_stats::LegStats;
 pub use participant::{Participant, ParticipantStatus};
 pub use sid::{AccountSid, ApiKeySid, CallSid, ConferenceSid, RequestSid, SidError};
 pub use time::Timestamp;
+pub use tuning::{JitterBufferSize, Tuning};
 
 /// A word that the API and the store both spell the same way.
 ///

@@ -1,6 +1,6 @@
 //! A participant: a call's membership in a conference.
 
-use crate::{AccountSid, CallSid, ConferenceSid, Timestamp, word_enum};
+use crate::{AccountSid, CallSid, ConferenceSid, Timestamp, Tuning, word_enum};
 
 /// A participant as the API shows it and the store keeps it.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -27,6 +27,8 @@ pub struct Participant {
     pub end_conference_on_exit: bool,
     /// The others hear a beep when it leaves.
     pub beep_on_exit: bool,
+    /// What is done to its voice.
+    pub tuning: Tuning,
     /// Where its life has got to.
     pub status: ParticipantStatus,
     /// It joined.

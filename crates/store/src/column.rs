@@ -33,6 +33,12 @@ pub(crate) fn number(row: &SqliteRow, column: &'static str) -> Result<i64, Store
     Ok(row.try_get(column)?)
 }
 
+/// Reads a number of a few bits.
+pub(crate) fn small(row: &SqliteRow, column: &'static str) -> Result<i8, StoreError> {
+    let value = number(row, column)?;
+    value.try_into().map_err(|_| StoreError::Unreadable { column, value: value.to_string() })
+}
+
 /// Reads a boolean.
 pub(crate) fn flag(row: &SqliteRow, column: &'static str) -> Result<bool, StoreError> {
     Ok(number(row, column)? != 0)

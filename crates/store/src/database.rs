@@ -81,6 +81,7 @@ fn migrations() -> Migrator {
     Migrator::with_migrations(vec![
         step(1, "accounts, calls, conferences, participants", include_str!("../migrations/sqlite/0001_resources.sql")),
         step(2, "events, what legs did", include_str!("../migrations/sqlite/0002_events.sql")),
+        step(3, "tuning of participants", include_str!("../migrations/sqlite/0003_tuning.sql")),
     ])
 }
 
@@ -93,6 +94,7 @@ const BUSY_MAX: Duration = Duration::from_secs(5);
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::testing::{ACCOUNT, conference, participant};
 
     fn mode(path: &Path) -> u32 {
         std::fs::metadata(path).expect("the file is there").permissions().mode() & 0o777
@@ -119,6 +121,35 @@ mod tests {
         store.close().await;
         drop(store);
         Store::open(&path).await.expect("opens again, with its tables there already");
+    }
+
+    #[tokio::test]
+    async fn a_file_of_an_older_version_is_brought_up_to_date_with_what_is_in_it() {
+        let scratch = tempfile::tempdir().expect("a scratch directory");
+        let path = scratch.path().join("partyline.db");
+        let options = SqliteConnectOptions::new().filename(&path).create_if_missing(true);
+        let pool = SqlitePool::connect_with(options).await.expect("connects");
+        let before_tuning = migrations().iter().take(2).cloned().collect();
+        Migrator::with_migrations(before_tuning).run(&pool).await.expect("migrates");
+        let ana = participant(conference(0).sid, 0);
+        sqlx::query(
+            "INSERT INTO participants (conference_sid, call_sid, account_sid, muted, hold, coaching, \
+                start_conference_on_enter, end_conference_on_exit, beep_on_exit, status, created, updated, seq) \
+            VALUES ($1, $2, $3, 0, 0, 0, 1, 0, 0, 'connected', $4, $5, $6)",
+        )
+        .bind(ana.conference_sid.to_string())
+        .bind(ana.call_sid.to_string())
+        .bind(ana.account_sid.to_string())
+        .bind(ana.created.micros())
+        .bind(ana.updated.micros())
+        .bind(ana.seq)
+        .execute(&pool)
+        .await
+        .expect("writes");
+        pool.close().await;
+        let store = Store::open(&path).await.expect("opens");
+        let found = store.participant(ACCOUNT, ana.conference_sid, ana.call_sid).await.expect("reads");
+        assert_eq!(found, Some(ana), "as if it had always had what is new");
     }
 
     #[tokio::test]

@@ -1,10 +1,10 @@
 //! Participants.
 
-use model::{AccountSid, CallSid, ConferenceSid, Participant};
+use model::{AccountSid, CallSid, ConferenceSid, Participant, Tuning};
 use sqlx::SqliteConnection;
 use sqlx::sqlite::SqliteRow;
 
-use crate::column::{flag, number, storable, text_if, time, word, word_if};
+use crate::column::{flag, number, small, storable, text_if, time, word, word_if};
 use crate::select::Select;
 use crate::{Page, Rows, Store, StoreError};
 
@@ -83,13 +83,15 @@ fn present(account: AccountSid, conference: ConferenceSid) -> Select {
 pub(crate) async fn save(participant: &Participant, connection: &mut SqliteConnection) -> Result<(), StoreError> {
     const SAVE: &str = "INSERT INTO participants (conference_sid, call_sid, account_sid, label, muted, hold, \
             coaching, call_sid_to_coach, start_conference_on_enter, end_conference_on_exit, beep_on_exit, status, \
-            created, updated, seq) \
-        VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15) \
+            created, updated, seq, gain_db, noise_suppression, jitter_buffer_size, data_mode) \
+        VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18, $19) \
         ON CONFLICT (conference_sid, call_sid) DO UPDATE SET label = excluded.label, muted = excluded.muted, \
             hold = excluded.hold, coaching = excluded.coaching, call_sid_to_coach = excluded.call_sid_to_coach, \
             start_conference_on_enter = excluded.start_conference_on_enter, \
             end_conference_on_exit = excluded.end_conference_on_exit, beep_on_exit = excluded.beep_on_exit, \
-            status = excluded.status, created = excluded.created, updated = excluded.updated, seq = excluded.seq";
+            status = excluded.status, created = excluded.created, updated = excluded.updated, seq = excluded.seq, \
+            gain_db = excluded.gain_db, noise_suppression = excluded.noise_suppression, \
+            jitter_buffer_size = excluded.jitter_buffer_size, data_mode = excluded.data_mode";
     sqlx::query(SAVE)
         .bind(participant.conference_sid.to_string())
         .bind(participant.call_sid.to_string())
@@ -106,6 +108,10 @@ pub(crate) async fn save(participant: &Participant, connection: &mut SqliteConne
         .bind(participant.created.micros())
         .bind(participant.updated.micros())
         .bind(participant.seq)
+        .bind(i64::from(participant.tuning.gain_db))
+        .bind(i64::from(participant.tuning.noise_suppression))
+        .bind(participant.tuning.jitter_buffer_size.as_str())
+        .bind(i64::from(participant.tuning.data_mode))
         .execute(connection)
         .await?;
     Ok(())
@@ -124,6 +130,12 @@ fn decode(row: &SqliteRow) -> Result<Participant, StoreError> {
         start_conference_on_enter: flag(row, "start_conference_on_enter")?,
         end_conference_on_exit: flag(row, "end_conference_on_exit")?,
         beep_on_exit: flag(row, "beep_on_exit")?,
+        tuning: Tuning {
+            gain_db: small(row, "gain_db")?,
+            noise_suppression: flag(row, "noise_suppression")?,
+            jitter_buffer_size: word(row, "jitter_buffer_size")?,
+            data_mode: flag(row, "data_mode")?,
+        },
         status: word(row, "status")?,
         created: time(row, "created")?,
         updated: time(row, "updated")?,
@@ -133,7 +145,7 @@ fn decode(row: &SqliteRow) -> Result<Participant, StoreError> {
 
 #[cfg(test)]
 mod tests {
-    use model::ParticipantStatus;
+    use model::{JitterBufferSize, ParticipantStatus};
 
     use super::*;
     use crate::testing::{ACCOUNT, call, conference, open, participant};
@@ -147,6 +159,12 @@ mod tests {
         (ana.label, ana.muted) = (Some("ana".to_owned()), true);
         let mut ben = participant(room, 1);
         (ben.coaching, ben.call_sid_to_coach) = (true, Some(ana.call_sid));
+        ben.tuning = Tuning {
+            gain_db: -20,
+            noise_suppression: true,
+            jitter_buffer_size: JitterBufferSize::Off,
+            data_mode: true,
+        };
         let mut gone = participant(room, 2);
         (gone.label, gone.status) = (Some("gone".to_owned()), ParticipantStatus::Complete);
         let elsewhere = participant(conference(1).sid, 3);

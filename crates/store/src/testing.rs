@@ -2,7 +2,7 @@
 
 use model::{
     AccountSid, Call, CallSid, CallStatus, Conference, ConferenceEvent, ConferenceSid, ConferenceStatus, Direction,
-    Happening, Participant, ParticipantStatus, Timestamp,
+    Happening, Participant, ParticipantStatus, Timestamp, Tuning,
 };
 use tempfile::TempDir;
 
@@ -71,6 +71,7 @@ pub(crate) fn participant(conference: ConferenceSid, number: u64) -> Participant
         start_conference_on_enter: true,
         end_conference_on_exit: false,
         beep_on_exit: false,
+        tuning: Tuning::default(),
         status: ParticipantStatus::Connected,
         created: call.created,
         updated: call.updated,

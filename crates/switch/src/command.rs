@@ -2,7 +2,9 @@
 //!
 //! One spelling of each operation, whoever asks (REST today): the rules live behind it, in the switch.
 
-use model::{AccountSid, Call, CallSid, Conference, ConferenceSid, LegStats, Participant, Timestamp};
+use model::{
+    AccountSid, Call, CallSid, Conference, ConferenceSid, JitterBufferSize, LegStats, Participant, Timestamp, Tuning,
+};
 
 /// One operation on live things. Answered exactly once, after what it changed has been saved.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -104,6 +106,33 @@ pub struct ParticipantChange {
     pub coaching: Option<bool>,
     /// `CallSidToCoach`; without `Coaching` it implies `Coaching=true`.
     pub call_sid_to_coach: Option<CallSid>,
+    /// How its voice is treated: ours, not Twilio's.
+    pub tuning: TuningChange,
+}
+
+/// What of a [`Tuning`] shall change; `None` leaves one as it is.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct TuningChange {
+    /// Within [`Tuning::GAIN_DB`].
+    pub gain_db: Option<i8>,
+    /// Suppress its noise.
+    pub noise_suppression: Option<bool>,
+    /// How much jitter is ridden out.
+    pub jitter_buffer_size: Option<JitterBufferSize>,
+    /// It is data, and no voice.
+    pub data_mode: Option<bool>,
+}
+
+impl TuningChange {
+    /// What becomes of a tuning.
+    pub(crate) fn over(self, before: Tuning) -> Tuning {
+        Tuning {
+            gain_db: self.gain_db.unwrap_or(before.gain_db),
+            noise_suppression: self.noise_suppression.unwrap_or(before.noise_suppression),
+            jitter_buffer_size: self.jitter_buffer_size.unwrap_or(before.jitter_buffer_size),
+            data_mode: self.data_mode.unwrap_or(before.data_mode),
+        }
+    }
 }
 
 /// Audio to be fetched when it is needed.

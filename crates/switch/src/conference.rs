@@ -9,7 +9,7 @@ use std::sync::Arc;
 use media::{Command, Pages};
 use model::{
     CallSid, CallStatus, Conference, ConferenceEvent, ConferenceStatus, Happening, LegId, Participant,
-    ParticipantHappening, ParticipantStatus, PlaybackId, ReasonConferenceEnded, ReasonParticipantLeft, RoomId,
+    ParticipantHappening, ParticipantStatus, PlaybackId, ReasonConferenceEnded, ReasonParticipantLeft, RoomId, Tuning,
 };
 use tracing::{info, warn};
 
@@ -135,6 +135,7 @@ impl LiveConference {
             start_conference_on_enter: true,
             end_conference_on_exit: false,
             beep_on_exit: false,
+            tuning: Tuning::default(),
             status: ParticipantStatus::Connected,
             created: turn.now.wall,
             updated: turn.now.wall,
@@ -246,6 +247,7 @@ impl LiveConference {
         if changed.row {
             participant.row.updated = turn.now.wall;
             turn.save_participant(&participant.row);
+            participant.tune(before.tuning, turn);
             let row = &participant.row;
             info!(muted = row.muted, hold = row.hold, coaching = row.coaching, "participant updated");
         }

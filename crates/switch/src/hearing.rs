@@ -91,7 +91,7 @@ const COACHED_MAX: usize = Groups::BITS as usize - 1;
 
 #[cfg(test)]
 mod tests {
-    use model::{AccountSid, ConferenceSid, ParticipantStatus, Timestamp};
+    use model::{AccountSid, ConferenceSid, ParticipantStatus, Timestamp, Tuning};
 
     use super::*;
 
@@ -108,6 +108,7 @@ mod tests {
             start_conference_on_enter: true,
             end_conference_on_exit: false,
             beep_on_exit: false,
+            tuning: Tuning::default(),
             status: ParticipantStatus::Connected,
             created: Timestamp::from_micros(0),
             updated: Timestamp::from_micros(0),

@@ -148,7 +148,7 @@ const FLEETING_BURST: f64 = 500.0;
 mod tests {
     use model::{
         AccountSid, CallSid, CallStatus, Participant, ParticipantStatus, ReasonConferenceEnded, ReasonParticipantLeft,
-        Timestamp,
+        Timestamp, Tuning,
     };
 
     use super::*;
@@ -179,6 +179,7 @@ mod tests {
                 start_conference_on_enter: true,
                 end_conference_on_exit: false,
                 beep_on_exit: false,
+                tuning: Tuning::default(),
                 status: ParticipantStatus::Complete,
                 created: Timestamp::from_micros(0),
                 updated: Timestamp::from_micros(0),

@@ -2,8 +2,8 @@
 
 use std::net::IpAddr;
 
-use media::{Codec, Stream};
-use model::{CallSid, LegStats};
+use media::{Codec, JitterBuffer, Stream};
+use model::{CallSid, JitterBufferSize, LegStats, Tuning};
 use sip::{Agreed, AudioCodec, Flow, LocalMedia, SessionDescription};
 use tracing::Span;
 
@@ -80,6 +80,21 @@ pub(crate) fn stream(agreed: &Agreed) -> Stream {
         ptime_ms: agreed.ptime_ms,
         sends: agreed.direction.sends(),
         receives: agreed.direction.receives(),
+    }
+}
+
+/// How a voice is to be treated, in the words of the audio plane.
+pub(crate) fn tuning(tuning: Tuning) -> media::Tuning {
+    media::Tuning {
+        gain_db: tuning.gain_db,
+        noise_suppression: tuning.noise_suppression,
+        jitter_buffer: match tuning.jitter_buffer_size {
+            JitterBufferSize::Off => JitterBuffer::Off,
+            JitterBufferSize::Small => JitterBuffer::Small,
+            JitterBufferSize::Medium => JitterBuffer::Medium,
+            JitterBufferSize::Large => JitterBuffer::Large,
+        },
+        data_mode: tuning.data_mode,
     }
 }
 

@@ -27,7 +27,7 @@ use sip::{Endpoint, Output};
 pub use board::Counts;
 pub use command::{
     Answer, AudioMethod, AudioUrl, CallEnd, Command, ConferenceRef, Measurement, ParticipantChange, ParticipantRef,
-    Refusal,
+    Refusal, TuningChange,
 };
 pub use config::{Config, MediaAddress, OpenRooms};
 pub use effect::{Effect, Event, FetchFailed, FetchId, RequestId, Row};

@@ -3,12 +3,13 @@
 use std::sync::Arc;
 
 use media::{Command, Groups, Pages};
-use model::{LegId, Participant, PlaybackId};
+use model::{LegId, Participant, PlaybackId, Tuning};
 use tracing::warn;
 
 use crate::command::{AudioUrl, ParticipantChange};
 use crate::effect::{FetchFailed, FetchId};
 use crate::hearing::{Hearing, Player};
+use crate::leg;
 use crate::turn::{Turn, WantedBy};
 
 /// A participant while its call lasts: the row, and the state of its leg as the media plane was last told.
@@ -109,6 +110,7 @@ impl LiveParticipant {
         set(&mut self.row.hold, change.hold);
         set(&mut self.row.beep_on_exit, change.beep_on_exit);
         set(&mut self.row.end_conference_on_exit, change.end_conference_on_exit);
+        self.row.tuning = change.tuning.over(self.row.tuning);
         self.coach_target = change.call_sid_to_coach.or(self.coach_target);
         self.row.coaching = coach_target.is_some();
         self.row.call_sid_to_coach = coach_target;
@@ -139,6 +141,13 @@ impl LiveParticipant {
         self.row.call_sid_to_coach = None;
         self.row.muted = true;
         self.coach_target = None;
+    }
+
+    /// Tells the media plane how the voice is to be treated, if that was otherwise `before`.
+    pub(crate) fn tune(&self, before: Tuning, turn: &mut Turn) {
+        if self.row.tuning != before {
+            turn.media.push(Command::Tune { leg: self.leg, tuning: leg::tuning(self.row.tuning) });
+        }
     }
 
     /// Tells the media plane what is different from what it was last told.

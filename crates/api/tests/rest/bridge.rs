@@ -11,7 +11,7 @@ use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use model::{
     Account, AccountSid, AccountStatus, Call, CallSid, CallStatus, Conference, ConferenceSid, ConferenceStatus,
-    Direction, Participant, ParticipantStatus, Timestamp,
+    Direction, Participant, ParticipantStatus, Timestamp, Tuning,
 };
 use serde_json::Value;
 use store::{Row, Store};
@@ -206,6 +206,7 @@ pub(crate) fn participant(number: i64) -> Participant {
         start_conference_on_enter: true,
         end_conference_on_exit: false,
         beep_on_exit: false,
+        tuning: Tuning::default(),
         status: ParticipantStatus::Connected,
         created: at(number),
         updated: at(number + 1),

@@ -11,3 +11,4 @@ mod participants;
 mod paths;
 mod serving;
 mod statistics;
+mod tuning;

@@ -127,6 +127,8 @@ pub(crate) enum Voice {
     Noise(i16),
     /// The two tones of a key.
     Key(char),
+    /// Any sound: its sample of this number, at this rate.
+    Sound(fn(u64, f64) -> f64),
     /// One value in every sample, which G.711 keeps as it is.
     Level(i16),
     /// Sweeps through the telephone's band, four a second and each another one, so that every moment is known by its
@@ -189,6 +191,7 @@ impl Phone {
                     let hz = media::inband::tones_of(key).expect("a key");
                     hz.iter().map(|hz| 7_000.0 * (TAU * hz * i as f64 / rate).sin()).sum::<f64>().round() as i16
                 }
+                Voice::Sound(sound) => sound(i, rate).round() as i16,
                 Voice::Level(level) => level,
                 Voice::Sweeps => sweeps(i as f64 / rate),
                 Voice::Silence | Voice::Nothing => 0,

@@ -15,3 +15,4 @@ mod slots;
 mod stats;
 mod streams;
 mod talk;
+mod tuning;
