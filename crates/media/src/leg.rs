@@ -168,6 +168,8 @@ struct Polling {
     owed_ms: i32,
     /// When we last looked.
     looked_us: u64,
+    /// When the peer's last packet of audio came.
+    arrival_us: Option<u64>,
     /// Sequence number and timestamp of the last packet: the distance to the next tells its length.
     last: Option<(u16, u32)>,
 }
@@ -212,7 +214,7 @@ impl Leg {
             speech: Speech::default(),
             gain: Gain::Whole,
             limiter: Limiter::default(),
-            polling: Polling { polls: 0, packet_ms: FRAME_MS, owed_ms: 0, looked_us: 0, last: None },
+            polling: Polling { polls: 0, packet_ms: FRAME_MS, owed_ms: 0, looked_us: 0, arrival_us: None, last: None },
             heard_us: 0,
             receives_since_us: 0,
             quiet_reported_us: 0,
@@ -438,6 +440,7 @@ impl Leg {
         if stream.receives && media.playout.push(&packet, received.arrival_us) == Pushed::Refused {
             self.counts.malformed += 1;
         }
+        self.polling.arrival_us = Some(received.arrival_us);
         let before = self.polling.last.replace((packet.sequence, packet.timestamp));
         if let Some((sequence, timestamp)) = before
             && packet.sequence == sequence.wrapping_add(1)
@@ -646,7 +649,7 @@ impl Leg {
 
     /// When the peer's last packet came, if it still sends.
     pub(crate) fn last_arrival_us(&self, now_us: u64) -> Option<u64> {
-        (self.counts.packets_in > 0 && self.heard_us + STILL_SENDS_US > now_us).then_some(self.heard_us)
+        self.polling.arrival_us.filter(|arrival_us| arrival_us + STILL_SENDS_US > now_us)
     }
 
     /// There is something to tell, or to measure.

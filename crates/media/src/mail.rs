@@ -58,8 +58,9 @@ impl Inbox {
     /// Receives one packet, if there is one. A batch's legs always find room for their first one; for a `further` one
     /// there may be none left, so that it waits in its socket.
     pub(crate) fn receive(&mut self, wire: &mut dyn Wire, further: bool) -> Option<(&[u8], Received)> {
-        let free_min = if further { BATCH_LEGS * RECEIVED_MAX } else { RECEIVED_MAX };
-        if self.bytes.len() - self.used < free_min || self.packets.len() == self.packets.capacity() {
+        let kept = if further { BATCH_LEGS } else { 1 };
+        let (bytes, places) = (self.bytes.len() - self.used, PACKETS_MAX - self.packets.len());
+        if bytes < kept * RECEIVED_MAX || places < kept {
             return None;
         }
         let start = self.used;

@@ -9,7 +9,7 @@ use std::collections::VecDeque;
 use std::ops::Range;
 use std::sync::Arc;
 
-use crossbeam_channel::{Receiver, Sender};
+use crossbeam_channel::{Receiver, Sender, TrySendError};
 
 use crate::mail::{BATCH_LEGS, Mail};
 use crate::message::Event;
@@ -142,7 +142,10 @@ impl Worker {
                 return tick.slot;
             }
             Order::Join { index, slot, peer, partials, exchange } => {
-                self.take_slot(index, slot, tick);
+                // This slot's rooms have not ticked yet.
+                let own = share_at(&mut self.shares, index).slot;
+                let since = (tick.slot + SLOTS - 1 - own) % SLOTS + 1;
+                self.take_slot(index, slot, tick.slot.saturating_sub(since));
                 share_at(&mut self.shares, index).join(peer, partials, exchange, &self.links.scrap);
                 self.tick_first(index);
                 return tick.slot;
@@ -313,10 +316,17 @@ impl Worker {
         if share.is_split() || !self.chooses_slots || self.changes.len() == CHANGES_MAX {
             return;
         }
+        // A slot without rooms is not measured: it keeps what it was when it had some.
+        let busy_us = |slot: u64| if self.slots[slot as usize].is_empty() { 0 } else { self.busy_us[slot as usize] };
         let (own, all) = (share.legs() as u64, self.links.stats.legs.get().max(1));
-        let own_us = self.busy_us.iter().sum::<u64>() * own / all;
-        let has_room = |slot: u64| self.busy_us[slot as usize] + own_us <= SLOT_BUSY_US_MAX;
-        if let Some(slot) = waits.better_than(share.slot, has_room) {
+        let own_us = (0..SLOTS).map(busy_us).sum::<u64>() * own / all;
+        let has_room = |slot: u64| busy_us(slot) + own_us <= SLOT_BUSY_US_MAX;
+        let before = share.slot;
+        if let Some(slot) = waits.better_than(before, has_room) {
+            // Others who choose before it is measured shall know.
+            self.busy_us[slot as usize] = busy_us(slot) + own_us;
+            let left = &mut self.busy_us[before as usize];
+            *left = left.saturating_sub(own_us);
             self.changes.push((index, slot));
         }
     }
@@ -326,21 +336,20 @@ impl Worker {
         while let Some((index, slot)) = self.changes.pop() {
             if self.links.may_report_facts() {
                 let room = share_at(&mut self.shares, index).room;
-                self.take_slot(index, slot, tick);
+                self.take_slot(index, slot, tick.slot);
                 self.links.report(Report::Slot { room, slot });
             }
         }
     }
 
-    /// Puts a share into a slot; it ticks again when at least 20 ms have passed since it last did.
-    fn take_slot(&mut self, index: ShareIndex, slot: u64, tick: Tick) {
+    /// Puts a share into a slot; it ticks again when at least 20 ms have passed since `last_slot`, when it last did.
+    fn take_slot(&mut self, index: ShareIndex, slot: u64, last_slot: u64) {
         let share = share_at(&mut self.shares, index);
         let before = std::mem::replace(&mut share.slot, slot);
         if before == slot {
             return;
         }
-        // Its last tick was in its old slot, the latest up to now.
-        share.rests_until = tick.slot - (tick.slot + SLOTS - before) % SLOTS + SLOTS;
+        share.rests_until = last_slot + SLOTS;
         if let Some(at) = self.slots[before as usize].iter().position(|&other| other == index) {
             self.slots[before as usize].swap_remove(at);
         }
@@ -457,7 +466,9 @@ impl Links {
                 Leaver::Closed(leg) => self.report(Report::Closed(leg)),
                 Leaver::Departed(arrival) => {
                     let inbox = &self.inboxes[arrival.departure.thread];
-                    inbox.try_send(arrival).expect("the plane keeps no more legs moving than an inbox holds");
+                    if let Err(TrySendError::Full(_)) = inbox.try_send(arrival) {
+                        unreachable!("the plane keeps no more legs moving than an inbox holds");
+                    } // or the plane is being dropped, and that thread was first
                 }
             }
         }

@@ -130,6 +130,7 @@ async fn run(store: Store, mut queue: mpsc::Receiver<Batch>, counters: Arc<Count
         }
         if let Err(error) = prune(&store, &mut pruning, &events).await {
             tracing::warn!(%error, "the event log was not pruned");
+            pruning = None; // what was counted may not be so: count anew
         }
     }
 }

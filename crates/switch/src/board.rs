@@ -535,6 +535,10 @@ impl Board {
         [limit, self.endpoint.next_deadline()].into_iter().flatten().min()
     }
 
+    pub(crate) fn legs_live(&self) -> usize {
+        self.legs.len()
+    }
+
     pub(crate) fn calls_live(&self) -> usize {
         self.calls.len()
     }

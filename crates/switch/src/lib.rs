@@ -131,9 +131,9 @@ impl Switch {
         [self.drain_at, self.board.next_deadline(), self.journal.next_deadline()].into_iter().flatten().min()
     }
 
-    /// No call lives and every BYE has been answered: a drained server may stop.
+    /// No call lives, every BYE has been answered and every leg has said what it did: a drained server may stop.
     pub fn is_idle(&self) -> bool {
-        self.board.calls_live() == 0 && self.board.endpoint.dialogs_open() == 0
+        self.board.calls_live() == 0 && self.board.legs_live() == 0 && self.board.endpoint.dialogs_open() == 0
     }
 
     /// How much is going on.
