@@ -102,6 +102,55 @@ fn a_room_sounds_the_same_in_one_share_and_in_several() {
 }
 
 #[test]
+fn all_rates_meet_in_several_shares() {
+    let codecs = [Codec::Pcmu, Codec::G722, Codec::Opus, Codec::L16 { rate_hz: 16_000 }, Codec::Opus, Codec::Pcma];
+    let tones = [402.5, 717.5, 1_132.5, 1_477.5, 1_907.5, 2_302.5];
+    let mut hall = small_shares(3);
+    let phones: Vec<usize> = (codecs.iter().zip(tones))
+        .map(|(&codec, hz)| {
+            hall.run_ms(60); // the later ones come into a room that is heard already
+            hall.join(ROOM, codec, Voice::Tone(hz, 4_000.0))
+        })
+        .collect();
+    let listens_only = hall.join(ROOM, Codec::Opus, Voice::Silence);
+    hall.run_ms(1_500);
+    assert_eq!((shares(&hall), missed(&hall)), (3, 0));
+    for listener in phones.iter().copied().chain([listens_only]) {
+        for (talker, hz) in phones.iter().copied().zip(tones) {
+            let level = hall.phones[listener].level_dbfs(hz);
+            // libopus shifts each of several tones a little
+            let is_right = if listener == talker { level < -50.0 } else { (level + 18.3).abs() < 1.5 };
+            assert!(is_right, "{listener} hears {talker} at {level:.2} dBFS");
+        }
+    }
+}
+
+#[test]
+fn a_thousand_legs_in_one_room_on_one_thread_and_on_two() {
+    let [one, two] = [1, 2].map(|threads| {
+        let mut hall = Hall::with(Config { room_legs_max: 1_000, ..config(threads) });
+        for number in 0..1_000 {
+            let tone = Voice::Tone(301.0 + 13.0 * f64::from(number), 6_000.0);
+            let voice = if number % 300 == 1 { tone } else { Voice::Nothing };
+            hall.join(ROOM, Codec::Pcmu, voice);
+            if number % 100 == 0 {
+                hall.run_ms(20); // as many orders as a thread takes at once
+            }
+        }
+        hall.run_ms(260);
+        hall
+    });
+    let legs = |hall: &Hall| hall.plane.stats().iter().map(|thread| thread.legs.get()).collect::<Vec<_>>();
+    assert_eq!((legs(&one), legs(&two)), (vec![1_000], vec![500, 500]));
+    assert_eq!(missed(&two), 0);
+    for (number, (one, other)) in one.phones.iter().zip(&two.phones).enumerate() {
+        check_same(one, other, &format!("phone {number}"));
+        let is_heard = |&sample: &i16| sample > 4_000;
+        assert!(one.last_ms(100).iter().any(is_heard), "phone {number} hears who speaks");
+    }
+}
+
+#[test]
 fn a_room_splits_and_grows_together_under_talk() {
     let mut hall = small_shares(3);
     let ana = hall.join(ROOM, Codec::Pcmu, Voice::Nothing);
