@@ -39,10 +39,15 @@ fn missed(hall: &Hall) -> u64 {
     hall.plane.stats().iter().map(|thread| thread.parts_missed.get()).sum()
 }
 
-/// What has been told of rooms, not of legs.
+/// What has been told of rooms, not of legs: of one after the other, since rooms on several threads tell it a slot later.
 fn told(hall: &Hall) -> Vec<Event> {
-    let is_told = |event: &&Event| matches!(event, Event::AnnouncementEnded { .. } | Event::Speaker { .. });
-    hall.events.iter().filter(is_told).cloned().collect()
+    let room = |event: &Event| match event {
+        Event::AnnouncementEnded { room, .. } | Event::Speaker { room, .. } => Some(*room),
+        _ => None,
+    };
+    let mut told: Vec<Event> = hall.events.iter().filter(|&event| room(event).is_some()).cloned().collect();
+    told.sort_by_key(|event| room(event).map(|room| room.0));
+    told
 }
 
 /// A conference with all there is: joins and leaves, three rates, mute, hold, a coach, a sound for all and one for one,
