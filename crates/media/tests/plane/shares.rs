@@ -39,7 +39,8 @@ fn missed(hall: &Hall) -> u64 {
     hall.plane.stats().iter().map(|thread| thread.parts_missed.get()).sum()
 }
 
-/// What has been told of rooms, not of legs: of one after the other, since rooms on several threads tell it a slot later.
+/// What has been told of rooms, not of legs: of one room after the other, since those on several threads tell it a
+/// slot later.
 fn told(hall: &Hall) -> Vec<Event> {
     let room = |event: &Event| match event {
         Event::AnnouncementEnded { room, .. } | Event::Speaker { room, .. } => Some(*room),
