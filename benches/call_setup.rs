@@ -33,7 +33,7 @@ fn call(endpoint: &mut Endpoint, now: Instant, flow: Flow, number: u64) {
         }
     }
     let dialog = dialog.expect("a call");
-    endpoint.ring(now, dialog, 180, None);
+    endpoint.progress(now, dialog, 180, None);
     endpoint.accept(now, dialog, SDP.to_owned());
     while let Some(output) = endpoint.poll() {
         black_box(&output);

@@ -79,6 +79,15 @@ impl OfferAnswer {
         text
     }
 
+    /// Reads what a 1xx answers to our offer, for early media. The offer stays open: another fork may answer otherwise,
+    /// and the 2xx has the last word.
+    pub fn accept_early_answer(&mut self, answer: &SessionDescription) -> Result<Agreed, Rejection> {
+        let open = self.offered.clone();
+        let agreed = self.accept_answer(answer);
+        self.offered = open;
+        agreed
+    }
+
     /// Reads the answer to our offer. After a rejection what was agreed before still holds.
     pub fn accept_answer(&mut self, answer: &SessionDescription) -> Result<Agreed, Rejection> {
         let ours = self.offered.take().ok_or(Rejection::NothingOffered)?;

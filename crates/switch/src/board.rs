@@ -79,7 +79,9 @@ impl Board {
 
     pub(crate) fn sip_event(&mut self, event: sip::Event, turn: &mut Turn) {
         match event {
-            sip::Event::Invite { dialog, request, flow, offer } => self.invited(dialog, &request, &flow, offer, turn),
+            sip::Event::Invite { dialog, request, flow, offer, .. } => {
+                self.invited(dialog, &request, &flow, offer, turn);
+            }
             sip::Event::Canceled { dialog, .. } => self.call_over(dialog, Some(CallStatus::Canceled), turn),
             sip::Event::Acked { dialog, answer } => {
                 if let Some(call) = self.by_dialog.get(&dialog).and_then(|sid| self.calls.get_mut(sid)) {
@@ -97,6 +99,15 @@ impl Board {
                 self.endpoint.answer_options(turn.now.instant, id, status);
             }
             sip::Event::Info { dialog, content_type, body } => self.info(dialog, &content_type, &body),
+            sip::Event::Refer { refer, .. } => self.endpoint.refuse_refer(turn.now.instant, refer, 603),
+            // Of calls, transfers and pings of ours, which nobody asks for yet.
+            sip::Event::Progress { .. }
+            | sip::Event::Accepted { .. }
+            | sip::Event::Failed { .. }
+            | sip::Event::Redirected { .. }
+            | sip::Event::ReferAnswered { .. }
+            | sip::Event::ReferProgress { .. }
+            | sip::Event::Pinged { .. } => {}
             sip::Event::Ended { dialog, cause, reason } => {
                 if let Some(call) = self.by_dialog.get(&dialog).and_then(|sid| self.calls.get(sid)) {
                     call.span.in_scope(|| info!(?cause, ?reason, "dialog ended"));

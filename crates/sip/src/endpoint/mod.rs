@@ -10,6 +10,9 @@
 //! Every table has its bound in [`Config`]; past it a new call gets a 503 that costs no memory, while requests
 //! within calls are always served (RFC 7339 §5.10, RFC 6357).
 
+mod call_out;
+mod ping;
+mod refer;
 mod uac;
 mod uas;
 mod unacked;
@@ -28,8 +31,8 @@ use crate::flow::with_port;
 use crate::stats::count_class;
 use crate::transaction::{Key, Keys, invite_server, non_invite_server};
 use crate::{
-    Config, DialogId, EndCause, Event, Flow, Framed, Framer, Message, Name, OptionsId, Output, ParseError, Response,
-    SipUri, Stats, Transport, parse,
+    Config, DialogId, EndCause, Event, Flow, Framed, Framer, Message, Name, OptionsId, Output, ParseError, Replaces,
+    Response, SipUri, Stats, Transport, parse,
 };
 use uac::Client;
 use unacked::Unacked;
@@ -136,6 +139,18 @@ impl Endpoint {
         }
     }
 
+    /// A stream that we opened is there; one that was opened to us makes itself known by its first bytes. `false`: there
+    /// are too many, close it.
+    pub fn opened(&mut self, connection: u64) -> bool {
+        let full = self.connections.len() >= self.config.connections_max;
+        if full && !self.connections.contains_key(&connection) {
+            self.stats.connections_refused += 1;
+            return false;
+        }
+        self.connections.entry(connection).or_default();
+        true
+    }
+
     /// A stream has ended. Its calls go on: the peer may come back on another one.
     pub fn closed(&mut self, _now: Instant, connection: u64) {
         self.connections.remove(&connection);
@@ -178,6 +193,29 @@ impl Endpoint {
     /// Dialogs in the table, ringing and closing ones included.
     pub fn dialogs_open(&self) -> usize {
         self.dialogs.len()
+    }
+
+    /// The Call-ID of a call that is not over.
+    pub fn call_id(&self, dialog: DialogId) -> Option<&str> {
+        self.dialogs.get(&dialog).map(|dialog| dialog.call_id.as_str())
+    }
+
+    /// The call that an INVITE is to take the place of, or the answer it gets: 481, 486, 603 (RFC 3891 §3).
+    pub fn find_replaced(&self, replaces: &Replaces) -> Result<DialogId, u16> {
+        let named = dialog_of(&replaces.to_tag).and_then(|id| self.dialogs.get(&id));
+        let named = named.filter(|dialog| {
+            // A peer older than RFC 3261 has no tag, which others write as 0.
+            let remote_tag = dialog.remote_tag.as_deref().unwrap_or("0");
+            dialog.call_id == replaces.call_id && remote_tag == replaces.from_tag
+        });
+        let dialog = named.ok_or(481_u16)?;
+        match dialog.stage {
+            Stage::Talking { .. } if replaces.early_only => Err(486),
+            Stage::Talking { .. } => Ok(dialog.id),
+            // A call that still rings here cannot be taken over by another: only its caller can give it up.
+            Stage::Ringing { .. } => Err(481),
+            Stage::HangingUp { .. } | Stage::Closing => Err(603),
+        }
     }
 
     /// Transactions in the tables, both ways.

@@ -48,6 +48,20 @@ enum Outcome<'a> {
 }
 
 impl Endpoint {
+    /// Sends an INFO within an answered call, such as a digit as `application/dtmf-relay`. Nothing tells whether it
+    /// was taken.
+    pub fn info(&mut self, now: Instant, dialog: DialogId, content_type: &str, body: Bytes) {
+        let Some(state) = self.dialogs.get_mut(&dialog) else { return };
+        if !matches!(state.stage, Stage::Talking { .. }) {
+            return;
+        }
+        let flow = state.flow_out();
+        let mut request = state.request(Method::Info, None);
+        request.headers.push(Name::ContentType, content_type);
+        request.body = body;
+        self.send_request(now, dialog, flow, request);
+    }
+
     /// Hangs up and tells why; the dialog lives until the BYE is answered.
     pub(super) fn end_with_bye(&mut self, now: Instant, id: DialogId, cause: EndCause, reason: Option<Reason>) {
         self.tell_ended(id, cause, None);
@@ -278,19 +292,22 @@ impl Endpoint {
         if *method == Method::Bye {
             return self.forget_dialog(id);
         }
-        let ours = std::mem::replace(&mut dialog.ours, Ours::Idle);
+        let refreshes = matches!(method, Method::Invite | Method::Update);
+        let ours = if refreshes { std::mem::replace(&mut dialog.ours, Ours::Idle) } else { Ours::Idle };
         if !matches!(dialog.stage, Stage::Talking { .. }) {
             return self.settle_dialog(id);
         }
         match outcome {
             Outcome::TimedOut => self.end_with_bye(now, id, EndCause::PeerLostDialog, None),
             Outcome::Answered(response) => match response.status {
-                200..300 => self.refreshed(now, id, response),
+                200..300 if refreshes => self.refreshed(now, id, response),
                 408 => self.end_with_bye(now, id, EndCause::PeerLostDialog, None),
                 404 | 410 | 416 | 481..=485 | 502 | 604 => {
                     self.tell_ended(id, EndCause::PeerLostDialog, None);
                     self.forget_dialog(id);
                 }
+                // What it was about was not taken; the call goes on.
+                _ if !refreshes => {}
                 405 | 501 if ours == Ours::Update => {
                     dialog.peer_takes_update = false;
                     self.refresh(now, id);

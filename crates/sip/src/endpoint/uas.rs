@@ -14,8 +14,8 @@ use crate::transaction::Key;
 use crate::transaction::invite_server::{self, InviteServer};
 use crate::transaction::non_invite_server::{self, NonInviteServer};
 use crate::{
-    DialogId, EndCause, Event, Flow, Method, Name, OptionsId, Reason, Refresher, Reject, Request, Response,
-    SessionDescription, reason_phrase,
+    DialogId, EndCause, Event, Flow, Method, Name, OptionsId, Reason, Refresher, Reject, Replaces, Request, Response,
+    SessionDescription, Uri, reason_phrase,
 };
 
 use rand::Rng;
@@ -31,9 +31,17 @@ struct Incoming {
     key: Key,
 }
 
+/// What an INVITE says that its head does not.
+struct Invited {
+    asked: Asked,
+    target: Option<Uri>,
+    offer: Option<SessionDescription>,
+    replaces: Option<Replaces>,
+}
+
 impl Endpoint {
     /// Sends a 1xx: 180, 183, … No-op if the call is not waiting for an answer any more.
-    pub fn ring(&mut self, now: Instant, dialog: DialogId, status: u16, sdp: Option<String>) {
+    pub fn progress(&mut self, now: Instant, dialog: DialogId, status: u16, sdp: Option<String>) {
         let Some(received) = self.ringing(dialog) else { return };
         let mut response = received.template.clone();
         response.status = status.clamp(101, 199);
@@ -165,7 +173,7 @@ impl Endpoint {
             return self.refuse(now, &incoming, &Refusal::new(482));
         }
         match incoming.request.method {
-            Method::Invite => self.invite(now, incoming),
+            Method::Invite => self.invited(now, incoming),
             Method::Options if self.draining => {
                 self.stats.refused_draining += 1;
                 self.refuse_unremembered(&incoming);
@@ -198,7 +206,7 @@ impl Endpoint {
     }
 
     /// A new call: RFC 3261 §13.3.
-    fn invite(&mut self, now: Instant, incoming: Incoming) {
+    fn invited(&mut self, now: Instant, incoming: Incoming) {
         if self.draining {
             self.stats.refused_draining += 1;
             return self.refuse_unremembered(&incoming);
@@ -207,7 +215,7 @@ impl Endpoint {
             self.stats.refused_overload += 1;
             return self.refuse_unremembered(&incoming);
         }
-        let (asked, target, offer) = match self.read_invite(&incoming) {
+        let Invited { asked, target, offer, replaces } = match self.read_invite(&incoming) {
             Ok(read) => read,
             Err(refusal) => return self.refuse(now, &incoming, &refusal),
         };
@@ -234,14 +242,11 @@ impl Endpoint {
         self.drive_invite(now, key, invite_server::Input::Provisional(trying));
         self.dialogs.insert(id, dialog);
         self.settle_dialog(id);
-        self.event(Event::Invite { dialog: id, request: Box::new(request), flow, offer });
+        self.event(Event::Invite { dialog: id, request: Box::new(request), flow, offer, replaces });
     }
 
     /// What only a call's first INVITE must have, or the answer if it has not.
-    fn read_invite(
-        &self,
-        incoming: &Incoming,
-    ) -> Result<(Asked, Option<crate::Uri>, Option<SessionDescription>), Refusal> {
+    fn read_invite(&self, incoming: &Incoming) -> Result<Invited, Refusal> {
         let Incoming { request, head, .. } = incoming;
         if request.headers.size() > HEADERS_BYTES_MAX {
             return Err(Refusal::new(513));
@@ -255,7 +260,8 @@ impl Endpoint {
         if target.is_none() && head.via.branch_is_unique() {
             return Err(Refusal::bad_request("Missing Contact"));
         }
-        Ok((asked, target, read_offer(request)?))
+        let replaces = request.headers.replaces().map_err(|_| Refusal::bad_request("Malformed Replaces"))?;
+        Ok(Invited { asked, target, offer: read_offer(request)?, replaces })
     }
 
     /// Re-INVITE or UPDATE: RFC 3261 §14.2, RFC 3311 §5.2.

@@ -11,7 +11,7 @@ fn a_call_is_answered_and_hung_up_by_the_caller() {
         world.hear(ana.flow, ana.invite());
         assert_eq!(world.said(), ["100 INVITE"]); // at once
         let dialog = world.invited();
-        world.endpoint.ring(world.now, dialog, 180, None);
+        world.endpoint.progress(world.now, dialog, 180, None);
         world.accept(dialog);
         let messages = world.messages();
         ana.learn(&messages[1].message);
@@ -43,7 +43,7 @@ fn copies_are_answered_alike_and_tell_nobody() {
     world.hear(ana.flow, ana.invite());
     assert_eq!(world.said(), ["100 INVITE", "100 INVITE"]);
     let dialog = world.invited();
-    world.endpoint.ring(world.now, dialog, 183, Some(ANSWER.to_owned()));
+    world.endpoint.progress(world.now, dialog, 183, Some(ANSWER.to_owned()));
     world.drain();
     world.hear(ana.flow, ana.invite());
     let messages = world.messages();
@@ -142,7 +142,7 @@ fn a_cancel_in_time_ends_the_call_with_487() {
     let mut ana = Phone::udp();
     world.hear(ana.flow, ana.invite());
     let dialog = world.invited();
-    world.endpoint.ring(world.now, dialog, 180, None);
+    world.endpoint.progress(world.now, dialog, 180, None);
     world.drain();
     world.messages();
     let cancel = ana.again("CANCEL", "Reason: SIP;cause=200;text=\"Call completed elsewhere\"\r\n", "");
@@ -284,7 +284,7 @@ fn a_call_may_be_ended_by_bye_before_it_is_answered() {
     let mut ana = Phone::udp();
     world.hear(ana.flow, ana.invite());
     let dialog = world.invited();
-    world.endpoint.ring(world.now, dialog, 180, None);
+    world.endpoint.progress(world.now, dialog, 180, None);
     world.drain();
     ana.learn(&world.messages()[1].message);
     world.hear(ana.flow, ana.bye());
@@ -299,7 +299,7 @@ fn ringing_is_repeated_each_minute_and_ends_in_time() {
     let mut ana = Phone::udp();
     world.hear(ana.flow, ana.invite());
     let dialog = world.invited();
-    world.endpoint.ring(world.now, dialog, 180, None);
+    world.endpoint.progress(world.now, dialog, 180, None);
     world.drain();
     ana.learn(&world.messages()[1].message);
     world.run_for(secs(180));

@@ -104,7 +104,7 @@ fn overlapping_offers_wait() {
     let mut ana = Phone::udp();
     world.hear(ana.flow, ana.invite());
     let dialog = world.invited();
-    world.endpoint.ring(world.now, dialog, 180, None);
+    world.endpoint.progress(world.now, dialog, 180, None);
     world.drain();
     ana.learn(&world.messages()[1].message);
     world.hear(ana.flow, ana.request("UPDATE", "", OFFER));

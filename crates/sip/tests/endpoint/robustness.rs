@@ -102,6 +102,14 @@ impl Told {
                 | Event::Offered { dialog, .. }
                 | Event::Answered { dialog, .. }
                 | Event::Info { dialog, .. } => (dialog, false, false),
+                Event::Progress { .. }
+                | Event::Accepted { .. }
+                | Event::Failed { .. }
+                | Event::Redirected { .. }
+                | Event::Refer { .. }
+                | Event::ReferAnswered { .. }
+                | Event::ReferProgress { .. }
+                | Event::Pinged { .. } => continue,
                 Event::Options { id, .. } => {
                     self.options = id;
                     continue;
@@ -153,7 +161,7 @@ proptest! {
                     world.hear(phones[0].flow, text);
                 }
                 Step::Wait(span) => world.run_for(ms(span)),
-                Step::Ring(at) => endpoint.ring(now, dialog(at), 180, None),
+                Step::Ring(at) => endpoint.progress(now, dialog(at), 180, None),
                 Step::Accept(at) => endpoint.accept(now, dialog(at), ANSWER.to_owned()),
                 Step::Reject(at) => endpoint.reject(now, dialog(at), 486, Reject::default()),
                 Step::Hangup(at) => {
