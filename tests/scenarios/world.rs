@@ -11,8 +11,10 @@ use std::time::{Duration, Instant};
 use bytes::Bytes;
 use media::{Pages, Plane};
 use model::{
-    AccountSid, Call, CallSid, Clip, Conference, ConferenceEvent, ConferenceSid, LegStats, Participant, Timestamp,
+    AccountSid, Call, CallSid, Clip, Conference, ConferenceEvent, ConferenceSid, LegStats, Notification, Participant,
+    Timestamp,
 };
+use switch::webhook::{Ask, Callback};
 use switch::{
     Answer, Command, ConferenceRef, Effect, Event, FetchFailed, FetchId, MediaAddress, Now, OpenRooms,
     ParticipantChange, ParticipantRef, Refusal, RequestId, Row, Switch,
@@ -32,6 +34,12 @@ pub(crate) struct World {
     pub(crate) leg_stats: BTreeMap<CallSid, LegStats>,
     /// Everything that happened in conferences, as saved.
     pub(crate) events: Vec<ConferenceEvent>,
+    /// Everything that went wrong, as developers are told.
+    pub(crate) notifications: Vec<Notification>,
+    /// What applications are asked.
+    pub(crate) asks: Vec<Ask>,
+    /// What they are told.
+    pub(crate) callbacks: Vec<Callback>,
     seed: u64,
     plane: Plane,
     network: Network,
@@ -89,6 +97,9 @@ impl World {
             participants: BTreeMap::new(),
             leg_stats: BTreeMap::new(),
             events: Vec::new(),
+            notifications: Vec::new(),
+            asks: Vec::new(),
+            callbacks: Vec::new(),
             seed,
             plane: Plane::manual(media, Box::new(network.clone())),
             network,
@@ -349,6 +360,10 @@ impl World {
                     self.leg_stats.insert(call, stats);
                 }
                 Effect::Save(Row::Event(event)) => self.events.push(event),
+                Effect::Save(Row::Notification(notification)) => self.notifications.push(notification),
+                Effect::Save(Row::CallbackClosed(id, _)) => self.callbacks.retain(|callback| callback.id != id),
+                Effect::Ask(ask) => self.asks.push(ask),
+                Effect::Callback(callback) => self.callbacks.push(*callback),
                 Effect::Fetch { fetch, url } => self.fetches.push((self.now_us + FETCH_US, fetch, url.url)),
                 Effect::Reply { request, answer } => {
                     self.answers.insert(request.0, answer);

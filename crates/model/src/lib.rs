@@ -8,7 +8,9 @@ mod audio;
 mod call;
 mod conference;
 mod event;
+mod exchange;
 mod leg_stats;
+mod notification;
 mod participant;
 mod sid;
 mod time;
@@ -19,9 +21,14 @@ pub use audio::{Clip, LegId, PlaybackId, RoomId};
 pub use call::{Call, CallStatus, Direction};
 pub use conference::{Conference, ConferenceStatus, ReasonConferenceEnded};
 pub use event::{ConferenceEvent, Happening, ParticipantHappening, ReasonParticipantLeft};
+pub use exchange::{Exchange, HttpMethod};
 pub use leg_stats::LegStats;
+pub use notification::{Level, Notification};
 pub use participant::{Participant, ParticipantStatus};
-pub use sid::{AccountSid, ApiKeySid, CallSid, ConferenceSid, RequestSid, SidError};
+pub use sid::{
+    AccountSid, ApiKeySid, CallSid, ConferenceSid, NotificationSid, QueueSid, RecordingSid, RequestSid, SidError,
+    StreamSid,
+};
 pub use time::Timestamp;
 pub use tuning::{JitterBufferSize, Tuning};
 

@@ -80,6 +80,14 @@ sid! {
     CallSid = "CA",
     /// A conference: `CF…`.
     ConferenceSid = "CF",
+    /// A notification: `NO…`, something that went wrong, as its developer is told of it.
+    NotificationSid = "NO",
+    /// A queue: `QU…`.
+    QueueSid = "QU",
+    /// A recording: `RE…`.
+    RecordingSid = "RE",
+    /// A media stream: `MZ…`.
+    StreamSid = "MZ",
     /// One request to the API: `RQ…`, echoed in `Twilio-Request-Id`.
     RequestSid = "RQ",
 }

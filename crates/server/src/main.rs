@@ -157,6 +157,7 @@ async fn bridge(config: Config, logs: &Path) -> Result<(), StartError> {
         plane,
         sockets,
         writer: Arc::clone(&writer),
+        inbox: inbox.clone(),
         fetches: Fetches::new(fetcher, tokio::runtime::Handle::current(), inbox.clone()),
         drain: config.drain,
         snapshots,

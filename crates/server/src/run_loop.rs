@@ -17,8 +17,9 @@ use std::time::{Duration, Instant, SystemTime};
 use bytes::Bytes;
 use crossbeam_channel::{Receiver, RecvTimeoutError, Sender, TrySendError, bounded};
 use media::Plane;
-use model::Timestamp;
+use model::{Exchange, Timestamp};
 use store::Writer;
+use switch::webhook::{Ask, AskFailed};
 use switch::{Answer, Command, Effect, Event, Now, Refusal, RequestId, Row, Switch};
 use tokio::sync::{mpsc, oneshot};
 use tracing::{error, info, warn};
@@ -109,6 +110,7 @@ pub(crate) struct RunLoop {
     pub(crate) plane: Plane,
     pub(crate) sockets: SipSockets,
     pub(crate) writer: Arc<Writer>,
+    pub(crate) inbox: Inbox,
     pub(crate) fetches: Fetches,
     pub(crate) drain: Duration,
     pub(crate) snapshots: Snapshots,
@@ -197,6 +199,26 @@ impl RunLoop {
         self.execute(effects);
     }
 
+    /// Nobody is asked yet.
+    fn refuse(&self, ask: Ask) {
+        let message = "this build asks no application".to_owned();
+        let exchange = Exchange {
+            method: ask.method,
+            url: ask.url.clone(),
+            parameters: String::new(),
+            status: None,
+            headers: String::new(),
+            content_type: String::new(),
+            body: String::new(),
+            duration: Duration::ZERO,
+        };
+        let outcome = Err(AskFailed { code: 11_200, message, url: ask.url, status: None });
+        let event = Event::Asked { ask: ask.ask, outcome, remarks: Vec::new(), exchange: Arc::new(exchange) };
+        if !self.inbox.offer(Input::Event(event)) {
+            warn!(ask = ?ask.ask, "the inbox is full: an answer is lost");
+        }
+    }
+
     /// Does what one event's effects say. What has to be saved is one batch; its replies leave after the commit.
     fn execute(&mut self, effects: &mut Vec<Effect>) {
         let mut rows = Vec::new();
@@ -208,7 +230,9 @@ impl RunLoop {
                 Effect::Media(batch) => {
                     self.plane.apply(batch);
                 }
-                Effect::Save(row) => rows.push(stored(row)),
+                Effect::Save(row) => rows.extend(stored(row)),
+                Effect::Ask(ask) => self.refuse(ask),
+                Effect::Callback(callback) => warn!(?callback, "nobody is told yet"),
                 Effect::Fetch { fetch, url } => self.fetches.start(fetch, url),
                 Effect::Reply { request, answer } => {
                     replies.extend(self.replies.remove(&request).map(|reply| (reply, answer)));
@@ -242,12 +266,20 @@ fn answer(replies: impl IntoIterator<Item = (Reply, Result<Answer, Refusal>)>) {
     }
 }
 
-fn stored(row: Row) -> store::Row {
-    match row {
+fn stored(row: Row) -> Option<store::Row> {
+    Some(match row {
         Row::Call(call) => store::Row::Call(call),
         Row::Conference(conference) => store::Row::Conference(conference),
         Row::Participant(participant) => store::Row::Participant(participant),
         Row::LegStats(call, stats) => store::Row::LegStats(call, stats),
         Row::Event(event) => store::Row::Event(event),
-    }
+        Row::Notification(notification) => {
+            warn!(?notification, "something went wrong");
+            return None;
+        }
+        Row::CallbackClosed(id, attempts) => {
+            warn!(?id, attempts, "a callback nobody knows is closed");
+            return None;
+        }
+    })
 }

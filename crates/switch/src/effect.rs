@@ -4,10 +4,11 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 use media::Pages;
-use model::{Call, CallSid, Conference, ConferenceEvent, LegStats, Participant};
+use model::{Call, CallSid, Conference, ConferenceEvent, Exchange, LegStats, Notification, Participant};
 use sip::Flow;
 
 use crate::command::{Answer, AudioUrl, Command, Refusal};
+use crate::webhook::{Answered, Ask, AskFailed, AskId, Callback, CallbackClosed, CallbackId, Remark};
 
 /// Everything that happens.
 #[derive(Debug)]
@@ -40,6 +41,19 @@ pub enum Event {
         /// The sound, ready to be played, or why there is none.
         outcome: Result<Arc<Pages>, FetchFailed>,
     },
+    /// What an [`Effect::Ask`] asked for: exactly once for each.
+    Asked {
+        /// Which.
+        ask: AskId,
+        /// What came.
+        outcome: Result<Answered, AskFailed>,
+        /// What developers should be told besides.
+        remarks: Vec<Remark>,
+        /// The last request and its answer, for the notifications that may come of it.
+        exchange: Arc<Exchange>,
+    },
+    /// An [`Effect::Callback`], of this process or of one before, has been answered or given up.
+    CallbackClosed(Box<CallbackClosed>),
     /// [`Switch::next_deadline`](crate::Switch::next_deadline) has come.
     Timeout,
     /// No new calls from now on; those that live end at the latest after `Config::drain`.
@@ -74,6 +88,11 @@ pub enum Effect {
         /// What.
         url: AudioUrl,
     },
+    /// Ask an application for a document; answered by [`Event::Asked`].
+    Ask(Ask),
+    /// Tell an application, once this has been kept together with the event's `Save`s; answered by
+    /// [`Event::CallbackClosed`].
+    Callback(Box<Callback>),
     /// Answer a command, after this event's `Save`s have been committed.
     Reply {
         /// Whose.
@@ -102,6 +121,10 @@ pub enum Row {
     Participant(Participant),
     /// What a call's leg did in its life, to be kept with the call.
     LegStats(CallSid, LegStats),
+    /// Something that went wrong.
+    Notification(Notification),
+    /// A callback is not open any more; after so many attempts.
+    CallbackClosed(CallbackId, u32),
     /// Something that happened in a conference. Whoever is to be told of it is told once this is kept.
     Event(ConferenceEvent),
 }

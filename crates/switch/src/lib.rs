@@ -19,6 +19,7 @@ mod leg;
 mod participant;
 mod quality;
 mod turn;
+pub mod webhook;
 
 use std::time::Instant;
 
@@ -91,6 +92,8 @@ impl Switch {
             Event::FlowClosed { connection } => board.endpoint.closed(now.instant, connection),
             Event::Media(event) => board.media_event(event, &mut turn),
             Event::Fetched { fetch, outcome } => board.fetched(fetch, outcome, &mut turn),
+            Event::Asked { ask, .. } => tracing::warn!(?ask, "nobody asked"),
+            Event::CallbackClosed(closed) => turn.callback_closed(closed),
             Event::Command { request, command } => {
                 let answer = board.command(command, &mut turn);
                 turn.effects.push(Effect::Reply { request, answer });

@@ -5,7 +5,10 @@ use std::sync::Arc;
 use std::time::Instant;
 
 use media::Pages;
-use model::{Call, CallSid, Conference, ConferenceSid, LegId, Participant, PlaybackId, RoomId, Timestamp};
+use model::{
+    AccountSid, Call, CallSid, Conference, ConferenceSid, Exchange, HttpMethod, LegId, Notification, NotificationSid,
+    Participant, PlaybackId, RoomId, Timestamp,
+};
 use rand::rngs::StdRng;
 use rand::{Rng, SeedableRng};
 
@@ -14,6 +17,7 @@ use crate::config::Config;
 use crate::effect::{Effect, FetchId, Row};
 use crate::hearing::Player;
 use crate::journal::Journal;
+use crate::webhook::{Callback, CallbackBody, CallbackClosed, CallbackId, Lane, Remark};
 
 /// The moment an event is handled at: for deadlines, and for the outside world.
 #[derive(Debug, Clone, Copy)]
@@ -47,6 +51,50 @@ impl Turn<'_> {
 
     pub(crate) fn save_participant(&mut self, participant: &Participant) {
         self.effects.push(Effect::Save(Row::Participant(participant.clone())));
+    }
+
+    /// Tells the developers of an application what went wrong, and in which exchange.
+    pub(crate) fn notify(
+        &mut self,
+        account: AccountSid,
+        call: Option<CallSid>,
+        remark: Remark,
+        exchange: Option<Arc<Exchange>>,
+    ) {
+        let notification = Notification {
+            sid: self.names.notification(),
+            account_sid: account,
+            call_sid: call,
+            level: remark.level,
+            error_code: remark.code,
+            message: remark.message,
+            exchange,
+            at: self.now.wall,
+            seq: self.names.seq(),
+        };
+        self.effects.push(Effect::Save(Row::Notification(notification)));
+    }
+
+    /// Tells an application, in the order of its lane, and whatever happens to us meanwhile.
+    #[expect(dead_code, reason = "nothing calls back yet")]
+    pub(crate) fn call_back(
+        &mut self,
+        lane: Lane,
+        account: AccountSid,
+        (url, method): (String, HttpMethod),
+        body: CallbackBody,
+    ) {
+        let (id, seq) = (self.names.callback(), self.names.seq());
+        self.effects.push(Effect::Callback(Box::new(Callback { id, seq, lane, account, url, method, body })));
+    }
+
+    /// An application has been told, or cannot be.
+    pub(crate) fn callback_closed(&mut self, closed: Box<CallbackClosed>) {
+        let CallbackClosed { id, account, call, attempts, remarks, exchange } = *closed;
+        self.effects.push(Effect::Save(Row::CallbackClosed(id, attempts)));
+        for remark in remarks {
+            self.notify(account, call, remark, Some(Arc::clone(&exchange)));
+        }
     }
 
     /// Asks for the audio behind `url`; the answer comes back to `wanted_by`. `None`: too many are under way.
@@ -117,6 +165,14 @@ impl Names {
 
     pub(crate) fn conference(&mut self) -> ConferenceSid {
         ConferenceSid::from_bits(self.bits())
+    }
+
+    pub(crate) fn notification(&mut self) -> NotificationSid {
+        NotificationSid::from_bits(self.bits())
+    }
+
+    pub(crate) fn callback(&mut self) -> CallbackId {
+        CallbackId(self.bits())
     }
 
     pub(crate) fn seq(&mut self) -> i64 {
