@@ -1,0 +1,37 @@
+//! A TwiML document, and what it asks for next.
+//!
+//! `bytes ─▶ parse ─▶ Document ─▶ Interpreter ─▶ Step ─▶ (somebody does it) ─▶ Outcome ─▶ next Step …`
+//!
+//! Knows neither HTTP nor audio nor calls: a [`Step`] says what to do, who runs the document knows how.
+
+mod conference;
+mod connect;
+mod dial;
+mod gather;
+mod keys;
+mod link;
+mod party;
+mod prompt;
+mod queue;
+mod recording;
+mod step;
+mod stream;
+mod verb;
+mod warning;
+
+pub use conference::{Coach, ConferenceEvents, ConferenceNoun, WaitAudio};
+pub use connect::{Connect, ConnectTo, ConversationNoun};
+pub use dial::{Dial, DialTo};
+pub use gather::{Gather, Patience, Recognition};
+pub use keys::Keys;
+pub use link::{Link, Method};
+pub use party::{
+    ApplicationNoun, CallCallback, ClientNoun, MachineDetection, NumberNoun, Parameter, Party, SipCredentials, SipNoun,
+};
+pub use prompt::{Pause, Play, Prompt, Repeat, Say, SendDigits};
+pub use queue::{Enqueue, EnqueueTo, QueueNoun, Task};
+pub use recording::{Record, Recording, RecordingCallback, Track};
+pub use step::{Asked, Gathered, Kind, Outcome, Step};
+pub use stream::{StartRecording, StopStream, Stream};
+pub use verb::{Refer, RejectReason, Verb};
+pub use warning::Warning;
