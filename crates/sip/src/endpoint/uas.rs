@@ -200,7 +200,7 @@ impl Endpoint {
             Method::Bye => self.byed(now, id, &incoming),
             _ if over => self.refuse(now, &incoming, &Refusal::new(481)),
             Method::Invite | Method::Update => self.offered(now, id, &incoming),
-            Method::Info => self.info(now, id, &incoming),
+            Method::Info => self.informed(now, id, &incoming),
             _ => self.pong(now, &incoming),
         }
     }
@@ -413,7 +413,7 @@ impl Endpoint {
     }
 
     /// Digits by INFO; anything else in one is refused, an empty one is somebody's keep-alive (RFC 6086, row 42).
-    fn info(&mut self, now: Instant, id: DialogId, incoming: &Incoming) {
+    fn informed(&mut self, now: Instant, id: DialogId, incoming: &Incoming) {
         let request = &incoming.request;
         let kind = request.headers.content_type().map(|kind| kind.essence);
         let kind = match kind {
