@@ -4,31 +4,50 @@
 //! keeps is spelled here once; who may change it, and when, is the switch's business.
 
 mod account;
+mod application;
 mod audio;
 mod call;
 mod conference;
+mod directory;
 mod event;
 mod exchange;
+mod hook;
+mod incoming_phone_number;
+mod ip_access_control_list;
 mod leg_stats;
 mod notification;
+mod outgoing_caller_id;
 mod participant;
+mod queue;
 mod sid;
+mod sip_credential;
+mod sip_domain;
 mod time;
 mod tuning;
 
 pub use account::{Account, AccountStatus};
+pub use application::Application;
 pub use audio::{Clip, LegId, PlaybackId, RoomId};
 pub use call::{Call, CallStatus, Direction};
 pub use conference::{Conference, ConferenceStatus, ReasonConferenceEnded};
+pub use directory::{DirectoryKey, DirectoryRow};
 pub use event::{ConferenceEvent, Happening, ParticipantHappening, ReasonParticipantLeft};
 pub use exchange::{Exchange, HttpMethod};
+pub use hook::{Hook, SmsHooks, VoiceHooks};
+pub use incoming_phone_number::{EmergencyStatus, IncomingPhoneNumber, NumberType, VoiceReceiveMode};
+pub use ip_access_control_list::{IpAccessControlList, IpAddress};
 pub use leg_stats::LegStats;
 pub use notification::{Level, Notification};
+pub use outgoing_caller_id::OutgoingCallerId;
 pub use participant::{Participant, ParticipantStatus};
+pub use queue::Queue;
 pub use sid::{
-    AccountSid, ApiKeySid, CallSid, ConferenceSid, NotificationSid, QueueSid, RecordingSid, RequestSid, SidError,
-    StreamSid,
+    AccountSid, AddressSid, ApiKeySid, ApplicationSid, BundleSid, ByocTrunkSid, CallSid, ConferenceSid,
+    CredentialListSid, CredentialSid, IdentitySid, IpAccessControlListSid, IpAddressSid, NotificationSid,
+    PhoneNumberSid, QueueSid, RecordingSid, RequestSid, SidError, SipDomainSid, StreamSid, TrunkSid,
 };
+pub use sip_credential::{Credential, CredentialList, Password};
+pub use sip_domain::{AuthType, MappedList, SipDomain, SipDomainMapping};
 pub use time::Timestamp;
 pub use tuning::{JitterBufferSize, Tuning};
 

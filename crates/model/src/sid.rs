@@ -90,6 +90,30 @@ sid! {
     StreamSid = "MZ",
     /// One request to the API: `RQ…`, echoed in `Twilio-Request-Id`.
     RequestSid = "RQ",
+    /// A number: `PN…`, one that is called or one that calls are shown to come from.
+    PhoneNumberSid = "PN",
+    /// An application, a set of URLs under one name: `AP…`.
+    ApplicationSid = "AP",
+    /// A trunk: `TK…`.
+    TrunkSid = "TK",
+    /// A trunk of another carrier: `BY…`.
+    ByocTrunkSid = "BY",
+    /// A SIP domain: `SD…`.
+    SipDomainSid = "SD",
+    /// A list of credentials: `CL…`.
+    CredentialListSid = "CL",
+    /// A user name and its password: `CR…`.
+    CredentialSid = "CR",
+    /// A list of addresses that may call: `AL…`.
+    IpAccessControlListSid = "AL",
+    /// One entry of such a list: `IP…`.
+    IpAddressSid = "IP",
+    /// A postal address: `AD…`; kept and echoed.
+    AddressSid = "AD",
+    /// A proof of identity: `RI…`; kept and echoed.
+    IdentitySid = "RI",
+    /// A bundle of such proofs: `BU…`; kept and echoed.
+    BundleSid = "BU",
 }
 
 #[cfg(test)]

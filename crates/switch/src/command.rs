@@ -3,7 +3,8 @@
 //! One spelling of each operation, whoever asks (REST today): the rules live behind it, in the switch.
 
 use model::{
-    AccountSid, Call, CallSid, Conference, ConferenceSid, JitterBufferSize, LegStats, Participant, Timestamp, Tuning,
+    AccountSid, Call, CallSid, Conference, ConferenceSid, HttpMethod, JitterBufferSize, LegStats, Participant,
+    Timestamp, Tuning,
 };
 
 /// One operation on live things. Answered exactly once, after what it changed has been saved.
@@ -141,16 +142,7 @@ pub struct AudioUrl {
     /// Absolute `http` or `https`, checked at the edge; or empty: the default for this kind of audio.
     pub url: String,
     /// How to ask for it.
-    pub method: AudioMethod,
-}
-
-/// HTTP method of an audio request.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum AudioMethod {
-    /// GET.
-    Get,
-    /// POST.
-    Post,
+    pub method: HttpMethod,
 }
 
 /// How a leg was doing, at most a few seconds ago.

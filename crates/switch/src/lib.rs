@@ -10,6 +10,7 @@ mod call;
 mod command;
 mod conference;
 mod config;
+mod directory;
 mod effect;
 mod hearing;
 mod inbound;
@@ -27,11 +28,13 @@ use sip::{Endpoint, Output};
 
 pub use board::Counts;
 pub use command::{
-    Answer, AudioMethod, AudioUrl, CallEnd, Command, ConferenceRef, Measurement, ParticipantChange, ParticipantRef,
-    Refusal, TuningChange,
+    Answer, AudioUrl, CallEnd, Command, ConferenceRef, Measurement, ParticipantChange, ParticipantRef, Refusal,
+    TuningChange,
 };
 pub use config::{Config, MediaAddress, OpenRooms};
+pub use directory::{CredentialUse, Directory, DirectoryConfig, VoiceTarget};
 pub use effect::{Effect, Event, FetchFailed, FetchId, RequestId, Row};
+pub use model::HttpMethod as AudioMethod;
 pub use quality::{Histogram, Quality};
 pub use turn::Now;
 
@@ -46,6 +49,7 @@ pub struct Switch {
     names: Names,
     fetches: Fetches,
     journal: Journal,
+    directory: Directory,
     board: Board,
     /// When the calls that still live are ended.
     drain_at: Option<Instant>,
@@ -78,15 +82,22 @@ impl Switch {
             names: Names::new(seed, seq),
             fetches: Fetches::default(),
             journal: Journal::default(),
+            directory: Directory::default(),
             board: Board::new(endpoint),
             drain_at: None,
         }
     }
 
+    /// The same, with what accounts have set up.
+    #[must_use]
+    pub fn with_directory(self, directory: Directory) -> Self {
+        Self { directory, ..self }
+    }
+
     /// Handles one event; what is to be done about it is appended to `effects`.
     pub fn handle(&mut self, now: Now, event: Event, effects: &mut Vec<Effect>) {
-        let Self { config, names, fetches, journal, board, drain_at } = self;
-        let mut turn = Turn { now, config, names, fetches, journal, effects, media: Vec::new() };
+        let Self { config, names, fetches, journal, directory, board, drain_at } = self;
+        let mut turn = Turn { now, config, names, fetches, journal, directory, effects, media: Vec::new() };
         match event {
             Event::Sip { flow, bytes } => board.endpoint.receive(now.instant, flow, bytes),
             Event::FlowClosed { connection } => board.endpoint.closed(now.instant, connection),

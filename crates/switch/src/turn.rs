@@ -14,6 +14,7 @@ use rand::{Rng, SeedableRng};
 
 use crate::command::AudioUrl;
 use crate::config::Config;
+use crate::directory::Directory;
 use crate::effect::{Effect, FetchId, Row};
 use crate::hearing::Player;
 use crate::journal::Journal;
@@ -35,6 +36,9 @@ pub(crate) struct Turn<'a> {
     pub(crate) names: &'a mut Names,
     pub(crate) fetches: &'a mut Fetches,
     pub(crate) journal: &'a mut Journal,
+    /// Shared, so that what is found outlives the looking: `let directory = turn.directory`.
+    #[allow(dead_code, reason = "calls are routed by it next")]
+    pub(crate) directory: &'a Directory,
     pub(crate) effects: &'a mut Vec<Effect>,
     /// All audio commands of a turn are one batch: they take effect in the same tick.
     pub(crate) media: Vec<media::Command>,
