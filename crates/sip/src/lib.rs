@@ -38,7 +38,9 @@ mod view;
 pub use address::{NameAddr, NameAddrError};
 pub use agreed::{Agreed, Rejection, TelephoneEvent};
 pub use config::{Advertised, Config};
-pub use digest::{Algorithm, Authorization, Challenge, DigestError, Login, Secret};
+pub use digest::{
+    Algorithm, Authorization, Challenge, Claim, DigestError, Login, Secret, Unproven, Verdict, Verifier, VerifierConfig,
+};
 pub use direction::Direction;
 pub use endpoint::Endpoint;
 pub use event::{DialogId, EndCause, Event, OptionsId, Output, PingId, ReferId, Reject};

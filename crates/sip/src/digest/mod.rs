@@ -2,7 +2,7 @@
 //!
 //! ```text
 //! we are asked:  401 ─▶ Challenge::preferred ─▶ Challenge::answer ─▶ Authorization
-//! we ask:        request ─▶ Verifier::verify ─▶ Passed | Challenge (401) | Wrong (403)
+//! we ask:        request ─▶ Verifier::verify ─▶ Passed | Challenged (401) | Wrong (403)
 //! ```
 //! Only `qop=auth`, and what is older than qop: `auth-int` covers the body, which every hop with a topology to hide
 //! rewrites.
@@ -10,6 +10,7 @@
 mod authorization;
 mod challenge;
 mod fields;
+mod verifier;
 
 use std::fmt;
 
@@ -18,6 +19,7 @@ use sha2::{Digest, Sha256};
 
 pub use authorization::Authorization;
 pub use challenge::Challenge;
+pub use verifier::{Claim, Unproven, Verdict, Verifier, VerifierConfig};
 
 use crate::Method;
 
