@@ -2,15 +2,15 @@
 
 use bytes::Bytes;
 
-use crate::{Failure, Flow, NameAddr, Reason, Replaces, Request, Response, SessionDescription, Uri};
+use crate::{Failure, Flow, Name, NameAddr, Reason, Replaces, Request, Response, SessionDescription, Uri};
 
 /// A call, from its INVITE to its end, whoever made it. Never used again.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct DialogId(pub u64);
 
-/// An OPTIONS that waits for its answer. Never used again.
+/// An OPTIONS or a REGISTER that waits for its answer. Never used again.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
-pub struct OptionsId(pub u64);
+pub struct InquiryId(pub u64);
 
 /// An OPTIONS of ours that waits for its answer. Never used again.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -148,7 +148,17 @@ pub enum Event {
     /// after four seconds we say 500.
     Options {
         /// Its name.
-        id: OptionsId,
+        id: InquiryId,
+        /// As it came, its topmost Via stamped with where it came from.
+        request: Box<Request>,
+        /// How it came.
+        flow: Flow,
+    },
+    /// Somebody wants to be reached here (RFC 3261 §10.3). Answer with `answer_register`, at once: after four seconds
+    /// we say 500.
+    Register {
+        /// Its name.
+        id: InquiryId,
         /// As it came, its topmost Via stamped with where it came from.
         request: Box<Request>,
         /// How it came.
@@ -229,4 +239,6 @@ pub struct Reject {
     pub warning: Option<(u16, String)>,
     /// Reason (RFC 3326).
     pub reason: Option<Reason>,
+    /// What else: challenges (RFC 7616), Error-Info.
+    pub headers: Vec<(Name<'static>, String)>,
 }

@@ -116,8 +116,8 @@ fn known(method: &Method) -> Known {
     use Method::{Ack, Bye, Cancel, Info, Invite, Message, Notify, Options, Other, Prack, Publish, Refer, Register};
     use Method::{Subscribe, Update};
     match method {
-        Invite | Ack | Cancel | Bye | Options | Update | Info => Known::Allowed,
-        Register | Prack | Refer | Notify | Subscribe | Message | Publish => Known::NotAllowed,
+        Invite | Ack | Cancel | Bye | Options | Update | Info | Register => Known::Allowed,
+        Prack | Refer | Notify | Subscribe | Message | Publish => Known::NotAllowed,
         Other(_) => Known::Never,
     }
 }
@@ -127,7 +127,7 @@ fn is_supported(tag: &str) -> bool {
 }
 
 /// Methods we act on.
-pub(crate) const ALLOW: &str = "INVITE, ACK, CANCEL, BYE, OPTIONS, UPDATE, INFO";
+pub(crate) const ALLOW: &str = "INVITE, ACK, CANCEL, BYE, OPTIONS, UPDATE, INFO, REGISTER";
 /// Extensions we know.
 pub(crate) const SUPPORTED: &str = "timer";
 /// Bodies we read.

@@ -98,6 +98,8 @@ impl Board {
                 let status = self.prospect(&request, &flow, turn);
                 self.endpoint.answer_options(turn.now.instant, id, status);
             }
+            // Nobody registers here yet.
+            sip::Event::Register { id, .. } => self.endpoint.answer_register(turn.now.instant, id, 403, &[]),
             sip::Event::Info { dialog, content_type, body } => self.info(dialog, &content_type, &body),
             sip::Event::Refer { refer, .. } => self.endpoint.refuse_refer(turn.now.instant, refer, 603),
             // Of calls, transfers and pings of ours, which nobody asks for yet.

@@ -31,7 +31,7 @@ use crate::flow::with_port;
 use crate::stats::count_class;
 use crate::transaction::{Key, Keys, invite_server, non_invite_server};
 use crate::{
-    Config, DialogId, EndCause, Event, Flow, Framed, Framer, Message, Name, OptionsId, Output, ParseError, Replaces,
+    Config, DialogId, EndCause, Event, Flow, Framed, Framer, InquiryId, Message, Name, Output, ParseError, Replaces,
     Response, SipUri, Stats, Transport, parse,
 };
 use uac::Client;
@@ -56,8 +56,8 @@ pub struct Endpoint {
     /// The dialogs whose ACK is awaited: at most `unacked_max`, and `unacked_per_source_max` of one source, and as
     /// many more as there are re-INVITEs.
     unacked: Unacked,
-    /// OPTIONS that our owner has not answered. No more than `servers`, where each has its transaction.
-    inquiries: HashMap<OptionsId, Inquiry>,
+    /// What our owner has not answered, OPTIONS and REGISTER. No more than `servers`, where each has its transaction.
+    inquiries: HashMap<InquiryId, Inquiry>,
     /// How many there have been.
     inquiries_ever: u64,
     deadlines: Deadlines<Owner>,
@@ -75,11 +75,11 @@ enum Owner {
     Dialog(DialogId),
     /// A stream amid a message.
     Stream(u64),
-    /// An OPTIONS that our owner has not answered.
-    Inquiry(OptionsId),
+    /// An OPTIONS or a REGISTER that our owner has not answered.
+    Inquiry(InquiryId),
 }
 
-/// An OPTIONS whose answer is our owner's to choose.
+/// A request outside of calls whose answer is our owner's to choose.
 #[derive(Debug)]
 struct Inquiry {
     transaction: Key,
@@ -165,7 +165,7 @@ impl Endpoint {
                 Owner::Client(branch) => self.client_timeout(now, branch),
                 Owner::Dialog(id) => self.dialog_timeout(now, id),
                 Owner::Stream(connection) => self.stream_timeout(connection),
-                Owner::Inquiry(id) => self.answer_options(now, id, 500),
+                Owner::Inquiry(id) => self.answer_inquiry(now, id, 500, &[]),
             }
         }
     }

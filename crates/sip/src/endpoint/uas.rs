@@ -14,7 +14,7 @@ use crate::transaction::Key;
 use crate::transaction::invite_server::{self, InviteServer};
 use crate::transaction::non_invite_server::{self, NonInviteServer};
 use crate::{
-    DialogId, EndCause, Event, Flow, Method, Name, OptionsId, Reason, Refresher, Reject, Replaces, Request, Response,
+    DialogId, EndCause, Event, Flow, InquiryId, Method, Name, Reason, Refresher, Reject, Replaces, Request, Response,
     SessionDescription, Uri, reason_phrase,
 };
 
@@ -88,15 +88,33 @@ impl Endpoint {
     }
 
     /// Answers [`Event::Options`]: 200 with what we can do, or what an INVITE would get. No-op if it has been answered.
-    pub fn answer_options(&mut self, now: Instant, id: OptionsId, status: u16) {
-        let Some(Inquiry { transaction, flow, template: mut response }) = self.inquiries.remove(&id) else { return };
+    pub fn answer_options(&mut self, now: Instant, id: InquiryId, status: u16) {
+        let headers = match (status, self.inquiries.get(&id)) {
+            (..300, Some(inquiry)) => self.capabilities(inquiry.flow),
+            (503, _) => vec![(Name::RetryAfter, self.config.retry_after_s.to_string())],
+            _ => Vec::new(),
+        };
+        self.answer_inquiry(now, id, status, &headers);
+    }
+
+    /// Answers [`Event::Register`]: with the bindings, a challenge, or why not. No-op if it has been answered.
+    pub fn answer_register(&mut self, now: Instant, id: InquiryId, status: u16, headers: &[(Name<'static>, String)]) {
+        self.answer_inquiry(now, id, status, headers);
+    }
+
+    pub(super) fn answer_inquiry(
+        &mut self,
+        now: Instant,
+        id: InquiryId,
+        status: u16,
+        headers: &[(Name<'static>, String)],
+    ) {
+        let Some(Inquiry { transaction, template: mut response, .. }) = self.inquiries.remove(&id) else { return };
         self.deadlines.set(Owner::Inquiry(id), None);
         response.status = status.clamp(200, 699);
         response.reason = reason_phrase(response.status).to_owned();
-        match response.status {
-            200..300 => self.tell_capabilities(&mut response, flow),
-            503 => response.headers.push(Name::RetryAfter, self.config.retry_after_s.to_string()),
-            _ => {}
+        for (name, value) in headers {
+            response.headers.push(*name, value);
         }
         let bytes = self.write_response(&response);
         self.drive_non_invite(now, transaction, non_invite_server::Input::Final(bytes));
@@ -180,7 +198,8 @@ impl Endpoint {
             }
             // A ping of the server itself.
             Method::Options if incoming.request.uri.uri().user().is_none() => self.pong(now, &incoming),
-            Method::Options => self.inquired(now, incoming),
+            Method::Options => self.inquired(now, incoming, |id, request, flow| Event::Options { id, request, flow }),
+            Method::Register => self.inquired(now, incoming, |id, request, flow| Event::Register { id, request, flow }),
             // BYE, UPDATE and INFO have no meaning without a dialog.
             _ => self.refuse(now, &incoming, &Refusal::new(481)),
         }
@@ -432,18 +451,20 @@ impl Endpoint {
     fn pong(&mut self, now: Instant, incoming: &Incoming) {
         let mut response = self.response_to(&incoming.request, 200);
         response.headers.set_to_tag(&self.keys.stateless_tag(incoming.key));
-        self.tell_capabilities(&mut response, incoming.flow);
+        for (name, value) in self.capabilities(incoming.flow) {
+            response.headers.push(name, value);
+        }
         self.answer(now, incoming, &response);
     }
 
-    /// An OPTIONS for a user. Where a call would be refused for lack of room, so is the question.
-    fn inquired(&mut self, now: Instant, incoming: Incoming) {
+    /// An OPTIONS for a user, or a REGISTER. Where a call would be refused for lack of room, so is the question.
+    fn inquired(&mut self, now: Instant, incoming: Incoming, event: fn(InquiryId, Box<Request>, Flow) -> Event) {
         if self.is_full(incoming.flow) {
             self.stats.refused_overload += 1;
             return self.refuse_unremembered(&incoming);
         }
         let Incoming { request, head, flow, reply, key } = incoming;
-        let id = OptionsId(self.inquiries_ever);
+        let id = InquiryId(self.inquiries_ever);
         self.inquiries_ever += 1;
         let mut template = self.response_to(&request, 200);
         template.headers.set_to_tag(&self.keys.stateless_tag(key));
@@ -451,20 +472,18 @@ impl Endpoint {
         self.remember(key, reply, Some(&head), None, ServerMachine::NonInvite(machine));
         self.inquiries.insert(id, Inquiry { transaction: key, flow, template });
         self.deadlines.set(Owner::Inquiry(id), Some(now + self.config.timers.t2));
-        self.event(Event::Options { id, request: Box::new(request), flow });
+        self.event(event(id, Box::new(request), flow));
     }
 
-    fn tell_capabilities(&self, response: &mut Response, flow: Flow) {
-        for (name, value) in [
-            (Name::Allow, ALLOW),
-            (Name::Accept, ACCEPT),
-            (Name::AcceptEncoding, "identity"),
-            (Name::AcceptLanguage, "en"),
-            (Name::Supported, SUPPORTED),
-        ] {
-            response.headers.push(name, value);
-        }
-        response.headers.push(Name::Contact, self.contact(flow, None));
+    fn capabilities(&self, flow: Flow) -> Vec<(Name<'static>, String)> {
+        vec![
+            (Name::Allow, ALLOW.to_owned()),
+            (Name::Accept, ACCEPT.to_owned()),
+            (Name::AcceptEncoding, "identity".to_owned()),
+            (Name::AcceptLanguage, "en".to_owned()),
+            (Name::Supported, SUPPORTED.to_owned()),
+            (Name::Contact, self.contact(flow, None)),
+        ]
     }
 
     /// 487: the caller gave up, or the time to answer is over.
@@ -559,6 +578,9 @@ impl Endpoint {
         }
         if let Some(reason) = reject.reason {
             response.headers.push(Name::Reason, reason.to_string());
+        }
+        for (name, value) in reject.headers {
+            response.headers.push(name, value);
         }
         let bytes = self.write_response(&response);
         match received.cseq.method {

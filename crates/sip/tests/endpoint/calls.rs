@@ -201,7 +201,7 @@ fn a_declined_call_is_resent_until_its_ack_and_forgotten() {
     world.hear(ana.flow, ana.invite());
     let dialog = world.invited();
     let warning = Some((304, "Media \"type\" not available".to_owned()));
-    world.endpoint.reject(world.now, dialog, 488, Reject { retry_after_s: Some(3), warning, reason: None });
+    world.endpoint.reject(world.now, dialog, 488, Reject { retry_after_s: Some(3), warning, ..Reject::default() });
     world.drain();
     let messages = world.messages();
     let refused = messages[1].message.headers();

@@ -24,7 +24,6 @@ fn a_request_outside_of_a_call_gets_what_the_rfc_says() {
     for (case, text, status) in [
         ("unknown method", ana.again("JUMP", "", ""), 501),
         ("methods have case", ana.again("invite", "", OFFER), 501),
-        ("REGISTER", ana.again("REGISTER", "", ""), 405),
         ("SUBSCRIBE", ana.again("SUBSCRIBE", "", ""), 405),
         ("MESSAGE", ana.again("MESSAGE", "", ""), 405),
         ("REFER", ana.again("REFER", "", ""), 405),
@@ -164,6 +163,39 @@ fn options_for_a_user_is_the_owners_to_answer() {
     // The server itself asks nobody.
     world.hear(ana.flow, ana.request("OPTIONS", "", "").replacen("sip:standup@", "sip:", 1));
     assert_eq!((world.response().status, world.events.len()), (200, 0));
+}
+
+#[test]
+fn a_register_is_the_owners_to_answer() {
+    let mut world = World::new();
+    let mut ana = Phone::udp();
+    for (case, status, headers, want) in [
+        ("bound", 200, vec![(Name::Contact, "<sip:ana@192.0.2.10>;expires=60".to_owned())], 200),
+        ("asked for a password", 401, vec![(Name::WwwAuthenticate, "Digest realm=\"x\"".to_owned())], 401),
+        ("no answer", 0, vec![], 500),
+    ] {
+        let register = ana.request("REGISTER", "", "");
+        world.hear(ana.flow, &register);
+        world.hear(ana.flow, &register);
+        let Event::Register { id, request, flow } = world.event() else { panic!("{case}: no REGISTER") };
+        assert_eq!((request.uri.as_str(), flow), ("sip:standup@192.0.2.1", ana.flow), "{case}");
+        assert_eq!(world.said(), [""; 0], "{case}");
+        if status == 0 {
+            world.run_for(secs(4));
+        } else {
+            world.endpoint.answer_register(world.now, id, status, &headers);
+            world.drain();
+        }
+        let response = world.response();
+        assert_eq!(response.status, want, "{case}");
+        for (name, value) in headers {
+            assert_eq!(response.headers.text(name).as_deref(), Some(value.as_str()), "{case}");
+        }
+        world.hear(ana.flow, &register);
+        assert_eq!(world.response(), response, "{case}: the same to a copy");
+        world.run_for(secs(32));
+        world.assert_empty();
+    }
 }
 
 #[test]

@@ -3,7 +3,7 @@
 use std::collections::HashMap;
 
 use proptest::prelude::*;
-use sip::{DialogId, Event, Method, OptionsId, Reject};
+use sip::{DialogId, Event, InquiryId, Method, Reject};
 
 use crate::phone::{ANSWER, OFFER, Phone, World, ms, secs};
 
@@ -89,7 +89,7 @@ fn numbers(number: &str) -> String {
 struct Told {
     over: HashMap<DialogId, bool>,
     /// The latest OPTIONS.
-    options: OptionsId,
+    options: InquiryId,
 }
 
 impl Told {
@@ -110,7 +110,7 @@ impl Told {
                 | Event::ReferAnswered { .. }
                 | Event::ReferProgress { .. }
                 | Event::Pinged { .. } => continue,
-                Event::Options { id, .. } => {
+                Event::Options { id, .. } | Event::Register { id, .. } => {
                     self.options = id;
                     continue;
                 }
@@ -133,7 +133,7 @@ proptest! {
                 ..if number % 2 == 0 { Phone::udp() } else { Phone::tcp(number) }
             })
             .collect();
-        let mut told = Told { over: HashMap::new(), options: OptionsId(0) };
+        let mut told = Told { over: HashMap::new(), options: InquiryId(0) };
         world.options = None;
         let mut ours = None;
         for step in steps {
