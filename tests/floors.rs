@@ -10,11 +10,12 @@ const MAY_KNOW: &[(&str, &[&str])] = &[
     ("sip", &[]),
     ("media", &["model"]),
     ("store", &["model"]),
-    ("sound", &["model"]),
+    ("web", &[]),
+    ("sound", &["model", "web"]),
     ("twiml", &["model"]),
     ("switch", &["media", "model", "sip", "twiml"]),
-    ("api", &["model", "store", "switch"]),
-    ("server", &["api", "media", "model", "sip", "sound", "store", "switch"]),
+    ("api", &["model", "store", "switch", "web"]),
+    ("server", &["api", "media", "model", "sip", "sound", "store", "switch", "web"]),
     ("testkit", &[]),
 ];
 

@@ -14,8 +14,8 @@ use std::time::Duration;
 
 use model::AccountSid;
 use sip::Transport;
-use sound::AllowRule;
 use switch::{MediaAddress, OpenRooms};
+use web::AllowRule;
 
 /// Every setting, checked.
 #[derive(Debug)]

@@ -27,6 +27,7 @@ use store::{Credentials, Store, Writer};
 use switch::Switch;
 use tokio::signal::unix::{SignalKind, signal};
 use tracing::{info, warn};
+use web::{Web, WebConfig};
 
 use crate::config::Config;
 use crate::fetch::Fetches;
@@ -86,8 +87,8 @@ enum StartError {
     Logs { path: PathBuf, error: String },
     #[error("the database: {0}")]
     Store(#[from] store::StoreError),
-    #[error("the fetcher: {0}")]
-    Fetcher(String),
+    #[error("the way out to the web: {0}")]
+    Web(String),
     #[error("the audio plane: {0}")]
     Media(std::io::Error),
     #[error("PARTYLINE_RTP_ADDRESS names {address}, which cannot be used here: {error}")]
@@ -132,8 +133,9 @@ async fn bridge(config: Config, logs: &Path) -> Result<(), StartError> {
 
     check_media_addresses(&config)?;
     let plane = Plane::start(media_config(&config)).map_err(StartError::Media)?;
-    let fetch = FetchConfig { allow: config.fetch_allow.clone(), ..FetchConfig::default() };
-    let fetcher = Fetcher::new(fetch).map_err(StartError::Fetcher)?;
+    let web = WebConfig { allow: config.fetch_allow.clone(), ..WebConfig::default() };
+    let web = Web::new(&web).map_err(StartError::Web)?;
+    let fetcher = Fetcher::over(web, FetchConfig::default());
     let (inbox, inputs) = Inbox::new();
     let (sockets, sip_bound) =
         SipSockets::listen(&config.sip_listen, config.sip_listen_is_default, &inbox).await.map_err(StartError::Sip)?;

@@ -1,32 +1,19 @@
-//! The fetcher: every URL the program ever opens goes through here.
+//! The fetcher: what is played, from where it is.
 //!
 //! One exchange is: its turn ─▶ guard ─▶ connect ─▶ request ─▶ redirects, each guarded anew ─▶ body.
 //! Everything about it is bounded: how many at once and waiting, of one host and of all, the time spent
 //! waiting, the time of the exchange, the time to connect, the number of redirects, the size of the body.
-//! HTTP/1.1, TLS by `rustls`, no proxy, no cookies.
-//!
-//! The guard judges the address that is connected to. Names are looked up by our own resolver, which hands
-//! the client only addresses that may be opened, so a name that leads elsewhere a moment later gains
-//! nothing; addresses written in a URL, which no resolver sees, are judged before each request.
+//! No cookies. Which addresses may be opened is the business of `web`, which guards each connection.
 
 use std::collections::HashMap;
-use std::future::Future;
-use std::io;
-use std::net::{IpAddr, SocketAddr};
-use std::pin::Pin;
 use std::sync::{Arc, Mutex, PoisonError, Weak};
 use std::time::Duration;
 
 use bytes::{Bytes, BytesMut};
-use reqwest::dns::{Addrs, Name, Resolve, Resolving};
-use reqwest::header::{self, HeaderMap, HeaderValue};
-use reqwest::{Client, Response, redirect};
-use rustls::pki_types::CertificateDer;
 use tokio::sync::Semaphore;
-use url::{Host, Url, form_urlencoded};
-
-use crate::fetch_error::{FetchError, NameError, from_client, without_secrets};
-use crate::guard::{AddressGuard, AllowRule};
+use web::header::{self, HeaderMap, HeaderValue};
+use web::target::{self, Credentials, take_credentials};
+use web::{AllowRule, Connecting, FetchError, Response, Url, Web, WebConfig, form_urlencoded};
 
 /// Opens URLs, within the bounds of its [`FetchConfig`]. A clone is the same fetcher.
 #[derive(Clone)]
@@ -35,8 +22,7 @@ pub struct Fetcher {
 }
 
 struct Shared {
-    client: Client,
-    guard: Arc<AddressGuard>,
+    web: Web,
     config: FetchConfig,
     /// Exchanges under way and waiting; none free means [`FetchError::Busy`].
     places: Semaphore,
@@ -53,31 +39,17 @@ impl Fetcher {
     /// # Errors
     /// A sentence, when a trusted certificate of `config` cannot be used.
     pub fn new(config: FetchConfig) -> Result<Self, String> {
-        Self::with_names(config, Arc::new(SystemNames))
+        let web = WebConfig { allow: config.allow.clone(), trusted: config.trusted.clone() };
+        Ok(Self::over(Web::new(&web)?, config))
     }
 
-    fn with_names(config: FetchConfig, names: Arc<dyn Names>) -> Result<Self, String> {
-        let guard = Arc::new(AddressGuard::new(config.allow.clone()));
-        let client = Client::builder()
-            .tls_backend_preconfigured(tls_config(&config.trusted)?)
-            .dns_resolver(GuardedNames { names, guard: Arc::clone(&guard) })
-            .redirect(redirect::Policy::none()) // followed here, where each hop is guarded
-            .no_proxy()
-            .http1_only()
-            .connect_timeout(config.connect_timeout)
-            .pool_max_idle_per_host(IDLE_PER_HOST_MAX)
-            .pool_idle_timeout(IDLE_TIMEOUT)
-            .default_headers(HeaderMap::from_iter([
-                (header::USER_AGENT, HeaderValue::from_static(USER_AGENT)),
-                (header::ACCEPT, HeaderValue::from_static("*/*")),
-            ]))
-            .build()
-            .map_err(|e| format!("the HTTP client cannot be set up: {e}"))?;
+    /// A fetcher that shares its way out with others; `allow` and `trusted` of `config` are that way's business.
+    pub fn over(web: Web, config: FetchConfig) -> Self {
         let places = Semaphore::new(config.concurrent_max + config.waiting_max);
         let slots = Semaphore::new(config.concurrent_max);
         let hosts = Hosts::new(&config);
         let bodies = Semaphore::new(config.bytes_under_way_max);
-        Ok(Self { shared: Arc::new(Shared { client, guard, config, places, slots, hosts, bodies }) })
+        Self { shared: Arc::new(Shared { web, config, places, slots, hosts, bodies }) }
     }
 
     /// Sends `request` and collects the answer's body; an answer that is not 2xx is an error.
@@ -86,7 +58,7 @@ impl Fetcher {
     /// [`FetchError`]; its [`code`](FetchError::code) is the one to log.
     pub async fn fetch(&self, request: Request) -> Result<Fetched, FetchError> {
         let shared = &*self.shared;
-        let url = parse_url(&request.url)?;
+        let url = target::parse(&request.url)?;
         let _place = shared.places.try_acquire().map_err(|_| FetchError::Busy)?;
         let host = shared.hosts.enter(&url)?;
         // First the host's slot: while it hangs, those who wait for it take none of the others'.
@@ -121,7 +93,7 @@ impl Shared {
                         return Err(FetchError::TooManyRedirects(redirects));
                     }
                     redirects += 1;
-                    let mut next = location(&response, &url)?;
+                    let mut next = target::location(&response, &url)?;
                     let given = take_credentials(&mut next);
                     if given.is_some() || next.origin() != url.origin() {
                         (credentials, authorize) = (given, false);
@@ -144,27 +116,17 @@ impl Shared {
         form: Option<&str>,
         authorization: Option<&Credentials>,
     ) -> Result<Response, FetchError> {
-        let literal = match url.host() {
-            Some(Host::Ipv4(address)) => Some(IpAddr::V4(address)),
-            Some(Host::Ipv6(address)) => Some(IpAddr::V6(address)),
-            Some(Host::Domain(_)) | None => None,
-        };
-        if literal.is_some_and(|address| !self.guard.permits(None, address)) {
-            return Err(FetchError::Forbidden(url.host_str().unwrap_or_default().to_owned()));
-        }
         let mut attempts = 0;
         loop {
-            let mut request = match form {
-                Some(form) => {
-                    self.client.post(url.clone()).header(header::CONTENT_TYPE, FORM_TYPE).body(form.to_owned())
-                }
-                None => self.client.get(url.clone()),
-            };
-            if let Some(Credentials { user, password }) = authorization {
-                request = request.basic_auth(user, Some(password));
+            let (mut headers, mut method, mut body) = (HeaderMap::new(), web::Method::GET, None);
+            if let Some(form) = form {
+                headers.insert(header::CONTENT_TYPE, HeaderValue::from_static(FORM_TYPE));
+                (method, body) = (web::Method::POST, Some(Bytes::copy_from_slice(form.as_bytes())));
             }
+            headers.extend(authorization.map(|credentials| (header::AUTHORIZATION, credentials.basic())));
+            let connecting = Connecting { timeout: self.config.connect_timeout, ..Connecting::default() };
             attempts += 1;
-            match request.send().await.map_err(|e| from_client(e, url)) {
+            match self.web.send(connecting, method, url, headers, body).await {
                 Err(FetchError::Connect(_)) if attempts < ATTEMPTS_MAX => {}
                 outcome => return outcome,
             }
@@ -212,7 +174,7 @@ async fn read(mut response: Response, url: Url, bytes_max: usize, bodies: &Semap
     }
     let mut body = BytesMut::new();
     let mut taken = bodies.try_acquire_many(0).map_err(|_| FetchError::Busy)?;
-    while let Some(piece) = response.chunk().await.map_err(|e| from_client(e, &url))? {
+    while let Some(piece) = Web::piece(&mut response).await? {
         if body.len() + piece.len() > bytes_max {
             return Err(too_large());
         }
@@ -340,52 +302,6 @@ impl Default for FetchConfig {
     }
 }
 
-/// `user:password@` of a URL, decoded.
-struct Credentials {
-    user: String,
-    password: String,
-}
-
-/// A URL as an application writes it: blanks around it and a missing scheme are forgiven.
-fn parse_url(text: &str) -> Result<Url, FetchError> {
-    let text = text.trim();
-    let url = if has_scheme(text) {
-        Url::parse(text).ok()
-    } else {
-        // `www.example.com/hold` is one; `mailto:someone@example.com` would only look like one.
-        Url::parse(&format!("http://{text}")).ok().filter(|url| url.username().is_empty())
-    };
-    url.filter(is_http).ok_or_else(|| FetchError::Url(without_secrets(text)))
-}
-
-/// Whether it begins with `scheme://` (RFC 3986 §3.1); one further on belongs to a query.
-fn has_scheme(text: &str) -> bool {
-    text.split_once("://").is_some_and(|(scheme, _)| {
-        scheme.starts_with(|c: char| c.is_ascii_alphabetic())
-            && scheme.chars().all(|c| c.is_ascii_alphanumeric() || matches!(c, '+' | '-' | '.'))
-    })
-}
-
-fn is_http(url: &Url) -> bool {
-    matches!(url.scheme(), "http" | "https") && url.has_host()
-}
-
-/// Takes the credentials out of a URL, so that they are neither sent unasked nor logged.
-fn take_credentials(url: &mut Url) -> Option<Credentials> {
-    let decoded = |text: &str| percent_encoding::percent_decode_str(text).decode_utf8_lossy().into_owned();
-    let credentials =
-        Credentials { user: decoded(url.username()), password: decoded(url.password().unwrap_or_default()) };
-    let (_, _) = (url.set_username(""), url.set_password(None));
-    url.set_fragment(None);
-    (!credentials.user.is_empty() || !credentials.password.is_empty()).then_some(credentials)
-}
-
-/// Where a redirect leads.
-fn location(response: &Response, url: &Url) -> Result<Url, FetchError> {
-    let location = response.headers().get(header::LOCATION).and_then(|l| std::str::from_utf8(l.as_bytes()).ok());
-    location.and_then(|l| url.join(l).ok()).filter(is_http).ok_or(FetchError::NoLocation)
-}
-
 fn asks_for_basic(response: &Response) -> bool {
     let challenges = response.headers().get_all(header::WWW_AUTHENTICATE);
     challenges.iter().any(|c| c.as_bytes().get(..5).is_some_and(|scheme| scheme.eq_ignore_ascii_case(b"basic")))
@@ -395,70 +311,10 @@ fn encode_form(parameters: &[(String, String)]) -> String {
     form_urlencoded::Serializer::new(String::new()).extend_pairs(parameters).finish()
 }
 
-/// What TLS trusts: the machine's authorities, so that an administrator's own is known, and `trusted`.
-fn tls_config(trusted: &[Vec<u8>]) -> Result<rustls::ClientConfig, String> {
-    let mut roots = rustls::RootCertStore::empty();
-    // A machine without any gets 11237 for every https URL, but can be started.
-    roots.add_parsable_certificates(rustls_native_certs::load_native_certs().certs);
-    for der in trusted {
-        let certificate = CertificateDer::from_slice(der);
-        roots.add(certificate.into_owned()).map_err(|e| format!("a trusted certificate cannot be used: {e}"))?;
-    }
-    let provider = Arc::new(rustls::crypto::ring::default_provider());
-    let config = rustls::ClientConfig::builder_with_provider(provider).with_safe_default_protocol_versions();
-    Ok(config.map_err(|e| e.to_string())?.with_root_certificates(roots).with_no_client_auth())
-}
-
-/// Looks names up; in tests, in a table.
-trait Names: Send + Sync {
-    fn lookup(&self, host: String) -> Pin<Box<dyn Future<Output = io::Result<Vec<IpAddr>>> + Send>>;
-}
-
-/// The machine's resolver.
-struct SystemNames;
-
-impl Names for SystemNames {
-    fn lookup(&self, host: String) -> Pin<Box<dyn Future<Output = io::Result<Vec<IpAddr>>> + Send>> {
-        Box::pin(async move { Ok(tokio::net::lookup_host((host, 0)).await?.map(|address| address.ip()).collect()) })
-    }
-}
-
-/// Gives the HTTP client only addresses that it may connect to.
-struct GuardedNames {
-    names: Arc<dyn Names>,
-    guard: Arc<AddressGuard>,
-}
-
-impl Resolve for GuardedNames {
-    fn resolve(&self, name: Name) -> Resolving {
-        let host = name.as_str().to_owned();
-        let (found, guard) = (self.names.lookup(host.clone()), Arc::clone(&self.guard));
-        Box::pin(async move {
-            let found = found.await.map_err(|e| NameError::Unknown(format!("{host}: {e}")))?;
-            if found.is_empty() {
-                return Err(NameError::Unknown(format!("{host}: no address")).into());
-            }
-            let permitted: Vec<_> = found.into_iter().filter(|ip| guard.permits(Some(&host), *ip)).collect();
-            if permitted.is_empty() {
-                return Err(NameError::Forbidden(host).into());
-            }
-            // Port 0 stands for the one in the URL.
-            Ok(Box::new(permitted.into_iter().map(|ip| SocketAddr::new(ip, 0))) as Addrs)
-        })
-    }
-}
-
-/// As Twilio's fetcher names itself (twiml §10).
-const USER_AGENT: &str = "TwilioProxy/1.1";
-
 const FORM_TYPE: &str = "application/x-www-form-urlencoded; charset=UTF-8";
 
 /// One retry when the connection failed, none for anything else (twiml §13).
 const ATTEMPTS_MAX: u32 = 2;
-
-/// Connections kept open to one server, and for how long.
-const IDLE_PER_HOST_MAX: usize = 4;
-const IDLE_TIMEOUT: Duration = Duration::from_secs(15);
 
 // In a file of their own: they bring a whole badly behaved web server.
 #[cfg(test)]

@@ -104,7 +104,7 @@ impl Switch {
             Event::Media(event) => board.media_event(event, &mut turn),
             Event::Fetched { fetch, outcome } => board.fetched(fetch, outcome, &mut turn),
             Event::Asked { ask, .. } => tracing::warn!(?ask, "nobody asked"),
-            Event::CallbackClosed(closed) => turn.callback_closed(closed),
+            Event::CallbackClosed(closed) => turn.callback_closed(*closed),
             Event::Command { request, command } => {
                 let answer = board.command(command, &mut turn);
                 turn.effects.push(Effect::Reply { request, answer });

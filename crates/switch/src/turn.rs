@@ -93,8 +93,8 @@ impl Turn<'_> {
     }
 
     /// An application has been told, or cannot be.
-    pub(crate) fn callback_closed(&mut self, closed: Box<CallbackClosed>) {
-        let CallbackClosed { id, account, call, attempts, remarks, exchange } = *closed;
+    pub(crate) fn callback_closed(&mut self, closed: CallbackClosed) {
+        let CallbackClosed { id, account, call, attempts, remarks, exchange } = closed;
         self.effects.push(Effect::Save(Row::CallbackClosed(id, attempts)));
         for remark in remarks {
             self.notify(account, call, remark, Some(Arc::clone(&exchange)));

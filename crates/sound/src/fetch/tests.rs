@@ -1,7 +1,10 @@
 //! The fetcher against a web server on loopback that behaves as badly as it is told to.
 
 use std::collections::VecDeque;
-use std::future::poll_fn;
+use std::future::{Future, poll_fn};
+use std::io;
+use std::net::IpAddr;
+use std::pin::Pin;
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicU32, Ordering::SeqCst};
 use std::task::Poll;
@@ -9,6 +12,7 @@ use std::task::Poll;
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
 use tokio::net::TcpListener;
 use tokio::sync::mpsc;
+use web::Names;
 
 use super::*;
 
@@ -125,6 +129,11 @@ fn config(allow: &[&str]) -> FetchConfig {
     FetchConfig { allow: allow.iter().map(|rule| rule.parse().expect(rule)).collect(), ..FetchConfig::default() }
 }
 
+fn with_names(config: FetchConfig, names: Arc<dyn Names>) -> Result<Fetcher, String> {
+    let web = WebConfig { allow: config.allow.clone(), trusted: config.trusted.clone() };
+    Ok(Fetcher::over(Web::with_names(&web, names)?, config))
+}
+
 fn loopback() -> Fetcher {
     Fetcher::new(config(&["127.0.0.1"])).expect("a fetcher")
 }
@@ -179,19 +188,6 @@ async fn parameters_go_into_the_query_or_the_body() {
 
     fetcher.fetch(get(format!(" 127.0.0.1:{}/no/scheme ", server.port))).await.expect("http:// is meant");
     assert!(server.request().await.starts_with("GET /no/scheme "));
-}
-
-#[test]
-fn a_missing_scheme_is_repaired() {
-    for (text, want) in [
-        ("localhost:8000/x.wav", "http://localhost:8000/x.wav"),
-        ("127.0.0.1:8000/x", "http://127.0.0.1:8000/x"),
-        ("www.myapp.com/h?u=http://x/", "http://www.myapp.com/h?u=http://x/"),
-        ("127.0.0.1:8000/h?u=http://x/", "http://127.0.0.1:8000/h?u=http://x/"),
-        ("HTTPS://a.example/", "https://a.example/"),
-    ] {
-        assert_eq!(parse_url(text).map(String::from).as_deref(), Ok(want), "{text}");
-    }
 }
 
 #[tokio::test]
@@ -344,7 +340,7 @@ async fn a_name_is_judged_each_time_by_where_it_leads() {
     let url = format!("http://media.example:{}/", server.port);
     let mut inner = Server::start_on(&format!("127.0.0.2:{}", server.port), None, |_| ok("secret")).await;
     let names = Table::new([vec!["127.0.0.1"], vec!["127.0.0.2"], vec!["127.0.0.2", "127.0.0.1"], vec![]]);
-    let fetcher = Fetcher::with_names(config(&["127.0.0.1"]), names).expect("a fetcher");
+    let fetcher = with_names(config(&["127.0.0.1"]), names).expect("a fetcher");
     let outcome = async || fetcher.fetch(get(&url)).await.map(|f| f.body);
 
     assert_eq!(outcome().await.expect("leads to the allowed address"), "public");
@@ -358,7 +354,7 @@ async fn a_name_is_judged_each_time_by_where_it_leads() {
 async fn a_failed_connection_is_tried_twice() {
     let closed = TcpListener::bind("127.0.0.1:0").await.and_then(|l| l.local_addr()).expect("a port").port();
     let names = Table::new([vec!["127.0.0.1"]]);
-    let fetcher = Fetcher::with_names(config(&["127.0.0.1"]), names.clone()).expect("a fetcher");
+    let fetcher = with_names(config(&["127.0.0.1"]), names.clone()).expect("a fetcher");
     let error = fetcher.fetch(get(format!("http://app.example:{closed}/"))).await.expect_err("closed");
     assert_eq!((error.code(), names.lookups.load(SeqCst)), (11_205, 2), "{error}");
 }
@@ -431,7 +427,7 @@ async fn a_host_that_hangs_holds_up_nobody_else() {
     assert_eq!(fetcher.fetch(get(other.url("/"))).await.map(|f| f.body), Ok("there".into()));
     drop(stuck);
     while hanging.requests.try_recv().is_ok() {}
-    assert!(fetcher.shared.hosts.enter(&parse_url(&hanging.url("/")).expect("a URL")).is_ok());
+    assert!(fetcher.shared.hosts.enter(&target::parse(&hanging.url("/")).expect("a URL")).is_ok());
 }
 
 #[tokio::test]
@@ -530,7 +526,7 @@ async fn certificates_are_checked() {
     let (ours, stranger) = (Authority::new(), Authority::new());
     let trusted = vec![ours.certificate.der().to_vec()];
     let names = Table::new([vec!["127.0.0.1"]]);
-    let fetcher = Fetcher::with_names(FetchConfig { trusted, ..config(&["127.0.0.1"]) }, names).expect("a fetcher");
+    let fetcher = with_names(FetchConfig { trusted, ..config(&["127.0.0.1"]) }, names).expect("a fetcher");
     let greets = async |greeting: &'static str| {
         let listener = TcpListener::bind("127.0.0.1:0").await.expect("a port");
         let port = listener.local_addr().expect("bound").port();

@@ -1,4 +1,4 @@
-//! Why a fetch failed, and the code the API shows for it.
+//! Why a request failed, and the code the API shows for it.
 
 use std::error::Error;
 use std::io;
