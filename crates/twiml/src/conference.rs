@@ -2,7 +2,12 @@
 
 use model::{CallSid, JitterBufferSize};
 
-use crate::{Link, RecordingCallback};
+use crate::attributes::Attributes;
+use crate::document::childless;
+use crate::recording::trim;
+use crate::warning::{UNKNOWN, Warnings};
+use crate::xml::Element;
+use crate::{Link, Method, RecordingCallback, Warning};
 
 /// `<Conference>` (twiml §6.1).
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -87,3 +92,93 @@ pub struct ConferenceEvents {
     /// `announcement-end`, `announcement-fail`.
     pub announcement: bool,
 }
+
+impl ConferenceNoun {
+    pub(crate) fn parse(element: &Element, warnings: &mut Warnings) -> Result<Self, Warning> {
+        let mut attributes = Attributes::of(element, warnings);
+        let beep =
+            [("true", (true, true)), ("false", (false, false)), ("onEnter", (true, false)), ("onExit", (false, true))];
+        let (beep_on_enter, beep_on_exit) = attributes.word("beep", 13235, &beep).unwrap_or((true, true));
+        let record = [("do-not-record", false), ("record-from-start", true), ("true", true), ("false", false)];
+        let mut noun = Self {
+            name: String::new(),
+            muted: attributes.flag("muted", false, 13230),
+            beep_on_enter,
+            beep_on_exit,
+            start_on_enter: attributes.flag("startConferenceOnEnter", true, 13232),
+            end_on_exit: attributes.flag("endConferenceOnExit", false, 13231),
+            label: attributes.text("participantLabel"),
+            jitter_buffer_size: attributes
+                .read("jitterBufferSize", UNKNOWN, "off, small, medium, large", |size| size.parse().ok())
+                .unwrap_or_default(),
+            wait: WaitAudio::parse(&mut attributes, "waitMethod", 13234),
+            participants_max: attributes
+                .number("maxParticipants", UNKNOWN, 2..=PARTICIPANTS_MAX)
+                .unwrap_or(PARTICIPANTS_MAX),
+            record: attributes.word("record", UNKNOWN, &record).unwrap_or(false),
+            region: attributes.text("region"),
+            trim_silence: trim(&mut attributes, true, 13239),
+            coach: attributes.text("coach").map(|sid| sid.parse().map_or(Coach::Malformed(sid), Coach::Call)),
+            status_callback: attributes.callback("statusCallback", "statusCallbackMethod", UNKNOWN),
+            status_events: ConferenceEvents::parse(&mut attributes),
+            recording_callback: RecordingCallback::parse(&mut attributes, false),
+            event_callback: attributes.text("eventCallbackUrl").map(|url| Link { url, method: Method::Post }),
+        };
+        if let Some(label) = noun.label.take_if(|label| label.chars().count() > LABEL_CHARS_MAX) {
+            attributes.warn(16023, "participantLabel", &label, "at most 128 characters; there is no label");
+        }
+        if let Some(Coach::Malformed(sid)) = &noun.coach {
+            attributes.warn(13240, "coach", sid, "the SID of a call; the leg does not join");
+        }
+        attributes.ignore(&["recordingConfigurationId"]);
+        attributes.finish();
+        childless(element, warnings);
+        noun.name = element.text();
+        if noun.name.is_empty() || noun.name.chars().count() > NAME_CHARS_MAX {
+            return Err(Warning::new(13237, format!("<Conference> has a name of 1 to {NAME_CHARS_MAX} characters")));
+        }
+        Ok(noun)
+    }
+}
+
+impl ConferenceEvents {
+    fn parse(attributes: &mut Attributes<'_, '_>) -> Self {
+        let mut events = Self::default();
+        attributes.words("statusCallbackEvent", UNKNOWN, |word| {
+            let flag = match word {
+                "start" => &mut events.start,
+                "end" => &mut events.end,
+                "join" => &mut events.join,
+                "leave" => &mut events.leave,
+                "mute" => &mut events.mute,
+                "hold" => &mut events.hold,
+                "modify" => &mut events.modify,
+                "speaker" => &mut events.speaker,
+                "announcement" => &mut events.announcement,
+                _ => return false,
+            };
+            *flag = true;
+            true
+        });
+        events
+    }
+}
+
+impl WaitAudio {
+    /// `waitUrl`: absent is our music, empty is silence.
+    pub(crate) fn parse(attributes: &mut Attributes<'_, '_>, method: &'static str, method_code: u16) -> Self {
+        match attributes.link("waitUrl", method, method_code) {
+            None => Self::Playlist,
+            Some(link) if link.url.is_empty() => Self::Silence,
+            Some(link) => Self::Url(link),
+        }
+    }
+}
+
+/// What a conference takes (rest-voice §4.3).
+const PARTICIPANTS_MAX: u32 = 250;
+
+const LABEL_CHARS_MAX: usize = 128;
+
+/// As much as a label.
+const NAME_CHARS_MAX: usize = 128;

@@ -2,6 +2,12 @@
 
 use std::time::Duration;
 
+use crate::attributes::{Attributes, is_sid};
+use crate::document::{childless, unknown_child};
+use crate::prompt::SECONDS_MAX;
+use crate::recording::trim;
+use crate::warning::{UNKNOWN, Warnings};
+use crate::xml::Element;
 use crate::{Link, Recording, RecordingCallback, Stream};
 
 /// `<Connect>` (twiml §8.1).
@@ -51,4 +57,75 @@ pub struct ConversationNoun {
     pub on_completed: bool,
     /// A document that runs on the worker before the two are connected.
     pub url: Option<Link>,
+}
+
+impl Connect {
+    /// `None`, with a warning, where there is nothing to connect to.
+    pub(crate) fn parse(element: &Element, warnings: &mut Warnings) -> Option<Self> {
+        let mut attributes = Attributes::of(element, warnings);
+        let action = attributes.link("action", "method", UNKNOWN);
+        attributes.finish();
+        let mut to = None;
+        for child in element.elements() {
+            match child.name.as_str() {
+                "Conversation" if to.is_none() => {
+                    let noun = ConversationNoun::parse(child, warnings);
+                    to = Some(ConnectTo::Conversation(Box::new(noun)));
+                }
+                "Stream" if to.is_none() => to = Stream::parse(child, true, warnings).map(ConnectTo::Stream),
+                _ => unknown_child(element, child, UNKNOWN, warnings),
+            }
+        }
+        if to.is_none() {
+            warnings.warn(UNKNOWN, "<Connect> without anything to connect to is skipped");
+        }
+        Some(Self { to: to?, action })
+    }
+}
+
+impl ConversationNoun {
+    fn parse(element: &Element, warnings: &mut Warnings) -> Self {
+        let mut attributes = Attributes::of(element, warnings);
+        let service_instance_sid = attributes.read("serviceInstanceSid", UNKNOWN, "IS and 32 hex digits", |sid| {
+            is_sid("IS", sid).then(|| sid.to_owned())
+        });
+        if attributes.raw("serviceInstanceSid").is_none() {
+            attributes.warnings.warn(UNKNOWN, "<Conversation> needs a serviceInstanceSid");
+        }
+        let seconds = |given: Option<Duration>, default| given.unwrap_or(Duration::from_secs(default));
+        let mut noun = Self {
+            service_instance_sid,
+            inbound_autocreation: attributes.flag("inboundAutocreation", true, UNKNOWN),
+            routing_assignment_timeout: seconds(
+                attributes.seconds("routingAssignmentTimeout", UNKNOWN, 0..=SECONDS_MAX),
+                5,
+            ),
+            inbound_timeout: seconds(attributes.seconds("inboundTimeout", UNKNOWN, 1..=SECONDS_MAX), 60),
+            record: Recording::parse(&mut attributes, UNKNOWN),
+            trim_silence: trim(&mut attributes, false, UNKNOWN),
+            recording_callback: RecordingCallback::parse(&mut attributes, true),
+            status_callback: attributes.callback("statusCallback", "statusCallbackMethod", UNKNOWN),
+            on_initiated: false,
+            on_ringing: false,
+            on_answered: false,
+            on_completed: false,
+            url: attributes.callback("url", "method", UNKNOWN),
+        };
+        let given = attributes.words("statusCallbackEvent", UNKNOWN, |word| {
+            let flag = match word {
+                "call-initiated" => &mut noun.on_initiated,
+                "call-ringing" => &mut noun.on_ringing,
+                "call-answered" => &mut noun.on_answered,
+                // The reference's table has the short word, its text the long one.
+                "call-completed" | "completed" => &mut noun.on_completed,
+                _ => return false,
+            };
+            *flag = true;
+            true
+        });
+        noun.on_completed |= !given;
+        attributes.finish();
+        childless(element, warnings);
+        noun
+    }
 }

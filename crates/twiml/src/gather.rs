@@ -2,6 +2,11 @@
 
 use std::time::Duration;
 
+use crate::attributes::{Attributes, number};
+use crate::document::unknown_child;
+use crate::prompt::{Codes, SECONDS_MAX, language_tag};
+use crate::warning::{UNKNOWN, Warnings};
+use crate::xml::Element;
 use crate::{Keys, Link, Prompt};
 
 /// `<Gather>` (twiml §4.1).
@@ -60,3 +65,85 @@ pub struct Recognition {
     /// Results come with what an engine's developer wants to know.
     pub debug: bool,
 }
+
+impl Gather {
+    pub(crate) fn parse(element: &Element, warnings: &mut Warnings) -> Self {
+        let mut attributes = Attributes::of(element, warnings);
+        let (dtmf, speech) = attributes
+            .read("input", 13326, "dtmf, speech or both", |value| {
+                let words: Vec<&str> = value.split_whitespace().collect();
+                let known = !words.is_empty() && words.iter().all(|word| matches!(*word, "dtmf" | "speech"));
+                known.then(|| (words.contains(&"dtmf"), words.contains(&"speech")))
+            })
+            .unwrap_or((true, false));
+        let timeout = patience(&mut attributes, "timeout", 13313, 0).unwrap_or(Patience::For(TIMEOUT));
+        let gather = Self {
+            prompts: Vec::new(),
+            dtmf,
+            speech,
+            action: Some(attributes.action(13312)),
+            timeout,
+            finish_on_key: attributes.read("finishOnKey", 13310, "keys of 0-9 # *", Keys::parse).unwrap_or(Keys::HASH),
+            digits_max: attributes.number("numDigits", 13314, 1..=u32::MAX),
+            action_on_empty_result: attributes.flag("actionOnEmptyResult", false, 13338),
+            barge_in: attributes.flag("bargeIn", true, 13332),
+            recognition: Recognition::parse(&mut attributes, timeout, speech),
+        };
+        attributes.finish();
+        let mut prompts = Vec::new();
+        for child in element.elements() {
+            if !Prompt::parse(child, Codes::IN_GATHER, warnings, &mut prompts) {
+                unknown_child(element, child, 13320, warnings);
+            }
+        }
+        Self { prompts, ..gather }
+    }
+}
+
+impl Recognition {
+    fn parse(attributes: &mut Attributes<'_, '_>, gather_timeout: Patience, speech: bool) -> Self {
+        let language = attributes.read("language", 13331, "a language tag", language_tag);
+        let model = attributes.read("speechModel", 13334, "a speech model", |value| {
+            let known = MODELS.contains(&value) || MODEL_FAMILIES.iter().any(|family| value.starts_with(family));
+            known.then(|| value.to_owned())
+        });
+        let timeout = patience(attributes, "speechTimeout", 13327, 1);
+        if speech && timeout == Some(Patience::Auto) && model.as_deref().is_none_or(|model| model == "default") {
+            attributes.warn(13335, "speechTimeout", "auto", "a speechModel other than the default one");
+        }
+        let mut hints = attributes.text("hints").unwrap_or_default();
+        if hints.split(',').count() > HINTS_MAX {
+            attributes.warn(13330, "hints", &hints, "at most 500 of them; the others are left out");
+            hints = hints.split(',').take(HINTS_MAX).collect::<Vec<_>>().join(",");
+        }
+        Self {
+            language: language.unwrap_or_else(|| "en-US".to_owned()),
+            hints,
+            model,
+            timeout: timeout.unwrap_or(gather_timeout),
+            profanity_filter: attributes.flag("profanityFilter", true, 13333),
+            enhanced: attributes.flag("enhanced", false, UNKNOWN),
+            partial_result_callback: attributes.callback("partialResultCallback", "partialResultCallbackMethod", 13329),
+            speech_max: attributes.seconds("maxSpeechTime", 13328, 1..=SECONDS_MAX),
+            debug: attributes.flag("debug", false, UNKNOWN),
+        }
+    }
+}
+
+fn patience(attributes: &mut Attributes<'_, '_>, name: &'static str, code: u16, seconds_min: u32) -> Option<Patience> {
+    attributes.read(name, code, "seconds, or auto", |value| match value {
+        "auto" => Some(Patience::Auto),
+        _ => number(value)
+            .filter(|seconds| (seconds_min..=SECONDS_MAX).contains(seconds))
+            .map(|seconds| Patience::For(Duration::from_secs(seconds.into()))),
+    })
+}
+
+const TIMEOUT: Duration = Duration::from_secs(5);
+
+/// As Twilio has it.
+const HINTS_MAX: usize = 500;
+
+const MODELS: &[&str] = &["default", "numbers_and_commands", "phone_call"];
+
+const MODEL_FAMILIES: &[&str] = &["experimental_", "googlev2_", "deepgram_"];

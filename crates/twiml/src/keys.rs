@@ -7,8 +7,11 @@ use std::fmt;
 pub struct Keys(u16);
 
 impl Keys {
-    /// Every key, in the order of the bits.
-    const ALL: &'static str = "0123456789*#";
+    /// Every key.
+    pub const ALL: Self = Self((1 << NAMES.len()) - 1);
+
+    /// `#`.
+    pub const HASH: Self = Self(1 << 11);
 
     /// Reads keys written one after the other; `None` if one is none of ours.
     pub fn parse(text: &str) -> Option<Self> {
@@ -26,16 +29,19 @@ impl Keys {
     }
 
     fn bit(key: char) -> Option<u16> {
-        Self::ALL.find(key).map(|at| 1 << at)
+        NAMES.find(key).map(|at| 1 << at)
     }
 }
 
 impl fmt::Debug for Keys {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let keys: String = Self::ALL.chars().filter(|key| self.contains(*key)).collect();
+        let keys: String = NAMES.chars().filter(|key| self.contains(*key)).collect();
         write!(f, "Keys({keys:?})")
     }
 }
+
+/// In the order of the bits.
+const NAMES: &str = "0123456789*#";
 
 #[cfg(test)]
 mod tests {
@@ -55,6 +61,7 @@ mod tests {
         }
         let keys = Keys::parse("5#").expect("keys");
         assert!(keys.contains('5') && keys.contains('#') && !keys.contains('*') && !keys.contains('x'));
+        assert_eq!(format!("{:?} {:?}", Keys::HASH, Keys::ALL), "Keys(\"#\") Keys(\"0123456789*#\")");
         assert!(Keys::default().is_empty() && !keys.is_empty());
     }
 }

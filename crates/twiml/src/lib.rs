@@ -4,9 +4,11 @@
 //!
 //! Knows neither HTTP nor audio nor calls: a [`Step`] says what to do, who runs the document knows how.
 
+mod attributes;
 mod conference;
 mod connect;
 mod dial;
+mod document;
 mod gather;
 mod keys;
 mod link;
@@ -14,14 +16,17 @@ mod party;
 mod prompt;
 mod queue;
 mod recording;
+mod speech;
 mod step;
 mod stream;
 mod verb;
 mod warning;
+mod xml;
 
 pub use conference::{Coach, ConferenceEvents, ConferenceNoun, WaitAudio};
 pub use connect::{Connect, ConnectTo, ConversationNoun};
 pub use dial::{Dial, DialTo};
+pub use document::{Document, DocumentError, parse};
 pub use gather::{Gather, Patience, Recognition};
 pub use keys::Keys;
 pub use link::{Link, Method};

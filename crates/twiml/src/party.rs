@@ -2,7 +2,12 @@
 
 use std::time::Duration;
 
-use crate::Link;
+use crate::attributes::{Attributes, is_sid};
+use crate::document::{childless, unknown_child};
+use crate::prompt::dial_string;
+use crate::warning::{UNKNOWN, Warnings};
+use crate::xml::{Element, shorten};
+use crate::{Link, Warning};
 
 /// Somebody to ring.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -137,3 +142,260 @@ pub struct MachineDetection {
     /// Told the result; the call goes on meanwhile.
     pub callback: Option<Link>,
 }
+
+impl Party {
+    pub(crate) fn parse(element: &Element, warnings: &mut Warnings) -> Result<Self, Warning> {
+        match element.name.as_str() {
+            "Client" => ClientNoun::parse(element, warnings).map(Self::Client),
+            "Sip" => SipNoun::parse(element, warnings).map(Self::Sip),
+            _ => NumberNoun::parse(element, warnings).map(Self::Number),
+        }
+    }
+}
+
+impl NumberNoun {
+    fn parse(element: &Element, warnings: &mut Warnings) -> Result<Self, Warning> {
+        let mut attributes = Attributes::of(element, warnings);
+        let send_digits = attributes.read("sendDigits", 13222, "0-9 # * A-D w W", dial_string);
+        let url = attributes.callback("url", "method", 13221);
+        let status = CallCallback::parse(&mut attributes);
+        let byoc = attributes.text("byoc");
+        let machine_detection = MachineDetection::parse(&mut attributes);
+        attributes.ignore(&["phoneNumberSid"]);
+        attributes.finish();
+        childless(element, warnings);
+        let number = dialable(&element.text())?;
+        Ok(Self { number, send_digits, url, status, byoc, machine_detection })
+    }
+
+    /// The text of a `<Dial>` without nouns.
+    pub(crate) fn plain(text: &str) -> Result<Self, Warning> {
+        let number = dialable(text)?;
+        let status = CallCallback { completed: true, ..CallCallback::default() };
+        Ok(Self { number, send_digits: None, url: None, status, byoc: None, machine_detection: None })
+    }
+}
+
+/// Digits with what people write between them; which number it is, the switch's directory knows.
+fn dialable(text: &str) -> Result<String, Warning> {
+    let known = |c: char| c.is_ascii_digit() || matches!(c, '+' | '*' | '#' | ' ' | '-' | '.' | '(' | ')' | '/');
+    if text.chars().any(|c| c.is_ascii_digit()) && text.chars().all(known) && text.len() <= NUMBER_BYTES_MAX {
+        Ok(text.to_owned())
+    } else {
+        Err(Warning::new(13223, format!("{:?} is not a telephone number", shorten(text))))
+    }
+}
+
+impl ClientNoun {
+    fn parse(element: &Element, warnings: &mut Warnings) -> Result<Self, Warning> {
+        let mut attributes = Attributes::of(element, warnings);
+        let url = attributes.callback("url", "method", UNKNOWN);
+        let status = CallCallback::parse(&mut attributes);
+        attributes.finish();
+        let (identity, parameters) = named(element, "Identity", warnings);
+        if identity.is_empty() {
+            return Err(Warning::new(UNKNOWN, "<Client> without an identity is skipped"));
+        }
+        Ok(Self { identity, url, status, parameters })
+    }
+}
+
+impl ApplicationNoun {
+    pub(crate) fn parse(element: &Element, warnings: &mut Warnings) -> Result<Self, Warning> {
+        let mut attributes = Attributes::of(element, warnings);
+        let url = attributes.callback("url", "method", UNKNOWN);
+        let status = CallCallback::parse(&mut attributes);
+        let customer_id = attributes
+            .read("customerId", UNKNOWN, "AC and 32 hex digits", |value| is_sid("AC", value).then(|| value.to_owned()));
+        let copy_parent_to = attributes.flag("copyParentTo", false, UNKNOWN);
+        attributes.finish();
+        let (application_sid, parameters) = named(element, "ApplicationSid", warnings);
+        if !is_sid("AP", &application_sid) {
+            let found = shorten(&application_sid);
+            return Err(Warning::new(UNKNOWN, format!("<Application> {found:?}: expected AP and 32 hex digits")));
+        }
+        Ok(Self { application_sid, url, status, customer_id, copy_parent_to, parameters })
+    }
+}
+
+impl SipNoun {
+    fn parse(element: &Element, warnings: &mut Warnings) -> Result<Self, Warning> {
+        let mut attributes = Attributes::of(element, warnings);
+        let send_digits = attributes.read("sendDigits", 13242, "0-9 # * A-D w W", dial_string);
+        let url = attributes.callback("url", "method", 13241);
+        let status = CallCallback::parse(&mut attributes);
+        let machine_detection = MachineDetection::parse(&mut attributes);
+        let credentials = SipCredentials::parse(&mut attributes);
+        attributes.finish();
+        let address = SipAddress::parse(element, warnings)?;
+        let credentials = credentials.or(address.credentials);
+        let SipAddress { uri, headers, .. } = address;
+        Ok(Self { uri, headers, credentials, send_digits, url, status, machine_detection })
+    }
+}
+
+impl SipCredentials {
+    fn parse(attributes: &mut Attributes<'_, '_>) -> Option<Self> {
+        let (username, password) = (attributes.text("username"), attributes.raw("password"));
+        match (username, password) {
+            (Some(username), Some(password)) => Some(Self { username, password: password.to_owned() }),
+            (None, None) => None,
+            (Some(username), None) => {
+                attributes.warn(13249, "username", &username, "a password beside it; none of them is used");
+                None
+            }
+            (None, Some(_)) => {
+                attributes.warn(13249, "password", "…", "a username beside it; none of them is used");
+                None
+            }
+        }
+    }
+}
+
+/// The content of a `<Sip>`: plain text, or `<Uri>` and `<Headers>` as the SDKs build them.
+#[derive(Debug)]
+pub(crate) struct SipAddress {
+    pub(crate) uri: String,
+    pub(crate) headers: Vec<Parameter>,
+    credentials: Option<SipCredentials>,
+}
+
+impl SipAddress {
+    pub(crate) fn parse(element: &Element, warnings: &mut Warnings) -> Result<Self, Warning> {
+        let mut uri = element.text();
+        let (mut headers, mut credentials) = (Vec::new(), None);
+        for child in element.elements() {
+            match child.name.as_str() {
+                "Uri" => {
+                    let mut attributes = Attributes::of(child, warnings);
+                    let theirs = SipCredentials::parse(&mut attributes);
+                    attributes.ignore(&["priority", "weight"]);
+                    attributes.finish();
+                    if uri.is_empty() {
+                        (uri, credentials) = (child.text(), theirs);
+                    } else {
+                        warnings.warn(13250, "<Sip> has more than one URI; the first is called");
+                    }
+                }
+                "Headers" => {
+                    Attributes::of(child, warnings).finish();
+                    for header in child.elements() {
+                        match header.name.as_str() {
+                            "Header" => headers.extend(sip_header(header, warnings)),
+                            _ => unknown_child(child, header, UNKNOWN, warnings),
+                        }
+                    }
+                }
+                _ => unknown_child(element, child, UNKNOWN, warnings),
+            }
+        }
+        if headers.len() > SIP_HEADERS_MAX {
+            warnings.warn(13251, format!("<Sip> has more than {SIP_HEADERS_MAX} headers; the others are left out"));
+            headers.truncate(SIP_HEADERS_MAX);
+        }
+        let scheme = uri.split_once(':').map(|(scheme, rest)| (scheme.to_ascii_lowercase(), rest.is_empty()));
+        match scheme {
+            Some((scheme, false)) if matches!(scheme.as_str(), "sip" | "sips") => {}
+            _ => return Err(Warning::new(13243, format!("{:?} is not a SIP URI", shorten(&uri)))),
+        }
+        // A blank or a line's end would go on as another header of the INVITE.
+        if uri.chars().any(|c| c.is_whitespace() || c.is_control()) {
+            return Err(Warning::new(13243, format!("{:?} is not a SIP URI", shorten(&uri))));
+        }
+        Ok(Self { uri, headers, credentials })
+    }
+}
+
+/// `<Header>`: a name that is a token, a value that stays on its line.
+fn sip_header(element: &Element, warnings: &mut Warnings) -> Option<Parameter> {
+    let header = Parameter::parse(element, warnings)?;
+    let token = |c: char| c.is_ascii_alphanumeric() || "-.!%*_+`'~".contains(c);
+    if !header.name.chars().all(token) {
+        warnings.warn(13252, format!("{:?} is not the name of a SIP header", shorten(&header.name)));
+        return None;
+    }
+    if header.name.len() + header.value.len() > SIP_HEADER_BYTES_MAX || header.value.chars().any(char::is_control) {
+        warnings.warn(13253, format!("the header {} is too long, or not of one line", shorten(&header.name)));
+        return None;
+    }
+    Some(header)
+}
+
+impl Parameter {
+    /// `None`, with a warning, without a name.
+    pub(crate) fn parse(element: &Element, warnings: &mut Warnings) -> Option<Self> {
+        let mut attributes = Attributes::of(element, warnings);
+        let name = attributes.text("name");
+        let value = attributes.raw("value").unwrap_or_default().to_owned();
+        attributes.finish();
+        if name.is_none() {
+            warnings.warn(UNKNOWN, format!("<{}> without a name is skipped", element.name));
+        }
+        Some(Self { name: name?, value })
+    }
+}
+
+/// What a noun is for (the child of this name, or else the text), and its parameters.
+fn named(element: &Element, name: &str, warnings: &mut Warnings) -> (String, Vec<Parameter>) {
+    let (mut text, mut parameters) = (element.text(), Vec::new());
+    for child in element.elements() {
+        match child.name.as_str() {
+            "Parameter" => parameters.extend(Parameter::parse(child, warnings)),
+            found if found == name => {
+                Attributes::of(child, warnings).finish();
+                text = child.text();
+            }
+            _ => unknown_child(element, child, UNKNOWN, warnings),
+        }
+    }
+    (text, parameters)
+}
+
+impl CallCallback {
+    pub(crate) fn parse(attributes: &mut Attributes<'_, '_>) -> Self {
+        let link = attributes.callback("statusCallback", "statusCallbackMethod", UNKNOWN);
+        let mut callback = Self { link, ..Self::default() };
+        let given = attributes.words("statusCallbackEvent", UNKNOWN, |word| {
+            let flag = match word {
+                "initiated" => &mut callback.initiated,
+                "ringing" => &mut callback.ringing,
+                "answered" => &mut callback.answered,
+                "completed" => &mut callback.completed,
+                _ => return false,
+            };
+            *flag = true;
+            true
+        });
+        callback.completed |= !given;
+        callback
+    }
+}
+
+impl MachineDetection {
+    fn parse(attributes: &mut Attributes<'_, '_>) -> Option<Self> {
+        let words = [("Enable", false), ("DetectMessageEnd", true)];
+        let message_end = attributes.word("machineDetection", 21263, &words);
+        let or = |given: Option<Duration>, millis| given.unwrap_or(Duration::from_millis(millis));
+        let detection = Self {
+            message_end: message_end.unwrap_or(false),
+            timeout: or(attributes.seconds("machineDetectionTimeout", 21263, 3..=59), 30_000),
+            speech_threshold: or(attributes.millis("machineDetectionSpeechThreshold", 21263, 1_000..=6_000), 2_400),
+            speech_end_threshold: or(
+                attributes.millis("machineDetectionSpeechEndThreshold", 21263, 500..=5_000),
+                1_200,
+            ),
+            silence_timeout: or(attributes.millis("machineDetectionSilenceTimeout", 21263, 2_000..=10_000), 5_000),
+            callback: attributes.callback("amdStatusCallback", "amdStatusCallbackMethod", 21263),
+        };
+        message_end.map(|_| detection)
+    }
+}
+
+/// E.164 has fifteen digits; the rest is for what people write between them, and for internal numbers.
+const NUMBER_BYTES_MAX: usize = 64;
+
+/// Far more than anybody sends.
+const SIP_HEADERS_MAX: usize = 32;
+
+/// Name and value together.
+const SIP_HEADER_BYTES_MAX: usize = 1_024;

@@ -1,5 +1,11 @@
 //! The verbs, and those small enough to have no file of their own.
 
+use crate::attributes::Attributes;
+use crate::document::{childless, unknown_child};
+use crate::party::SipAddress;
+use crate::stream;
+use crate::warning::{UNKNOWN, Warnings};
+use crate::xml::{Element, shorten};
 use crate::{
     Connect, Dial, Enqueue, Gather, Link, Parameter, Pause, Play, Record, Say, SendDigits, StartRecording, StopStream,
     Stream,
@@ -64,4 +70,72 @@ pub enum RejectReason {
     Rejected,
     /// SIP 486; the call ends as `busy`.
     Busy,
+}
+
+/// Reads any verb but the prompts; skips what is none, or cannot be done.
+pub(crate) fn parse(element: &Element, warnings: &mut Warnings, verbs: &mut Vec<Verb>) {
+    match element.name.as_str() {
+        "Gather" => verbs.push(Verb::Gather(Box::new(Gather::parse(element, warnings)))),
+        "Record" => verbs.push(Verb::Record(Box::new(Record::parse(element, warnings)))),
+        "Dial" => verbs.push(Verb::Dial(Box::new(Dial::parse(element, warnings)))),
+        "Enqueue" => verbs.push(Verb::Enqueue(Box::new(Enqueue::parse(element, warnings)))),
+        "Connect" => verbs.extend(Connect::parse(element, warnings).map(|connect| Verb::Connect(Box::new(connect)))),
+        "Start" => stream::start(element, warnings, verbs),
+        "Stop" => stream::stop(element, warnings, verbs),
+        "Redirect" => {
+            let mut attributes = Attributes::of(element, warnings);
+            let method = attributes.method("method", 13710);
+            attributes.finish();
+            childless(element, warnings);
+            verbs.push(Verb::Redirect(Link { url: element.text(), method }));
+        }
+        "Refer" => verbs.extend(Refer::parse(element, warnings).map(Verb::Refer)),
+        "Reject" => {
+            let mut attributes = Attributes::of(element, warnings);
+            let words = [("rejected", RejectReason::Rejected), ("busy", RejectReason::Busy)];
+            let reason = attributes.word("reason", 13810, &words).unwrap_or(RejectReason::Rejected);
+            attributes.finish();
+            childless(element, warnings);
+            verbs.push(Verb::Reject(reason));
+        }
+        name @ ("Leave" | "Hangup" | "Echo") => {
+            Attributes::of(element, warnings).finish();
+            childless(element, warnings);
+            verbs.push(match name {
+                "Leave" => Verb::Leave,
+                "Hangup" => Verb::Hangup,
+                _ => Verb::Echo,
+            });
+        }
+        name => warnings.warn(UNKNOWN, format!("the verb <{}> is skipped", shorten(name))),
+    }
+}
+
+impl Refer {
+    fn parse(element: &Element, warnings: &mut Warnings) -> Option<Self> {
+        let mut attributes = Attributes::of(element, warnings);
+        let action = attributes.link("action", "method", UNKNOWN);
+        attributes.finish();
+        let mut target = None;
+        for child in element.elements() {
+            match child.name.as_str() {
+                "Sip" if target.is_none() => {
+                    Attributes::of(child, warnings).finish();
+                    target = Some(SipAddress::parse(child, warnings));
+                }
+                _ => unknown_child(element, child, UNKNOWN, warnings),
+            }
+        }
+        match target {
+            Some(Ok(SipAddress { uri, headers, .. })) => Some(Self { uri, headers, action }),
+            Some(Err(why)) => {
+                warnings.push(why);
+                None
+            }
+            None => {
+                warnings.warn(UNKNOWN, "<Refer> without a <Sip> is skipped");
+                None
+            }
+        }
+    }
 }

@@ -9,8 +9,40 @@ pub struct Warning {
     pub message: String,
 }
 
+impl Warning {
+    pub(crate) fn new(code: u16, message: impl Into<String>) -> Self {
+        Self { code, message: message.into() }
+    }
+}
+
 impl std::fmt::Display for Warning {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         write!(f, "{}: {}", self.code, self.message)
     }
 }
+
+/// The warnings of one document; what comes after [`WARNINGS_MAX`] is dropped.
+#[derive(Debug, Default)]
+pub(crate) struct Warnings(Vec<Warning>);
+
+impl Warnings {
+    pub(crate) fn push(&mut self, warning: Warning) {
+        if self.0.len() < WARNINGS_MAX {
+            self.0.push(warning);
+        }
+    }
+
+    pub(crate) fn warn(&mut self, code: u16, message: impl Into<String>) {
+        self.push(Warning::new(code, message));
+    }
+
+    pub(crate) fn take(&mut self) -> Vec<Warning> {
+        std::mem::take(&mut self.0)
+    }
+}
+
+/// An unknown verb, noun or attribute, and whatever has no code of its own.
+pub(crate) const UNKNOWN: u16 = 12200;
+
+/// Who writes a thousand wrong attributes learns enough from the first hundred.
+pub(crate) const WARNINGS_MAX: usize = 100;
