@@ -3,6 +3,7 @@
 use std::net::IpAddr;
 use std::time::Duration;
 
+use crate::limits::LimitsConfig;
 use crate::transaction::Timers;
 
 /// Every bound and habit of the SIP front.
@@ -24,6 +25,8 @@ pub struct Config {
     /// How many of them one source address may have; past it, its new calls get a stateless 503. A trunk of one
     /// address that acknowledges within 200 ms makes 1,280 calls a second. Default 256.
     pub unacked_per_source_max: usize,
+    /// What strangers may ask, and how often. Default as much as they like.
+    pub limits: LimitsConfig,
     /// Streams at once; past it, a new one is closed. Default 8,192.
     pub connections_max: usize,
     /// Retry-After of a 503, in seconds. Default 5.
@@ -55,6 +58,7 @@ impl Default for Config {
             dialogs_max: 16_384,
             unacked_max: 4_096,
             unacked_per_source_max: 256,
+            limits: LimitsConfig::default(),
             connections_max: 8_192,
             retry_after_s: 5,
             ringing_max: Duration::from_secs(180),

@@ -71,7 +71,8 @@ proptest! {
         let mut verify = |value: &str| {
             let mut headers = Headers::new();
             headers.push(Name::Authorization, value);
-            let claim = Claim { method: &Method::Invite, headers: &headers, realm: "x", algorithms: &[Algorithm::Md5] };
+            let source = [192, 0, 2, 9].into();
+            let claim = Claim { source, method: &Method::Invite, headers: &headers, realm: "x", algorithms: &[Algorithm::Md5] };
             verifier.verify(now + Duration::from_secs(1), &claim, |user, _| {
                 (user == "ana").then(|| Secret::Password("Sesame123456".into()))
             })

@@ -3,9 +3,11 @@
 //! A nonce says itself when it was made and proves by a keyed hash that we made it, so handing one out costs no memory
 //! and a flood of strangers fills nothing. Only nonces that have been answered rightly are remembered, with the
 //! highest count seen: `nc` must grow, which is what refuses a replay. Whoever is older than qop has no count and gets
-//! one use out of a nonce.
+//! one use out of a nonce. A nonce is good for the address it was sent to: so a wrong answer to it was really given
+//! there, and nobody gets another one banned.
 
 use std::collections::BTreeMap;
+use std::net::IpAddr;
 use std::time::{Duration, Instant};
 
 use hmac::{Hmac, KeyInit, Mac};
@@ -59,9 +61,10 @@ pub enum Verdict {
 pub enum Unproven {
     /// It brought no answer for our realm.
     Absent,
-    /// It brought one that does not read, or one made with an algorithm that was not offered.
+    /// It brought one made with an algorithm that was not offered.
     Unusable,
-    /// Right, but the nonce is too old, not ours, or was used with that count before.
+    /// The nonce is too old, not ours, was given to another address, or was used with that count before. Whether the
+    /// password is right is not looked at, or not told.
     Stale,
 }
 
@@ -72,6 +75,8 @@ pub struct Claim<'a> {
     pub method: &'a Method,
     /// Its headers.
     pub headers: &'a Headers,
+    /// Where it came from.
+    pub source: IpAddr,
     /// Whose users these are; holds no quote and no backslash.
     pub realm: &'a str,
     /// What we take, first that which we want most. MD5 comes first unless an account asks for better: many a client
@@ -119,11 +124,13 @@ impl Verifier {
             Some(_) => return self.challenged(now, claim, Unproven::Unusable),
             None => return self.challenged(now, claim, Unproven::Absent),
         };
+        let Some(nonce) = self.id_of(claim, &said.nonce).filter(|id| self.is_alive(now, *id)) else {
+            return self.challenged(now, claim, Unproven::Stale);
+        };
         if !self.is_right(claim, &said, lookup) {
             return Verdict::Wrong { username: said.username };
         }
-        let nc = said.auth.as_ref().map_or(1, |auth| auth.nc);
-        if self.use_nonce(now, claim.realm, &said.nonce, nc) {
+        if self.use_nonce(now, nonce, said.auth.as_ref().map_or(1, |auth| auth.nc)) {
             Verdict::Passed { username: said.username }
         } else {
             self.challenged(now, claim, Unproven::Stale)
@@ -159,14 +166,12 @@ impl Verifier {
         bool::from(right) && secret.is_some()
     }
 
-    /// Whether the nonce is ours, alive, and new with this count; it is used up to the count then.
-    fn use_nonce(&mut self, now: Instant, realm: &str, nonce: &str, nc: u32) -> bool {
-        let Some(id) = self.id_of(realm, nonce) else { return false };
-        let age_ms = self.age_ms(now).saturating_sub(id.0);
-        let life_ms = u64::try_from(self.config.nonce_life.as_millis()).unwrap_or(u64::MAX);
-        if age_ms >= life_ms {
-            return false;
-        }
+    fn is_alive(&self, now: Instant, nonce: NonceId) -> bool {
+        self.age_ms(now).saturating_sub(nonce.0) < self.life_ms()
+    }
+
+    /// Whether the nonce is new with this count; it is used up to the count then.
+    fn use_nonce(&mut self, now: Instant, id: NonceId, nc: u32) -> bool {
         let forgotten = self.forgotten.is_some_and(|last| id <= last);
         match self.counts.get_mut(&id) {
             Some(last) if nc <= *last => return false,
@@ -176,7 +181,7 @@ impl Verifier {
                 self.counts.insert(id, nc);
             }
         }
-        let oldest_ms = self.age_ms(now).saturating_sub(life_ms);
+        let oldest_ms = self.age_ms(now).saturating_sub(self.life_ms());
         while let Some(entry) = self.counts.first_entry()
             && (entry.key().0 < oldest_ms || self.counts.len() > self.config.nonces_max)
         {
@@ -186,8 +191,8 @@ impl Verifier {
     }
 
     fn challenged(&mut self, now: Instant, claim: &Claim<'_>, why: Unproven) -> Verdict {
-        let nonce = self.nonce(now, claim.realm);
-        let opaque = hex(&self.seal(claim.realm, b"opaque")[..8]);
+        let nonce = self.nonce(now, claim);
+        let opaque = hex(&self.seal(claim, b"opaque")[..8]);
         let challenge = |&algorithm| Challenge {
             realm: claim.realm.to_owned(),
             nonce: nonce.clone(),
@@ -200,17 +205,17 @@ impl Verifier {
     }
 
     /// A fresh one: its time and number, and the seal on both.
-    fn nonce(&mut self, now: Instant, realm: &str) -> String {
+    fn nonce(&mut self, now: Instant, claim: &Claim<'_>) -> String {
         self.nonces_ever = self.nonces_ever.wrapping_add(1);
         let head = format!("{:012x}{:08x}", self.age_ms(now) & AGE_MS_MASK, self.nonces_ever);
-        let seal = hex(&self.seal(realm, head.as_bytes()));
+        let seal = hex(&self.seal(claim, head.as_bytes()));
         head + &seal
     }
 
-    /// Which nonce of ours for this realm it is, if it is one.
-    fn id_of(&self, realm: &str, nonce: &str) -> Option<NonceId> {
+    /// Which nonce of ours it is, for this realm and this address, if it is one.
+    fn id_of(&self, claim: &Claim<'_>, nonce: &str) -> Option<NonceId> {
         let (head, seal) = nonce.split_at_checked(HEAD_LEN)?;
-        let ours = hex(&self.seal(realm, head.as_bytes()));
+        let ours = hex(&self.seal(claim, head.as_bytes()));
         if !bool::from(ours.as_bytes().ct_eq(seal.as_bytes())) {
             return None;
         }
@@ -218,11 +223,20 @@ impl Verifier {
         Some((u64::from_str_radix(age, 16).ok()?, u32::from_str_radix(number, 16).ok()?))
     }
 
-    fn seal(&self, realm: &str, head: &[u8]) -> [u8; SEAL_LEN] {
-        // What is sealed comes last and has its own length each time, so that no realm can pretend to be part of it.
-        let mac = self.key.clone().chain_update(realm.as_bytes()).chain_update([0]).chain_update(head);
+    fn seal(&self, claim: &Claim<'_>, head: &[u8]) -> [u8; SEAL_LEN] {
+        let source = match claim.source.to_canonical() {
+            IpAddr::V4(ip) => ip.to_ipv6_mapped(),
+            IpAddr::V6(ip) => ip,
+        };
+        // Of fixed length, and then what no realm holds, so that none can pretend to be part of what follows.
+        let mac = self.key.clone().chain_update(source.octets()).chain_update(claim.realm).chain_update([0]);
+        let mac = mac.chain_update(head);
         let whole: [u8; 32] = mac.finalize().into_bytes().into();
         whole.first_chunk().copied().expect("a seal is a part of the hash")
+    }
+
+    fn life_ms(&self) -> u64 {
+        u64::try_from(self.config.nonce_life.as_millis()).unwrap_or(u64::MAX)
     }
 
     fn age_ms(&self, now: Instant) -> u64 {
@@ -256,12 +270,18 @@ mod tests {
         verifier: Verifier,
         now: Instant,
         offered: Vec<Algorithm>,
+        source: IpAddr,
     }
 
     impl World {
         fn new(config: VerifierConfig) -> Self {
             let now = Instant::now();
-            Self { verifier: Verifier::new(config, [7; 32], now), now, offered: vec![Algorithm::Md5] }
+            Self {
+                verifier: Verifier::new(config, [7; 32], now),
+                now,
+                offered: vec![Algorithm::Md5],
+                source: [192, 0, 2, 9].into(),
+            }
         }
 
         fn verify(&mut self, authorization: Option<&str>) -> Verdict {
@@ -270,7 +290,8 @@ mod tests {
                 headers.push(Name::Authorization, value);
             }
             let method = Method::Register;
-            let claim = Claim { method: &method, headers: &headers, realm: REALM, algorithms: &self.offered };
+            let (source, algorithms) = (self.source, &self.offered);
+            let claim = Claim { method: &method, headers: &headers, source, realm: REALM, algorithms };
             self.verifier.verify(self.now, &claim, |user, algorithm| match user {
                 "ana" => Some(Secret::Password("Sesame123456".into())),
                 "ben" => Some(Secret::Ha1(algorithm.ha1("ben", REALM, "Sesame123456"))),
@@ -344,9 +365,9 @@ mod tests {
             let verdict = world.verify(Some(&answer(&challenge, "ana", "Sesame123456", nc)));
             assert_eq!(kind(&verdict), want, "{case}");
         }
-        // Wrong stays wrong, whatever the nonce: an old one tells nothing about a password.
+        // An old nonce tells nothing about a password.
         let verdict = world.verify(Some(&answer(&challenge, "ana", "guess", 14)));
-        assert_eq!(kind(&verdict), "wrong");
+        assert_eq!(kind(&verdict), "stale");
     }
 
     #[test]
@@ -370,10 +391,18 @@ mod tests {
             ("not ASCII", Challenge { nonce: "é".repeat(26), ..challenge.clone() }, "stale"),
             ("another realm", Challenge { realm: "x".into(), ..challenge.clone() }, "absent"),
             ("an algorithm not offered", Challenge { algorithm: Algorithm::Sha256, ..challenge.clone() }, "unusable"),
-            ("as it came", challenge, "passed"),
+            ("as it came", challenge.clone(), "passed"),
         ] {
             let verdict = world.verify(Some(&answer(&challenge, "ana", "Sesame123456", 1)));
             assert_eq!(kind(&verdict), want, "{case}");
+        }
+        for (case, source, password, want) in [
+            ("from elsewhere", "192.0.2.8", "Sesame123456", "stale"),
+            ("a guess in another's name", "192.0.2.8", "guess", "stale"),
+            ("the same address in its other spelling", "::ffff:192.0.2.9", "Sesame123456", "passed"),
+        ] {
+            world.source = source.parse().expect("an address");
+            assert_eq!(kind(&world.verify(Some(&answer(&challenge, "ana", password, 2)))), want, "{case}");
         }
     }
 

@@ -31,8 +31,8 @@ use crate::flow::with_port;
 use crate::stats::count_class;
 use crate::transaction::{Key, Keys, invite_server, non_invite_server};
 use crate::{
-    Config, DialogId, EndCause, Event, Flow, Framed, Framer, InquiryId, Message, Name, Output, ParseError, Replaces,
-    Response, SipUri, Stats, Transport, parse,
+    Config, DialogId, EndCause, Event, Flow, Framed, Framer, InquiryId, LimitStats, Limits, Message, Name, Output,
+    ParseError, Replaces, Response, SipUri, Stats, Transport, parse,
 };
 use uac::Client;
 use unacked::Unacked;
@@ -45,7 +45,8 @@ pub struct Endpoint {
     keys: Keys,
     /// The live streams and what has come in on them.
     connections: HashMap<u64, Framer>,
-    /// Their requests. At most `transactions_max`.
+    limits: Limits,
+    /// Their requests. At most `transactions_max`, and an eighth more where those are REGISTERs.
     servers: HashMap<Key, Server>,
     /// Which requests outside of dialogs those are, to know a merged one.
     merges: HashMap<Key, Key>,
@@ -107,6 +108,7 @@ enum ServerMachine {
 impl Endpoint {
     /// An endpoint without calls. The same seed makes the same tags and branches.
     pub fn new(config: Config, rng_seed: u64) -> Self {
+        let limits = Limits::new(config.limits.clone());
         let mut rng = StdRng::seed_from_u64(rng_seed);
         let keys = Keys::new([rng.next_u64(), rng.next_u64()]);
         Self {
@@ -114,6 +116,7 @@ impl Endpoint {
             rng,
             keys,
             connections: HashMap::new(),
+            limits,
             servers: HashMap::new(),
             merges: HashMap::new(),
             clients: HashMap::new(),
@@ -133,7 +136,7 @@ impl Endpoint {
         match flow.connection {
             None => match parse(&bytes) {
                 Ok(message) => self.message(now, flow, message),
-                Err(error) => self.malformed(flow, &error),
+                Err(error) => self.malformed(now, flow, &error),
             },
             Some(connection) => self.stream(now, flow, connection, &bytes),
         }
@@ -188,6 +191,16 @@ impl Endpoint {
     /// What was counted so far.
     pub fn stats(&self) -> &Stats {
         &self.stats
+    }
+
+    /// What strangers may ask: to be told who gave a wrong password and who a right one.
+    pub fn limits(&mut self) -> &mut Limits {
+        &mut self.limits
+    }
+
+    /// What was decided about strangers so far.
+    pub fn limit_stats(&self) -> &LimitStats {
+        self.limits.stats()
     }
 
     /// Dialogs in the table, ringing and closing ones included.
@@ -253,10 +266,10 @@ impl Endpoint {
             was_amid_message = false;
             match framed {
                 Framed::Message(message) => self.message(now, flow, message),
-                Framed::Malformed(error) => self.malformed(flow, &error),
+                Framed::Malformed(error) => self.malformed(now, flow, &error),
                 Framed::Ping => self.send(flow, Bytes::from_static(Framer::PONG)),
                 Framed::Broken(error) => {
-                    self.malformed(flow, &error);
+                    self.malformed(now, flow, &error);
                     self.stats.connections_refused += 1;
                     self.outputs.push_back(Output::Close { connection });
                 }
@@ -273,10 +286,13 @@ impl Endpoint {
     }
 
     /// Answers what is a request but cannot be read, without remembering it; drops the rest.
-    fn malformed(&mut self, flow: Flow, error: &ParseError) {
-        let ParseError::Refused(refused) = error else {
-            self.stats.dropped += 1;
-            return;
+    fn malformed(&mut self, now: Instant, flow: Flow, error: &ParseError) {
+        let refused = match error {
+            ParseError::Refused(refused) if !self.limits.is_banned(now, flow.remote.ip()) => refused,
+            _ => {
+                self.stats.dropped += 1;
+                return;
+            }
         };
         self.stats.malformed += 1;
         let mut response = refused.response();

@@ -9,13 +9,14 @@ use crate::body;
 use crate::dialog::{self, Answered, Canceled, Dialog, Ours, RING_AGAIN_AFTER, Received, Stage, Theirs};
 use crate::grammar::is_token;
 use crate::inspection::{self, ACCEPT, ACCEPT_INFO, ALLOW, Head, Refusal, SUPPORTED};
+use crate::limits::sheds;
 use crate::session_timer::{Asked, SessionTimer, Terms};
 use crate::transaction::Key;
 use crate::transaction::invite_server::{self, InviteServer};
 use crate::transaction::non_invite_server::{self, NonInviteServer};
 use crate::{
-    DialogId, EndCause, Event, Flow, InquiryId, Method, Name, Reason, Refresher, Reject, Replaces, Request, Response,
-    SessionDescription, Uri, reason_phrase,
+    Decision, DialogId, EndCause, Event, Flow, InquiryId, Method, Name, Reason, Refresher, Reject, Replaces, Request,
+    Response, SessionDescription, Uri, reason_phrase,
 };
 
 use rand::Rng;
@@ -179,6 +180,17 @@ impl Endpoint {
         if incoming.request.method == Method::Cancel {
             return self.cancel(now, &incoming);
         }
+        if self.find_dialog(&incoming.head).is_none() {
+            match self.limits.admit(now, &incoming.request, &flow) {
+                Decision::Pass => {}
+                Decision::Silence => return,
+                Decision::Answer { status, retry_after_s } => {
+                    let refusal = Refusal::new(status).with(Name::RetryAfter, retry_after_s);
+                    let response = self.refusal(&incoming, &refusal);
+                    return self.send_response(reply, &response);
+                }
+            }
+        }
         match inspection::inspect(&incoming.request, &incoming.head) {
             Err(refusal) => self.refuse(now, &incoming, &refusal),
             Ok(()) if incoming.head.to_tag.is_some() => self.within_dialog(now, incoming),
@@ -192,7 +204,7 @@ impl Endpoint {
         }
         match incoming.request.method {
             Method::Invite => self.invited(now, incoming),
-            Method::Options if self.draining => {
+            Method::Options | Method::Register if self.draining => {
                 self.stats.refused_draining += 1;
                 self.refuse_unremembered(&incoming);
             }
@@ -457,9 +469,14 @@ impl Endpoint {
         self.answer(now, incoming, &response);
     }
 
-    /// An OPTIONS for a user, or a REGISTER. Where a call would be refused for lack of room, so is the question.
+    /// An OPTIONS for a user, or a REGISTER. Where a call would be refused for lack of room, so is the question; who
+    /// only wants to stay reachable has a little more.
     fn inquired(&mut self, now: Instant, incoming: Incoming, event: fn(InquiryId, Box<Request>, Flow) -> Event) {
-        if self.is_full(incoming.flow) {
+        let full = match &incoming.request.method {
+            register @ Method::Register => sheds(register, self.servers.len(), self.config.transactions_max),
+            _ => self.is_full(incoming.flow),
+        };
+        if full {
             self.stats.refused_overload += 1;
             return self.refuse_unremembered(&incoming);
         }

@@ -1,6 +1,6 @@
 //! Bounds: what a flood may take, and what it must not (RFC 6357, RFC 7339 §5.10).
 
-use sip::{Config, EndCause, Event, Name, Output, Transport};
+use sip::{Config, EndCause, Event, LimitsConfig, Name, Output, Transport};
 
 use crate::phone::{ANSWER, OFFER, Phone, World, flow, ms, secs};
 
@@ -154,5 +154,53 @@ fn a_flood_of_pings_is_answered_without_memory() {
         assert_eq!(world.endpoint.transactions_open(), 100);
         world.run_for(secs(32));
         world.assert_empty();
+    }
+}
+
+#[test]
+fn strangers_are_held_back_and_calls_that_are_there_are_not() {
+    let limits = LimitsConfig { requests_per_s: Some(1.0), burst: 2, offences_max: Some(1), ..LimitsConfig::default() };
+    let mut world = World::with(Config { limits, ..Config::default() });
+    let mut ana = phone(0);
+    let dialog = world.call(&mut ana);
+    world.hear(ana.flow, phone(1).again("OPTIONS", "User-Agent: friendly-scanner\r\n", ""));
+    assert_eq!(world.said(), [""; 0], "a scanner");
+    world.hear(ana.flow, phone(2).again("OPTIONS", "", ""));
+    world.hear(ana.flow, phone(3).again("OPTIONS", "", ""));
+    assert_eq!(world.said(), ["200 OPTIONS"], "one too many");
+    let tcp = Phone { flow: flow(Transport::Tcp, "192.0.2.10:5060", Some(9)), ..phone(4) };
+    world.hear(tcp.flow, tcp.again("OPTIONS", "", ""));
+    let refused = world.response();
+    assert_eq!((refused.status, refused.headers.get(Name::RetryAfter)), (503, Some(&b"5"[..])), "one too many, TCP");
+    world.hear(ana.flow, ana.request("INVITE", "", OFFER));
+    assert!(matches!(world.event(), Event::Offered { .. }), "within a call nothing is counted");
+    world.endpoint.reanswer(world.now, dialog, ANSWER.to_owned());
+    world.drain();
+    world.hear(ana.flow, ana.ack());
+    assert_eq!(world.said(), ["100 INVITE", "200 INVITE"]);
+
+    assert!(world.endpoint.limits().offended(world.now, ana.flow.remote.ip()));
+    world.run_for(secs(10));
+    world.hear(ana.flow, phone(5).again("OPTIONS", "", ""));
+    world.hear(ana.flow, "OPTIONS sip:x SIP/2.0\r\nVia: nonsense\r\n\r\n");
+    assert_eq!(world.said(), [""; 0], "banned");
+    world.hear(ana.flow, ana.bye());
+    assert_eq!(world.said(), ["200 BYE"], "and yet served within a call");
+    let stats = *world.endpoint.limit_stats();
+    assert_eq!((stats.scanners, stats.too_many, stats.banned, stats.bans), (1, 2, 1, 1));
+}
+
+#[test]
+fn phones_may_stay_registered_when_there_is_no_room_for_calls() {
+    let mut world = World::with(Config { transactions_max: 8, ..Config::default() });
+    for number in 0..8 {
+        world.hear(Phone::udp().flow, phone(number).invite());
+    }
+    world.messages();
+    for (method, number, want) in [("INVITE", 8, 1), ("OPTIONS", 9, 1), ("REGISTER", 10, 0), ("REGISTER", 11, 1)] {
+        world.events.clear();
+        world.hear(Phone::udp().flow, phone(number).again(method, "", if method == "INVITE" { OFFER } else { "" }));
+        let refused = world.said();
+        assert_eq!((refused.len(), world.events.len()), (want, 1 - want), "{method} {number}: {refused:?}");
     }
 }
