@@ -141,6 +141,26 @@ impl ConferenceNoun {
     }
 }
 
+impl ConferenceNoun {
+    pub(crate) fn links(&mut self, visit: &mut dyn FnMut(&mut Option<Link>)) {
+        self.wait.links(visit);
+        visit(&mut self.status_callback);
+        visit(&mut self.recording_callback.link);
+        visit(&mut self.event_callback);
+    }
+}
+
+impl WaitAudio {
+    /// What leads nowhere is silence.
+    pub(crate) fn links(&mut self, visit: &mut dyn FnMut(&mut Option<Link>)) {
+        if let Self::Url(link) = self {
+            let mut link = Some(link.clone());
+            visit(&mut link);
+            *self = link.map_or(Self::Silence, Self::Url);
+        }
+    }
+}
+
 impl ConferenceEvents {
     fn parse(attributes: &mut Attributes<'_, '_>) -> Self {
         let mut events = Self::default();

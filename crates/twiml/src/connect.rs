@@ -83,6 +83,20 @@ impl Connect {
     }
 }
 
+impl Connect {
+    /// Every link but the action.
+    pub(crate) fn links(&mut self, visit: &mut dyn FnMut(&mut Option<Link>)) {
+        match &mut self.to {
+            ConnectTo::Conversation(noun) => {
+                visit(&mut noun.recording_callback.link);
+                visit(&mut noun.status_callback);
+                visit(&mut noun.url);
+            }
+            ConnectTo::Stream(stream) => visit(&mut stream.status_callback),
+        }
+    }
+}
+
 impl ConversationNoun {
     fn parse(element: &Element, warnings: &mut Warnings) -> Self {
         let mut attributes = Attributes::of(element, warnings);

@@ -106,6 +106,24 @@ impl Dial {
     }
 }
 
+impl Dial {
+    /// Every link but the action.
+    pub(crate) fn links(&mut self, visit: &mut dyn FnMut(&mut Option<Link>)) {
+        visit(&mut self.recording_callback.link);
+        visit(&mut self.refer);
+        match &mut self.to {
+            DialTo::Parties(parties) => parties.iter_mut().for_each(|party| party.links(visit)),
+            DialTo::Conference(noun) => noun.links(visit),
+            DialTo::Queue(noun) => visit(&mut noun.url),
+            DialTo::Application(noun) => {
+                visit(&mut noun.url);
+                visit(&mut noun.status.link);
+            }
+            DialTo::Nobody(_) => {}
+        }
+    }
+}
+
 impl DialTo {
     fn parse(element: &Element, warnings: &mut Warnings) -> Self {
         let mut parties = Vec::new();

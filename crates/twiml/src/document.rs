@@ -8,7 +8,7 @@ use crate::prompt::Codes;
 use crate::verb;
 use crate::warning::{UNKNOWN, Warnings};
 use crate::xml::{Element, Node, read, shorten};
-use crate::{Prompt, Verb, Warning};
+use crate::{Play, Prompt, Repeat, Say, Verb, Warning};
 
 /// A document that can be run.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -63,6 +63,18 @@ impl DocumentError {
 impl Document {
     /// 64 KB.
     pub const BYTES_MAX: usize = 64 * 1024;
+
+    /// What an answer of plain text is run as.
+    pub fn speaking(text: &str) -> Self {
+        let text: String = text.chars().take(Say::CHARS_MAX).collect();
+        let say = Say { text, ssml: None, voice: None, language: None, repeat: Repeat::Times(1) };
+        Self { verbs: vec![Verb::Say(say)], warnings: Vec::new() }
+    }
+
+    /// What an answer of audio is run as: `url` is its own.
+    pub fn playing(url: &str, repeat: Repeat) -> Self {
+        Self { verbs: vec![Verb::Play(Play { url: url.to_owned(), repeat })], warnings: Vec::new() }
+    }
 }
 
 /// Reads a document. Nothing at all is an empty one, with a warning (11770).

@@ -139,6 +139,18 @@ fn patience(attributes: &mut Attributes<'_, '_>, name: &'static str, code: u16, 
     })
 }
 
+impl Gather {
+    /// Every link but the action.
+    pub(crate) fn links(&mut self, visit: &mut dyn FnMut(&mut Option<Link>)) {
+        visit(&mut self.recognition.partial_result_callback);
+    }
+
+    /// Nothing keyed and nothing said, and still time has passed.
+    pub(crate) fn takes_time(&self) -> bool {
+        self.timeout != Patience::For(Duration::ZERO) || !self.prompts.is_empty()
+    }
+}
+
 const TIMEOUT: Duration = Duration::from_secs(5);
 
 /// As Twilio has it.

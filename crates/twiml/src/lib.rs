@@ -4,12 +4,14 @@
 //!
 //! Knows neither HTTP nor audio nor calls: a [`Step`] says what to do, who runs the document knows how.
 
+mod answer;
 mod attributes;
 mod conference;
 mod connect;
 mod dial;
 mod document;
 mod gather;
+mod interpreter;
 mod keys;
 mod link;
 mod party;
@@ -23,11 +25,13 @@ mod verb;
 mod warning;
 mod xml;
 
+pub use answer::Answer;
 pub use conference::{Coach, ConferenceEvents, ConferenceNoun, WaitAudio};
 pub use connect::{Connect, ConnectTo, ConversationNoun};
 pub use dial::{Dial, DialTo};
 pub use document::{Document, DocumentError, parse};
 pub use gather::{Gather, Patience, Recognition};
+pub use interpreter::Interpreter;
 pub use keys::Keys;
 pub use link::{Link, Method};
 pub use party::{

@@ -153,6 +153,21 @@ impl Party {
     }
 }
 
+impl Party {
+    pub(crate) fn links(&mut self, visit: &mut dyn FnMut(&mut Option<Link>)) {
+        let (url, status, detection) = match self {
+            Self::Number(noun) => (&mut noun.url, &mut noun.status, noun.machine_detection.as_mut()),
+            Self::Client(noun) => (&mut noun.url, &mut noun.status, None),
+            Self::Sip(noun) => (&mut noun.url, &mut noun.status, noun.machine_detection.as_mut()),
+        };
+        visit(url);
+        visit(&mut status.link);
+        if let Some(detection) = detection {
+            visit(&mut detection.callback);
+        }
+    }
+}
+
 impl NumberNoun {
     fn parse(element: &Element, warnings: &mut Warnings) -> Result<Self, Warning> {
         let mut attributes = Attributes::of(element, warnings);

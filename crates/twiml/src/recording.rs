@@ -99,6 +99,14 @@ impl Record {
     }
 }
 
+impl Record {
+    /// Every link but the action.
+    pub(crate) fn links(&mut self, visit: &mut dyn FnMut(&mut Option<Link>)) {
+        visit(&mut self.callback.link);
+        visit(&mut self.transcribe_callback);
+    }
+}
+
 impl RecordingCallback {
     /// `absent`: told of by default, too.
     pub(crate) fn parse(attributes: &mut Attributes<'_, '_>, absent: bool) -> Self {

@@ -1,8 +1,10 @@
 //! What an interpreter wants done next, and what it is told of how that went.
 
+use std::time::Duration;
+
 use crate::{
-    Connect, Dial, Enqueue, Gather, Link, Pause, Play, Record, Refer, RejectReason, Say, SendDigits, StartRecording,
-    StopStream, Stream, Warning,
+    Connect, Dial, DialTo, Enqueue, Gather, Link, Pause, Play, Record, Refer, RejectReason, Say, SendDigits,
+    StartRecording, StopStream, Stream, Warning,
 };
 
 /// What a document is run for; decides which verbs it may have and what its end means.
@@ -53,7 +55,7 @@ pub enum Step {
     Refer(Refer),
     /// Give back the caller's audio until hang-up.
     Echo,
-    /// Over: control goes to what this answers. Run it with `Interpreter::follow`.
+    /// Over: control goes to what this answers. Run it with [`Interpreter::follow`](crate::Interpreter::follow).
     Fetch {
         /// Where to.
         link: Link,
@@ -78,7 +80,7 @@ pub enum Step {
     /// Over: ask the queue's `waitUrl` again. Only of a [`Kind::QueueWait`].
     Again {
         /// After so long: at once where the document took time, or else a document of nothing would be asked for ever.
-        pause: std::time::Duration,
+        pause: Duration,
     },
     /// Over: the document cannot go on. Log it; a call goes to its fallback URL, if `fallback`, or else ends; who waits
     /// has silence.
@@ -88,6 +90,40 @@ pub enum Step {
         /// The fallback URL may help.
         fallback: bool,
     },
+}
+
+impl Step {
+    /// Doing this answers a call that is not answered yet, before it begins (twiml §1).
+    ///
+    /// A `<Pause>` does not: leading, it only delays; later, the call has been answered by what came before. A `<Dial>`
+    /// with `answerOnBridge` leaves it to the callee, and a conference has none. Running out does, as `<Hangup>`
+    /// would have.
+    pub fn answers(&self) -> bool {
+        match self {
+            Self::Pause(_)
+            | Self::Fetch { .. }
+            | Self::Tell { .. }
+            | Self::Reject(_)
+            | Self::Leave
+            | Self::Again { .. }
+            | Self::Fail { .. } => false,
+            Self::Dial(dial) => !dial.answer_on_bridge || matches!(dial.to, DialTo::Conference(_)),
+            Self::Say(_)
+            | Self::Play(_)
+            | Self::SendDigits(_)
+            | Self::Gather(_)
+            | Self::Record(_)
+            | Self::Enqueue(_)
+            | Self::Connect(_)
+            | Self::StartStream(_)
+            | Self::StartRecording(_)
+            | Self::StopStream(_)
+            | Self::Refer(_)
+            | Self::Echo
+            | Self::Hangup
+            | Self::Ended => true,
+        }
+    }
 }
 
 /// What a request tells beside the call's own parameters. SIDs, statuses and durations are known to who did the

@@ -111,6 +111,30 @@ pub(crate) fn parse(element: &Element, warnings: &mut Warnings, verbs: &mut Vec<
     }
 }
 
+impl Verb {
+    /// As documents spell it.
+    pub(crate) fn name(&self) -> &'static str {
+        match self {
+            Self::Say(_) => "Say",
+            Self::Play(_) | Self::SendDigits(_) => "Play",
+            Self::Pause(_) => "Pause",
+            Self::Gather(_) => "Gather",
+            Self::Record(_) => "Record",
+            Self::Dial(_) => "Dial",
+            Self::Enqueue(_) => "Enqueue",
+            Self::Leave => "Leave",
+            Self::Connect(_) => "Connect",
+            Self::StartStream(_) | Self::StartRecording(_) => "Start",
+            Self::StopStream(_) => "Stop",
+            Self::Redirect(_) => "Redirect",
+            Self::Refer(_) => "Refer",
+            Self::Reject(_) => "Reject",
+            Self::Hangup => "Hangup",
+            Self::Echo => "Echo",
+        }
+    }
+}
+
 impl Refer {
     fn parse(element: &Element, warnings: &mut Warnings) -> Option<Self> {
         let mut attributes = Attributes::of(element, warnings);

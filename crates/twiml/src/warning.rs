@@ -36,6 +36,10 @@ impl Warnings {
         self.push(Warning::new(code, message));
     }
 
+    pub(crate) fn from(warnings: Vec<Warning>) -> Self {
+        Self(warnings)
+    }
+
     pub(crate) fn take(&mut self) -> Vec<Warning> {
         std::mem::take(&mut self.0)
     }
