@@ -4,7 +4,8 @@ use std::time::Duration;
 
 use model::{CallStatus, ConferenceStatus, ParticipantStatus, ReasonConferenceEnded};
 use switch::{
-    Answer, AudioMethod, AudioUrl, CallEnd, Command, ConferenceRef, ParticipantChange, ParticipantRef, Refusal,
+    Answer, AudioMethod, AudioUrl, CallChange, CallEnd, Command, ConferenceRef, ParticipantChange, ParticipantRef,
+    Refusal,
 };
 
 use crate::phone::State;
@@ -134,10 +135,12 @@ fn the_api_ends_a_conference_and_a_call() {
         world.dial(name, "standup");
     }
     let call = world.call("cho").sid;
-    let canceled = Command::UpdateCall { account: ACCOUNT, call, end: Some(CallEnd::Canceled) };
+    let canceled =
+        Command::UpdateCall(Box::new(CallChange { end: Some(CallEnd::Canceled), ..CallChange::none(ACCOUNT, call) }));
     let Ok(Answer::Call(row)) = world.command(canceled) else { panic!("a live call is answered with itself") };
     assert_eq!(row.status, CallStatus::InProgress, "cancel does not touch an answered call");
-    let completed = Command::UpdateCall { account: ACCOUNT, call, end: Some(CallEnd::Completed) };
+    let completed =
+        Command::UpdateCall(Box::new(CallChange { end: Some(CallEnd::Completed), ..CallChange::none(ACCOUNT, call) }));
     let Ok(Answer::Call(row)) = world.command(completed) else { panic!("a live call is answered with itself") };
     assert_eq!(row.status, CallStatus::Completed);
     world.run_for(SECOND);

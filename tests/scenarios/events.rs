@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use model::{ConferenceEvent, Happening, LegStats};
-use switch::{Answer, AudioMethod, AudioUrl, CallEnd, Command, ConferenceRef, ParticipantChange};
+use switch::{Answer, AudioMethod, AudioUrl, CallChange, CallEnd, Command, ConferenceRef, ParticipantChange};
 
 use crate::network::Weather;
 use crate::world::{ACCOUNT, World};
@@ -83,7 +83,10 @@ fn who_leaves_tells_why_and_takes_its_numbers_along() {
             "its call ended over the API",
             |world| {
                 let (account, call) = (ACCOUNT, world.call("ana").sid);
-                drop(world.command(Command::UpdateCall { account, call, end: Some(CallEnd::Completed) }));
+                drop(world.command(Command::UpdateCall(Box::new(CallChange {
+                    end: Some(CallEnd::Completed),
+                    ..CallChange::none(account, call)
+                }))));
             },
             ["participant_updated_via_api", "-"],
             None,

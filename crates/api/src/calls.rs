@@ -10,7 +10,7 @@ use model::{Call, CallSid, CallStatus, Timestamp};
 use serde::Serialize;
 use serde_json::{Map, Value};
 use store::CallFilter;
-use switch::{Answer, CallEnd, Command, Refusal};
+use switch::{Answer, CallChange, CallEnd, Command, Refusal};
 
 use crate::api::Api;
 use crate::auth::Caller;
@@ -82,7 +82,8 @@ pub(crate) async fn update(
         });
     }
     let Some(end) = end else { return Ok(json::ok(&CallJson::of(&call))) };
-    let command = Command::UpdateCall { account: caller.sid(), call: call.sid, end: Some(end) };
+    let command =
+        Command::UpdateCall(Box::new(CallChange { end: Some(end), ..CallChange::none(caller.sid(), call.sid) }));
     match api.command(command).await {
         Ok(Answer::Call(call)) => Ok(json::ok(&CallJson::of(&call))),
         Ok(other) => Err(Problem::mismatch(&other)),

@@ -15,6 +15,7 @@ mod auth;
 mod calls;
 mod conferences;
 mod date;
+mod directory_refusal;
 mod events;
 mod form;
 mod front_door;

@@ -9,6 +9,8 @@ use serde_json::json;
 use store::StoreError;
 use switch::{Answer, Refusal};
 
+use crate::directory_refusal;
+
 /// What is wrong.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) enum Problem {
@@ -39,6 +41,19 @@ pub(crate) enum Problem {
     Parameter {
         name: &'static str,
         expected: &'static str,
+    },
+    /// A parameter with such a value, for which there is a code of its own.
+    #[allow(dead_code, reason = "the resources that use it follow")]
+    Invalid {
+        code: u32,
+        name: &'static str,
+        expected: &'static str,
+    },
+    /// A parameter that is not there and should be.
+    #[allow(dead_code, reason = "the resources that use it follow")]
+    Missing {
+        code: u32,
+        name: &'static str,
     },
     /// A parameter that should be a SID, and is none of its kind.
     SidMalformed {
@@ -102,6 +117,12 @@ impl Problem {
             Self::Parameter { name, expected } => {
                 return (S::BAD_REQUEST, 20001, format!("Invalid value for parameter {name}: expected {expected}"));
             }
+            Self::Invalid { code, name, expected } => {
+                return (S::BAD_REQUEST, *code, format!("Invalid value for parameter {name}: expected {expected}"));
+            }
+            Self::Missing { code, name } => {
+                return (S::BAD_REQUEST, *code, format!("Missing required parameter {name} in the post body"));
+            }
             Self::SidMalformed { name } => return (S::BAD_REQUEST, 20423, format!("{name} is not a valid SID")),
             Self::PageSize => (S::BAD_REQUEST, 20007, "Page size must be a number from 1 to 1000"),
             Self::PageToken => (S::BAD_REQUEST, 21481, "Invalid PageToken"),
@@ -115,7 +136,9 @@ impl Problem {
                 let message = format!("No route to {to}: this server does not place calls");
                 return (S::BAD_REQUEST, 21214, message);
             }
-            Self::NotInProgress => (S::BAD_REQUEST, 21220, "Call is not in-progress. Cannot redirect."),
+            Self::NotInProgress | Self::Refused(Refusal::NotInProgress) => {
+                (S::BAD_REQUEST, 21220, "Call is not in-progress. Cannot redirect.")
+            }
             Self::DocumentsNotRun => {
                 (S::BAD_REQUEST, 20001, "This server does not run TwiML: Url and Twiml cannot change a call")
             }
@@ -124,9 +147,26 @@ impl Problem {
             Self::ConferenceOver | Self::Refused(Refusal::ConferenceOver) => {
                 (S::BAD_REQUEST, 16022, "Conference is completed")
             }
-            Self::Refused(Refusal::CallNotFound | Refusal::ConferenceNotFound | Refusal::ParticipantNotFound) => {
-                return (S::NOT_FOUND, 20404, not_found());
+            Self::Refused(
+                Refusal::CallNotFound
+                | Refusal::ConferenceNotFound
+                | Refusal::ParticipantNotFound
+                | Refusal::QueueNotFound
+                | Refusal::MemberNotFound,
+            ) => return (S::NOT_FOUND, 20404, not_found()),
+            Self::Refused(Refusal::Directory(refusal)) => match directory_refusal::row(*refusal) {
+                Some(row) => row,
+                None => return (S::NOT_FOUND, 20404, not_found()),
+            },
+            Self::Refused(Refusal::CallerNotOwned) => {
+                (S::BAD_REQUEST, 21210, "From is neither a number of this account nor a verified caller ID of it")
             }
+            Self::Refused(Refusal::ApplicationUnknown) => {
+                (S::BAD_REQUEST, 21218, "ApplicationSid is not an application of this account")
+            }
+            Self::Refused(Refusal::NoRoute) => (S::BAD_REQUEST, 21214, "No route leads to To"),
+            Self::Refused(Refusal::LabelTaken) => (S::BAD_REQUEST, 16026, "Label is taken in this conference"),
+            Self::Refused(Refusal::ConferenceFull) => (S::BAD_REQUEST, 16020, "Conference is full"),
             Self::Refused(Refusal::CoachWithoutTarget) => {
                 (S::BAD_REQUEST, 13240, "Coaching needs CallSidToCoach, the SID of the call to coach")
             }
@@ -207,7 +247,7 @@ mod tests {
     /// One of each, as far as their rows differ.
     fn problems() -> Vec<Problem> {
         use Problem as P;
-        vec![
+        let mut problems = vec![
             P::NotFound,
             P::MethodNotAllowed,
             P::Unauthenticated { detail: "d" },
@@ -217,6 +257,8 @@ mod tests {
             P::BodyTooLarge { bytes_max: 1 },
             P::TooManyRequests,
             P::Parameter { name: "Coaching", expected: "true or false" },
+            P::Invalid { code: 21208, name: "Timeout", expected: "seconds" },
+            P::Missing { code: 21240, name: "FriendlyName" },
             P::SidMalformed { name: "ParentCallSid" },
             P::PageSize,
             P::PageToken,
@@ -242,11 +284,21 @@ mod tests {
             P::Refused(Refusal::CoachTargetCoaches),
             P::Refused(Refusal::TooManyCoached),
             P::Refused(Refusal::NotConnected),
+            P::Refused(Refusal::NotInProgress),
+            P::Refused(Refusal::QueueNotFound),
+            P::Refused(Refusal::MemberNotFound),
+            P::Refused(Refusal::CallerNotOwned),
+            P::Refused(Refusal::ApplicationUnknown),
+            P::Refused(Refusal::NoRoute),
+            P::Refused(Refusal::LabelTaken),
+            P::Refused(Refusal::ConferenceFull),
             P::Refused(Refusal::NotSaved),
             P::Refused(Refusal::Overloaded),
             P::Internal,
             P::Unavailable,
-        ]
+        ];
+        problems.extend(directory_refusal::ALL.map(|refusal| P::Refused(Refusal::Directory(refusal))));
+        problems
     }
 
     #[test]

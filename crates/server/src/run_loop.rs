@@ -273,6 +273,10 @@ fn stored(row: Row) -> Option<store::Row> {
         Row::Participant(participant) => store::Row::Participant(participant),
         Row::LegStats(call, stats) => store::Row::LegStats(call, stats),
         Row::Event(event) => store::Row::Event(event),
+        Row::Directory(_) | Row::DirectoryDeleted(_) => {
+            warn!("what accounts set up is not kept yet");
+            return None;
+        }
         Row::Notification(notification) => {
             warn!(?notification, "something went wrong");
             return None;

@@ -433,7 +433,18 @@ impl Board {
     /// Does what the control layer asks, or says why not.
     pub(crate) fn command(&mut self, command: Command, turn: &mut Turn) -> Result<Answer, Refusal> {
         match command {
-            Command::UpdateCall { account, call, end } => self.update_call(account, call, end, turn),
+            Command::CreateCall(new) => {
+                turn.directory.admit_call(&new)?;
+                Err(Refusal::NoRoute) // nobody is dialled yet
+            }
+            Command::CreateParticipant(new) => {
+                turn.directory.admit_leg(new.account, &new.leg)?;
+                Err(Refusal::NoRoute) // nobody is dialled yet
+            }
+            Command::UpdateCall(change) => self.update_call(change.account, change.call, change.end, turn),
+            Command::Queue(command) => turn.queue_command(command),
+            // Changed before a turn begins, so that a turn may share it.
+            Command::Directory(_) => Err(Refusal::Overloaded),
             Command::MeasureCall { account, call } => {
                 let call = self.calls.get(&call).filter(|call| call.row.account_sid == account);
                 let leg = call.and_then(|call| self.legs.get(&call.leg)).ok_or(Refusal::CallNotFound)?;

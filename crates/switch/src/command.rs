@@ -3,22 +3,21 @@
 //! One spelling of each operation, whoever asks (REST today): the rules live behind it, in the switch.
 
 use model::{
-    AccountSid, Call, CallSid, Conference, ConferenceSid, HttpMethod, JitterBufferSize, LegStats, Participant,
-    Timestamp, Tuning,
+    AccountSid, Call, CallSid, Conference, ConferenceSid, DirectoryRow, HttpMethod, JitterBufferSize, LegStats,
+    Participant, Timestamp, Tuning,
 };
 
-/// One operation on live things. Answered exactly once, after what it changed has been saved.
+use crate::directory::{DirectoryCommand, DirectoryRefusal};
+use crate::new_call::{CallChange, NewCall, NewParticipant};
+use crate::queue_command::{QueueCommand, QueueLoad, QueueMember, QueueState};
+
+/// One operation on live things, or on what they are routed by. Answered exactly once, after what it changed has been saved.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Command {
-    /// End a call (rest-voice §3.3).
-    UpdateCall {
-        /// Whose call.
-        account: AccountSid,
-        /// Which.
-        call: CallSid,
-        /// How it shall end; `None` changes nothing.
-        end: Option<CallEnd>,
-    },
+    /// Place a call (rest-voice §3.2).
+    CreateCall(Box<NewCall>),
+    /// End a call, or give it something else to do (rest-voice §3.3).
+    UpdateCall(Box<CallChange>),
     /// Say how a live call's leg is doing.
     MeasureCall {
         /// Whose call.
@@ -37,6 +36,8 @@ pub enum Command {
         /// Play this to everyone, once.
         announce: Option<AudioUrl>,
     },
+    /// Call somebody into a conference (rest-voice §5.2).
+    CreateParticipant(Box<NewParticipant>),
     /// Change who hears whom (rest-voice §5.3).
     UpdateParticipant {
         /// Whose.
@@ -57,6 +58,10 @@ pub enum Command {
         /// Which.
         participant: ParticipantRef,
     },
+    /// Change what an account has set up (rest-voice §8, §9).
+    Directory(DirectoryCommand),
+    /// A queue, or who waits in it (rest-voice §7).
+    Queue(QueueCommand),
 }
 
 /// How the application wants a call to end.
@@ -157,16 +162,28 @@ pub struct Measurement {
 /// What a command did: the resource as it is now.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Answer {
-    /// Of [`Command::UpdateCall`].
+    /// Of [`Command::CreateCall`] and [`Command::UpdateCall`].
     Call(Call),
     /// Of [`Command::MeasureCall`]: nothing before the first measurement.
     Measured(Option<Measurement>),
     /// Of [`Command::UpdateConference`].
     Conference(Conference),
-    /// Of [`Command::UpdateParticipant`].
+    /// Of [`Command::CreateParticipant`] and [`Command::UpdateParticipant`].
     Participant(Participant),
-    /// Of [`Command::RemoveParticipant`].
+    /// Of whatever removes or deletes.
     Removed,
+    /// Of [`Command::Directory`].
+    Directory(Box<DirectoryRow>),
+    /// Of [`DirectoryCommand::AvailableNumbers`]: E.164, in order.
+    AvailableNumbers(Vec<String>),
+    /// Of [`QueueCommand::Create`] and [`QueueCommand::Update`].
+    Queue(Box<QueueState>),
+    /// Of [`QueueCommand::Measure`].
+    QueueLoads(Vec<QueueLoad>),
+    /// Of [`QueueCommand::ListMembers`].
+    QueueMembers(Vec<QueueMember>),
+    /// Of [`QueueCommand::FetchMember`] and [`QueueCommand::DequeueMember`].
+    QueueMember(QueueMember),
 }
 
 /// Why a command changed nothing. The control layer has one table from these to its own codes.
@@ -202,6 +219,33 @@ pub enum Refusal {
     /// A leg that is not connected cannot be held (20001).
     #[error("the participant is not connected")]
     NotConnected,
+    /// A call that is not answered cannot be given something else to do (21220).
+    #[error("the call is not in progress")]
+    NotInProgress,
+    /// Calls may not be shown to come from that number: it is neither the account's nor a caller ID of it (21210).
+    #[error("the caller's number is neither owned nor verified")]
+    CallerNotOwned,
+    /// The account has no such application (21218).
+    #[error("no such application")]
+    ApplicationUnknown,
+    /// Nothing leads to whom was to be called (21214).
+    #[error("no route leads there")]
+    NoRoute,
+    /// Somebody in the conference has that label (16026).
+    #[error("the label is taken in this conference")]
+    LabelTaken,
+    /// As many participants as the conference may have (16020).
+    #[error("the conference is full")]
+    ConferenceFull,
+    /// The account has no such queue.
+    #[error("no such queue")]
+    QueueNotFound,
+    /// Nobody like that waits in the queue.
+    #[error("no such member in the queue")]
+    MemberNotFound,
+    /// It does not fit what is set up.
+    #[error(transparent)]
+    Directory(#[from] DirectoryRefusal),
     /// The change could not be saved (500).
     #[error("the change could not be saved")]
     NotSaved,

@@ -4,7 +4,10 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 use media::Pages;
-use model::{Call, CallSid, Conference, ConferenceEvent, Exchange, LegStats, Notification, Participant};
+use model::{
+    Call, CallSid, Conference, ConferenceEvent, DirectoryKey, DirectoryRow, Exchange, LegStats, Notification,
+    Participant,
+};
 use sip::Flow;
 
 use crate::command::{Answer, AudioUrl, Command, Refusal};
@@ -125,6 +128,10 @@ pub enum Row {
     Notification(Notification),
     /// A callback is not open any more; after so many attempts.
     CallbackClosed(CallbackId, u32),
+    /// Something that an account has set up.
+    Directory(Box<DirectoryRow>),
+    /// It has been deleted, with whatever was in it.
+    DirectoryDeleted(DirectoryKey),
     /// Something that happened in a conference. Whoever is to be told of it is told once this is kept.
     Event(ConferenceEvent),
 }

@@ -17,8 +17,10 @@ mod inbound;
 mod info_digit;
 mod journal;
 mod leg;
+mod new_call;
 mod participant;
 mod quality;
+mod queue_command;
 mod turn;
 pub mod webhook;
 
@@ -32,13 +34,24 @@ pub use command::{
     TuningChange,
 };
 pub use config::{Config, MediaAddress, OpenRooms};
-pub use directory::{CredentialUse, Directory, DirectoryConfig, VoiceTarget};
+pub use directory::{
+    ApplicationChange, CredentialUse, Directory, DirectoryCommand, DirectoryConfig, DirectoryRefusal, DomainChange,
+    HookChange, NumberChange, NumberPattern, NumberWanted, Set, SmsHooksChange, VoiceHooksChange, VoiceTarget,
+};
 pub use effect::{Effect, Event, FetchFailed, FetchId, RequestId, Row};
 pub use model::HttpMethod as AudioMethod;
+pub use new_call::{Amd, CallChange, Callee, Instructions, LegRecording, NewCall, NewLeg, NewParticipant, NewRoom};
 pub use quality::{Histogram, Quality};
+pub use queue_command::{MemberRef, QueueCommand, QueueLoad, QueueMember, QueueState};
 pub use turn::Now;
+/// What calls that are asked for have in common with those that documents dial.
+pub use twiml::{
+    CallCallback, ConferenceEvents, Link, MachineDetection, Method, Parameter, RecordingCallback, SipCredentials,
+    Track, WaitAudio,
+};
 
 use board::Board;
+use directory::{Desk, QueueList};
 use journal::Journal;
 use turn::{Fetches, Names, Turn};
 
@@ -50,6 +63,7 @@ pub struct Switch {
     fetches: Fetches,
     journal: Journal,
     directory: Directory,
+    queue_list: QueueList,
     board: Board,
     /// When the calls that still live are ended.
     drain_at: Option<Instant>,
@@ -83,6 +97,7 @@ impl Switch {
             fetches: Fetches::default(),
             journal: Journal::default(),
             directory: Directory::default(),
+            queue_list: QueueList::default(),
             board: Board::new(endpoint),
             drain_at: None,
         }
@@ -90,14 +105,22 @@ impl Switch {
 
     /// The same, with what accounts have set up.
     #[must_use]
-    pub fn with_directory(self, directory: Directory) -> Self {
-        Self { directory, ..self }
+    pub fn with_directory(self, mut directory: Directory) -> Self {
+        Self { queue_list: std::mem::take(&mut directory.queue_list), directory, ..self }
     }
 
     /// Handles one event; what is to be done about it is appended to `effects`.
     pub fn handle(&mut self, now: Now, event: Event, effects: &mut Vec<Effect>) {
-        let Self { config, names, fetches, journal, directory, board, drain_at } = self;
-        let mut turn = Turn { now, config, names, fetches, journal, directory, effects, media: Vec::new() };
+        let event = match event {
+            Event::Command { request, command: Command::Directory(command) } => {
+                let mut desk = Desk { now: now.wall, names: &mut self.names, effects };
+                let answer = self.directory.command(command, &mut desk);
+                return effects.push(Effect::Reply { request, answer });
+            }
+            event => event,
+        };
+        let Self { config, names, fetches, journal, directory, queue_list, board, drain_at } = self;
+        let mut turn = Turn { now, config, names, fetches, journal, directory, queue_list, effects, media: Vec::new() };
         match event {
             Event::Sip { flow, bytes } => board.endpoint.receive(now.instant, flow, bytes),
             Event::FlowClosed { connection } => board.endpoint.closed(now.instant, connection),

@@ -12,12 +12,13 @@ use model::{
 use rand::rngs::StdRng;
 use rand::{Rng, SeedableRng};
 
-use crate::command::AudioUrl;
+use crate::command::{Answer, AudioUrl, Refusal};
 use crate::config::Config;
-use crate::directory::Directory;
+use crate::directory::{Desk, Directory, QueueList};
 use crate::effect::{Effect, FetchId, Row};
 use crate::hearing::Player;
 use crate::journal::Journal;
+use crate::queue_command::{QueueCommand, QueueLoad, QueueState};
 use crate::webhook::{Callback, CallbackBody, CallbackClosed, CallbackId, Lane, Remark};
 
 /// The moment an event is handled at: for deadlines, and for the outside world.
@@ -37,8 +38,9 @@ pub(crate) struct Turn<'a> {
     pub(crate) fetches: &'a mut Fetches,
     pub(crate) journal: &'a mut Journal,
     /// Shared, so that what is found outlives the looking: `let directory = turn.directory`.
-    #[allow(dead_code, reason = "calls are routed by it next")]
     pub(crate) directory: &'a Directory,
+    /// Those there are; who waits in them is not known here.
+    pub(crate) queue_list: &'a mut QueueList,
     pub(crate) effects: &'a mut Vec<Effect>,
     /// All audio commands of a turn are one batch: they take effect in the same tick.
     pub(crate) media: Vec<media::Command>,
@@ -106,6 +108,38 @@ impl Turn<'_> {
         let fetch = self.fetches.open(wanted_by, self.config.fetches_max)?;
         self.effects.push(Effect::Fetch { fetch, url: url.clone() });
         Some(fetch)
+    }
+
+    /// What making and changing rows takes, and the queues there are.
+    pub(crate) fn queue_desk(&mut self) -> (&mut QueueList, Desk<'_>) {
+        (self.queue_list, Desk { now: self.now.wall, names: self.names, effects: self.effects })
+    }
+
+    /// Makes, changes and deletes queues; nobody waits in them yet.
+    pub(crate) fn queue_command(&mut self, command: QueueCommand) -> Result<Answer, Refusal> {
+        let (list, mut desk) = self.queue_desk();
+        let state = |queue| Answer::Queue(Box::new(QueueState { queue, load: QueueLoad::default() }));
+        match command {
+            QueueCommand::Create { account, friendly_name, max_size } => {
+                Ok(state(list.create(account, friendly_name, max_size, &mut desk)?))
+            }
+            QueueCommand::Update { account, queue, friendly_name, max_size } => {
+                Ok(state(list.update(account, queue, friendly_name, max_size, &mut desk)?))
+            }
+            QueueCommand::Delete { account, queue } => {
+                list.delete(account, queue, 0, &mut desk)?;
+                Ok(Answer::Removed)
+            }
+            QueueCommand::Measure { queues, .. } => Ok(Answer::QueueLoads(vec![QueueLoad::default(); queues.len()])),
+            QueueCommand::ListMembers { account, queue } => {
+                list.get(account, queue).ok_or(Refusal::QueueNotFound)?;
+                Ok(Answer::QueueMembers(Vec::new()))
+            }
+            QueueCommand::FetchMember { account, queue, .. } | QueueCommand::DequeueMember { account, queue, .. } => {
+                list.get(account, queue).ok_or(Refusal::QueueNotFound)?;
+                Err(Refusal::MemberNotFound)
+            }
+        }
     }
 
     pub(crate) fn play(&mut self, leg: LegId, sound: Arc<Pages>, repeat: bool) -> PlaybackId {
@@ -202,7 +236,8 @@ impl Names {
         self.rng.next_u64() >> 1
     }
 
-    fn bits(&mut self) -> u128 {
+    /// For a SID.
+    pub(crate) fn bits(&mut self) -> u128 {
         u128::from(self.rng.next_u64()) << 64 | u128::from(self.rng.next_u64())
     }
 

@@ -2,7 +2,7 @@
 
 use model::{Call, CallStatus};
 use store::Row;
-use switch::{Answer, CallEnd, Command, Refusal};
+use switch::{Answer, CallChange, CallEnd, Command, Refusal};
 
 use crate::bridge::{ACCOUNT, Bridge, call, ended_call};
 
@@ -99,7 +99,9 @@ async fn an_update_ends_what_can_be_ended() {
         });
         let reply = bridge.post(&format!("/Calls/{}.json", stored.sid), form).await;
         assert_eq!(reply.outcome(), want, "{case}: {}", reply.body);
-        let command = ends.map(|end| Command::UpdateCall { account: ACCOUNT, call: stored.sid, end: Some(end) });
+        let command = ends.map(|end| {
+            Command::UpdateCall(Box::new(CallChange { end: Some(end), ..CallChange::none(ACCOUNT, stored.sid) }))
+        });
         assert_eq!(bridge.asked(), Vec::from_iter(command), "{case}");
         if want.0 == 200 {
             assert_eq!(reply.json()["status"], stored.status.as_str(), "{case}");

@@ -10,14 +10,36 @@
 //! From of a call out             may_call_from ─▶ a number of one's own, or an outgoing caller ID
 //! ```
 
+mod applications;
+mod caller_ids;
+mod command;
+mod credentials;
+mod domains;
+mod ip_lists;
+mod numbers;
+mod queues;
+#[cfg(test)]
+mod tests;
+
 use std::collections::BTreeMap;
 use std::net::IpAddr;
 
 use model::{
-    AccountSid, Application, ApplicationSid, Credential, CredentialList, CredentialListSid, DirectoryRow,
+    AccountSid, Application, ApplicationSid, Credential, CredentialList, CredentialListSid, DirectoryKey, DirectoryRow,
     IncomingPhoneNumber, IpAccessControlList, IpAccessControlListSid, IpAddress, IpAddressSid, MappedList,
-    OutgoingCallerId, PhoneNumberSid, SipDomain, SipDomainMapping, SipDomainSid, TrunkSid, VoiceHooks,
+    OutgoingCallerId, PhoneNumberSid, SipDomain, SipDomainMapping, SipDomainSid, Timestamp, TrunkSid, VoiceHooks,
 };
+
+pub use command::{
+    ApplicationChange, DirectoryCommand, DirectoryRefusal, DomainChange, HookChange, NumberChange, NumberPattern,
+    NumberWanted, Set, SmsHooksChange, VoiceHooksChange,
+};
+pub(crate) use queues::QueueList;
+
+use crate::command::{Answer, Refusal};
+use crate::effect::{Effect, Row};
+use crate::new_call::{Callee, Instructions, NewCall, NewLeg};
+use crate::turn::Names;
 
 /// What the directory is told at its start.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -37,7 +59,6 @@ impl Default for DirectoryConfig {
 /// Everything set up, of all accounts.
 #[derive(Debug, Default)]
 pub struct Directory {
-    #[allow(dead_code, reason = "commands are checked against it next")]
     config: DirectoryConfig,
     numbers: BTreeMap<PhoneNumberSid, Box<IncomingPhoneNumber>>,
     number_sids: BTreeMap<String, PhoneNumberSid>,
@@ -51,6 +72,27 @@ pub struct Directory {
     ip_addresses: BTreeMap<(IpAccessControlListSid, IpAddressSid), IpAddress>,
     caller_ids: BTreeMap<PhoneNumberSid, OutgoingCallerId>,
     caller_id_sids: BTreeMap<(AccountSid, String), PhoneNumberSid>,
+    /// Handed over to the switch, which knows who waits in them.
+    pub(crate) queue_list: QueueList,
+}
+
+/// What a change may use and fill: the time, fresh names, and the effects.
+pub(crate) struct Desk<'a> {
+    pub(crate) now: Timestamp,
+    pub(crate) names: &'a mut Names,
+    pub(crate) effects: &'a mut Vec<Effect>,
+}
+
+impl Desk<'_> {
+    /// Has a row kept.
+    fn save(&mut self, row: DirectoryRow) {
+        self.effects.push(Effect::Save(Row::Directory(Box::new(row))));
+    }
+
+    /// Has a row, and what is in it, kept no longer.
+    fn delete(&mut self, key: DirectoryKey) {
+        self.effects.push(Effect::Save(Row::DirectoryDeleted(key)));
+    }
 }
 
 /// What a credential is for.
@@ -205,8 +247,99 @@ impl Directory {
                 self.caller_id_sids.insert((row.account_sid, row.phone_number.clone()), row.sid);
                 self.caller_ids.insert(row.sid, row);
             }
-            // Queues live, so they are kept where those are who wait in them.
-            DirectoryRow::Queue(_) => {}
+            DirectoryRow::Queue(row) => self.queue_list.put(row),
         }
+    }
+
+    /// Takes in a row as it is now, and has it kept: the answer to whoever asked for it.
+    fn keep(&mut self, row: DirectoryRow, desk: &mut Desk) -> Answer {
+        self.put(row.clone());
+        desk.save(row.clone());
+        Answer::Directory(Box::new(row))
+    }
+
+    /// Whether a call may be placed: its caller is the account's, and so is its application.
+    pub(crate) fn admit_call(&self, new: &NewCall) -> Result<(), Refusal> {
+        if let Instructions::Application(sid) = new.instructions
+            && self.application(new.account, sid).is_none()
+        {
+            return Err(Refusal::ApplicationUnknown);
+        }
+        self.admit_leg(new.account, &new.leg)
+    }
+
+    /// Whether a leg may be dialled. To clients and SIP addresses calls may be shown to come from anywhere.
+    pub(crate) fn admit_leg(&self, account: AccountSid, leg: &NewLeg) -> Result<(), Refusal> {
+        match leg.to {
+            Callee::Number(_)
+                if [Some(&leg.from), leg.caller_id.as_ref()]
+                    .into_iter()
+                    .flatten()
+                    .any(|from| !self.may_call_from(account, from)) =>
+            {
+                Err(Refusal::CallerNotOwned)
+            }
+            Callee::Application { sid, .. } if self.application(account, sid).is_none() => {
+                Err(Refusal::ApplicationUnknown)
+            }
+            _ => Ok(()),
+        }
+    }
+
+    /// Changes what is here, if it fits.
+    pub(crate) fn command(&mut self, command: DirectoryCommand, desk: &mut Desk) -> Result<Answer, Refusal> {
+        use DirectoryCommand as C;
+        let answer = match command {
+            C::CreateNumber { account, number, number_type, change } => {
+                self.create_number(account, number, number_type, *change, desk)
+            }
+            C::UpdateNumber { account, sid, change } => self.update_number(account, sid, *change, desk),
+            C::DeleteNumber { account, sid } => self.delete_number(account, sid, desk),
+            C::AvailableNumbers { wanted, limit } => Ok(Answer::AvailableNumbers(self.available(&wanted, limit))),
+            C::CreateApplication { account, change } => self.create_application(account, *change, desk),
+            C::UpdateApplication { account, sid, change } => self.update_application(account, sid, *change, desk),
+            C::DeleteApplication { account, sid } => self.delete_application(account, sid, desk),
+            C::CreateDomain { account, domain_name, change } => {
+                self.create_domain(account, &domain_name, *change, desk)
+            }
+            C::UpdateDomain { account, sid, domain_name, change } => {
+                self.update_domain(account, sid, domain_name.as_deref(), *change, desk)
+            }
+            C::DeleteDomain { account, sid } => self.delete_domain(account, sid, desk),
+            C::CreateMapping { account, domain, list } => self.create_mapping(account, domain, list, desk),
+            C::DeleteMapping { account, domain, list } => self.delete_mapping(account, domain, list, desk),
+            C::CreateCredentialList { account, friendly_name } => {
+                self.create_credential_list(account, friendly_name, desk)
+            }
+            C::UpdateCredentialList { account, sid, friendly_name } => {
+                self.update_credential_list(account, sid, friendly_name, desk)
+            }
+            C::DeleteCredentialList { account, sid } => self.delete_credential_list(account, sid, desk),
+            C::CreateCredential { account, list, username, password } => {
+                self.create_credential(account, list, username, password, desk)
+            }
+            C::UpdateCredential { account, list, sid, password } => {
+                self.update_credential(account, list, sid, password, desk)
+            }
+            C::DeleteCredential { account, list, sid } => self.delete_credential(account, list, sid, desk),
+            C::CreateIpList { account, friendly_name } => self.create_ip_list(account, friendly_name, desk),
+            C::UpdateIpList { account, sid, friendly_name } => self.update_ip_list(account, sid, friendly_name, desk),
+            C::DeleteIpList { account, sid } => self.delete_ip_list(account, sid, desk),
+            C::CreateIpAddress { account, list, friendly_name, ip_address, cidr_prefix_length } => {
+                self.create_ip_address(account, list, friendly_name, (ip_address, cidr_prefix_length), desk)
+            }
+            C::UpdateIpAddress { account, list, sid, friendly_name, ip_address, cidr_prefix_length } => {
+                self.update_ip_address(account, list, sid, friendly_name, (ip_address, cidr_prefix_length), desk)
+            }
+            C::DeleteIpAddress { account, list, sid } => self.delete_ip_address(account, list, sid, desk),
+            C::CreateCallerId { account, phone_number, friendly_name } => {
+                self.create_caller_id(account, phone_number, friendly_name, desk)
+            }
+            C::UpdateCallerId { account, sid, friendly_name } => {
+                self.update_caller_id(account, sid, friendly_name, desk)
+            }
+            C::DeleteCallerId { account, sid } => self.delete_caller_id(account, sid, desk),
+        };
+        answer.map_err(Refusal::Directory)
     }
 }
