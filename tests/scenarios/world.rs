@@ -367,6 +367,8 @@ impl World {
                 Effect::Ask(ask) => self.asks.push(ask),
                 Effect::Callback(callback) => self.callbacks.push(*callback),
                 Effect::Fetch { fetch, url } => self.fetches.push((self.now_us + FETCH_US, fetch, url.url)),
+                Effect::Speak { fetch, text, .. } => self.fetches.push((self.now_us + FETCH_US, fetch, text)),
+                Effect::Stream(_) => {}
                 Effect::Reply { request, answer } => {
                     self.answers.insert(request.0, answer);
                 }

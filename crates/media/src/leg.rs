@@ -8,7 +8,7 @@
 use std::net::SocketAddr;
 use std::sync::Arc;
 
-use model::{LegId, LegStats, PlaybackId};
+use model::{LegId, LegStats, PlaybackId, TapId, Track};
 
 use crate::bus::{Encoding, Mix, has_memory};
 use crate::digits_out::DigitsOut;
@@ -21,6 +21,7 @@ use crate::measure::Measure;
 use crate::message::{Groups, Stream, Tuning};
 use crate::mixer::{Gain, Rate};
 use crate::noise::Noise;
+use crate::onlookers::{LegTap, Onlookers};
 use crate::player::{Pages, Player};
 use crate::prefetch::prefetch;
 use crate::reports::{Reports, Situation};
@@ -52,6 +53,8 @@ pub(crate) struct Leg {
     digits_out: Option<Box<DigitsOut>>,
     /// Only where it has been tuned.
     treatment: Option<Box<Treatment>>,
+    /// Only where there are any.
+    onlookers: Option<Box<Onlookers>>,
     pub(crate) speech: Speech,
     /// How loud it was in the mix of the last tick.
     pub(crate) gain: Gain,
@@ -211,6 +214,7 @@ impl Leg {
             leaving_player: None,
             digits_out: None,
             treatment: None,
+            onlookers: None,
             speech: Speech::default(),
             gain: Gain::Whole,
             limiter: Limiter::default(),
@@ -289,9 +293,9 @@ impl Leg {
     }
 
     /// Starts a private sound; what played until now fades out. Returns a sound to be freed, if there is one.
-    pub(crate) fn play(&mut self, playback: PlaybackId, sound: Arc<Pages>, repeat: bool) -> Option<Arc<Pages>> {
+    pub(crate) fn play(&mut self, playback: PlaybackId, sound: Arc<Pages>, loops: u32) -> Option<Arc<Pages>> {
         let freed = self.stop_playing();
-        self.player = Some(Player::new(playback, sound, repeat));
+        self.player = Some(Player::new(playback, sound, loops));
         freed
     }
 
@@ -332,6 +336,46 @@ impl Leg {
             treatment.continue_from(before);
         }
         self.treatment.replace(treatment)
+    }
+
+    /// Lets somebody look on, beside those who do. Returns what is to be freed.
+    pub(crate) fn admit(&mut self, mut onlookers: Box<Onlookers>) -> Option<Box<Onlookers>> {
+        match &mut self.onlookers {
+            Some(own) => {
+                own.welcome(&mut onlookers);
+                Some(onlookers)
+            }
+            None => self.onlookers.replace(onlookers),
+        }
+    }
+
+    /// Ends a tap. Returns what is to be freed.
+    pub(crate) fn dismiss(&mut self, tap: TapId) -> (Option<Box<LegTap>>, Option<Box<Onlookers>>) {
+        let gone = self.onlookers.as_mut().and_then(|onlookers| onlookers.dismiss(tap));
+        (gone, self.onlookers.take_if(|onlookers| onlookers.is_empty()))
+    }
+
+    /// What it hears must be made for it alone, since somebody looks on.
+    pub(crate) fn is_overheard(&self) -> bool {
+        self.onlookers.as_ref().is_some_and(|onlookers| onlookers.want_what_it_hears())
+    }
+
+    /// Somebody looks on who may speak to it.
+    pub(crate) fn may_be_spoken_to(&self) -> bool {
+        self.onlookers.as_ref().is_some_and(|onlookers| onlookers.may_speak())
+    }
+
+    /// Shows those who look on what it hears, where that is made for it alone.
+    pub(crate) fn is_sent(&mut self, frame: &[i16], tick: Tick) {
+        if self.onlookers.is_some() {
+            let rate = self.rate();
+            self.onlookers.iter_mut().for_each(|onlookers| onlookers.take(Track::Outbound, rate, Some(frame), tick));
+        }
+    }
+
+    /// Who looks on and may speak to it, this tick's sound of theirs; `false`: nothing.
+    pub(crate) fn speak_to(&mut self, rate: Rate, out: &mut [i16]) -> bool {
+        self.onlookers.as_mut().is_some_and(|onlookers| onlookers.speak(rate, out))
     }
 
     /// Receives what has arrived, for [`Leg::take_mail`]. Returns how many packets.
@@ -509,7 +553,8 @@ impl Leg {
     }
 
     /// Takes the frame to be heard this tick out of the playout buffer; `false` when there is nothing in it.
-    pub(crate) fn listen(&mut self, now_us: u64, frame: &mut [i16]) -> bool {
+    pub(crate) fn listen(&mut self, tick: Tick, frame: &mut [i16]) -> bool {
+        let now_us = tick.us;
         let (mut came, mut is_noise) = (None, false);
         if let Some(media) = self.media.as_mut().filter(|media| media.stream.receives) {
             let pulled = media.playout.pull(now_us, frame);
@@ -523,6 +568,9 @@ impl Leg {
                 audible = treatment.process(frame, audible);
             }
             came = audible.then_some(media.stream.codec);
+        }
+        if let Some(onlookers) = &mut self.onlookers {
+            onlookers.take(Track::Inbound, Rate::of_frame(frame), came.is_some().then_some(&*frame), tick);
         }
         if self.route.emits() {
             self.speech.hear(came.map(|codec| (codec, &*frame)), is_noise);

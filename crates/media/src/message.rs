@@ -12,10 +12,12 @@
 use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
 
-use model::{LegId, LegStats, PlaybackId, RoomId};
+use model::{AnsweredBy, LegId, LegStats, PlaybackId, RoomId, TapId};
 
 use crate::dtmf::DigitString;
+use crate::machine::MachineDetection;
 use crate::player::Pages;
+use crate::tap::Tap;
 use crate::{Codec, JitterBuffer};
 
 /// A set of listening groups, one bit each.
@@ -67,7 +69,7 @@ pub enum Command {
         hear: Groups,
     },
     /// Play to one leg alone; replaces what it was playing. [`Event::PlaybackEnded`] follows when a sound that
-    /// does not repeat came to its own end, not when it was stopped or replaced.
+    /// does not go on for ever came to its own end, not when it was stopped or replaced.
     Play {
         /// The only listener.
         leg: LegId,
@@ -75,8 +77,8 @@ pub enum Command {
         playback: PlaybackId,
         /// What is played.
         sound: Arc<Pages>,
-        /// Start over at the end, without a gap, until stopped.
-        repeat: bool,
+        /// How often, one after the other without a gap; 0: until stopped, as in TwiML.
+        loops: u32,
     },
     /// End what [`Command::Play`] started.
     StopPlay {
@@ -99,6 +101,28 @@ pub enum Command {
         leg: LegId,
         /// All of it, from now on.
         tuning: Tuning,
+    },
+    /// Find out who has answered, from now on; [`Event::Answered`] follows, once. Replaces a detection under way.
+    DetectMachine {
+        /// The leg.
+        leg: LegId,
+        /// How.
+        detection: MachineDetection,
+    },
+    /// Have somebody listen in on a leg, and perhaps speak to it, until it is closed or [`Command::Untap`]. At most four
+    /// do; to another one it is over at once.
+    Tap {
+        /// The leg.
+        leg: LegId,
+        /// Its end of the tap.
+        tap: Tap,
+    },
+    /// End a tap: its reader hears that it is over.
+    Untap {
+        /// The leg.
+        leg: LegId,
+        /// Which of its taps.
+        tap: TapId,
     },
     /// Play once to everybody in a room who hears [`MAIN`], one after the other when several are asked for.
     /// [`Event::AnnouncementEnded`] follows, also when the room does not exist or empties before the end.
@@ -215,6 +239,15 @@ pub enum Event {
         digit: char,
         /// How long the key was down.
         duration_ms: u32,
+    },
+    /// What [`Command::DetectMachine`] has found.
+    Answered {
+        /// The leg.
+        leg: LegId,
+        /// Who it is.
+        by: AnsweredBy,
+        /// How long that took, from the command on.
+        after_ms: u32,
     },
     /// Everything [`Command::SendDigits`] has asked for is out.
     DigitsSent {

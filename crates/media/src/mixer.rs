@@ -31,6 +31,11 @@ impl Rate {
         }
     }
 
+    /// The rate at which a frame is so long.
+    pub(crate) const fn of_frame(frame: &[i16]) -> Self {
+        Self::from_hz(frame.len() as u32 * 50)
+    }
+
     /// Samples a second.
     pub(crate) const fn hz(self) -> u32 {
         match self {

@@ -7,13 +7,14 @@
 use std::sync::Arc;
 
 use crossbeam_channel::Sender;
-use model::{LegId, PlaybackId, RoomId};
+use model::{LegId, PlaybackId, RoomId, TapId};
 
 use crate::Codec;
 use crate::bus::{Bus, Encoding, Mix, has_memory};
 use crate::digits_out::DigitsOut;
 use crate::leg::{Leg, Media};
 use crate::message::{Event, Groups, MAIN, Tuning};
+use crate::onlookers::{LegTap, Onlookers};
 use crate::partial::Partial;
 use crate::player::Pages;
 use crate::room::exchange::{Exchange, Peer, PeerName};
@@ -101,10 +102,12 @@ pub(crate) enum LegOrder {
     Agree(Box<Media>),
     Route(NewRoute),
     Depart(Departure),
-    Play { playback: PlaybackId, sound: Arc<Pages>, repeat: bool },
+    Play { playback: PlaybackId, sound: Arc<Pages>, loops: u32 },
     StopPlay,
     SendDigits(Box<DigitsOut>),
     Tune(Tuning, Box<Treatment>),
+    Admit(Box<Onlookers>),
+    Dismiss(TapId),
     Close,
 }
 
@@ -191,6 +194,8 @@ pub(crate) enum Scrap {
     Mix(#[expect(dead_code, reason = "only dropped")] Box<Mix>),
     Digits(#[expect(dead_code, reason = "only dropped")] Box<DigitsOut>),
     Treatment(#[expect(dead_code, reason = "only dropped")] Box<Treatment>),
+    Onlookers(#[expect(dead_code, reason = "only dropped")] Box<Onlookers>),
+    Tap(#[expect(dead_code, reason = "only dropped")] Box<LegTap>),
     Encoding(#[expect(dead_code, reason = "only dropped")] Box<Encoding>),
     Growth(#[expect(dead_code, reason = "only dropped")] Box<Growth>),
     Exchange(#[expect(dead_code, reason = "only dropped")] Box<Exchange>),
@@ -231,6 +236,8 @@ scrap_from! {
     Mix(Box<Mix>),
     Digits(Box<DigitsOut>),
     Treatment(Box<Treatment>),
+    Onlookers(Box<Onlookers>),
+    Tap(Box<LegTap>),
     Encoding(Box<Encoding>),
     Growth(Box<Growth>),
     Exchange(Box<Exchange>),

@@ -22,6 +22,7 @@ use crate::digits_out::DigitsOut;
 use crate::leg::{Leg, Media};
 use crate::message::{Command, Event, Groups, Refusal, Tuning};
 use crate::mixer::Rate;
+use crate::onlookers::{LegTap, Onlookers};
 use crate::order::{Batch, Departure, LegOrder, NewRoute, Order, Report, Scrap, Scrapyard, ShareIndex};
 use crate::place::{Place, Size};
 use crate::ports::Ports;
@@ -328,6 +329,9 @@ impl Plane {
             | Command::StopPlay { leg }
             | Command::SendDigits { leg, .. }
             | Command::Tune { leg, .. }
+            | Command::DetectMachine { leg, .. }
+            | Command::Tap { leg, .. }
+            | Command::Untap { leg, .. }
             | Command::CloseLeg { leg } => (leg, command),
         };
         let now_us = self.now_us();
@@ -375,7 +379,7 @@ impl Plane {
                 let hears_anew = hear != groups_before.1;
                 LegOrder::Route(NewRoute::new(emit, hear).with_spare(seat.codec.filter(|_| hears_anew)))
             }
-            Command::Play { playback, sound, repeat, .. } => LegOrder::Play { playback, sound, repeat },
+            Command::Play { playback, sound, loops, .. } => LegOrder::Play { playback, sound, loops },
             Command::StopPlay { .. } => LegOrder::StopPlay,
             Command::SendDigits { digits, .. } => LegOrder::SendDigits(DigitsOut::new(digits)),
             Command::Tune { tuning, .. } => {
@@ -383,6 +387,9 @@ impl Plane {
                 let rate = seat.codec.map(|codec| Rate::from_hz(codec.rate_hz()));
                 LegOrder::Tune(tuning, Treatment::new(tuning, rate))
             }
+            Command::DetectMachine { .. } => return self.drop_command(),
+            Command::Tap { tap, .. } => LegOrder::Admit(Onlookers::new(LegTap::new(tap))),
+            Command::Untap { tap, .. } => LegOrder::Dismiss(tap),
             Command::CloseLeg { .. } => {
                 seat.closes = true;
                 seat.groups = (0, 0);

@@ -106,7 +106,8 @@ pub(crate) struct Player {
     sound: Arc<Pages>,
     /// In samples at 8 kHz.
     position: usize,
-    repeat: bool,
+    /// This time included; 0: until it is stopped.
+    loops: u32,
     edge: Edge,
 }
 
@@ -121,8 +122,13 @@ enum Edge {
 }
 
 impl Player {
-    pub(crate) fn new(playback: PlaybackId, sound: Arc<Pages>, repeat: bool) -> Self {
-        Self { playback, sound, position: 0, repeat, edge: Edge::Rising }
+    pub(crate) fn new(playback: PlaybackId, sound: Arc<Pages>, loops: u32) -> Self {
+        Self { playback, sound, position: 0, loops, edge: Edge::Rising }
+    }
+
+    /// It begins anew when it has come to its end.
+    fn repeats(&self) -> bool {
+        self.loops != 1
     }
 
     /// Somebody has heard of it already.
@@ -138,13 +144,13 @@ impl Player {
     /// Writes this tick's frame at a rate. The same for every rate until [`Player::advance`].
     pub(crate) fn frame(&self, rate: Rate, out: &mut [i16]) {
         let scale = rate.frame() / Rate::Narrow.frame();
-        copy_loop(&self.sound.pcm[rate as usize], self.position * scale, self.repeat, out);
+        copy_loop(&self.sound.pcm[rate as usize], self.position * scale, self.repeats(), out);
         match self.edge {
             Edge::Rising => mixer::fade_in(out),
             Edge::None => {}
             Edge::Falling => mixer::fade_out(out),
         }
-        if !self.repeat {
+        if !self.repeats() {
             mixer::fade_towards(out, (self.sound.len - self.position) * scale);
         }
     }
@@ -152,14 +158,14 @@ impl Player {
     /// This tick's frame is exactly what was encoded beforehand: no fade touches it.
     pub(crate) fn has_page(&self, codec: Codec) -> bool {
         let fades =
-            self.edge != Edge::None || !self.repeat && self.sound.len - self.position < 2 * Rate::Narrow.frame();
+            self.edge != Edge::None || !self.repeats() && self.sound.len - self.position < 2 * Rate::Narrow.frame();
         !fades && matches!(codec, Codec::Pcmu | Codec::Pcma)
     }
 
     /// Writes this tick's frame as G.711. Only where [`Player::has_page`].
     pub(crate) fn page(&self, codec: Codec, out: &mut [u8]) {
         let page = if codec == Codec::Pcma { &self.sound.pcma } else { &self.sound.pcmu };
-        copy_loop(page, self.position, self.repeat, out);
+        copy_loop(page, self.position, self.repeats(), out);
     }
 
     /// Ends the tick. `true` when the sound has come to its own end.
@@ -169,9 +175,14 @@ impl Player {
         if self.position < self.sound.len {
             return false;
         }
+        if !self.repeats() {
+            self.position = self.sound.len;
+            return true;
+        }
         // A sound is at least one frame long, so once round is enough.
-        self.position = if self.repeat { self.position - self.sound.len } else { self.sound.len };
-        !self.repeat
+        self.position -= self.sound.len;
+        self.loops = self.loops.saturating_sub(1);
+        false
     }
 
     /// The sound, to be freed elsewhere.
@@ -223,7 +234,7 @@ mod tests {
     #[test]
     fn a_loop_has_no_gap() {
         let pages = Arc::new(Pages::new(&ramp(500, 8_000)));
-        let mut player = Player::new(PlaybackId(1), pages, true);
+        let mut player = Player::new(PlaybackId(1), pages, 0);
         let mut heard = Vec::new();
         for _ in 0..20 {
             let mut frame = [0; 160];
@@ -236,9 +247,28 @@ mod tests {
     }
 
     #[test]
+    fn a_sound_is_played_so_often_without_a_gap() {
+        let clip = Clip { rate_hz: 8_000, samples: vec![10_000; 400] };
+        let mut player = Player::new(PlaybackId(1), Arc::new(Pages::new(&clip)), 3);
+        let (mut heard, mut ticks) = (Vec::new(), 0);
+        loop {
+            let mut frame = [0; 160];
+            player.frame(Rate::Narrow, &mut frame);
+            heard.extend(frame);
+            ticks += 1;
+            if player.advance() {
+                break;
+            }
+        }
+        assert_eq!(ticks, 8, "1,200 samples are seven frames and a half");
+        assert!(heard[80..1_120].iter().all(|&sample| sample == 10_000), "nothing fades in between");
+        assert!(heard[1_199] < 10 && heard[1_200..].iter().all(|&sample| sample == 0));
+    }
+
+    #[test]
     fn a_sound_that_does_not_repeat_fades_out_and_ends_once() {
         let clip = Clip { rate_hz: 8_000, samples: vec![10_000; 400] };
-        let mut player = Player::new(PlaybackId(1), Arc::new(Pages::new(&clip)), false);
+        let mut player = Player::new(PlaybackId(1), Arc::new(Pages::new(&clip)), 1);
         let mut heard = Vec::new();
         let mut ends = Vec::new();
         for _ in 0..3 {
@@ -256,7 +286,7 @@ mod tests {
     #[test]
     fn pages_are_what_the_encoder_makes_of_the_frames() {
         let pages = Arc::new(Pages::new(&ramp(1_000, 8_000)));
-        let mut player = Player::new(PlaybackId(1), pages, true);
+        let mut player = Player::new(PlaybackId(1), pages, 0);
         player.advance();
         for _ in 0..20 {
             for codec in [Codec::Pcmu, Codec::Pcma] {

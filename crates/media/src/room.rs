@@ -217,8 +217,8 @@ impl Share {
                 }
                 self.members[at].leg.route.change(emit, hear);
             }
-            LegOrder::Play { playback, sound, repeat } => {
-                scrap.put(self.members[at].leg.play(playback, sound, repeat));
+            LegOrder::Play { playback, sound, loops } => {
+                scrap.put(self.members[at].leg.play(playback, sound, loops));
             }
             LegOrder::StopPlay => scrap.put(self.members[at].leg.stop_playing()),
             LegOrder::SendDigits(digits) => {
@@ -227,6 +227,12 @@ impl Share {
                 return taken;
             }
             LegOrder::Tune(tuning, treatment) => scrap.put(self.members[at].leg.tune(tuning, treatment)),
+            LegOrder::Admit(onlookers) => scrap.put(self.members[at].leg.admit(onlookers)),
+            LegOrder::Dismiss(tap) => {
+                let (tap, none_left) = self.members[at].leg.dismiss(tap);
+                scrap.put(tap);
+                scrap.put(none_left);
+            }
             LegOrder::Depart(departure) => {
                 self.members[at].leg.route.change(0, 0);
                 self.members[at].fate = Fate::Depart(departure);
@@ -264,7 +270,7 @@ impl Share {
             self.announced_push(playback);
             return false;
         }
-        self.announcements.push_back(Player::new(playback, sound, false));
+        self.announcements.push_back(Player::new(playback, sound, 1));
         true
     }
 
@@ -401,7 +407,7 @@ impl Share {
                 continue;
             }
             scratch.listening[rate as usize] = true;
-            let audible = leg.listen(tick.us, scratch.voices.add(rate));
+            let audible = leg.listen(tick, scratch.voices.add(rate));
             scratch.voices.list[at].audible = audible;
             if !leg.speech.is_open() {
                 leg.gain = Gain::Whole;
@@ -517,6 +523,7 @@ impl Share {
                     leg.stop_sharing(mix_of(&mut self.mixes, heard_before));
                     let frame = &mut pcm[..voice.rate.frame()];
                     render(leg, voice, voices, &mut self.mixes, &self.noise, ears, frame);
+                    leg.is_sent(frame, tick);
                     leg.send_next_digit(frame, way_out);
                 }
                 Hears::Player => {
@@ -530,6 +537,7 @@ impl Share {
                     leg.stop_sharing(mix_of(&mut self.mixes, heard_before));
                     let frame = &mut pcm[..voice.rate.frame()];
                     let is_silent = render(leg, voice, voices, &mut self.mixes, &self.noise, ears, frame);
+                    leg.is_sent(frame, tick);
                     leg.send_frame(frame, is_silent, way_out);
                 }
             }
@@ -634,7 +642,7 @@ fn hears(leg: &Leg, codec: Codec, voice: &Voice) -> Hears {
     let fades = fades_mix || leg.leaving_player.is_some();
     let is_heard = voice.audible && route.is_audible_to(route.hear);
     match &leg.player {
-        _ if fades || is_heard || !leg.sender.sends_single_frames() => Hears::Own,
+        _ if fades || is_heard || leg.is_overheard() || !leg.sender.sends_single_frames() => Hears::Own,
         None => Hears::Others,
         Some(player) if route.hear == 0 && player.has_page(codec) => Hears::Player,
         _ => Hears::Own,
@@ -673,7 +681,8 @@ fn render(
     let mut heard = others_in(mix);
     let ear = &mut ears.now[..rate.frame()];
     let is_plain = route.hear_before.is_none() && route.emit_before.is_none();
-    if is_plain && leg.player.is_none() && leg.leaving_player.is_none() {
+    let may_be_spoken_to = leg.may_be_spoken_to();
+    if is_plain && !may_be_spoken_to && leg.player.is_none() && leg.leaving_player.is_none() {
         if heard == 0 {
             noise.frame(rate, rises, out);
             leg.limiter = Limiter::default();
@@ -691,6 +700,10 @@ fn render(
         return false;
     }
     without_own(mix, ear);
+    if may_be_spoken_to && leg.speak_to(rate, out) {
+        mixer::add(ear, out);
+        heard += 1;
+    }
     if heard == 0 && leg.player.is_none() {
         noise.add_to(rate, rises && route.hear_before.is_none(), ear);
     }

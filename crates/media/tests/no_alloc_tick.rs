@@ -167,8 +167,8 @@ fn nothing_is_allocated_or_freed_in_a_tick() {
                 plane.apply(vec![Command::Move { leg, room, emit: MAIN, hear: MAIN }]);
             }
             (4, Some((leg, _))) => {
-                let repeat = draw(2) == 0;
-                plane.apply(vec![Command::Play { leg, playback: PlaybackId(step), sound: sound.clone(), repeat }]);
+                let loops = draw(3) as u32;
+                plane.apply(vec![Command::Play { leg, playback: PlaybackId(step), sound: sound.clone(), loops }]);
             }
             (5, Some((leg, _))) => {
                 plane.apply(vec![Command::StopPlay { leg }]);
@@ -218,7 +218,7 @@ fn nothing_is_allocated_or_freed_in_a_tick() {
                 Event::DigitsSent { .. } => dialled += 1,
                 Event::Applied { .. } => arrived += 1,
                 Event::Speech { .. } | Event::Speaker { .. } => talked += 1,
-                Event::LegRefused { .. } | Event::Digit { .. } | Event::Quiet { .. } => {}
+                Event::LegRefused { .. } | Event::Answered { .. } | Event::Digit { .. } | Event::Quiet { .. } => {}
             }
         }
     }

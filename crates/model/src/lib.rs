@@ -27,7 +27,7 @@ mod tuning;
 
 pub use account::{Account, AccountStatus};
 pub use application::Application;
-pub use audio::{Clip, LegId, PlaybackId, RoomId};
+pub use audio::{AnsweredBy, Clip, LegId, PlaybackId, RoomId, TapId, Track, Tracks};
 pub use call::{Call, CallStatus, Direction};
 pub use conference::{Conference, ConferenceStatus, ReasonConferenceEnded};
 pub use directory::{DirectoryKey, DirectoryRow};

@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use media::Pages;
 use sound::{Fetcher, Method, Request, without_secrets};
-use switch::{AudioMethod, AudioUrl, Event, FetchFailed, FetchId};
+use switch::{AudioMethod, AudioUrl, Event, FetchFailed, FetchId, StreamEvent, StreamOrder};
 use tokio::runtime::Handle;
 
 use crate::library::Library;
@@ -40,6 +40,25 @@ impl Fetches {
             let outcome = sources.pages(url).await;
             inbox.send(Input::Event(Event::Fetched { fetch, outcome })).await;
         });
+    }
+
+    /// Answered by [`Event::Fetched`], exactly once.
+    pub(crate) fn speak(&self, fetch: FetchId) {
+        let failed = FetchFailed { code: 13_520, reason: "there is no engine that speaks".to_owned() };
+        self.tell(Event::Fetched { fetch, outcome: Err(failed) });
+    }
+
+    /// Answered by [`Event::Stream`], if it opens one.
+    pub(crate) fn stream(&self, order: StreamOrder) {
+        if let StreamOrder::Open(open) = order {
+            let failed = StreamEvent::Failed { code: 31_920, reason: "no streams".to_owned() };
+            self.tell(Event::Stream { stream: open.stream, event: failed });
+        }
+    }
+
+    fn tell(&self, event: Event) {
+        let inbox = self.inbox.clone();
+        self.runtime.spawn(async move { inbox.send(Input::Event(event)).await });
     }
 }
 

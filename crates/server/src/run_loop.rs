@@ -234,6 +234,8 @@ impl RunLoop {
                 Effect::Ask(ask) => self.refuse(ask),
                 Effect::Callback(callback) => warn!(?callback, "nobody is told yet"),
                 Effect::Fetch { fetch, url } => self.fetches.start(fetch, url),
+                Effect::Speak { fetch, .. } => self.fetches.speak(fetch),
+                Effect::Stream(order) => self.fetches.stream(order),
                 Effect::Reply { request, answer } => {
                     replies.extend(self.replies.remove(&request).map(|reply| (reply, answer)));
                 }

@@ -246,6 +246,11 @@ impl Board {
                     span.in_scope(|| info!("digits sent"));
                 }
             }
+            media::Event::Answered { leg, by, after_ms } => {
+                if let Some(LiveLeg { span, .. }) = self.legs.get(&leg) {
+                    span.in_scope(|| info!(%by, after_ms, "answered"));
+                }
+            }
             media::Event::PlaybackEnded { leg, playback } => {
                 let Some(call) = self.legs.get(&leg).and_then(|live| self.calls.get(&live.call)) else { return };
                 if let Some(conference) = self.conferences.get_mut(&call.conference) {

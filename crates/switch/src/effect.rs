@@ -6,11 +6,12 @@ use bytes::Bytes;
 use media::Pages;
 use model::{
     Call, CallSid, Conference, ConferenceEvent, DirectoryKey, DirectoryRow, Exchange, LegStats, Notification,
-    Participant,
+    Participant, StreamSid,
 };
 use sip::Flow;
 
 use crate::command::{Answer, AudioUrl, Command, Refusal};
+use crate::stream::{StreamEvent, StreamOrder};
 use crate::webhook::{Answered, Ask, AskFailed, AskId, Callback, CallbackClosed, CallbackId, Remark};
 
 /// Everything that happens.
@@ -57,6 +58,23 @@ pub enum Event {
     },
     /// An [`Effect::Callback`], of this process or of one before, has been answered or given up.
     CallbackClosed(Box<CallbackClosed>),
+    /// Something about a fetch that does not keep it from being answered, such as a voice that is not to be had. Before
+    /// its [`Event::Fetched`].
+    FetchWarning {
+        /// Which.
+        fetch: FetchId,
+        /// The contract's code, 13511 and its like.
+        code: u32,
+        /// What was seen, for the log.
+        reason: String,
+    },
+    /// What has become of a media stream.
+    Stream {
+        /// Which.
+        stream: StreamSid,
+        /// What.
+        event: StreamEvent,
+    },
     /// [`Switch::next_deadline`](crate::Switch::next_deadline) has come.
     Timeout,
     /// No new calls from now on; those that live end at the latest after `Config::drain`.
@@ -96,6 +114,22 @@ pub enum Effect {
     /// Tell an application, once this has been kept together with the event's `Save`s; answered by
     /// [`Event::CallbackClosed`].
     Callback(Box<Callback>),
+    /// Turn text into speech; answered by [`Event::Fetched`], after an [`Event::FetchWarning`] for each thing about it
+    /// that could not be as it was asked for.
+    Speak {
+        /// Named by us.
+        fetch: FetchId,
+        /// What is said. Of more than 4,096 characters, the first ones (13521).
+        text: String,
+        /// The text is SSML without its `<speak>`: what `<Say>` may contain.
+        ssml: bool,
+        /// As TwiML names it: `alice`, `Polly.Joanna`; empty: the default. An unknown one is 13511.
+        voice: String,
+        /// BCP 47, such as `de-DE`; empty: the voice's, or the default. An unknown one is 13512.
+        language: String,
+    },
+    /// Open or close a media stream to an application, or tell it of a digit.
+    Stream(StreamOrder),
     /// Answer a command, after this event's `Save`s have been committed.
     Reply {
         /// Whose.

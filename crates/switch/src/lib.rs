@@ -21,6 +21,7 @@ mod new_call;
 mod participant;
 mod quality;
 mod queue_command;
+mod stream;
 mod turn;
 pub mod webhook;
 
@@ -43,6 +44,7 @@ pub use model::HttpMethod as AudioMethod;
 pub use new_call::{Amd, CallChange, Callee, Instructions, LegRecording, NewCall, NewLeg, NewParticipant, NewRoom};
 pub use quality::{Histogram, Quality};
 pub use queue_command::{MemberRef, QueueCommand, QueueLoad, QueueMember, QueueState};
+pub use stream::{OpenStream, StreamEvent, StreamOrder};
 pub use turn::Now;
 /// What calls that are asked for have in common with those that documents dial.
 pub use twiml::{
@@ -128,6 +130,9 @@ impl Switch {
             Event::Fetched { fetch, outcome } => board.fetched(fetch, outcome, &mut turn),
             Event::Asked { ask, .. } => tracing::warn!(?ask, "nobody asked"),
             Event::CallbackClosed(closed) => turn.callback_closed(*closed),
+            // Said in the log; whoever keeps notifications of calls takes them from here.
+            Event::FetchWarning { code, reason, .. } => tracing::warn!(code, reason, "audio is not quite as asked for"),
+            Event::Stream { stream, event } => tracing::debug!(%stream, ?event, "media stream"),
             Event::Command { request, command } => {
                 let answer = board.command(command, &mut turn);
                 turn.effects.push(Effect::Reply { request, answer });

@@ -144,7 +144,7 @@ impl Turn<'_> {
 
     pub(crate) fn play(&mut self, leg: LegId, sound: Arc<Pages>, repeat: bool) -> PlaybackId {
         let playback = self.names.playback();
-        self.media.push(media::Command::Play { leg, playback, sound, repeat });
+        self.media.push(media::Command::Play { leg, playback, sound, loops: u32::from(!repeat) });
         playback
     }
 }

@@ -108,7 +108,7 @@ fn nothing_is_lost_on_an_owner_who_does_not_listen() {
         now_us += 2_000;
         hall.plane.run_until(now_us);
     }
-    hall.plane.apply(vec![Command::Play { leg, playback: PlaybackId(1), sound, repeat: false }]);
+    hall.plane.apply(vec![Command::Play { leg, playback: PlaybackId(1), sound, loops: 1 }]);
     hall.plane.run_until(now_us + 1_000_000);
     hall.plane.apply(vec![Command::CloseLeg { leg }, Command::CloseLeg { leg }]);
     let mut events = Vec::new();
@@ -140,7 +140,7 @@ fn a_flood_of_digits_hides_nothing_else() {
         hall.run_ms(4); // until the way back is full of acknowledgements
     }
     let sound = Arc::new(Pages::new(&Clip { rate_hz: 8_000, samples: vec![0; 16_000] }));
-    hall.plane.apply(vec![Command::Play { leg, playback: PlaybackId(1), sound, repeat: false }]);
+    hall.plane.apply(vec![Command::Play { leg, playback: PlaybackId(1), sound, loops: 1 }]);
     let (port, address) = (hall.phones[ana].port, hall.phones[ana].address);
     hall.phones[ben].voice = Voice::Nothing;
     let (seconds, digits_a_tick) = (3, 30);

@@ -105,7 +105,7 @@ fn no_change_is_heard_as_a_click() {
         (
             "hold, and unhold",
             |hall| {
-                let play = Command::Play { leg: leg(hall, 0), playback: PlaybackId(1), sound: music(), repeat: true };
+                let play = Command::Play { leg: leg(hall, 0), playback: PlaybackId(1), sound: music(), loops: 0 };
                 vec![route(hall, 0, 0, 0), play]
             },
             |hall| vec![Command::StopPlay { leg: leg(hall, 0) }, route(hall, 0, MAIN, MAIN)],

@@ -68,7 +68,7 @@ fn conference(mut hall: Hall) -> Hall {
     let leg = hall.phones[4].leg;
     hall.plane.apply(vec![
         Command::Route { leg, emit: 0, hear: 0 },
-        Command::Play { leg, playback: PlaybackId(1), sound: sound(170, 500.0), repeat: true },
+        Command::Play { leg, playback: PlaybackId(1), sound: sound(170, 500.0), loops: 0 },
     ]);
     hall.run_ms_with(210, lossy);
     let announce =
@@ -352,7 +352,7 @@ fn play(mut hall: Hall, turns: &[(Turn, u64)]) -> Hall {
                 let sound = sound(70, 500.0);
                 hall.plane.apply(vec![
                     Command::Route { leg, emit: 0, hear: 0 },
-                    Command::Play { leg, playback, sound, repeat: true },
+                    Command::Play { leg, playback, sound, loops: 0 },
                 ]);
             }
             Turn::Unhold { who } => {

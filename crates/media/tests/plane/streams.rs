@@ -35,7 +35,7 @@ fn rtp_never_breaks() {
     hall.run_ms(200);
     hall.route(ana, 0, 0);
     let (playback, sound) = (PlaybackId(1), hum(330));
-    hall.plane.apply(vec![Command::Play { leg, playback, sound, repeat: true }]);
+    hall.plane.apply(vec![Command::Play { leg, playback, sound, loops: 0 }]);
     hall.run_ms(500);
     hall.plane.apply(vec![Command::StopPlay { leg }]);
     hall.route(ana, MAIN, MAIN);
@@ -130,7 +130,7 @@ fn a_held_leg_hears_its_player_without_a_gap() {
     let leg = hall.phones[ana].leg;
     let batch = hall.plane.apply(vec![
         Command::Route { leg, emit: 0, hear: 0 },
-        Command::Play { leg, playback: PlaybackId(1), sound: hum(330), repeat: true },
+        Command::Play { leg, playback: PlaybackId(1), sound: hum(330), loops: 0 },
     ]);
     while !hall.events.iter().any(|event| matches!(event, Event::Applied { batch: done, .. } if *done == batch)) {
         hall.run_ms(2);
@@ -157,7 +157,7 @@ fn sounds_end_once() {
     let ana = hall.open(ROOM, Codec::Pcmu, Voice::Silence);
     let leg = hall.phones[ana].leg;
     hall.run_ms(40);
-    let play = |playback| Command::Play { leg, playback: PlaybackId(playback), sound: hum(100), repeat: false };
+    let play = |playback| Command::Play { leg, playback: PlaybackId(playback), sound: hum(100), loops: 1 };
     hall.plane.apply(vec![play(1)]);
     hall.run_ms(50);
     hall.plane.apply(vec![play(2)]); // replaces the first before its end
@@ -276,7 +276,7 @@ fn one_worker_and_four_send_the_same() {
         for phone in [0, 5, 9] {
             let leg = hall.phones[phone].leg;
             hall.plane.apply(vec![Command::Move { leg, room: RoomId(7), emit: MAIN, hear: MAIN }]);
-            hall.plane.apply(vec![Command::Play { leg, playback: PlaybackId(1), sound: hum(90), repeat: false }]);
+            hall.plane.apply(vec![Command::Play { leg, playback: PlaybackId(1), sound: hum(90), loops: 1 }]);
         }
         hall.run_ms_with(300, passes);
         hall.route(3, 0, MAIN);
