@@ -5,15 +5,14 @@
 //! waiting, the time of the exchange, the time to connect, the number of redirects, the size of the body.
 //! No cookies. Which addresses may be opened is the business of `web`, which guards each connection.
 
-use std::collections::HashMap;
-use std::sync::{Arc, Mutex, PoisonError, Weak};
+use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::{Bytes, BytesMut};
 use tokio::sync::Semaphore;
 use web::header::{self, HeaderMap, HeaderValue};
 use web::target::{self, Credentials, take_credentials};
-use web::{AllowRule, Connecting, FetchError, Response, Url, Web, WebConfig, form_urlencoded};
+use web::{AllowRule, Connecting, FetchError, Response, TurnBounds, Turns, Url, Web, WebConfig, form_urlencoded};
 
 /// Opens URLs, within the bounds of its [`FetchConfig`]. A clone is the same fetcher.
 #[derive(Clone)]
@@ -24,11 +23,7 @@ pub struct Fetcher {
 struct Shared {
     web: Web,
     config: FetchConfig,
-    /// Exchanges under way and waiting; none free means [`FetchError::Busy`].
-    places: Semaphore,
-    /// Exchanges under way.
-    slots: Semaphore,
-    hosts: Hosts,
+    turns: Turns,
     /// Bytes that bodies under way may still take.
     bodies: Semaphore,
 }
@@ -45,11 +40,15 @@ impl Fetcher {
 
     /// A fetcher that shares its way out with others; `allow` and `trusted` of `config` are that way's business.
     pub fn over(web: Web, config: FetchConfig) -> Self {
-        let places = Semaphore::new(config.concurrent_max + config.waiting_max);
-        let slots = Semaphore::new(config.concurrent_max);
-        let hosts = Hosts::new(&config);
+        let turns = Turns::new(TurnBounds {
+            concurrent_max: config.concurrent_max,
+            concurrent_per_host_max: config.concurrent_per_host_max,
+            waiting_max: config.waiting_max,
+            waiting_per_host_max: config.waiting_per_host_max,
+            waiting_timeout: config.waiting_timeout,
+        });
         let bodies = Semaphore::new(config.bytes_under_way_max);
-        Self { shared: Arc::new(Shared { web, config, places, slots, hosts, bodies }) }
+        Self { shared: Arc::new(Shared { web, config, turns, bodies }) }
     }
 
     /// Sends `request` and collects the answer's body; an answer that is not 2xx is an error.
@@ -59,11 +58,7 @@ impl Fetcher {
     pub async fn fetch(&self, request: Request) -> Result<Fetched, FetchError> {
         let shared = &*self.shared;
         let url = target::parse(&request.url)?;
-        let _place = shared.places.try_acquire().map_err(|_| FetchError::Busy)?;
-        let host = shared.hosts.enter(&url)?;
-        // First the host's slot: while it hangs, those who wait for it take none of the others'.
-        let turn = async { (host.acquire().await, shared.slots.acquire().await) };
-        let _turn = tokio::time::timeout(shared.config.waiting_timeout, turn).await.map_err(|_| FetchError::Busy)?;
+        let _turn = shared.turns.take(&url).await?;
         match tokio::time::timeout(shared.config.timeout, shared.exchange(url, request)).await {
             Ok(outcome) => outcome,
             Err(_) => Err(FetchError::TimedOut(shared.config.timeout)),
@@ -131,38 +126,6 @@ impl Shared {
                 outcome => return outcome,
             }
         }
-    }
-}
-
-/// The hosts that are being asked, each with slots of its own, so that one that hangs holds up nobody else.
-///
-/// Host and port as the application wrote them: a redirect stays in the slots of where it began.
-struct Hosts {
-    slots_max: usize,
-    /// Under way and waiting.
-    places_max: usize,
-    /// No more than there are exchanges: whoever enters clears away those that nobody asks any more.
-    asked: Mutex<HashMap<String, Weak<Semaphore>>>,
-}
-
-impl Hosts {
-    fn new(config: &FetchConfig) -> Self {
-        let slots_max = config.concurrent_per_host_max;
-        Self { slots_max, places_max: slots_max + config.waiting_per_host_max, asked: Mutex::default() }
-    }
-
-    /// The slots of the host of `url`, unless too many wait for them.
-    fn enter(&self, url: &Url) -> Result<Arc<Semaphore>, FetchError> {
-        let (host, port) = (url.host_str().unwrap_or_default(), url.port_or_known_default().unwrap_or_default());
-        let host = format!("{host}:{port}");
-        let mut asked = self.asked.lock().unwrap_or_else(PoisonError::into_inner);
-        asked.retain(|_, slots| slots.strong_count() > 0);
-        if let Some(slots) = asked.get(&host).and_then(Weak::upgrade) {
-            return if Arc::strong_count(&slots) > self.places_max { Err(FetchError::Busy) } else { Ok(slots) };
-        }
-        let slots = Arc::new(Semaphore::new(self.slots_max));
-        asked.insert(host, Arc::downgrade(&slots));
-        Ok(slots)
     }
 }
 

@@ -9,10 +9,12 @@ mod client;
 mod error;
 mod guard;
 pub mod target;
+mod turns;
 
 pub use bytes::Bytes;
 pub use client::{Connecting, Names, Web, WebConfig};
 pub use error::{FetchError, without_secrets};
 pub use guard::{AddressGuard, AllowRule, AllowRuleError};
 pub use reqwest::{Method, Response, StatusCode, header};
+pub use turns::{Turn, TurnBounds, Turns};
 pub use url::{Url, form_urlencoded};
