@@ -32,9 +32,11 @@ mod request_line;
 mod router;
 mod switchboard;
 mod tuning;
+mod webhook;
 
 pub use api::{Api, Config};
 pub use listener::serve;
 pub use metrics::{Metric, Reading};
 pub use router::router;
 pub use switchboard::Switchboard;
+pub use webhook::{WebhookConfig, Webhooks};

@@ -2,6 +2,7 @@
 //!
 //! It decides nothing about calls; that is the switch's.
 
+mod applications;
 mod banner;
 mod config;
 mod fetch;
@@ -17,6 +18,7 @@ use std::process::ExitCode;
 use std::sync::Arc;
 use std::time::SystemTime;
 
+use api::{WebhookConfig, Webhooks};
 use clap::{Parser, Subcommand};
 use media::{Pages, Plane};
 use model::{Account, AccountSid, Timestamp};
@@ -29,6 +31,7 @@ use tokio::signal::unix::{SignalKind, signal};
 use tracing::{info, warn};
 use web::{Web, WebConfig};
 
+use crate::applications::Applications;
 use crate::config::Config;
 use crate::fetch::Fetches;
 use crate::metrics::{Snapshots, Sources};
@@ -135,7 +138,8 @@ async fn bridge(config: Config, logs: &Path) -> Result<(), StartError> {
     let plane = Plane::start(media_config(&config)).map_err(StartError::Media)?;
     let web = WebConfig { allow: config.fetch_allow.clone(), ..WebConfig::default() };
     let web = Web::new(&web).map_err(StartError::Web)?;
-    let fetcher = Fetcher::over(web, FetchConfig::default());
+    let fetcher = Fetcher::over(web.clone(), FetchConfig::default());
+    let webhooks = Webhooks::new(WebhookConfig::default(), web, store.clone(), rand::rng().next_u64());
     let (inbox, inputs) = Inbox::new();
     let (sockets, sip_bound) =
         SipSockets::listen(&config.sip_listen, config.sip_listen_is_default, &inbox).await.map_err(StartError::Sip)?;
@@ -153,13 +157,14 @@ async fn bridge(config: Config, logs: &Path) -> Result<(), StartError> {
         sockets: Arc::clone(&sockets.stats),
         writer: Arc::clone(&writer),
         saves_failed: Arc::clone(&saves_failed),
+        webhooks: webhooks.clone(),
     };
     let run_loop = RunLoop {
         switch,
         plane,
         sockets,
         writer: Arc::clone(&writer),
-        inbox: inbox.clone(),
+        applications: Applications::new(webhooks.clone(), tokio::runtime::Handle::current(), inbox.clone()),
         fetches: Fetches::new(fetcher, tokio::runtime::Handle::current(), inbox.clone()),
         drain: config.drain,
         snapshots,

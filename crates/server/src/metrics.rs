@@ -4,7 +4,7 @@ use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
-use api::{Metric, Reading};
+use api::{Metric, Reading, Webhooks};
 use media::{LATENESS_BOUNDS_US, ThreadStats};
 use store::Writer;
 use switch::{Histogram, Quality};
@@ -52,6 +52,7 @@ pub(crate) struct Sources {
     pub(crate) sockets: Arc<SocketStats>,
     pub(crate) writer: Arc<Writer>,
     pub(crate) saves_failed: Arc<AtomicU64>,
+    pub(crate) webhooks: Webhooks,
 }
 
 impl Sources {
@@ -115,6 +116,7 @@ impl Sources {
             counter("partyline_commits_total", "Database transactions.", writer.commits),
             gauge("partyline_saves_waiting", "Events whose rows wait to be saved.", writer.batches_waiting),
         ]);
+        metrics.extend(self.webhooks.metrics());
         metrics
     }
 }

@@ -17,13 +17,13 @@ use std::time::{Duration, Instant, SystemTime};
 use bytes::Bytes;
 use crossbeam_channel::{Receiver, RecvTimeoutError, Sender, TrySendError, bounded};
 use media::Plane;
-use model::{Exchange, Timestamp};
+use model::Timestamp;
 use store::Writer;
-use switch::webhook::{Ask, AskFailed};
 use switch::{Answer, Command, Effect, Event, Now, Refusal, RequestId, Row, Switch};
 use tokio::sync::{mpsc, oneshot};
 use tracing::{error, info, warn};
 
+use crate::applications::Applications;
 use crate::fetch::Fetches;
 use crate::metrics::Snapshots;
 use crate::sip_socket::SipSockets;
@@ -110,7 +110,7 @@ pub(crate) struct RunLoop {
     pub(crate) plane: Plane,
     pub(crate) sockets: SipSockets,
     pub(crate) writer: Arc<Writer>,
-    pub(crate) inbox: Inbox,
+    pub(crate) applications: Applications,
     pub(crate) fetches: Fetches,
     pub(crate) drain: Duration,
     pub(crate) snapshots: Snapshots,
@@ -199,26 +199,6 @@ impl RunLoop {
         self.execute(effects);
     }
 
-    /// Nobody is asked yet.
-    fn refuse(&self, ask: Ask) {
-        let message = "this build asks no application".to_owned();
-        let exchange = Exchange {
-            method: ask.method,
-            url: ask.url.clone(),
-            parameters: String::new(),
-            status: None,
-            headers: String::new(),
-            content_type: String::new(),
-            body: String::new(),
-            duration: Duration::ZERO,
-        };
-        let outcome = Err(AskFailed { code: 11_200, message, url: ask.url, status: None });
-        let event = Event::Asked { ask: ask.ask, outcome, remarks: Vec::new(), exchange: Arc::new(exchange) };
-        if !self.inbox.offer(Input::Event(event)) {
-            warn!(ask = ?ask.ask, "the inbox is full: an answer is lost");
-        }
-    }
-
     /// Does what one event's effects say. What has to be saved is one batch; its replies leave after the commit.
     fn execute(&mut self, effects: &mut Vec<Effect>) {
         let mut rows = Vec::new();
@@ -231,7 +211,7 @@ impl RunLoop {
                     self.plane.apply(batch);
                 }
                 Effect::Save(row) => rows.extend(stored(row)),
-                Effect::Ask(ask) => self.refuse(ask),
+                Effect::Ask(ask) => self.applications.ask(ask),
                 Effect::Callback(callback) => warn!(?callback, "nobody is told yet"),
                 Effect::Fetch { fetch, url } => self.fetches.start(fetch, url),
                 Effect::Speak { fetch, .. } => self.fetches.speak(fetch),

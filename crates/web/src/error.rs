@@ -59,6 +59,9 @@ pub enum FetchError {
         /// The limit.
         bytes_max: usize,
     },
+    /// It could not be signed: our own failure.
+    #[error("the request could not be signed: {0}")]
+    Unsigned(String),
     /// There is no body where there must be one.
     #[error("the body is empty")]
     Empty,
@@ -82,6 +85,7 @@ impl FetchError {
             Self::CertificateUntrusted(_) => 11_237,
             Self::TooLarge { .. } => 11_750,
             Self::Empty => 11_770,
+            Self::Unsigned(_) => 12_400,
         }
     }
 }
