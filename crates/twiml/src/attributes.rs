@@ -97,15 +97,18 @@ impl<'e, 'w> Attributes<'e, 'w> {
         self.link(url, method, code).filter(|link| !link.url.is_empty())
     }
 
-    /// Words with a blank between them, each one that `set` knows.
+    /// Words with a blank between them; false if `set` knows none of them, and so the default holds.
     pub(crate) fn words(&mut self, name: &'static str, code: u16, mut set: impl FnMut(&str) -> bool) -> bool {
         let Some(value) = self.raw(name) else { return false };
+        let mut known = false;
         for word in value.split_whitespace() {
-            if !set(word) {
-                self.warn(code, name, word, "a known event");
+            if set(word) {
+                known = true;
+            } else {
+                self.warn(code, name, word, "the name of an event");
             }
         }
-        true
+        known
     }
 
     /// These are known, and have no effect.

@@ -4,6 +4,7 @@ use model::{CallSid, JitterBufferSize};
 
 use crate::attributes::Attributes;
 use crate::document::childless;
+use crate::link::{MALFORMED, Visit};
 use crate::recording::trim;
 use crate::warning::{UNKNOWN, Warnings};
 use crate::xml::Element;
@@ -142,20 +143,20 @@ impl ConferenceNoun {
 }
 
 impl ConferenceNoun {
-    pub(crate) fn links(&mut self, visit: &mut dyn FnMut(&mut Option<Link>)) {
-        self.wait.links(visit);
-        visit(&mut self.status_callback);
-        visit(&mut self.recording_callback.link);
-        visit(&mut self.event_callback);
+    pub(crate) fn links(&mut self, visit: &mut Visit<'_>) {
+        self.wait.links(visit, 13233);
+        visit(&mut self.status_callback, MALFORMED);
+        visit(&mut self.recording_callback.link, 13256);
+        visit(&mut self.event_callback, MALFORMED);
     }
 }
 
 impl WaitAudio {
     /// What leads nowhere is silence.
-    pub(crate) fn links(&mut self, visit: &mut dyn FnMut(&mut Option<Link>)) {
+    pub(crate) fn links(&mut self, visit: &mut Visit<'_>, code: u16) {
         if let Self::Url(link) = self {
             let mut link = Some(link.clone());
-            visit(&mut link);
+            visit(&mut link, code);
             *self = link.map_or(Self::Silence, Self::Url);
         }
     }

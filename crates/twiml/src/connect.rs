@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use crate::attributes::{Attributes, is_sid};
 use crate::document::{childless, unknown_child};
+use crate::link::{MALFORMED, Visit};
 use crate::prompt::SECONDS_MAX;
 use crate::recording::trim;
 use crate::warning::{UNKNOWN, Warnings};
@@ -85,14 +86,14 @@ impl Connect {
 
 impl Connect {
     /// Every link but the action.
-    pub(crate) fn links(&mut self, visit: &mut dyn FnMut(&mut Option<Link>)) {
+    pub(crate) fn links(&mut self, visit: &mut Visit<'_>) {
         match &mut self.to {
             ConnectTo::Conversation(noun) => {
-                visit(&mut noun.recording_callback.link);
-                visit(&mut noun.status_callback);
-                visit(&mut noun.url);
+                visit(&mut noun.recording_callback.link, 13256);
+                visit(&mut noun.status_callback, MALFORMED);
+                visit(&mut noun.url, MALFORMED);
             }
-            ConnectTo::Stream(stream) => visit(&mut stream.status_callback),
+            ConnectTo::Stream(stream) => visit(&mut stream.status_callback, MALFORMED),
         }
     }
 }

@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use crate::attributes::Attributes;
 use crate::document::unknown_child;
+use crate::link::{MALFORMED, Visit};
 use crate::prompt::SECONDS_MAX;
 use crate::recording::trim;
 use crate::warning::{UNKNOWN, Warnings};
@@ -108,16 +109,16 @@ impl Dial {
 
 impl Dial {
     /// Every link but the action.
-    pub(crate) fn links(&mut self, visit: &mut dyn FnMut(&mut Option<Link>)) {
-        visit(&mut self.recording_callback.link);
-        visit(&mut self.refer);
+    pub(crate) fn links(&mut self, visit: &mut Visit<'_>) {
+        visit(&mut self.recording_callback.link, 13256);
+        visit(&mut self.refer, MALFORMED);
         match &mut self.to {
             DialTo::Parties(parties) => parties.iter_mut().for_each(|party| party.links(visit)),
             DialTo::Conference(noun) => noun.links(visit),
-            DialTo::Queue(noun) => visit(&mut noun.url),
+            DialTo::Queue(noun) => visit(&mut noun.url, 14211),
             DialTo::Application(noun) => {
-                visit(&mut noun.url);
-                visit(&mut noun.status.link);
+                visit(&mut noun.url, MALFORMED);
+                visit(&mut noun.status.link, MALFORMED);
             }
             DialTo::Nobody(_) => {}
         }

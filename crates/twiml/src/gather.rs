@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use crate::attributes::{Attributes, number};
 use crate::document::unknown_child;
+use crate::link::{MALFORMED, Visit};
 use crate::prompt::{Codes, SECONDS_MAX, language_tag};
 use crate::warning::{UNKNOWN, Warnings};
 use crate::xml::Element;
@@ -39,8 +40,18 @@ pub struct Gather {
 pub enum Patience {
     /// So long.
     For(Duration),
-    /// Until the speech engine hears an end.
+    /// Until the speech engine hears an end; for keys, five seconds.
     Auto,
+}
+
+impl Patience {
+    /// How long to wait for a key.
+    pub fn for_keys(self) -> Duration {
+        match self {
+            Self::For(time) => time,
+            Self::Auto => TIMEOUT,
+        }
+    }
 }
 
 /// What a speech engine is told by a [`Gather`].
@@ -76,7 +87,11 @@ impl Gather {
                 known.then(|| (words.contains(&"dtmf"), words.contains(&"speech")))
             })
             .unwrap_or((true, false));
-        let timeout = patience(&mut attributes, "timeout", 13313, 0).unwrap_or(Patience::For(TIMEOUT));
+        let mut timeout = patience(&mut attributes, "timeout", 13313, 0).unwrap_or(Patience::For(TIMEOUT));
+        if timeout == Patience::Auto && !speech {
+            attributes.warn(13313, "timeout", "auto", "seconds, where only keys are gathered");
+            timeout = Patience::For(TIMEOUT);
+        }
         let gather = Self {
             prompts: Vec::new(),
             dtmf,
@@ -141,11 +156,11 @@ fn patience(attributes: &mut Attributes<'_, '_>, name: &'static str, code: u16, 
 
 impl Gather {
     /// Every link but the action.
-    pub(crate) fn links(&mut self, visit: &mut dyn FnMut(&mut Option<Link>)) {
-        visit(&mut self.recognition.partial_result_callback);
+    pub(crate) fn links(&mut self, visit: &mut Visit<'_>) {
+        visit(&mut self.recognition.partial_result_callback, MALFORMED);
     }
 
-    /// Nothing keyed and nothing said, and still time has passed.
+    /// Also with nothing keyed and nothing said.
     pub(crate) fn takes_time(&self) -> bool {
         self.timeout != Patience::For(Duration::ZERO) || !self.prompts.is_empty()
     }

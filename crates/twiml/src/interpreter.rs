@@ -6,7 +6,7 @@
 
 use std::time::Duration;
 
-use crate::link::{Base, LinkError};
+use crate::link::{Base, LinkError, MALFORMED};
 use crate::warning::{UNKNOWN, Warnings};
 use crate::{Asked, Document, Gathered, Kind, Link, Outcome, Prompt, Step, Verb, Warning};
 
@@ -219,32 +219,32 @@ impl Interpreter {
             Verb::Gather(mut gather) => {
                 let prompts = std::mem::take(&mut gather.prompts);
                 gather.prompts = prompts.into_iter().filter_map(|prompt| self.nested(prompt)).collect();
-                gather.links(&mut |link| self.resolve(link));
+                gather.links(&mut |link, code| self.resolve(link, code));
                 let (on_empty, takes_time) = (gather.action_on_empty_result, gather.takes_time());
                 let action = self.action(&mut gather.action);
                 self.pending = Pending::Gather { action, on_empty, takes_time };
                 Step::Gather(gather)
             }
             Verb::Record(mut record) => {
-                record.links(&mut |link| self.resolve(link));
+                record.links(&mut |link, code| self.resolve(link, code));
                 let action = self.action(&mut record.action);
                 self.pending = Pending::Record { action };
                 Step::Record(record)
             }
             Verb::Dial(mut dial) => {
-                dial.links(&mut |link| self.resolve(link));
+                dial.links(&mut |link, code| self.resolve(link, code));
                 let action = self.action(&mut dial.action);
                 self.pending = Pending::Session { action, with: Asked::Dial };
                 Step::Dial(dial)
             }
             Verb::Enqueue(mut enqueue) => {
-                enqueue.wait.links(&mut |link| self.resolve(link));
+                enqueue.wait.links(&mut |link, code| self.resolve(link, code), 14202);
                 let action = self.action(&mut enqueue.action);
                 self.pending = Pending::Session { action, with: Asked::Enqueue };
                 Step::Enqueue(enqueue)
             }
             Verb::Connect(mut connect) => {
-                connect.links(&mut |link| self.resolve(link));
+                connect.links(&mut |link, code| self.resolve(link, code));
                 let action = self.action(&mut connect.action);
                 self.pending = Pending::Session { action, with: Asked::Connect };
                 Step::Connect(connect)
@@ -255,11 +255,11 @@ impl Interpreter {
                 Step::Refer(refer)
             }
             Verb::StartStream(mut stream) => {
-                self.resolve(&mut stream.status_callback);
+                self.resolve(&mut stream.status_callback, MALFORMED);
                 Step::StartStream(stream)
             }
             Verb::StartRecording(mut recording) => {
-                self.resolve(&mut recording.callback.link);
+                self.resolve(&mut recording.callback.link, 13256);
                 Step::StartRecording(recording)
             }
             Verb::StopStream(stop) => Step::StopStream(stop),
@@ -293,19 +293,20 @@ impl Interpreter {
         match self.base.resolve(url) {
             Ok(url) => Some(url),
             Err(_) => {
-                self.warnings.push(Warning::new(11100, format!("<Play> {url:?} is no URL of audio; it is skipped")));
+                self.warnings
+                    .push(Warning::new(MALFORMED, format!("<Play> {url:?} is no URL of audio; it is skipped")));
                 None
             }
         }
     }
 
     /// Who cannot be told, is not; the document goes on.
-    fn resolve(&mut self, link: &mut Option<Link>) {
+    fn resolve(&mut self, link: &mut Option<Link>, code: u16) {
         if let Some(Link { url, .. }) = link {
             match self.base.resolve(url) {
                 Ok(absolute) => *url = absolute,
                 Err(error) => {
-                    self.warnings.push(error.warning(url));
+                    self.warnings.push(error.warning(url, code));
                     *link = None;
                 }
             }
@@ -337,7 +338,7 @@ impl Interpreter {
             Err(error) => {
                 // A fallback is for a URL that does not answer; where there is none to begin with, the call ends.
                 let fallback = error == LinkError::Malformed;
-                self.end(Step::Fail { warning: error.warning(&link.url), fallback })
+                self.end(Step::Fail { warning: error.warning(&link.url, with.malformed()), fallback })
             }
         }
     }
@@ -347,7 +348,7 @@ impl Interpreter {
         match self.base.resolve(&link.url) {
             Ok(url) => self.end(Step::Tell { link: Link { url, method: link.method }, with }),
             Err(error) => {
-                self.warnings.push(error.warning(&link.url));
+                self.warnings.push(error.warning(&link.url, with.malformed()));
                 self.end(Step::Ended)
             }
         }
@@ -361,6 +362,16 @@ impl Interpreter {
     fn pass_time(&mut self) {
         self.took_time = true;
         self.waited = true;
+    }
+}
+
+impl Asked {
+    /// The code of an action that leads nowhere.
+    fn malformed(&self) -> u16 {
+        match self {
+            Self::Enqueue => 14203,
+            _ => MALFORMED,
+        }
     }
 }
 
@@ -687,7 +698,7 @@ mod tests {
         assert_eq!(url(gather.action), "https://app.test/voice/g");
         assert_eq!(gather.prompts.len(), 1);
         let codes: Vec<u16> = interpreter.take_warnings().iter().map(|warning| warning.code).collect();
-        assert_eq!(codes, [11100, 11100, 11100]);
+        assert_eq!(codes, [13256, 13233, 11100]);
     }
 
     #[test]

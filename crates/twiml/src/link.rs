@@ -38,11 +38,12 @@ pub(crate) enum LinkError {
 }
 
 impl LinkError {
-    pub(crate) fn warning(self, url: &str) -> Warning {
+    /// `code` is that of the place where the URL stands.
+    pub(crate) fn warning(self, url: &str, code: u16) -> Warning {
         let url = shorten(url);
         match self {
             Self::NoBase => Warning::new(15004, format!("{url:?} is relative, in a document that has no URL itself")),
-            Self::Malformed => Warning::new(11100, format!("{url:?} is not an http or https URL")),
+            Self::Malformed => Warning::new(code, format!("{url:?} is not an http or https URL")),
         }
     }
 }
@@ -76,6 +77,12 @@ impl Base {
         }
     }
 }
+
+/// Is shown every link of a verb, and the code that says it is malformed.
+pub(crate) type Visit<'a> = dyn FnMut(&mut Option<Link>, u16) + 'a;
+
+/// The code of a URL that leads nowhere, where its place has none of its own.
+pub(crate) const MALFORMED: u16 = 11100;
 
 fn is_web(url: &Url) -> bool {
     matches!(url.scheme(), "http" | "https") && url.has_host()

@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use crate::attributes::{Attributes, is_sid};
 use crate::document::{childless, unknown_child};
+use crate::link::{MALFORMED, Visit};
 use crate::prompt::dial_string;
 use crate::warning::{UNKNOWN, Warnings};
 use crate::xml::{Element, shorten};
@@ -154,16 +155,16 @@ impl Party {
 }
 
 impl Party {
-    pub(crate) fn links(&mut self, visit: &mut dyn FnMut(&mut Option<Link>)) {
+    pub(crate) fn links(&mut self, visit: &mut Visit<'_>) {
         let (url, status, detection) = match self {
             Self::Number(noun) => (&mut noun.url, &mut noun.status, noun.machine_detection.as_mut()),
             Self::Client(noun) => (&mut noun.url, &mut noun.status, None),
             Self::Sip(noun) => (&mut noun.url, &mut noun.status, noun.machine_detection.as_mut()),
         };
-        visit(url);
-        visit(&mut status.link);
+        visit(url, MALFORMED);
+        visit(&mut status.link, MALFORMED);
         if let Some(detection) = detection {
-            visit(&mut detection.callback);
+            visit(&mut detection.callback, MALFORMED);
         }
     }
 }
@@ -176,7 +177,6 @@ impl NumberNoun {
         let status = CallCallback::parse(&mut attributes);
         let byoc = attributes.text("byoc");
         let machine_detection = MachineDetection::parse(&mut attributes);
-        attributes.ignore(&["phoneNumberSid"]);
         attributes.finish();
         childless(element, warnings);
         let number = dialable(&element.text())?;
@@ -414,3 +414,40 @@ const SIP_HEADERS_MAX: usize = 32;
 
 /// Name and value together.
 const SIP_HEADER_BYTES_MAX: usize = 1_024;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::xml::read;
+
+    #[test]
+    fn reads_a_password_and_hides_it_from_logs() {
+        for (case, sip) in [
+            ("attributes", "<Sip username='u' password=' p w '>sip:a@b.test</Sip>"),
+            ("of the URI", "<Sip><Uri username='u' password=' p w '>sip:a@b.test</Uri></Sip>"),
+        ] {
+            let noun = SipNoun::parse(&read(sip).expect(case), &mut Warnings::default()).expect(case);
+            let credentials = noun.credentials.expect(case);
+            assert_eq!((credentials.username.as_str(), credentials.password.as_str()), ("u", " p w "), "{case}");
+            assert!(!format!("{credentials:?}").contains("p w"), "{case}");
+        }
+    }
+
+    #[test]
+    fn knows_what_may_be_a_number() {
+        for (text, want) in [
+            ("+15005550006", true),
+            ("(500) 555-0006", true),
+            ("100", true),
+            ("*21#", true),
+            ("", false),
+            ("+", false),
+            ("ann", false),
+            ("sip:100@b.test", false),
+            ("1;phone-context=x", false),
+        ] {
+            assert_eq!(dialable(text).is_ok(), want, "{text:?}");
+        }
+        assert!(dialable(&"1".repeat(NUMBER_BYTES_MAX + 1)).is_err());
+    }
+}

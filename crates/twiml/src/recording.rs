@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use crate::attributes::Attributes;
 use crate::document::childless;
+use crate::link::Visit;
 use crate::prompt::SECONDS_MAX;
 use crate::warning::Warnings;
 use crate::xml::Element;
@@ -101,9 +102,9 @@ impl Record {
 
 impl Record {
     /// Every link but the action.
-    pub(crate) fn links(&mut self, visit: &mut dyn FnMut(&mut Option<Link>)) {
-        visit(&mut self.callback.link);
-        visit(&mut self.transcribe_callback);
+    pub(crate) fn links(&mut self, visit: &mut Visit<'_>) {
+        visit(&mut self.callback.link, 13256);
+        visit(&mut self.transcribe_callback, 13257);
     }
 }
 
