@@ -3,7 +3,9 @@
 use std::net::IpAddr;
 use std::time::Duration;
 
+use crate::digest::{Algorithm, VerifierConfig};
 use crate::limits::LimitsConfig;
+use crate::registrar::RegistrarConfig;
 use crate::transaction::Timers;
 
 /// Every bound and habit of the SIP front.
@@ -27,6 +29,13 @@ pub struct Config {
     pub unacked_per_source_max: usize,
     /// What strangers may ask, and how often. Default as much as they like.
     pub limits: LimitsConfig,
+    /// What a [`Registrar`](crate::Registrar) of the same owner is told.
+    pub registrar: RegistrarConfig,
+    /// What a [`Verifier`](crate::Verifier) of the same owner is told.
+    pub verifier: VerifierConfig,
+    /// Digest algorithms to ask for, best liked first. Default MD5 alone: many a client reads the first challenge only,
+    /// and knows nothing else.
+    pub algorithms: Vec<Algorithm>,
     /// Streams at once; past it, a new one is closed. Default 8,192.
     pub connections_max: usize,
     /// Retry-After of a 503, in seconds. Default 5.
@@ -59,6 +68,9 @@ impl Default for Config {
             unacked_max: 4_096,
             unacked_per_source_max: 256,
             limits: LimitsConfig::default(),
+            registrar: RegistrarConfig::default(),
+            verifier: VerifierConfig::default(),
+            algorithms: vec![Algorithm::Md5],
             connections_max: 8_192,
             retry_after_s: 5,
             ringing_max: Duration::from_secs(180),

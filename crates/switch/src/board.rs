@@ -21,12 +21,14 @@ use crate::inbound::{Destination, destination};
 use crate::info_digit;
 use crate::leg::{LiveLeg, address_for, local_media};
 use crate::quality::Quality;
+use crate::registration::Registrations;
 use crate::turn::{Turn, WantedBy};
 
 /// Everything that lives.
 #[derive(Debug)]
 pub(crate) struct Board {
     pub(crate) endpoint: Endpoint,
+    pub(crate) registrations: Registrations,
     calls: HashMap<CallSid, LiveCall>,
     by_dialog: HashMap<DialogId, CallSid>,
     legs: HashMap<LegId, LiveLeg>,
@@ -62,9 +64,10 @@ pub struct Counts {
 const RETRY_AFTER_S: u32 = 5;
 
 impl Board {
-    pub(crate) fn new(endpoint: Endpoint) -> Self {
+    pub(crate) fn new(endpoint: Endpoint, registrations: Registrations) -> Self {
         Self {
             endpoint,
+            registrations,
             calls: HashMap::new(),
             by_dialog: HashMap::new(),
             legs: HashMap::new(),
@@ -80,7 +83,9 @@ impl Board {
     pub(crate) fn sip_event(&mut self, event: sip::Event, turn: &mut Turn) {
         match event {
             sip::Event::Invite { dialog, request, flow, offer, .. } => {
-                self.invited(dialog, &request, &flow, offer, turn);
+                if self.admits(dialog, &request, &flow, turn) {
+                    self.invited(dialog, &request, &flow, offer, turn);
+                }
             }
             sip::Event::Canceled { dialog, .. } => self.call_over(dialog, Some(CallStatus::Canceled), turn),
             sip::Event::Acked { dialog, answer } => {
@@ -98,8 +103,7 @@ impl Board {
                 let status = self.prospect(&request, &flow, turn);
                 self.endpoint.answer_options(turn.now.instant, id, status);
             }
-            // Nobody registers here yet.
-            sip::Event::Register { id, .. } => self.endpoint.answer_register(turn.now.instant, id, 403, &[]),
+            sip::Event::Register { id, request, flow } => self.register(id, &request, flow, turn),
             sip::Event::Info { dialog, content_type, body } => self.info(dialog, &content_type, &body),
             sip::Event::Refer { refer, .. } => self.endpoint.refuse_refer(turn.now.instant, refer, 603),
             // Of calls, transfers and pings of ours, which nobody asks for yet.
@@ -148,7 +152,10 @@ impl Board {
         }
 
         self.counts.calls += 1;
-        let row = new_call(account, request, turn);
+        let mut row = new_call(account, request, turn);
+        if let Some(identity) = self.registrations.identify(turn.directory, request, flow) {
+            row.from = identity.to_string();
+        }
         let span = info_span!("call", call_sid = %row.sid);
         span.in_scope(|| info!(from = row.from, to = row.to, source = %flow.remote, "call arrived"));
         let leg = turn.names.leg();
@@ -561,7 +568,7 @@ impl Board {
 
     pub(crate) fn next_deadline(&self) -> Option<Instant> {
         let limit = self.time_limits.first().map(|(at, _)| *at);
-        [limit, self.endpoint.next_deadline()].into_iter().flatten().min()
+        [limit, self.endpoint.next_deadline(), self.registrations.next_deadline()].into_iter().flatten().min()
     }
 
     pub(crate) fn legs_live(&self) -> usize {

@@ -21,6 +21,7 @@ mod new_call;
 mod participant;
 mod quality;
 mod queue_command;
+mod registration;
 mod stream;
 mod turn;
 pub mod webhook;
@@ -44,6 +45,7 @@ pub use model::HttpMethod as AudioMethod;
 pub use new_call::{Amd, CallChange, Callee, Instructions, LegRecording, NewCall, NewLeg, NewParticipant, NewRoom};
 pub use quality::{Histogram, Quality};
 pub use queue_command::{MemberRef, QueueCommand, QueueLoad, QueueMember, QueueState};
+pub use registration::{Identity, RegistrationCounts, Registrations};
 pub use stream::{OpenStream, StreamEvent, StreamOrder};
 pub use turn::Now;
 /// What calls that are asked for have in common with those that documents dial.
@@ -93,6 +95,7 @@ impl Switch {
     /// order number ever saved.
     pub fn new(config: Config, seed: u64, seq: i64) -> Self {
         let endpoint = Endpoint::new(config.sip.clone(), seed.rotate_left(32));
+        let registrations = Registrations::new(&config.sip, seed.rotate_left(16));
         Self {
             config,
             names: Names::new(seed, seq),
@@ -100,7 +103,7 @@ impl Switch {
             journal: Journal::default(),
             directory: Directory::default(),
             queue_list: QueueList::default(),
-            board: Board::new(endpoint),
+            board: Board::new(endpoint, registrations),
             drain_at: None,
         }
     }
@@ -125,7 +128,10 @@ impl Switch {
         let mut turn = Turn { now, config, names, fetches, journal, directory, queue_list, effects, media: Vec::new() };
         match event {
             Event::Sip { flow, bytes } => board.endpoint.receive(now.instant, flow, bytes),
-            Event::FlowClosed { connection } => board.endpoint.closed(now.instant, connection),
+            Event::FlowClosed { connection } => {
+                board.endpoint.closed(now.instant, connection);
+                board.registrations.closed(connection);
+            }
             Event::Media(event) => board.media_event(event, &mut turn),
             Event::Fetched { fetch, outcome } => board.fetched(fetch, outcome, &mut turn),
             Event::Asked { ask, .. } => tracing::warn!(?ask, "nobody asked"),
@@ -139,6 +145,7 @@ impl Switch {
             }
             Event::Timeout => {
                 board.endpoint.handle_timeout(now.instant);
+                board.registrations.handle_timeout(now.instant);
                 board.enforce_time_limits(&mut turn);
                 board.release_overdue(&mut turn);
                 if drain_at.take_if(|at| *at <= now.instant).is_some() {
@@ -188,6 +195,16 @@ impl Switch {
             quality: self.board.quality,
             events_dropped: self.journal.fleeting_refused(),
         }
+    }
+
+    /// Phones that are registered, and what came of their asking.
+    pub fn registrations(&self) -> &Registrations {
+        &self.board.registrations
+    }
+
+    /// What was decided about strangers.
+    pub fn limit_stats(&self) -> &sip::LimitStats {
+        self.board.endpoint.limit_stats()
     }
 
     /// What the SIP endpoint counts.

@@ -91,8 +91,8 @@ pub struct Verifier {
     key: Hmac<Sha256>,
     /// Hashed in place of the password of a user who does not exist, so that guessing names tells nothing.
     dummy: String,
-    /// When the nonces' own time began.
-    start: Instant,
+    /// When the nonces' own time began: at the first question.
+    start: Option<Instant>,
     nonces_ever: u32,
     /// The highest count of each nonce in use. At most `nonces_max`.
     counts: BTreeMap<NonceId, u32>,
@@ -105,10 +105,10 @@ type NonceId = (u64, u32);
 
 impl Verifier {
     /// `key` is random and ours alone. With another one, nonces handed out before are stale.
-    pub fn new(config: VerifierConfig, key: [u8; 32], now: Instant) -> Self {
+    pub fn new(config: VerifierConfig, key: [u8; 32]) -> Self {
         let key = Hmac::<Sha256>::new_from_slice(&key).expect("HMAC takes keys of any length");
         let dummy = hex(&key.clone().chain_update(b"dummy").finalize().into_bytes());
-        Self { config, key, dummy, start: now, nonces_ever: 0, counts: BTreeMap::new(), forgotten: None }
+        Self { config, key, dummy, start: None, nonces_ever: 0, counts: BTreeMap::new(), forgotten: None }
     }
 
     /// Checks a request. `lookup` gives the secret of a user of the realm, for the algorithm named (an HA1 is good
@@ -119,6 +119,7 @@ impl Verifier {
         claim: &Claim<'_>,
         lookup: impl FnOnce(&str, Algorithm) -> Option<Secret>,
     ) -> Verdict {
+        self.start.get_or_insert(now);
         let said = match answer_to(claim.headers, claim.realm) {
             Some(said) if claim.algorithms.contains(&said.algorithm) => said,
             Some(_) => return self.challenged(now, claim, Unproven::Unusable),
@@ -240,7 +241,8 @@ impl Verifier {
     }
 
     fn age_ms(&self, now: Instant) -> u64 {
-        u64::try_from(now.saturating_duration_since(self.start).as_millis()).unwrap_or(u64::MAX)
+        let age = self.start.map_or(Duration::ZERO, |start| now.saturating_duration_since(start));
+        u64::try_from(age.as_millis()).unwrap_or(u64::MAX)
     }
 }
 
@@ -277,7 +279,7 @@ mod tests {
         fn new(config: VerifierConfig) -> Self {
             let now = Instant::now();
             Self {
-                verifier: Verifier::new(config, [7; 32], now),
+                verifier: Verifier::new(config, [7; 32]),
                 now,
                 offered: vec![Algorithm::Md5],
                 source: [192, 0, 2, 9].into(),
@@ -375,7 +377,7 @@ mod tests {
         let mut world = World::new(VerifierConfig::default());
         let challenge = world.challenge();
         let mut other_key = World::new(VerifierConfig::default());
-        other_key.verifier = Verifier::new(VerifierConfig::default(), [8; 32], other_key.now);
+        other_key.verifier = Verifier::new(VerifierConfig::default(), [8; 32]);
         let foreign = other_key.challenge();
         let flipped = |at: usize| {
             let mut nonce = challenge.nonce.clone().into_bytes();
