@@ -1,8 +1,10 @@
 //! A SIP domain: a host name that phones call and register at, and who may.
 
+use std::str::FromStr;
+
 use crate::{
     AccountSid, ByocTrunkSid, CredentialListSid, IpAccessControlListSid, PhoneNumberSid, SipDomainSid, Timestamp,
-    VoiceHooks,
+    UnknownWord, VoiceHooks,
 };
 
 /// A SIP domain as the API shows it and the store keeps it (rest-voice §9).
@@ -58,6 +60,15 @@ impl AuthType {
             (false, true) => "CREDENTIAL_LIST",
             (false, false) => "",
         }
+    }
+}
+
+impl FromStr for AuthType {
+    type Err = UnknownWord;
+    fn from_str(word: &str) -> Result<Self, UnknownWord> {
+        let every = [(false, false), (true, false), (false, true), (true, true)];
+        let every = every.map(|(ip_acl, credential_list)| Self { ip_acl, credential_list });
+        every.into_iter().find(|auth_type| auth_type.as_str() == word).ok_or_else(|| UnknownWord(word.to_owned()))
     }
 }
 

@@ -14,7 +14,7 @@ use std::time::Duration;
 
 use model::AccountSid;
 use sip::Transport;
-use switch::{MediaAddress, OpenRooms};
+use switch::{DirectoryConfig, MediaAddress, OpenRooms};
 use web::AllowRule;
 
 /// Every setting, checked.
@@ -38,6 +38,8 @@ pub(crate) struct Config {
     pub(crate) public_url: Option<String>,
     /// Who may dial into a room by its name.
     pub(crate) open_rooms: OpenRooms,
+    /// Numbers that carriers deliver here, and what SIP domains end in.
+    pub(crate) directory: DirectoryConfig,
     /// Threads for audio; `None`: one less than cores, at least one.
     pub(crate) media_threads: Option<usize>,
     /// Participants in one conference.
@@ -117,6 +119,8 @@ const SETTINGS: &[(&str, &str, &str)] = &[
         "private",
         "who may dial into a room by its name: private (loopback and private addresses), any, off",
     ),
+    ("numbers", "", "telephone numbers that carriers deliver here, a comma list such as +15005550006"),
+    ("sip_suffix", "sip.partyline.internal", "what names of SIP domains end in, beside sip.twilio.com"),
     ("media_threads", "", "threads for audio, 1 to 256; one less than cores, at least one, if not given"),
     ("room_legs_max", "250", "participants in one conference, 2 to 10000"),
     ("calls_max", "10000", "calls at once, 1 to 100000"),
@@ -273,6 +277,10 @@ impl Given {
             auth_token: self.optional("auth_token", auth_token)?,
             public_url: self.optional("public_url", public_url)?,
             open_rooms: self.parse("open_rooms", open_rooms)?,
+            directory: DirectoryConfig {
+                numbers: self.parse("numbers", |text| list(text, e164))?,
+                sip_suffix: self.parse("sip_suffix", host_name)?,
+            },
             media_threads: self.optional("media_threads", |text| number(text, &(1..=256)))?,
             room_legs_max: self.number("room_legs_max", 2..=10_000)?,
             calls_max: self.number("calls_max", 1..=100_000)?,
@@ -310,6 +318,19 @@ fn list<T>(text: &str, item: impl Fn(&str) -> Result<T, String>) -> Result<Vec<T
 
 fn some<T>(items: Vec<T>) -> Result<Vec<T>, String> {
     if items.is_empty() { Err("at least one was expected".to_owned()) } else { Ok(items) }
+}
+
+fn e164(text: &str) -> Result<String, String> {
+    let digits = text.strip_prefix('+').unwrap_or_default();
+    let right =
+        (7..=15).contains(&digits.len()) && digits.bytes().all(|b| b.is_ascii_digit()) && !digits.starts_with('0');
+    if right { Ok(text.to_owned()) } else { Err(format!("{text:?} is not a plus and 7 to 15 digits")) }
+}
+
+fn host_name(text: &str) -> Result<String, String> {
+    let name = text.trim_start_matches('.').to_ascii_lowercase();
+    let is_label = |label: &str| !label.is_empty() && label.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'-');
+    if name.split('.').all(is_label) { Ok(name) } else { Err(format!("{text:?} is not a host name")) }
 }
 
 /// The filter takes any word for the name of a crate, so a misspelt level would silence the log.
@@ -436,6 +457,8 @@ mod tests {
             ("PARTYLINE_AUTH_TOKEN", "two words"),
             ("PARTYLINE_PUBLIC_URL", "bridge.example.test"),
             ("PARTYLINE_OPEN_ROOMS", "everyone"),
+            ("PARTYLINE_NUMBERS", "+15005550006, 5005550007"),
+            ("PARTYLINE_SIP_SUFFIX", "sip..test"),
             ("PARTYLINE_MEDIA_THREADS", "0"),
             ("PARTYLINE_ROOM_LEGS_MAX", "1"),
             ("PARTYLINE_DRAIN_SECONDS", "-1"),
@@ -454,6 +477,8 @@ mod tests {
             ("PARTYLINE_RTP_ADDRESS", "10.0.0.5/203.0.113.7,::1"),
             ("PARTYLINE_PUBLIC_URL", "https://bridge.example.test/"),
             ("PARTYLINE_OPEN_ROOMS", "off"),
+            ("PARTYLINE_NUMBERS", "+15005550006, +442071838750"),
+            ("PARTYLINE_SIP_SUFFIX", ".SIP.example.test"),
             ("PARTYLINE_DRAIN_SECONDS", "3"),
             ("PARTYLINE_API_RATE", "100"),
             ("HOME", "/root"),
@@ -462,6 +487,8 @@ mod tests {
         assert_eq!(config.sip_listen[1].transport, Transport::Tcp);
         assert_eq!(config.rtp_addresses[0].advertised, Some("203.0.113.7".parse().expect("an address")));
         assert_eq!(config.public_url.as_deref(), Some("https://bridge.example.test"));
+        assert_eq!(config.directory.numbers, ["+15005550006", "+442071838750"]);
+        assert_eq!(config.directory.sip_suffix, "sip.example.test");
         assert_eq!(config.drain, Duration::from_secs(3));
         assert_eq!(config.without_effect, ["api_rate"]);
         let nothing_more =

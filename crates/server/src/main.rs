@@ -26,7 +26,7 @@ use rand::Rng;
 use sip::{Advertised, AudioCodec};
 use sound::{FetchConfig, Fetcher};
 use store::{Credentials, Store, Writer};
-use switch::Switch;
+use switch::{Directory, Switch};
 use tokio::signal::unix::{SignalKind, signal};
 use tracing::{info, warn};
 use web::{Web, WebConfig};
@@ -148,7 +148,9 @@ async fn bridge(config: Config, logs: &Path) -> Result<(), StartError> {
         .map_err(|error| StartError::Http { address: config.http_listen, error })?;
     let http_bound = http.local_addr()?;
 
-    let switch = Switch::new(switch_config(&config, &account), rand::rng().next_u64(), recovered.seq_max);
+    let directory = Directory::load(config.directory.clone(), store.directory().await?);
+    let switch = Switch::new(switch_config(&config, &account), rand::rng().next_u64(), recovered.seq_max)
+        .with_directory(directory);
     let snapshots = Snapshots::new(switch.stats(), switch.sip_stats());
     let saves_failed = Arc::default();
     let sources = Sources {

@@ -255,10 +255,8 @@ fn stored(row: Row) -> Option<store::Row> {
         Row::Participant(participant) => store::Row::Participant(participant),
         Row::LegStats(call, stats) => store::Row::LegStats(call, stats),
         Row::Event(event) => store::Row::Event(event),
-        Row::Directory(_) | Row::DirectoryDeleted(_) => {
-            warn!("what accounts set up is not kept yet");
-            return None;
-        }
+        Row::Directory(row) => store::Row::Directory(row),
+        Row::DirectoryDeleted(key) => store::Row::DirectoryDeleted(key),
         Row::Notification(notification) => {
             warn!(?notification, "something went wrong");
             return None;

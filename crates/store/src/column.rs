@@ -2,7 +2,7 @@
 
 use std::str::FromStr;
 
-use model::Timestamp;
+use model::{Hook, SmsHooks, Timestamp, VoiceHooks};
 use sqlx::Row as _;
 use sqlx::sqlite::SqliteRow;
 
@@ -33,10 +33,31 @@ pub(crate) fn number(row: &SqliteRow, column: &'static str) -> Result<i64, Store
     Ok(row.try_get(column)?)
 }
 
-/// Reads a number of a few bits.
-pub(crate) fn small(row: &SqliteRow, column: &'static str) -> Result<i8, StoreError> {
+/// Reads a number that fits into fewer bits than are stored.
+pub(crate) fn narrow<T: TryFrom<i64>>(row: &SqliteRow, column: &'static str) -> Result<T, StoreError> {
     let value = number(row, column)?;
     value.try_into().map_err(|_| StoreError::Unreadable { column, value: value.to_string() })
+}
+
+/// Reads the hooks for calls.
+pub(crate) fn voice_hooks(row: &SqliteRow) -> Result<VoiceHooks, StoreError> {
+    Ok(VoiceHooks {
+        voice: hook(row, ["voice_url", "voice_method"])?,
+        fallback: hook(row, ["voice_fallback_url", "voice_fallback_method"])?,
+        status_callback: hook(row, ["status_callback", "status_callback_method"])?,
+    })
+}
+
+/// Reads the hooks for messages.
+pub(crate) fn sms_hooks(row: &SqliteRow) -> Result<SmsHooks, StoreError> {
+    Ok(SmsHooks {
+        sms: hook(row, ["sms_url", "sms_method"])?,
+        fallback: hook(row, ["sms_fallback_url", "sms_fallback_method"])?,
+    })
+}
+
+fn hook(row: &SqliteRow, [url, method]: [&'static str; 2]) -> Result<Hook, StoreError> {
+    Ok(Hook { url: text_if(row, url)?, method: word(row, method)? })
 }
 
 /// Reads a boolean.

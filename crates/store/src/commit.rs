@@ -1,9 +1,9 @@
 //! Commits: all rows of a batch, or none.
 
-use model::{Call, CallSid, Conference, ConferenceEvent, LegStats, Participant};
+use model::{Call, CallSid, Conference, ConferenceEvent, DirectoryKey, DirectoryRow, LegStats, Participant};
 use sqlx::SqliteConnection;
 
-use crate::{Store, StoreError, call, conference, event, leg_stats, participant};
+use crate::{Store, StoreError, call, conference, directory, event, leg_stats, participant};
 
 /// One resource as it is now, to be written over what is stored of it; or something that happened.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -16,6 +16,10 @@ pub enum Row {
     Participant(Participant),
     /// What a call's leg did, to be kept with the call.
     LegStats(CallSid, LegStats),
+    /// Something that an account has set up.
+    Directory(Box<DirectoryRow>),
+    /// It has been deleted, with whatever was in it.
+    DirectoryDeleted(DirectoryKey),
     /// Something that happened in a conference.
     Event(ConferenceEvent),
 }
@@ -25,7 +29,12 @@ impl Row {
     pub(crate) fn event(&self) -> Option<&ConferenceEvent> {
         match self {
             Self::Event(event) => Some(event),
-            Self::Call(_) | Self::Conference(_) | Self::Participant(_) | Self::LegStats(..) => None,
+            Self::Call(_)
+            | Self::Conference(_)
+            | Self::Participant(_)
+            | Self::LegStats(..)
+            | Self::Directory(_)
+            | Self::DirectoryDeleted(_) => None,
         }
     }
 }
@@ -47,6 +56,8 @@ pub(crate) async fn save(rows: &[Row], connection: &mut SqliteConnection) -> Res
             Row::Conference(row) => conference::save(row, connection).await?,
             Row::Participant(row) => participant::save(row, connection).await?,
             Row::LegStats(call, stats) => leg_stats::save(*call, stats, connection).await?,
+            Row::Directory(row) => directory::save(row, connection).await?,
+            Row::DirectoryDeleted(key) => directory::delete(key, connection).await?,
             Row::Event(event) => event::save(event, connection).await?,
         }
     }

@@ -1,4 +1,4 @@
-//! Resources in SQLite: accounts, calls, conferences, participants; and the log of what happened to them.
+//! Resources in SQLite: accounts, what they set up, calls, conferences, participants; and the log of what happened.
 //!
 //! Rows, not rules: what may follow what is the switch's business, how a row is spelled on the wire the API's.
 //! Reads go to a small pool of readers, each seeing the last commit; every write goes through one connection, so
@@ -17,6 +17,7 @@ mod column;
 mod commit;
 mod conference;
 mod database;
+mod directory;
 mod error;
 mod event;
 mod leg_stats;
@@ -32,6 +33,7 @@ pub use call::CallFilter;
 pub use commit::Row;
 pub use conference::ConferenceFilter;
 pub use database::Store;
+pub use directory::{ApplicationFilter, CallerIdFilter, MappingKind, NamedMapping, NumberFilter};
 pub use error::StoreError;
 pub use event::{EVENTS_KEPT_FOR, EVENTS_MAX, FLEETING_MAX, LoggedEvent};
 pub use participant::ParticipantFilter;

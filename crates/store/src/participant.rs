@@ -4,7 +4,7 @@ use model::{AccountSid, CallSid, ConferenceSid, Participant, Tuning};
 use sqlx::SqliteConnection;
 use sqlx::sqlite::SqliteRow;
 
-use crate::column::{flag, number, small, storable, text_if, time, word, word_if};
+use crate::column::{flag, narrow, number, storable, text_if, time, word, word_if};
 use crate::select::Select;
 use crate::{Page, Rows, Store, StoreError};
 
@@ -131,7 +131,7 @@ fn decode(row: &SqliteRow) -> Result<Participant, StoreError> {
         end_conference_on_exit: flag(row, "end_conference_on_exit")?,
         beep_on_exit: flag(row, "beep_on_exit")?,
         tuning: Tuning {
-            gain_db: small(row, "gain_db")?,
+            gain_db: narrow(row, "gain_db")?,
             noise_suppression: flag(row, "noise_suppression")?,
             jitter_buffer_size: word(row, "jitter_buffer_size")?,
             data_mode: flag(row, "data_mode")?,

@@ -37,6 +37,17 @@ impl Store {
             UNION ALL SELECT MAX(seq) FROM calls \
             UNION ALL SELECT MAX(seq) FROM conferences \
             UNION ALL SELECT MAX(seq) FROM participants \
+            UNION ALL SELECT MAX(seq) FROM incoming_phone_numbers \
+            UNION ALL SELECT MAX(seq) FROM applications \
+            UNION ALL SELECT MAX(seq) FROM sip_domains \
+            UNION ALL SELECT MAX(seq) FROM sip_domain_mappings \
+            UNION ALL SELECT MAX(seq) FROM credential_lists \
+            UNION ALL SELECT MAX(seq) FROM credentials \
+            UNION ALL SELECT MAX(seq) FROM ip_access_control_lists \
+            UNION ALL SELECT MAX(seq) FROM ip_addresses \
+            UNION ALL SELECT MAX(seq) FROM outgoing_caller_ids \
+            UNION ALL SELECT MAX(seq) FROM queues \
+            UNION ALL SELECT MAX(seq) FROM deleted_places \
             UNION ALL SELECT MAX(seq) FROM events) AS every";
 
         let mut transaction = self.writer.begin().await?;

@@ -114,6 +114,15 @@ impl Select {
         }
     }
 
+    /// Keeps rows in which that column is as the pattern says, if there is one; a backslash makes what follows ordinary.
+    pub(crate) fn like_if(mut self, column: &'static str, pattern: Option<String>) -> Self {
+        if let Some(pattern) = pattern {
+            self = self.push(column, pattern);
+            self.sql.push_str(" ESCAPE '\\'");
+        }
+        self
+    }
+
     /// Keeps rows whose time lies in `span`.
     pub(crate) fn within(self, from: &'static str, until: &'static str, span: Span) -> Self {
         self.push_if(from, span.from.map(Timestamp::micros)).push_if(until, span.until.map(Timestamp::micros))
@@ -174,7 +183,8 @@ impl Select {
         Ok(self.push(" ORDER BY seq DESC LIMIT ", 1).all(readers, decode).await?.into_iter().next())
     }
 
-    async fn all<T>(
+    /// Runs it for every row, in whatever order.
+    pub(crate) async fn all<T>(
         self,
         readers: &SqlitePool,
         decode: impl Fn(&SqliteRow) -> Result<T, StoreError>,
