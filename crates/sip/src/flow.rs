@@ -3,7 +3,7 @@
 use std::net::SocketAddr;
 
 /// What carries the bytes. TLS and WebSocket follow.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub enum Transport {
     /// Datagrams: we resend until answered.
     Udp,

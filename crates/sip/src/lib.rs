@@ -30,6 +30,7 @@ mod parse;
 mod payload_type;
 mod registrar;
 mod replaces;
+mod resolver;
 mod sdp;
 mod session_timer;
 mod stats;
@@ -61,6 +62,10 @@ pub use parse::{ParseError, Refused, URI_BYTES_MAX, parse};
 pub use payload_type::AudioCodec;
 pub use registrar::{Binding, Registered, Registrar, RegistrarConfig, RegistrarEvent, StoredBinding, Unbound};
 pub use replaces::Replaces;
+pub use resolver::{
+    Answered, LookupFailed, Naptr, Query, Records, Resolved, Resolver, ResolverConfig, Srv, TARGETS_MAX, Target,
+    Unresolved,
+};
 pub use sdp::{Attributes, MediaDescription, NetAddress, Origin, Proto, SdpError, SessionDescription, Timing};
 pub use stats::{ByMethod, Stats};
 pub use transaction::Timers;
