@@ -29,7 +29,7 @@ impl Answer {
                 (Err(_), Ok(text)) => Ok(Self::Text(text.trim().to_owned())),
             },
             audio if AUDIO.contains(&audio) => Ok(Self::Audio),
-            _ => Err(DocumentError::ContentType(crate::xml::shorten(&essence))),
+            _ => Err(DocumentError::ContentType(crate::warning::shorten(&essence))),
         }
     }
 }

@@ -5,8 +5,8 @@
 use std::ops::RangeInclusive;
 use std::time::Duration;
 
-use crate::warning::{UNKNOWN, Warnings};
-use crate::xml::{Element, shorten};
+use crate::warning::{UNKNOWN, Warnings, shorten};
+use crate::xml::Element;
 use crate::{Link, Method};
 
 /// The attributes of one element.
@@ -127,6 +127,9 @@ impl<'e, 'w> Attributes<'e, 'w> {
     }
 
     pub(crate) fn warn(&mut self, code: u16, name: &str, value: &str, expected: &str) {
+        if self.warnings.is_full() {
+            return; // a list of a thousand wrong words shall not be written a thousand times for nothing
+        }
         let message = format!("<{} {name}={:?}>: expected {expected}", self.element.name, shorten(value));
         self.warnings.warn(code, message);
     }

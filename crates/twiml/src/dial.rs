@@ -8,8 +8,8 @@ use crate::document::unknown_child;
 use crate::link::{MALFORMED, Visit};
 use crate::prompt::SECONDS_MAX;
 use crate::recording::trim;
-use crate::warning::{UNKNOWN, Warnings};
-use crate::xml::{Element, shorten};
+use crate::warning::{UNKNOWN, Warnings, shorten};
+use crate::xml::Element;
 use crate::{
     ApplicationNoun, ConferenceNoun, Link, NumberNoun, Party, QueueNoun, Recording, RecordingCallback, Track, Warning,
 };

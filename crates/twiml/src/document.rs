@@ -6,8 +6,8 @@
 use crate::attributes::Attributes;
 use crate::prompt::Codes;
 use crate::verb;
-use crate::warning::{UNKNOWN, Warnings};
-use crate::xml::{Element, Node, read, shorten};
+use crate::warning::{UNKNOWN, Warnings, shorten};
+use crate::xml::{Element, Node, read};
 use crate::{Play, Prompt, Repeat, Say, Verb, Warning};
 
 /// A document that can be run.

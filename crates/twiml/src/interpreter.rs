@@ -68,8 +68,8 @@ impl Interpreter {
         }
     }
 
-    /// The interpreter of what a [`Step::Fetch`] or [`Step::Again`] of this one answered: of the same kind, and
-    /// remembering how many documents have led here without a step that took time.
+    /// The interpreter of what a [`Step::Fetch`] or [`Step::Again`] of this one answered, or a fallback URL in its stead:
+    /// of the same kind, and remembering how many documents have led here without a step that took time.
     pub fn follow(&self, document: Document, base: Option<&str>) -> Self {
         let mut next = Self::new(document, base, self.kind);
         next.waited = self.waited;
@@ -112,19 +112,16 @@ impl Interpreter {
                 };
                 self.tell(last)
             }
-            (Pending::Gather { action: Some(action), .. }, Outcome::Gathered(heard)) => {
-                self.pass_time();
-                self.fetch(&action, Asked::Gather(heard))
-            }
             (Pending::Gather { action, on_empty, takes_time }, outcome) => {
-                if takes_time && outcome != Outcome::Failed {
+                if matches!(outcome, Outcome::Gathered(_)) || (takes_time && outcome != Outcome::Failed) {
                     self.pass_time();
                 }
+                let heard = match outcome {
+                    Outcome::Gathered(heard) => heard,
+                    _ => Gathered::NOTHING,
+                };
                 match action {
-                    Some(action) if on_empty => {
-                        let nothing = Gathered::Digits { digits: String::new(), finished_on_key: None };
-                        self.fetch(&action, Asked::Gather(nothing))
-                    }
+                    Some(action) if on_empty || !heard.is_empty() => self.fetch(&action, Asked::Gather(heard)),
                     _ => self.advance(),
                 }
             }
@@ -489,6 +486,7 @@ mod tests {
                 vec![Started, Nothing],
                 "gather; fetch https://app.test/voice/menu with Digits { digits: \"\", finished_on_key: None }",
             ),
+            ("only the key that finishes", "<Gather/><Say>a</Say>", here, vec![Started, digits("")], "gather; say a"),
             ("hung up while gathering", "<Gather/>", here, vec![Started, HungUp], "gather; ended"),
             (
                 "recorded",

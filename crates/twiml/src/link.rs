@@ -3,7 +3,7 @@
 use url::{ParseError, Url};
 
 use crate::Warning;
-use crate::xml::shorten;
+use crate::warning::shorten;
 
 /// A URL and its method. In a document the URL is as written (an empty one is the document itself); in a
 /// [`Step`](crate::Step) it is absolute.
@@ -22,6 +22,16 @@ pub enum Method {
     Get,
     /// Parameters in the body.
     Post,
+}
+
+impl Method {
+    /// As HTTP spells it.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Get => "GET",
+            Self::Post => "POST",
+        }
+    }
 }
 
 /// What relative URLs are relative to: the document's own final URL.

@@ -2,12 +2,14 @@
 
 use std::time::Duration;
 
-use crate::attributes::{Attributes, is_sid};
+use model::{AccountSid, ApplicationSid, ByocTrunkSid};
+
+use crate::attributes::Attributes;
 use crate::document::{childless, unknown_child};
 use crate::link::{MALFORMED, Visit};
 use crate::prompt::dial_string;
-use crate::warning::{UNKNOWN, Warnings};
-use crate::xml::{Element, shorten};
+use crate::warning::{UNKNOWN, Warnings, shorten};
+use crate::xml::Element;
 use crate::{Link, Warning};
 
 /// Somebody to ring.
@@ -33,7 +35,7 @@ pub struct NumberNoun {
     /// Who is told how the call goes.
     pub status: CallCallback,
     /// A trunk of the customer's own: `BY…`.
-    pub byoc: Option<String>,
+    pub byoc: Option<ByocTrunkSid>,
     /// Is it a machine that answers?
     pub machine_detection: Option<MachineDetection>,
 }
@@ -90,13 +92,13 @@ impl std::fmt::Debug for SipCredentials {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ApplicationNoun {
     /// `AP…`.
-    pub application_sid: String,
+    pub application_sid: ApplicationSid,
     /// Asked instead of the application's own URL.
     pub url: Option<Link>,
     /// As for a number.
     pub status: CallCallback,
     /// The account it belongs to, if another.
-    pub customer_id: Option<String>,
+    pub customer_id: Option<AccountSid>,
     /// `To` there is the parent's, and not the application.
     pub copy_parent_to: bool,
     /// Told to the application.
@@ -175,7 +177,7 @@ impl NumberNoun {
         let send_digits = attributes.read("sendDigits", 13222, "0-9 # * A-D w W", dial_string);
         let url = attributes.callback("url", "method", 13221);
         let status = CallCallback::parse(&mut attributes);
-        let byoc = attributes.text("byoc");
+        let byoc = attributes.read("byoc", UNKNOWN, "BY and 32 hex digits", |sid| sid.parse().ok());
         let machine_detection = MachineDetection::parse(&mut attributes);
         attributes.finish();
         childless(element, warnings);
@@ -220,15 +222,14 @@ impl ApplicationNoun {
         let mut attributes = Attributes::of(element, warnings);
         let url = attributes.callback("url", "method", UNKNOWN);
         let status = CallCallback::parse(&mut attributes);
-        let customer_id = attributes
-            .read("customerId", UNKNOWN, "AC and 32 hex digits", |value| is_sid("AC", value).then(|| value.to_owned()));
+        let customer_id = attributes.read("customerId", UNKNOWN, "AC and 32 hex digits", |sid| sid.parse().ok());
         let copy_parent_to = attributes.flag("copyParentTo", false, UNKNOWN);
         attributes.finish();
         let (application_sid, parameters) = named(element, "ApplicationSid", warnings);
-        if !is_sid("AP", &application_sid) {
+        let application_sid = application_sid.parse().map_err(|_| {
             let found = shorten(&application_sid);
-            return Err(Warning::new(UNKNOWN, format!("<Application> {found:?}: expected AP and 32 hex digits")));
-        }
+            Warning::new(UNKNOWN, format!("<Application> {found:?}: expected AP and 32 hex digits"))
+        })?;
         Ok(Self { application_sid, url, status, customer_id, copy_parent_to, parameters })
     }
 }

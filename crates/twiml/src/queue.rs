@@ -4,8 +4,8 @@ use std::time::Duration;
 
 use crate::attributes::{Attributes, is_sid};
 use crate::document::{childless, unknown_child};
-use crate::warning::{UNKNOWN, Warnings};
-use crate::xml::{Element, shorten};
+use crate::warning::{UNKNOWN, Warnings, shorten};
+use crate::xml::Element;
 use crate::{Link, WaitAudio, Warning};
 
 /// `<Enqueue>` (twiml §7.1).

@@ -2,8 +2,8 @@
 
 use quick_xml::escape::escape;
 
-use crate::warning::{UNKNOWN, Warnings};
-use crate::xml::{Element, Node, shorten};
+use crate::warning::{UNKNOWN, Warnings, shorten};
+use crate::xml::{Element, Node};
 
 /// What is said.
 #[derive(Debug, PartialEq, Eq)]
@@ -39,7 +39,7 @@ impl Writer<'_> {
         for node in &element.children {
             match node {
                 Node::Text(text) => {
-                    self.ssml.push_str(&escape(text.as_str()));
+                    self.ssml.push_str(&escape(text.as_str()).replace('\r', "&#13;"));
                     if !substituted {
                         self.text.push_str(text);
                     }
@@ -58,7 +58,7 @@ impl Writer<'_> {
         self.ssml.push('<');
         self.ssml.push_str(&element.name);
         for (name, value) in &element.attributes {
-            for piece in [" ", name, "=\"", &escape(value.as_str()), "\""] {
+            for piece in [" ", name, "=\"", &attribute_value(value), "\""] {
                 self.ssml.push_str(piece);
             }
         }
@@ -81,6 +81,11 @@ impl Writer<'_> {
             self.ssml.push_str(piece);
         }
     }
+}
+
+/// Escaped so that whoever reads it gets the same again: white space other than blanks would come out as blanks.
+fn attribute_value(value: &str) -> String {
+    escape(value).replace('\n', "&#10;").replace('\t', "&#9;").replace('\r', "&#13;")
 }
 
 /// The markup Twilio documents.
@@ -122,6 +127,13 @@ mod tests {
                 "<Say><say-as interpret-as='\"&lt;'>1</say-as></Say>",
                 "1",
                 Some("<speak><say-as interpret-as=\"&quot;&lt;\">1</say-as></speak>"),
+                0,
+            ),
+            (
+                "white space by number",
+                "<Say><w role='&#10;&#9;'>a&#13;b</w></Say>",
+                "a b",
+                Some("<speak><w role=\"&#10;&#9;\">a&#13;b</w></speak>"),
                 0,
             ),
             ("nothing", "<Say> <break/> </Say>", "", Some("<speak> <break></break> </speak>"), 0),

@@ -83,7 +83,7 @@ pub enum Step {
         pause: Duration,
     },
     /// Over: the document cannot go on. Log it; a call goes to its fallback URL, if `fallback`, or else ends; who waits
-    /// has silence.
+    /// has silence, and in a queue another try as after a `waitUrl` that fails.
     Fail {
         /// Why.
         warning: Warning,
@@ -157,7 +157,7 @@ pub enum Outcome {
     Failed,
     /// A Gather heard something.
     Gathered(Gathered),
-    /// A Gather or a Record heard nothing.
+    /// A Gather or a Record heard nothing; a Gather may also say [`Gathered::NOTHING`].
     Nothing,
     /// A Dial that shall not tell its action: the label is taken (16025).
     Refused,
@@ -184,4 +184,17 @@ pub enum Gathered {
         /// How sure, as the engine puts it: `0.0` to `1.0`.
         confidence: String,
     },
+}
+
+impl Gathered {
+    /// Nothing at all.
+    pub const NOTHING: Self = Self::Digits { digits: String::new(), finished_on_key: None };
+
+    /// Nothing that counts; the key that finishes does not.
+    pub fn is_empty(&self) -> bool {
+        match self {
+            Self::Digits { digits, .. } => digits.is_empty(),
+            Self::Speech { text, .. } => text.is_empty(),
+        }
+    }
 }

@@ -3,8 +3,8 @@
 use crate::attributes::Attributes;
 use crate::document::{childless, unknown_child};
 use crate::recording::trim;
-use crate::warning::{UNKNOWN, Warnings};
-use crate::xml::{Element, shorten};
+use crate::warning::{UNKNOWN, Warnings, shorten};
+use crate::xml::Element;
 use crate::{Link, Parameter, RecordingCallback, Track, Verb};
 
 /// `<Stream>` (twiml §9.3).

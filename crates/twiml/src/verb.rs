@@ -4,8 +4,8 @@ use crate::attributes::Attributes;
 use crate::document::{childless, unknown_child};
 use crate::party::SipAddress;
 use crate::stream;
-use crate::warning::{UNKNOWN, Warnings};
-use crate::xml::{Element, shorten};
+use crate::warning::{UNKNOWN, Warnings, shorten};
+use crate::xml::Element;
 use crate::{
     Connect, Dial, Enqueue, Gather, Link, Parameter, Pause, Play, Record, Say, SendDigits, StartRecording, StopStream,
     Stream,

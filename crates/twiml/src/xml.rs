@@ -10,6 +10,7 @@ use quick_xml::escape::{resolve_predefined_entity, unescape};
 use quick_xml::events::{BytesStart, Event};
 
 use crate::DocumentError;
+use crate::warning::shorten;
 
 /// An element and all it contains.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -227,14 +228,6 @@ fn position(at: u64) -> usize {
     usize::try_from(at).unwrap_or(usize::MAX)
 }
 
-/// What a document says, as long as a message may quote it.
-pub(crate) fn shorten(text: &str) -> String {
-    match text.char_indices().nth(QUOTE_CHARS_MAX) {
-        Some((end, _)) => format!("{}…", &text[..end]),
-        None => text.to_owned(),
-    }
-}
-
 /// Verbs, nouns and SSML together: five times what the longest real documents have.
 const ELEMENTS_MAX: usize = 2_000;
 
@@ -243,9 +236,6 @@ const DEPTH_MAX: usize = 24;
 
 /// A `<Dial>` has some twenty.
 const ATTRIBUTES_MAX: usize = 64;
-
-/// Enough to find the place.
-const QUOTE_CHARS_MAX: usize = 80;
 
 #[cfg(test)]
 mod tests {
