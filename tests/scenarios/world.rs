@@ -361,7 +361,7 @@ impl World {
                 }
                 Effect::Save(Row::Event(event)) => self.events.push(event),
                 Effect::Save(Row::Notification(notification)) => self.notifications.push(notification),
-                Effect::Save(Row::CallbackClosed(id, _)) => self.callbacks.retain(|callback| callback.id != id),
+                Effect::Save(Row::CallbackClosed(id)) => self.callbacks.retain(|callback| callback.id != id),
                 // The switch remembers those itself.
                 Effect::Save(Row::Directory(_) | Row::DirectoryDeleted(_)) => {}
                 Effect::Ask(ask) => self.asks.push(ask),

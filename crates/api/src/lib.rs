@@ -32,11 +32,10 @@ mod request_line;
 mod router;
 mod switchboard;
 mod tuning;
-mod webhook;
+pub mod webhook;
 
 pub use api::{Api, Config};
 pub use listener::serve;
 pub use metrics::{Metric, Reading};
 pub use router::router;
 pub use switchboard::Switchboard;
-pub use webhook::{WebhookConfig, Webhooks};

@@ -34,3 +34,21 @@ pub struct Exchange {
     /// How long it all took.
     pub duration: Duration,
 }
+
+word_enum! {
+    /// What a callback is about: the store keeps it, and what a failure is called depends on it.
+    CallbackKind {
+        /// A call's progress.
+        CallStatus = "call-status",
+        /// What happened in a conference.
+        Conference = "conference",
+        /// A recording.
+        Recording = "recording",
+        /// Who or what has answered.
+        AnsweringMachine = "amd",
+        /// A media stream.
+        Stream = "stream",
+        /// A conversation's voice session.
+        Conversation = "conversation",
+    }
+}

@@ -18,7 +18,7 @@ use std::process::ExitCode;
 use std::sync::Arc;
 use std::time::SystemTime;
 
-use api::{WebhookConfig, Webhooks};
+use api::webhook::{WebhookConfig, Webhooks};
 use clap::{Parser, Subcommand};
 use media::{Pages, Plane};
 use model::{Account, AccountSid, Timestamp};
@@ -139,7 +139,9 @@ async fn bridge(config: Config, logs: &Path) -> Result<(), StartError> {
     let web = WebConfig { allow: config.fetch_allow.clone(), ..WebConfig::default() };
     let web = Web::new(&web).map_err(StartError::Web)?;
     let fetcher = Fetcher::over(web.clone(), FetchConfig::default());
-    let webhooks = Webhooks::new(WebhookConfig::default(), web, store.clone(), rand::rng().next_u64());
+    let clock = || Timestamp::from(SystemTime::now());
+    let seed = rand::rng().next_u64();
+    let webhooks = Webhooks::new(WebhookConfig::default(), web, store.clone(), Arc::clone(&writer), clock, seed);
     let (inbox, inputs) = Inbox::new();
     let (sockets, sip_bound) =
         SipSockets::listen(&config.sip_listen, config.sip_listen_is_default, &inbox).await.map_err(StartError::Sip)?;
@@ -153,20 +155,22 @@ async fn bridge(config: Config, logs: &Path) -> Result<(), StartError> {
         .with_directory(directory);
     let snapshots = Snapshots::new(switch.stats(), switch.sip_stats());
     let saves_failed = Arc::default();
+    let applications = Applications::new(webhooks.clone(), store.clone(), inbox.clone());
     let sources = Sources {
         snapshots: snapshots.clone(),
         media: plane.stats().to_vec(),
         sockets: Arc::clone(&sockets.stats),
         writer: Arc::clone(&writer),
         saves_failed: Arc::clone(&saves_failed),
-        webhooks: webhooks.clone(),
+        webhooks,
+        outbox: Arc::clone(&applications.outbox),
     };
     let run_loop = RunLoop {
         switch,
         plane,
         sockets,
         writer: Arc::clone(&writer),
-        applications: Applications::new(webhooks.clone(), tokio::runtime::Handle::current(), inbox.clone()),
+        applications,
         fetches: Fetches::new(fetcher, tokio::runtime::Handle::current(), inbox.clone()),
         drain: config.drain,
         snapshots,

@@ -4,7 +4,8 @@ use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
-use api::{Metric, Reading, Webhooks};
+use api::webhook::{Outbox, Webhooks};
+use api::{Metric, Reading};
 use media::{LATENESS_BOUNDS_US, ThreadStats};
 use store::Writer;
 use switch::{Histogram, Quality};
@@ -53,6 +54,7 @@ pub(crate) struct Sources {
     pub(crate) writer: Arc<Writer>,
     pub(crate) saves_failed: Arc<AtomicU64>,
     pub(crate) webhooks: Webhooks,
+    pub(crate) outbox: Arc<Outbox>,
 }
 
 impl Sources {
@@ -117,6 +119,7 @@ impl Sources {
             gauge("partyline_saves_waiting", "Events whose rows wait to be saved.", writer.batches_waiting),
         ]);
         metrics.extend(self.webhooks.metrics());
+        metrics.extend(self.outbox.metrics());
         metrics
     }
 }

@@ -4,7 +4,7 @@
 //! SIP sockets ─┐                       ┌─▶ datagrams, connections      at once
 //! API ─────────┤                       ├─▶ audio plane                 at once
 //! fetches ─────┼─▶ inbox ─▶ Switch ────┼─▶ fetches                     in the background
-//! clock ───────┤                       ├─▶ writer ─▶ rows ─▶ replies   after the commit
+//! clock ───────┤                       ├─▶ writer ─▶ rows ─▶ replies, callbacks   after the commit
 //! audio plane ─┘                       └─▶ replies without rows        at once
 //! ```
 //! Nothing here waits for anybody: what takes time runs elsewhere and comes back through the inbox.
@@ -70,6 +70,10 @@ const MEDIA_REST_POLL: Duration = Duration::from_millis(20);
 const IDLE_POLL: Duration = Duration::from_millis(500);
 /// After a drain's bound has ended all calls, how long their BYEs may take to be answered.
 const FAREWELL: Duration = Duration::from_secs(3);
+/// How long applications may take for the last callbacks …
+const LAST_CALLBACKS: Duration = Duration::from_secs(5);
+/// … and how often we look whether they have them.
+const LAST_CALLBACKS_POLL: Duration = Duration::from_millis(20);
 /// How long a stream reader waits before it offers its bytes to a full inbox again.
 const FULL_INBOX_PAUSE: Duration = Duration::from_millis(5);
 
@@ -147,9 +151,27 @@ impl RunLoop {
             }
             if drained_by.is_some_and(|by| self.switch.is_idle() || by <= now) {
                 self.handle(Event::Farewell, &mut effects);
+                self.tell_the_rest(inputs, &mut effects);
                 info!(calls = self.switch.stats().calls, "drained");
                 return Ok(());
             }
+        }
+    }
+
+    /// Callbacks that are open get a little time; those that still are after it stay so in the database.
+    fn tell_the_rest(&mut self, inputs: &Receiver<Input>, effects: &mut Vec<Effect>) {
+        let until = Instant::now() + LAST_CALLBACKS;
+        loop {
+            let is_quiet = self.applications.outbox.is_quiet();
+            for input in inputs.try_iter().take(INPUTS_MAX) {
+                if let Input::Event(event @ Event::CallbackClosed(_)) = input {
+                    self.handle(event, effects);
+                }
+            }
+            if is_quiet || Instant::now() >= until {
+                return;
+            }
+            std::thread::sleep(LAST_CALLBACKS_POLL);
         }
     }
 
@@ -196,13 +218,15 @@ impl RunLoop {
     fn handle(&mut self, event: Event, effects: &mut Vec<Effect>) {
         let now = Now { instant: Instant::now(), wall: Timestamp::from(SystemTime::now()) };
         self.switch.handle(now, event, effects);
-        self.execute(effects);
+        self.execute(now.wall, effects);
     }
 
-    /// Does what one event's effects say. What has to be saved is one batch; its replies leave after the commit.
-    fn execute(&mut self, effects: &mut Vec<Effect>) {
+    /// Does what one event's effects say. What has to be saved is one batch; its replies and
+    /// callbacks leave after the commit.
+    fn execute(&mut self, now: Timestamp, effects: &mut Vec<Effect>) {
         let mut rows = Vec::new();
         let mut replies = Vec::new();
+        let mut callbacks = Vec::new();
         for effect in effects.drain(..) {
             match effect {
                 Effect::Send { flow, bytes } => self.sockets.send(&flow, bytes),
@@ -210,9 +234,9 @@ impl RunLoop {
                 Effect::Media(batch) => {
                     self.plane.apply(batch);
                 }
-                Effect::Save(row) => rows.extend(stored(row)),
+                Effect::Save(row) => rows.push(stored(row)),
                 Effect::Ask(ask) => self.applications.ask(ask),
-                Effect::Callback(callback) => warn!(?callback, "nobody is told yet"),
+                Effect::Callback(callback) => callbacks.push(api::webhook::row(&callback, now)),
                 Effect::Fetch { fetch, url } => self.fetches.start(fetch, url),
                 Effect::Speak { fetch, .. } => self.fetches.speak(fetch),
                 Effect::Stream(order) => self.fetches.stream(order),
@@ -221,14 +245,22 @@ impl RunLoop {
                 }
             }
         }
+        rows.extend(callbacks.iter().cloned().map(store::Row::Callback));
         if rows.is_empty() {
             return answer(replies);
         }
+        let callbacks_len = callbacks.len();
+        self.applications.outbox.announce(callbacks_len);
+        let outbox = Arc::clone(&self.applications.outbox);
         let saves_failed = Arc::clone(&self.saves_failed);
         let submitted = self.writer.submit(rows, move |saved| match saved {
-            Ok(()) => answer(replies),
+            Ok(()) => {
+                outbox.accept(callbacks);
+                answer(replies);
+            }
             Err(error) => {
                 error!(%error, "not saved");
+                outbox.forget(callbacks_len);
                 saves_failed.fetch_add(1, Ordering::Relaxed);
                 answer(replies.into_iter().map(|(reply, _)| (reply, Err(Refusal::NotSaved))));
             }
@@ -236,6 +268,7 @@ impl RunLoop {
         if let Err(refused) = submitted {
             // The replies went down with the batch: their askers see the channel close and say 500.
             warn!(?refused, "not saved");
+            self.applications.outbox.forget(callbacks_len);
             self.saves_failed.fetch_add(1, Ordering::Relaxed);
         }
     }
@@ -248,8 +281,8 @@ fn answer(replies: impl IntoIterator<Item = (Reply, Result<Answer, Refusal>)>) {
     }
 }
 
-fn stored(row: Row) -> Option<store::Row> {
-    Some(match row {
+fn stored(row: Row) -> store::Row {
+    match row {
         Row::Call(call) => store::Row::Call(call),
         Row::Conference(conference) => store::Row::Conference(conference),
         Row::Participant(participant) => store::Row::Participant(participant),
@@ -257,13 +290,7 @@ fn stored(row: Row) -> Option<store::Row> {
         Row::Event(event) => store::Row::Event(event),
         Row::Directory(row) => store::Row::Directory(row),
         Row::DirectoryDeleted(key) => store::Row::DirectoryDeleted(key),
-        Row::Notification(notification) => {
-            warn!(?notification, "something went wrong");
-            return None;
-        }
-        Row::CallbackClosed(id, attempts) => {
-            warn!(?id, attempts, "a callback nobody knows is closed");
-            return None;
-        }
-    })
+        Row::Notification(notification) => store::Row::Notification(notification),
+        Row::CallbackClosed(id) => store::Row::CallbackClosed(id.0),
+    }
 }

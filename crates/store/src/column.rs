@@ -33,6 +33,11 @@ pub(crate) fn number(row: &SqliteRow, column: &'static str) -> Result<i64, Store
     Ok(row.try_get(column)?)
 }
 
+/// Reads a number that may be absent.
+pub(crate) fn number_if(row: &SqliteRow, column: &'static str) -> Result<Option<i64>, StoreError> {
+    Ok(row.try_get(column)?)
+}
+
 /// Reads a number that fits into fewer bits than are stored.
 pub(crate) fn narrow<T: TryFrom<i64>>(row: &SqliteRow, column: &'static str) -> Result<T, StoreError> {
     let value = number(row, column)?;

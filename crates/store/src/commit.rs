@@ -1,9 +1,15 @@
 //! Commits: all rows of a batch, or none.
 
-use model::{Call, CallSid, Conference, ConferenceEvent, DirectoryKey, DirectoryRow, LegStats, Participant};
+use model::{
+    Call, CallEvent, CallSid, Conference, ConferenceEvent, DirectoryKey, DirectoryRow, LegStats, Notification,
+    Participant,
+};
 use sqlx::SqliteConnection;
 
-use crate::{Store, StoreError, call, conference, directory, event, leg_stats, participant};
+use crate::{
+    OpenCallback, Store, StoreError, call, call_event, conference, directory, event, leg_stats, notification, outbox,
+    participant,
+};
 
 /// One resource as it is now, to be written over what is stored of it; or something that happened.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -22,6 +28,14 @@ pub enum Row {
     DirectoryDeleted(DirectoryKey),
     /// Something that happened in a conference.
     Event(ConferenceEvent),
+    /// Something an application is to be told.
+    Callback(OpenCallback),
+    /// It has been told, or cannot be.
+    CallbackClosed(u128),
+    /// Something that went wrong.
+    Notification(Notification),
+    /// Something that was asked in a call.
+    CallEvent(CallEvent),
 }
 
 impl Row {
@@ -29,13 +43,13 @@ impl Row {
     pub(crate) fn event(&self) -> Option<&ConferenceEvent> {
         match self {
             Self::Event(event) => Some(event),
-            Self::Call(_)
-            | Self::Conference(_)
-            | Self::Participant(_)
-            | Self::LegStats(..)
-            | Self::Directory(_)
-            | Self::DirectoryDeleted(_) => None,
+            _ => None,
         }
+    }
+
+    /// It is added to a log that is kept within a bound.
+    pub(crate) fn is_logged(&self) -> bool {
+        matches!(self, Self::Notification(_) | Self::CallEvent(_))
     }
 }
 
@@ -59,6 +73,10 @@ pub(crate) async fn save(rows: &[Row], connection: &mut SqliteConnection) -> Res
             Row::Directory(row) => directory::save(row, connection).await?,
             Row::DirectoryDeleted(key) => directory::delete(key, connection).await?,
             Row::Event(event) => event::save(event, connection).await?,
+            Row::Callback(callback) => outbox::save(callback, connection).await?,
+            Row::CallbackClosed(id) => outbox::close(*id, connection).await?,
+            Row::Notification(notification) => notification::save(notification, connection).await?,
+            Row::CallEvent(event) => call_event::save(event, connection).await?,
         }
     }
     Ok(())

@@ -82,6 +82,7 @@ fn migrations() -> Migrator {
         step(1, "accounts, calls, conferences, participants", include_str!("../migrations/sqlite/0001_resources.sql")),
         step(2, "events, what legs did", include_str!("../migrations/sqlite/0002_events.sql")),
         step(3, "tuning of participants", include_str!("../migrations/sqlite/0003_tuning.sql")),
+        step(4, "outbox, notifications, events of calls", include_str!("../migrations/sqlite/0004_outbox.sql")),
         step(5, "what accounts set up", include_str!("../migrations/sqlite/0005_directory.sql")),
     ])
 }

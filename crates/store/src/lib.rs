@@ -13,6 +13,7 @@
 
 mod account;
 mod call;
+mod call_event;
 mod column;
 mod commit;
 mod conference;
@@ -21,6 +22,8 @@ mod directory;
 mod error;
 mod event;
 mod leg_stats;
+mod notification;
+mod outbox;
 mod participant;
 mod recover;
 mod select;
@@ -30,12 +33,15 @@ mod writer;
 
 pub use account::{AccountFilter, Credentials};
 pub use call::CallFilter;
+pub use call_event::CALL_EVENTS_MAX;
 pub use commit::Row;
 pub use conference::ConferenceFilter;
 pub use database::Store;
 pub use directory::{ApplicationFilter, CallerIdFilter, MappingKind, NamedMapping, NumberFilter};
 pub use error::StoreError;
 pub use event::{EVENTS_KEPT_FOR, EVENTS_MAX, FLEETING_MAX, LoggedEvent};
+pub use notification::{NOTIFICATIONS_MAX, NotificationFilter};
+pub use outbox::OpenCallback;
 pub use participant::ParticipantFilter;
 pub use recover::Recovered;
 pub use select::{Page, Position, Rows, Span};

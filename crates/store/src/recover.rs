@@ -48,7 +48,9 @@ impl Store {
             UNION ALL SELECT MAX(seq) FROM outgoing_caller_ids \
             UNION ALL SELECT MAX(seq) FROM queues \
             UNION ALL SELECT MAX(seq) FROM deleted_places \
-            UNION ALL SELECT MAX(seq) FROM events) AS every";
+            UNION ALL SELECT MAX(seq) FROM events \
+            UNION ALL SELECT MAX(seq) FROM outbox \
+            UNION ALL SELECT MAX(seq) FROM notifications) AS every";
 
         let mut transaction = self.writer.begin().await?;
         let mut ended = [0; 3];

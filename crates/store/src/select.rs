@@ -158,6 +158,33 @@ impl Select {
         Ok(Rows { rows, more })
     }
 
+    /// Runs it for one page of a list that begins with its oldest row: what is after a place is newer.
+    pub(crate) async fn page_oldest_first<T>(
+        self,
+        page: Page,
+        readers: &SqlitePool,
+        decode: impl Fn(&SqliteRow) -> Result<T, StoreError>,
+    ) -> Result<Rows<T>, StoreError> {
+        match page.position {
+            Position::After(seq) => self.next_after(seq, page.size, readers, decode).await,
+            Position::Offset(rows) => {
+                let select = self
+                    .push(" ORDER BY seq ASC LIMIT ", i64::from(page.size) + 1) // tells whether rows follow
+                    .push(" OFFSET ", i64::try_from(rows).unwrap_or(i64::MAX));
+                let mut rows = select.all(readers, decode).await?;
+                let more = rows.len() > page.size as usize;
+                rows.truncate(page.size as usize);
+                Ok(Rows { rows, more })
+            }
+            Position::Before(seq) => {
+                let select = self.push(" AND seq < ", seq).push(" ORDER BY seq DESC LIMIT ", i64::from(page.size));
+                let mut rows = select.all(readers, decode).await?;
+                rows.reverse();
+                Ok(Rows { rows, more: true }) // the row this page was asked from
+            }
+        }
+    }
+
     /// Runs it for the rows next newer than `seq`, oldest first.
     pub(crate) async fn next_after<T>(
         self,

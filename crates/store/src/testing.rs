@@ -1,12 +1,12 @@
 //! What the tests of this crate start from: a scratch database, and rows to put in it.
 
 use model::{
-    AccountSid, Call, CallSid, CallStatus, Conference, ConferenceEvent, ConferenceSid, ConferenceStatus, Direction,
-    Happening, Participant, ParticipantStatus, Timestamp, Tuning,
+    AccountSid, Call, CallSid, CallStatus, CallbackKind, Conference, ConferenceEvent, ConferenceSid, ConferenceStatus,
+    Direction, Happening, HttpMethod, Participant, ParticipantStatus, Timestamp, Tuning,
 };
 use tempfile::TempDir;
 
-use crate::Store;
+use crate::{OpenCallback, Store};
 
 /// Whose rows these are.
 pub(crate) const ACCOUNT: AccountSid = AccountSid::from_bits(0xACC);
@@ -91,5 +91,23 @@ pub(crate) fn event(number: u64) -> ConferenceEvent {
         sequence_number: 1,
         at: Timestamp::from_micros(1_000_000 * seconds),
         happening: Happening::Started,
+    }
+}
+
+/// Callback number `number`, of call 0.
+pub(crate) fn callback(number: u64) -> OpenCallback {
+    let call = call(0);
+    OpenCallback {
+        seq: i64::try_from(number).expect("small"),
+        id: u128::from(number) << 64,
+        lane: call.sid.to_string(),
+        account_sid: ACCOUNT,
+        call_sid: Some(call.sid),
+        kind: CallbackKind::CallStatus,
+        url: "https://app.test/status".to_owned(),
+        method: HttpMethod::Post,
+        body: "CallStatus=completed".to_owned(),
+        is_json: false,
+        created: call.created,
     }
 }

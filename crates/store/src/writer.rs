@@ -14,7 +14,7 @@ use tokio::sync::{mpsc, oneshot};
 use tokio::task::JoinHandle;
 
 use crate::event::Pruning;
-use crate::{Row, Store, StoreError, commit};
+use crate::{Row, Store, StoreError, call_event, commit, notification};
 
 /// Queue in front of the one task that writes.
 #[derive(Debug)]
@@ -118,11 +118,14 @@ struct Counters {
 async fn run(store: Store, mut queue: mpsc::Receiver<Batch>, counters: Arc<Counters>) {
     let mut group = Vec::with_capacity(GROUP_MAX);
     let mut pruning = None;
+    let mut logged = 0;
     while queue.recv_many(&mut group, GROUP_MAX).await > 0 {
         let (batches, dones): (Vec<_>, Vec<_>) = group.drain(..).map(|batch| (batch.rows, batch.done)).unzip();
         let results = write(&store, &batches, &counters).await;
         let saved = batches.iter().zip(&results).filter(|(_, result)| result.is_ok()).flat_map(|(rows, _)| rows);
-        let events: Vec<_> = saved.filter_map(Row::event).collect();
+        let saved: Vec<_> = saved.collect();
+        logged += saved.iter().filter(|row| row.is_logged()).count();
+        let events: Vec<_> = saved.into_iter().filter_map(Row::event).collect();
         for (done, result) in dones.into_iter().zip(results) {
             let counter = if result.is_ok() { &counters.saved } else { &counters.failed };
             counter.fetch_add(1, Relaxed);
@@ -131,6 +134,12 @@ async fn run(store: Store, mut queue: mpsc::Receiver<Batch>, counters: Arc<Count
         if let Err(error) = prune(&store, &mut pruning, &events).await {
             tracing::warn!(%error, "the event log was not pruned");
             pruning = None; // what was counted may not be so: count anew
+        }
+        if logged >= LOGGED_BETWEEN_PRUNINGS {
+            logged = 0;
+            if let Err(error) = prune_logs(&store).await {
+                tracing::warn!(%error, "notifications and events of calls were not pruned");
+            }
         }
     }
 }
@@ -152,6 +161,14 @@ async fn prune(store: &Store, pruning: &mut Option<Pruning>, events: &[&Conferen
         transaction.commit().await?;
     }
     Ok(())
+}
+
+/// Keeps what developers are shown within its bounds.
+async fn prune_logs(store: &Store) -> Result<(), sqlx::Error> {
+    let mut transaction = store.writer.begin().await?;
+    notification::prune(&mut transaction).await?;
+    call_event::prune(&mut transaction).await?;
+    transaction.commit().await
 }
 
 /// Writes the batches; what became of each. Nearly always all is well, and nothing is spent on the case that it is not.
@@ -218,6 +235,9 @@ async fn one_by_one(store: &Store, batches: &[Vec<Row>], counters: &Counters) ->
 
 /// Batches that share a commit at most: bounds how long the first of them waits.
 const GROUP_MAX: usize = 256;
+
+/// Notifications and events of calls written before the oldest are looked for: each look reads an index to its end.
+const LOGGED_BETWEEN_PRUNINGS: usize = 1_000;
 
 #[cfg(test)]
 mod tests {

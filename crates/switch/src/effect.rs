@@ -160,8 +160,8 @@ pub enum Row {
     LegStats(CallSid, LegStats),
     /// Something that went wrong.
     Notification(Notification),
-    /// A callback is not open any more; after so many attempts.
-    CallbackClosed(CallbackId, u32),
+    /// A callback is not open any more.
+    CallbackClosed(CallbackId),
     /// Something that an account has set up.
     Directory(Box<DirectoryRow>),
     /// It has been deleted, with whatever was in it.

@@ -96,8 +96,8 @@ impl Turn<'_> {
 
     /// An application has been told, or cannot be.
     pub(crate) fn callback_closed(&mut self, closed: CallbackClosed) {
-        let CallbackClosed { id, account, call, attempts, remarks, exchange } = closed;
-        self.effects.push(Effect::Save(Row::CallbackClosed(id, attempts)));
+        let CallbackClosed { id, account, call, remarks, exchange, .. } = closed;
+        self.effects.push(Effect::Save(Row::CallbackClosed(id)));
         for remark in remarks {
             self.notify(account, call, remark, Some(Arc::clone(&exchange)));
         }

@@ -35,7 +35,6 @@ pub(crate) struct Message<'a> {
 
 /// What a message says.
 #[derive(Debug, Clone, PartialEq, Eq)]
-#[expect(dead_code, reason = "JSON follows with the outbox")]
 pub(crate) enum Body {
     /// Parameters, form-encoded: in the body of a POST, in the query of a GET.
     Form(String),

@@ -12,6 +12,7 @@ mod cookies;
 mod country;
 mod documents;
 mod exchange;
+mod outbox;
 mod overrides;
 mod parameters;
 mod signature;
@@ -20,10 +21,10 @@ use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
-use model::{AccountSid, Level};
+use model::{AccountSid, CallEvent, CallSid, Exchange, HttpMethod, Level, Timestamp};
 use rand::rngs::StdRng;
 use rand::{RngExt as _, SeedableRng as _};
-use store::Store;
+use store::{Row, Store, Writer};
 use switch::Event;
 use switch::webhook::{Answered, Ask, AskFailed, Purpose, Remark};
 use web::{FetchError, TurnBounds, Turns, Web, form_urlencoded, target};
@@ -34,6 +35,8 @@ use cookies::Cookies;
 use documents::Documents;
 use exchange::{Body, Exchanges, Message, Reply};
 use parameters::Pairs;
+
+pub use outbox::{Outbox, OutboxConfig, row};
 
 /// Bounds of what is asked.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -64,6 +67,8 @@ struct Shared {
     exchanges: Exchanges,
     turns: Turns,
     store: Store,
+    writer: Arc<Writer>,
+    clock: Box<dyn Fn() -> Timestamp + Send + Sync>,
     tokens: Mutex<StdRng>,
     counts: Counts,
 }
@@ -75,11 +80,20 @@ struct Counts {
     asks_refused: AtomicU64,
     ask_micros: AtomicU64,
     attempts: AtomicU64,
+    events_lost: AtomicU64,
 }
 
 impl Webhooks {
-    /// Asks over `web`; `store` knows the tokens of accounts, `seed` makes names for requests.
-    pub fn new(config: WebhookConfig, web: Web, store: Store, seed: u64) -> Self {
+    /// Asks over `web`. `store` knows the tokens of accounts, `writer` keeps what was asked, `clock` tells the time of
+    /// day, `seed` makes names for requests.
+    pub fn new(
+        config: WebhookConfig,
+        web: Web,
+        store: Store,
+        writer: Arc<Writer>,
+        clock: impl Fn() -> Timestamp + Send + Sync + 'static,
+        seed: u64,
+    ) -> Self {
         let turns = Turns::new(TurnBounds {
             concurrent_max: config.asks_max,
             concurrent_per_host_max: config.asks_per_host_max,
@@ -89,13 +103,15 @@ impl Webhooks {
         });
         let exchanges = Exchanges { web, cookies: Cookies::default(), documents: Documents::default() };
         let tokens = Mutex::new(StdRng::seed_from_u64(seed));
-        Self { shared: Arc::new(Shared { exchanges, turns, store, tokens, counts: Counts::default() }) }
+        let (clock, counts) = (Box::new(clock), Counts::default());
+        Self { shared: Arc::new(Shared { exchanges, turns, store, writer, clock, tokens, counts }) }
     }
 
     /// Asks an application for a document: [`Event::Asked`], whatever happens.
     pub async fn ask(&self, ask: Ask) -> Event {
         let Shared { exchanges, counts, .. } = &*self.shared;
         let body = Body::Form(encode(&parameters::of_ask(&ask)));
+        let (account, call, at) = (ask.account, ask.call.call.sid, self.now());
         counts.asks.fetch_add(1, Relaxed);
         let reply = match self.turn_and_token(&ask.url, ask.account).await {
             Ok((_turn, auth_token)) => {
@@ -105,7 +121,7 @@ impl Webhooks {
                     body: &body,
                     auth_token: &auth_token,
                     idempotency_token: uuid(self.random()),
-                    cookies_of: Some(ask.call.call.sid),
+                    cookies_of: Some(call),
                     overridable: !matches!(ask.purpose, Purpose::Conversation(_)),
                     wants_document: true,
                 };
@@ -116,6 +132,7 @@ impl Webhooks {
         let Reply { outcome, attempts, mut remarks, exchange } = reply;
         counts.attempts.fetch_add(attempts.into(), Relaxed);
         counts.ask_micros.fetch_add(u64::try_from(exchange.duration.as_micros()).unwrap_or(u64::MAX), Relaxed);
+        self.log(account, call, at, &exchange);
         let outcome = outcome.map_err(|error| (code(&error), error.to_string())).and_then(|answer| {
             let url = String::from(answer.url);
             match answer.kind {
@@ -197,6 +214,29 @@ impl Webhooks {
         }
     }
 
+    /// Keeps one exchange among the events of its call.
+    fn log(&self, account: AccountSid, call: CallSid, at: Timestamp, exchange: &Exchange) {
+        let event = CallEvent {
+            account_sid: account,
+            call_sid: call,
+            method: exchange.method.to_string(),
+            url: exchange.url.clone(),
+            parameters: exchange.parameters.clone(),
+            status: exchange.status,
+            content_type: exchange.content_type.clone(),
+            body: exchange.body.clone(),
+            at,
+            duration: exchange.duration,
+        };
+        if self.shared.writer.submit(vec![Row::CallEvent(event)], drop).is_err() {
+            self.shared.counts.events_lost.fetch_add(1, Relaxed);
+        }
+    }
+
+    fn now(&self) -> Timestamp {
+        (self.shared.clock)()
+    }
+
     fn random(&self) -> u128 {
         self.shared.tokens.lock().unwrap_or_else(PoisonError::into_inner).random()
     }
@@ -204,9 +244,9 @@ impl Webhooks {
 
 impl Reply {
     /// Nothing was sent.
-    fn unsent(error: FetchError, url: &str, method: model::HttpMethod, body: &Body) -> Self {
+    fn unsent(error: FetchError, url: &str, method: HttpMethod, body: &Body) -> Self {
         let (Body::Form(parameters) | Body::Json(parameters)) = body;
-        let exchange = model::Exchange {
+        let exchange = Exchange {
             method,
             url: web::without_secrets(url),
             parameters: exchange::kept(parameters),

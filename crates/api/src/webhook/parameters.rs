@@ -61,7 +61,6 @@ pub(crate) fn of_ask(ask: &Ask) -> Pairs {
 }
 
 /// Of a callback.
-#[expect(dead_code, reason = "the outbox follows")]
 pub(crate) fn of_callback(account: AccountSid, body: &CallbackBody) -> Pairs {
     let mut pairs = Pairs::default();
     match body {

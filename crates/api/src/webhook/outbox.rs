@@ -1,0 +1,500 @@
+//! The outbox: callbacks on their way, in the order of their lanes, and again after a restart.
+//!
+//! ```text
+//! committed rows ─▶ lanes ─▶ one of a lane at a time, so many of a host, so many of all ─▶ closed
+//!       └─ no room: they stay in the table, and are read from there when there is some
+//! ```
+//! A row is in the table as long as it is open, so nothing here has to survive: a start begins by reading the table. A
+//! lane goes on as soon as its row has been answered or given up; that this is kept, too, is not waited for. A crash in
+//! between sends one callback twice, with the same token.
+
+use std::collections::{HashMap, VecDeque};
+use std::future::Future;
+use std::pin::Pin;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use model::{CallSid, CallbackKind, Level, Timestamp};
+use store::{OpenCallback, Store};
+use switch::webhook::{Callback, CallbackBody, CallbackClosed, CallbackId, Lane, Remark};
+use tokio::sync::Notify;
+use tokio::task::{Id, JoinHandle, JoinSet};
+use web::{FetchError, target};
+
+use super::exchange::{Body, Message, Reply};
+use super::{Webhooks, code, encode, parameters, uuid};
+use crate::metrics::{Metric, Reading};
+
+/// Bounds of callbacks on their way.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct OutboxConfig {
+    /// Requests under way.
+    pub in_flight_max: usize,
+    /// The same with one host and port, so that one that hangs leaves room for others.
+    pub in_flight_per_host_max: usize,
+    /// Callbacks in memory; more wait in the table.
+    pub rows_max: usize,
+}
+
+impl Default for OutboxConfig {
+    fn default() -> Self {
+        Self { in_flight_max: 256, in_flight_per_host_max: 64, rows_max: 16_384 }
+    }
+}
+
+/// The row of a callback that has just come about: spelled, so that it is sent as it was meant whatever follows.
+pub fn row(callback: &Callback, created: Timestamp) -> OpenCallback {
+    let (call_sid, kind) = about(callback);
+    OpenCallback {
+        seq: callback.seq,
+        id: callback.id.0,
+        lane: match callback.lane {
+            Lane::Call(call) => call.to_string(),
+            Lane::Conference(conference) => conference.to_string(),
+        },
+        account_sid: callback.account,
+        call_sid,
+        kind,
+        url: callback.url.clone(),
+        method: callback.method,
+        body: encode(&parameters::of_callback(callback.account, &callback.body)),
+        is_json: false,
+        created,
+    }
+}
+
+/// The call a callback belongs to, and what it is about.
+fn about(callback: &Callback) -> (Option<CallSid>, CallbackKind) {
+    let of_lane = match callback.lane {
+        Lane::Call(call) => Some(call),
+        Lane::Conference(_) => None,
+    };
+    match &callback.body {
+        CallbackBody::CallStatus(progress) => (Some(progress.facts.call.sid), CallbackKind::CallStatus),
+        CallbackBody::Conference { event, .. } => (event.call_sid(), CallbackKind::Conference),
+        CallbackBody::Recording(_) | CallbackBody::ConferenceRecordEnd { .. } => (of_lane, CallbackKind::Recording),
+        CallbackBody::AsyncAmd { call, .. } => (Some(*call), CallbackKind::AnsweringMachine),
+        CallbackBody::Stream { call, .. } => (Some(*call), CallbackKind::Stream),
+        CallbackBody::Conversation { call, .. } => (call.or(of_lane), CallbackKind::Conversation),
+    }
+}
+
+/// Delivers callbacks. What is open when it is dropped stays so in the table.
+pub struct Outbox {
+    inflow: Arc<Inflow>,
+    task: JoinHandle<()>,
+}
+
+/// What the one who saves and the one who delivers share.
+#[derive(Debug)]
+struct Inflow {
+    state: Mutex<InflowState>,
+    changed: Notify,
+    rows_max: usize,
+}
+
+#[derive(Debug)]
+struct InflowState {
+    /// Being saved.
+    announced: usize,
+    /// Saved, and to be taken.
+    rows: VecDeque<OpenCallback>,
+    /// Taken, and not closed.
+    taken: usize,
+    under_way: usize,
+    /// Rows up to this `seq` are to be read from the table: those a start finds, or those there was no room for.
+    behind_until: Option<i64>,
+    closed: u64,
+    failed: u64,
+}
+
+impl Outbox {
+    /// Begins with what is open in the table. `closed` is called for every callback that is answered or given up; its
+    /// row stays until whoever is told so says that it is closed.
+    pub fn start<F>(
+        config: OutboxConfig,
+        webhooks: Webhooks,
+        store: Store,
+        closed: impl Fn(CallbackClosed) -> F + Send + Sync + 'static,
+    ) -> Self
+    where
+        F: Future<Output = ()> + Send + 'static,
+    {
+        let state = InflowState {
+            announced: 0,
+            rows: VecDeque::new(),
+            taken: 0,
+            under_way: 0,
+            behind_until: Some(0),
+            closed: 0,
+            failed: 0,
+        };
+        let inflow = Arc::new(Inflow { state: Mutex::new(state), changed: Notify::new(), rows_max: config.rows_max });
+        let closed: Closed = Arc::new(move |callback| Box::pin(closed(callback)));
+        let deliverer = Deliverer {
+            inflow: Arc::clone(&inflow),
+            webhooks,
+            store,
+            closed,
+            lanes: Lanes::new(&config),
+            seq: 0,
+            running: JoinSet::new(),
+            of_task: HashMap::new(),
+        };
+        Self { inflow, task: tokio::spawn(deliverer.run()) }
+    }
+
+    /// So many rows are being saved: [`Outbox::accept`] or [`Outbox::forget`] follows.
+    pub fn announce(&self, rows: usize) {
+        self.inflow.lock().announced += rows;
+    }
+
+    /// These have been saved, in their order.
+    pub fn accept(&self, rows: Vec<OpenCallback>) {
+        let mut state = self.inflow.lock();
+        state.announced = state.announced.saturating_sub(rows.len());
+        for row in rows {
+            let is_full = state.rows.len() + state.taken >= self.inflow.rows_max;
+            // The order of the table is kept: behind what waits there already, what comes now waits there, too.
+            match state.behind_until {
+                Some(until) => state.behind_until = Some(row.seq.max(until)),
+                None if is_full => state.behind_until = Some(row.seq),
+                None => state.rows.push_back(row),
+            }
+        }
+        drop(state);
+        self.inflow.changed.notify_one();
+    }
+
+    /// So many could not be saved, and are not sent.
+    pub fn forget(&self, rows: usize) {
+        let mut state = self.inflow.lock();
+        state.announced = state.announced.saturating_sub(rows);
+    }
+
+    /// Nothing is being saved, waiting or under way: whoever is to be told of a closing has been.
+    pub fn is_quiet(&self) -> bool {
+        let state = self.inflow.lock();
+        state.announced == 0 && state.rows.is_empty() && state.taken == 0 && state.behind_until.is_none()
+    }
+
+    /// What is on its way, for `/metrics`.
+    pub fn metrics(&self) -> Vec<Metric> {
+        let state = self.inflow.lock();
+        let counter = |name, help, count: u64| (name, help, Reading::Counter(count as f64)); // exact up to 2^53
+        let gauge = |name, help, count: usize| (name, help, Reading::Gauge(count as f64));
+        let rows = [
+            counter("partyline_callbacks_closed_total", "Callbacks answered or given up.", state.closed),
+            counter(
+                "partyline_callbacks_failed_total",
+                "Callbacks answered with an error or not at all.",
+                state.failed,
+            ),
+            gauge(
+                "partyline_callbacks",
+                "Callbacks in memory, on their way or waiting.",
+                state.rows.len() + state.taken,
+            ),
+            gauge("partyline_callbacks_under_way", "Callbacks being sent.", state.under_way),
+            gauge(
+                "partyline_callbacks_behind",
+                "1 while callbacks wait in the table because there are too many for memory.",
+                state.behind_until.is_some().into(),
+            ),
+        ];
+        rows.map(|(name, help, reading)| Metric { name, help, labels: Vec::new(), reading }).into()
+    }
+}
+
+impl Drop for Outbox {
+    fn drop(&mut self) {
+        self.task.abort();
+    }
+}
+
+impl Inflow {
+    fn lock(&self) -> MutexGuard<'_, InflowState> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+type Closed = Arc<dyn Fn(CallbackClosed) -> Pin<Box<dyn Future<Output = ()> + Send>> + Send + Sync>;
+
+/// Whoever delivers.
+struct Deliverer {
+    inflow: Arc<Inflow>,
+    webhooks: Webhooks,
+    store: Store,
+    closed: Closed,
+    lanes: Lanes,
+    /// Of the last row taken: those after it are new.
+    seq: i64,
+    running: JoinSet<bool>,
+    of_task: HashMap<Id, Sending>,
+}
+
+impl Deliverer {
+    async fn run(mut self) {
+        loop {
+            self.take();
+            let readable = self.read().await;
+            self.send();
+            let changed = self.inflow.changed.notified();
+            tokio::select! {
+                () = changed => {}
+                Some(done) = self.running.join_next_with_id() => {
+                    let (id, is_ok) = match done {
+                        Ok((id, is_ok)) => (id, is_ok),
+                        Err(error) => {
+                            tracing::error!(%error, "a delivery broke down"); // its row stays open in the table
+                            (error.id(), false)
+                        }
+                    };
+                    self.done(id, is_ok);
+                }
+                () = tokio::time::sleep(READ_PAUSE), if !readable => {}
+            }
+        }
+    }
+
+    /// Takes what has been saved.
+    fn take(&mut self) {
+        let mut state = self.inflow.lock();
+        let rows = std::mem::take(&mut state.rows);
+        state.taken += rows.len();
+        drop(state);
+        rows.into_iter().for_each(|row| self.put(row));
+    }
+
+    fn put(&mut self, row: OpenCallback) {
+        self.seq = row.seq.max(self.seq);
+        self.lanes.put(row);
+    }
+
+    /// Reads what waits in the table, if there is room for it. False: the table could not be read, try again.
+    async fn read(&mut self) -> bool {
+        loop {
+            let until = {
+                let state = self.inflow.lock();
+                if state.behind_until.is_none() || state.taken > self.inflow.rows_max / 2 {
+                    return true;
+                }
+                state.behind_until
+            };
+            let page = match self.store.open_callbacks(self.seq, PAGE_ROWS).await {
+                Ok(page) => page,
+                Err(error) => {
+                    tracing::error!(%error, "the outbox cannot be read");
+                    return false;
+                }
+            };
+            let mut state = self.inflow.lock();
+            state.taken += page.rows.len();
+            // What was committed meanwhile and is not in this page has told so by now, or will find nobody behind.
+            if !page.more && state.behind_until == until {
+                state.behind_until = None;
+            }
+            drop(state);
+            page.rows.into_iter().for_each(|row| self.put(row));
+        }
+    }
+
+    /// Sends what may be sent.
+    fn send(&mut self) {
+        while let Some((row, sending)) = self.lanes.next() {
+            let (webhooks, closed) = (self.webhooks.clone(), Arc::clone(&self.closed));
+            let handle = self.running.spawn(async move {
+                let callback = webhooks.tell(row).await;
+                let is_ok = callback.remarks.is_empty();
+                closed(callback).await;
+                is_ok
+            });
+            self.of_task.insert(handle.id(), sending);
+        }
+        self.inflow.lock().under_way = self.of_task.len();
+    }
+
+    fn done(&mut self, id: Id, is_ok: bool) {
+        if let Some(sending) = self.of_task.remove(&id) {
+            self.lanes.done(sending);
+        }
+        let mut state = self.inflow.lock();
+        state.taken = state.taken.saturating_sub(1);
+        state.under_way = self.of_task.len();
+        state.closed += 1;
+        state.failed += u64::from(!is_ok);
+    }
+}
+
+/// What waits, by lane; and which lane is next, each host in turn.
+#[derive(Debug)]
+struct Lanes {
+    in_flight_max: usize,
+    in_flight_per_host_max: usize,
+    in_flight: usize,
+    /// Lanes with rows. Of one that is sending, the row that is sent is not there any more.
+    lanes: HashMap<String, VecDeque<OpenCallback>>,
+    /// Hosts that are being told something, or wait to be.
+    hosts: HashMap<String, Host>,
+    /// Hosts with a lane that may send now, each once.
+    ready: VecDeque<String>,
+}
+
+#[derive(Debug, Default)]
+struct Host {
+    in_flight: usize,
+    /// Lanes whose next row is for this host and which send nothing.
+    lanes: VecDeque<String>,
+    is_ready: bool,
+}
+
+/// A row under way.
+#[derive(Debug)]
+struct Sending {
+    lane: String,
+    host: String,
+}
+
+impl Lanes {
+    fn new(config: &OutboxConfig) -> Self {
+        Self {
+            in_flight_max: config.in_flight_max.max(1),
+            in_flight_per_host_max: config.in_flight_per_host_max.max(1),
+            in_flight: 0,
+            lanes: HashMap::new(),
+            hosts: HashMap::new(),
+            ready: VecDeque::new(),
+        }
+    }
+
+    fn put(&mut self, row: OpenCallback) {
+        if let Some(waiting) = self.lanes.get_mut(&row.lane) {
+            return waiting.push_back(row);
+        }
+        let (lane, host) = (row.lane.clone(), host(&row.url));
+        self.lanes.insert(lane.clone(), VecDeque::from([row]));
+        self.line_up(lane, host);
+    }
+
+    /// A lane that sends nothing waits for a turn with the host of its next row.
+    fn line_up(&mut self, lane: String, host: String) {
+        let waiting = self.hosts.entry(host.clone()).or_default();
+        waiting.lanes.push_back(lane);
+        if !waiting.is_ready && waiting.in_flight < self.in_flight_per_host_max {
+            waiting.is_ready = true;
+            self.ready.push_back(host);
+        }
+    }
+
+    /// The next row that may be sent.
+    fn next(&mut self) -> Option<(OpenCallback, Sending)> {
+        if self.in_flight >= self.in_flight_max {
+            return None;
+        }
+        let name = self.ready.pop_front()?;
+        let host = self.hosts.get_mut(&name)?;
+        let lane = host.lanes.pop_front();
+        let lane = lane.expect("a host that is ready has a lane that waits for it");
+        host.in_flight += 1;
+        self.in_flight += 1;
+        host.is_ready = !host.lanes.is_empty() && host.in_flight < self.in_flight_per_host_max;
+        if host.is_ready {
+            self.ready.push_back(name.clone());
+        }
+        let row = self.lanes.get_mut(&lane).and_then(VecDeque::pop_front);
+        let row = row.expect("a lane that waits has a row");
+        Some((row, Sending { lane, host: name }))
+    }
+
+    /// The row has been answered or given up.
+    fn done(&mut self, Sending { lane, host: name }: Sending) {
+        self.in_flight -= 1;
+        if let Some(host) = self.hosts.get_mut(&name) {
+            host.in_flight -= 1;
+            if host.lanes.is_empty() {
+                if host.in_flight == 0 {
+                    self.hosts.remove(&name);
+                }
+            } else if !host.is_ready {
+                host.is_ready = true;
+                self.ready.push_back(name);
+            }
+        }
+        match self.lanes.get(&lane).and_then(VecDeque::front) {
+            Some(next) => {
+                let host = host(&next.url);
+                self.line_up(lane, host);
+            }
+            None => drop(self.lanes.remove(&lane)),
+        }
+    }
+}
+
+/// Host and port of a URL; of what is none, the text itself, which fails by itself soon enough.
+fn host(url: &str) -> String {
+    match target::parse(url) {
+        Ok(url) => {
+            format!("{}:{}", url.host_str().unwrap_or_default(), url.port_or_known_default().unwrap_or_default())
+        }
+        Err(_) => String::new(),
+    }
+}
+
+impl Webhooks {
+    /// Tells an application what a row says, once, and says how that went.
+    async fn tell(&self, row: OpenCallback) -> CallbackClosed {
+        let body = if row.is_json { Body::Json(row.body) } else { Body::Form(row.body) };
+        let at = self.now();
+        let outcome = if at.since(row.created) > AGE_MAX {
+            Err(FetchError::Busy)
+        } else {
+            self.auth_token(row.account_sid).await
+        };
+        let waited = matches!(outcome, Err(FetchError::Busy));
+        let reply = match outcome {
+            Ok(auth_token) => {
+                let message = Message {
+                    url: &row.url,
+                    method: row.method,
+                    body: &body,
+                    auth_token: &auth_token,
+                    idempotency_token: uuid(row.id),
+                    cookies_of: row.call_sid,
+                    overridable: row.kind != CallbackKind::Conversation,
+                    wants_document: false,
+                };
+                self.shared.exchanges.exchange(&message).await
+            }
+            Err(error) => Reply::unsent(error, &row.url, row.method, &body),
+        };
+        let Reply { outcome, attempts, mut remarks, exchange } = reply;
+        if let Some(call) = row.call_sid {
+            self.log(row.account_sid, call, at, &exchange);
+        }
+        remarks.extend(outcome.err().and_then(|error| failure(row.kind, &error, waited)));
+        let (id, account, call) = (CallbackId(row.id), row.account_sid, row.call_sid);
+        CallbackClosed { id, account, call, attempts, remarks, exchange: Arc::new(exchange) }
+    }
+}
+
+/// What developers are told of a callback that failed.
+fn failure(kind: CallbackKind, error: &FetchError, waited: bool) -> Option<Remark> {
+    let (level, code) = match (kind, error) {
+        (_, FetchError::Status(..400)) => return None, // an answer is an answer
+        (_, _) if waited => (Level::Error, 15_002),
+        (CallbackKind::Conference, FetchError::Status(_)) => (Level::Error, 16_011),
+        (CallbackKind::Conference, _) => (Level::Error, 16_010),
+        (_, FetchError::Status(_)) => (Level::Warning, 15_003),
+        (_, FetchError::Unsigned(_)) => (Level::Error, 15_000),
+        (_, error) => (Level::Error, code(error)),
+    };
+    let message = if waited { "it waited too long to be sent".to_owned() } else { error.to_string() };
+    Some(Remark { level, code, message })
+}
+
+/// Callbacks read from the table at once.
+const PAGE_ROWS: u32 = 500;
+/// Before a table that could not be read is read again.
+const READ_PAUSE: Duration = Duration::from_secs(1);
+/// Of a callback; after a day nobody expects to be told any more.
+const AGE_MAX: Duration = Duration::from_secs(24 * 3600);
