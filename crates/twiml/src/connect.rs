@@ -85,6 +85,14 @@ impl Connect {
 }
 
 impl Connect {
+    /// It lasts, once it is begun: there is something to connect to.
+    pub(crate) fn takes_time(&self) -> bool {
+        match &self.to {
+            ConnectTo::Conversation(noun) => noun.service_instance_sid.is_some(),
+            ConnectTo::Stream(_) => true,
+        }
+    }
+
     /// Every link but the action.
     pub(crate) fn links(&mut self, visit: &mut Visit<'_>) {
         match &mut self.to {

@@ -105,9 +105,16 @@ impl Dial {
         dial.to = DialTo::parse(element, warnings);
         dial
     }
-}
 
-impl Dial {
+    /// It lasts, once it is begun: there is somebody to dial.
+    pub(crate) fn takes_time(&self) -> bool {
+        match &self.to {
+            DialTo::Nobody(_) => false,
+            DialTo::Queue(noun) => noun.problem.is_none(),
+            DialTo::Parties(_) | DialTo::Conference(_) | DialTo::Application(_) => true,
+        }
+    }
+
     /// Every link but the action.
     pub(crate) fn links(&mut self, visit: &mut Visit<'_>) {
         visit(&mut self.recording_callback.link, 13256);
@@ -132,28 +139,23 @@ impl DialTo {
         // Why somebody named could not be dialled; it is the answer where nobody else can.
         let mut problem = None;
         for child in element.elements() {
-            let stands_alone = match child.name.as_str() {
-                "Number" | "Client" | "Sip" => false,
-                "Conference" | "Queue" | "Application" => true,
-                "Sim" | "WhatsApp" => {
-                    unknown_child(element, child, UNKNOWN, warnings);
-                    continue;
-                }
-                _ => {
-                    unknown_child(element, child, 13215, warnings);
-                    continue;
-                }
-            };
+            let noun = child.name.as_str();
+            let stands_alone = matches!(noun, "Conference" | "Queue" | "Application");
+            if !stands_alone && !matches!(noun, "Number" | "Client" | "Sip") {
+                let out_of_scope = matches!(noun, "Sim" | "WhatsApp");
+                unknown_child(element, child, if out_of_scope { UNKNOWN } else { 13215 }, warnings);
+                continue;
+            }
             if alone.is_some() || (stands_alone && !parties.is_empty()) {
-                warnings.warn(13000, format!("<{}> together with another noun is skipped", child.name));
+                warnings.warn(13000, format!("<{noun}> together with another noun is skipped"));
                 continue;
             }
             if parties.len() == Dial::PARTIES_MAX {
-                let code = if child.name == "Sip" { 13250 } else { 13215 };
-                warnings.warn(code, format!("<{}> is one too many: a <Dial> rings ten", child.name));
+                let code = if noun == "Sip" { 13250 } else { 13215 };
+                warnings.warn(code, format!("<{noun}> is one too many: a <Dial> rings ten"));
                 continue;
             }
-            let parsed = match child.name.as_str() {
+            let parsed = match noun {
                 "Conference" => {
                     ConferenceNoun::parse(child, warnings).map(|noun| alone = Some(Self::Conference(Box::new(noun))))
                 }

@@ -174,3 +174,29 @@ const HINTS_MAX: usize = 500;
 const MODELS: &[&str] = &["default", "numbers_and_commands", "phone_call"];
 
 const MODEL_FAMILIES: &[&str] = &["experimental_", "googlev2_", "deepgram_"];
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn hints_are_bounded() {
+        for (case, count, kept, codes) in [("as many as may be", 500, 500, vec![]), ("one more", 501, 500, vec![13330])]
+        {
+            let hints = vec!["yes"; count].join(",");
+            let element = crate::xml::read(&format!("<Gather input='speech' hints='{hints}'/>")).expect(case);
+            let mut warnings = Warnings::default();
+            let gather = Gather::parse(&element, &mut warnings);
+            assert_eq!(gather.recognition.hints.split(',').count(), kept, "{case}");
+            let seen: Vec<u16> = warnings.take().iter().map(|warning| warning.code).collect();
+            assert_eq!(seen, codes, "{case}");
+        }
+    }
+
+    #[test]
+    fn keys_have_a_timeout_of_their_own_where_speech_has_none() {
+        for (patience, want) in [(Patience::For(Duration::from_secs(9)), 9), (Patience::Auto, 5)] {
+            assert_eq!(patience.for_keys(), Duration::from_secs(want), "{patience:?}");
+        }
+    }
+}

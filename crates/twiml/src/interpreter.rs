@@ -7,8 +7,8 @@
 use std::time::Duration;
 
 use crate::link::{Base, LinkError, MALFORMED};
-use crate::warning::{UNKNOWN, Warnings};
-use crate::{Asked, Document, Gathered, Kind, Link, Outcome, Prompt, Step, Verb, Warning};
+use crate::warning::{UNKNOWN, Warnings, shorten};
+use crate::{Asked, Document, EnqueueTo, Gathered, Kind, Link, Outcome, Prompt, Step, Verb, Warning};
 
 /// Runs one document.
 #[derive(Debug)]
@@ -47,6 +47,7 @@ enum Pending {
     Session {
         action: Option<Link>,
         with: Asked,
+        takes_time: bool,
     },
 }
 
@@ -97,7 +98,7 @@ impl Interpreter {
             (pending, Outcome::HungUp) => {
                 let last = match pending {
                     Pending::Record { action } => action.map(|action| (action, Asked::Record)),
-                    Pending::Session { action, with } => action.map(|action| (action, with)),
+                    Pending::Session { action, with, .. } => action.map(|action| (action, with)),
                     Pending::Nothing | Pending::Prompt | Pending::Gather { .. } => None,
                 };
                 self.tell(last)
@@ -105,7 +106,7 @@ impl Interpreter {
             (pending, Outcome::Replaced) => {
                 let last = match pending {
                     // The queue and the session tell that they have been left; a Dial does not (rest-voice §3.3).
-                    Pending::Session { action, with: with @ (Asked::Enqueue | Asked::Connect) } => {
+                    Pending::Session { action, with: with @ (Asked::Enqueue | Asked::Connect), .. } => {
                         action.map(|action| (action, with))
                     }
                     _ => None,
@@ -136,8 +137,8 @@ impl Interpreter {
                     _ => self.advance(),
                 }
             }
-            (Pending::Session { action, with }, outcome) => {
-                if !matches!(outcome, Outcome::Failed | Outcome::Refused) {
+            (Pending::Session { action, with, takes_time }, outcome) => {
+                if takes_time && !matches!(outcome, Outcome::Failed | Outcome::Refused) {
                     self.pass_time();
                 }
                 match action {
@@ -230,25 +231,26 @@ impl Interpreter {
             }
             Verb::Dial(mut dial) => {
                 dial.links(&mut |link, code| self.resolve(link, code));
-                let action = self.action(&mut dial.action);
-                self.pending = Pending::Session { action, with: Asked::Dial };
+                let (action, takes_time) = (self.action(&mut dial.action), dial.takes_time());
+                self.pending = Pending::Session { action, with: Asked::Dial, takes_time };
                 Step::Dial(dial)
             }
             Verb::Enqueue(mut enqueue) => {
                 enqueue.wait.links(&mut |link, code| self.resolve(link, code), 14202);
+                let takes_time = !matches!(enqueue.to, EnqueueTo::Nowhere(_));
                 let action = self.action(&mut enqueue.action);
-                self.pending = Pending::Session { action, with: Asked::Enqueue };
+                self.pending = Pending::Session { action, with: Asked::Enqueue, takes_time };
                 Step::Enqueue(enqueue)
             }
             Verb::Connect(mut connect) => {
                 connect.links(&mut |link, code| self.resolve(link, code));
-                let action = self.action(&mut connect.action);
-                self.pending = Pending::Session { action, with: Asked::Connect };
+                let (action, takes_time) = (self.action(&mut connect.action), connect.takes_time());
+                self.pending = Pending::Session { action, with: Asked::Connect, takes_time };
                 Step::Connect(connect)
             }
             Verb::Refer(mut refer) => {
                 let action = self.action(&mut refer.action);
-                self.pending = Pending::Session { action, with: Asked::Refer };
+                self.pending = Pending::Session { action, with: Asked::Refer, takes_time: true };
                 Step::Refer(refer)
             }
             Verb::StartStream(mut stream) => {
@@ -290,8 +292,7 @@ impl Interpreter {
         match self.base.resolve(url) {
             Ok(url) => Some(url),
             Err(_) => {
-                self.warnings
-                    .push(Warning::new(MALFORMED, format!("<Play> {url:?} is no URL of audio; it is skipped")));
+                self.warnings.warn(MALFORMED, format!("<Play> {:?} is no URL of audio; it is skipped", shorten(url)));
                 None
             }
         }
@@ -711,10 +712,20 @@ mod tests {
 
         let busy = parse(b"<Response><Pause/><Redirect/></Response>").expect("well-formed");
         let missing = parse(b"<Response><Play>/a</Play><Redirect/></Response>").expect("well-formed");
-        for (case, document, outcome, ends) in
-            [("a pause", busy, Done, false), ("missing audio", missing, Failed, true)]
-        {
-            let mut interpreter = Interpreter::new(document.clone(), Some(BASE), Kind::ConferenceWait);
+        let nobody = parse(b"<Response><Dial action=''/></Response>").expect("well-formed");
+        let nowhere = parse(b"<Response><Enqueue action=''/></Response>").expect("well-formed");
+        let nothing = parse(b"<Response><Connect action=''><Conversation/></Connect></Response>").expect("well-formed");
+        let somebody = parse(b"<Response><Dial action=''>1</Dial></Response>").expect("well-formed");
+        for (case, document, outcome, ends) in [
+            ("a pause", busy, Done, false),
+            ("missing audio", missing, Failed, true),
+            ("a dial of nobody", nobody, Done, true),
+            ("a queue of no name", nowhere, Done, true),
+            ("a conversation of no service", nothing, Done, true),
+            ("a dial", somebody.clone(), Done, false),
+            ("a dial that fails at once", somebody, Failed, true),
+        ] {
+            let mut interpreter = Interpreter::new(document.clone(), Some(BASE), Kind::Call);
             let mut last = Step::Ended;
             for _ in 0..=IDLE_DOCUMENTS_MAX {
                 interpreter.next(Started);

@@ -3,6 +3,20 @@
 //! `bytes ─▶ parse ─▶ Document ─▶ Interpreter ─▶ Step ─▶ (somebody does it) ─▶ Outcome ─▶ next Step …`
 //!
 //! Knows neither HTTP nor audio nor calls: a [`Step`] says what to do, who runs the document knows how.
+//!
+//! ```
+//! use twiml::{Asked, Gathered, Interpreter, Kind, Outcome, Step, parse};
+//!
+//! let bytes = b"<Response><Gather numDigits='1' action='chosen'><Say>One or two?</Say></Gather></Response>";
+//! let mut interpreter = Interpreter::new(parse(bytes)?, Some("https://app.test/voice/menu"), Kind::Call);
+//! let Step::Gather(gather) = interpreter.next(Outcome::Started) else { panic!("the only verb") };
+//! assert_eq!(gather.digits_max, Some(1));
+//! // The caller hears the prompt, and presses 2.
+//! let heard = Gathered::Digits { digits: "2".to_owned(), finished_on_key: None };
+//! let Step::Fetch { link, with } = interpreter.next(Outcome::Gathered(heard.clone())) else { panic!("its action") };
+//! assert_eq!((link.url.as_str(), with), ("https://app.test/voice/chosen", Asked::Gather(heard)));
+//! # Ok::<(), twiml::DocumentError>(())
+//! ```
 
 mod answer;
 mod attributes;

@@ -435,6 +435,28 @@ mod tests {
     }
 
     #[test]
+    fn headers_are_bounded_and_stay_on_their_line() {
+        let many = "<Header name='X-A' value='1'/>".repeat(SIP_HEADERS_MAX + 1);
+        let long = format!("<Header name='X-A' value='{}'/>", "1".repeat(SIP_HEADER_BYTES_MAX));
+        for (case, headers, kept, codes) in [
+            ("one", "<Header name='X-A' value='1'/>", 1, vec![]),
+            ("too many", &many, SIP_HEADERS_MAX, vec![13251]),
+            ("too long", &long, 0, vec![13253]),
+            ("two lines", "<Header name='X-A' value='1&#13;&#10;Via: x'/>", 0, vec![13253]),
+            ("a name of two words", "<Header name='X A' value='1'/>", 0, vec![13252]),
+            ("a name with a colon", "<Header name='X-A:' value='1'/>", 0, vec![13252]),
+            ("no name", "<Header value='1'/>", 0, vec![UNKNOWN]),
+        ] {
+            let sip = format!("<Sip><Uri>sip:a@b.test</Uri><Headers>{headers}</Headers></Sip>");
+            let mut warnings = Warnings::default();
+            let noun = SipNoun::parse(&read(&sip).expect(case), &mut warnings).expect(case);
+            assert_eq!(noun.headers.len(), kept, "{case}");
+            let seen: Vec<u16> = warnings.take().iter().map(|warning| warning.code).collect();
+            assert_eq!(seen, codes, "{case}");
+        }
+    }
+
+    #[test]
     fn knows_what_may_be_a_number() {
         for (text, want) in [
             ("+15005550006", true),

@@ -188,6 +188,24 @@ mod tests {
     use super::*;
 
     #[test]
+    fn says_as_much_as_may_be_said() {
+        for (case, text, chars, ssml, codes) in [
+            ("just fits", "ä".repeat(Say::CHARS_MAX), Say::CHARS_MAX, false, vec![]),
+            ("one too many", "ä".repeat(Say::CHARS_MAX + 1), Say::CHARS_MAX, false, vec![13521]),
+            ("marked up", format!("<p>{}</p>", "a".repeat(Say::CHARS_MAX)), Say::CHARS_MAX, true, vec![]),
+            ("and too long", format!("<p>{}</p>", "a".repeat(Say::CHARS_MAX + 1)), Say::CHARS_MAX, false, vec![13521]),
+            ("long in blanks only", format!("a{}b", " ".repeat(Say::CHARS_MAX)), 3, false, vec![]),
+        ] {
+            let element = crate::xml::read(&format!("<Say>{text}</Say>")).expect(case);
+            let mut warnings = Warnings::default();
+            let say = Say::parse(&element, Codes::ALONE, &mut warnings).expect(case);
+            assert_eq!((say.text.chars().count(), say.ssml.is_some()), (chars, ssml), "{case}");
+            let seen: Vec<u16> = warnings.take().iter().map(|warning| warning.code).collect();
+            assert_eq!(seen, codes, "{case}");
+        }
+    }
+
+    #[test]
     fn knows_keys_and_languages() {
         for (text, want) in
             [("ww12#*AD", true), ("W", true), ("", false), ("1,2", false), ("12E", false), ("1 2", false)]
