@@ -17,7 +17,7 @@ help:
 	@echo 'make doc      write the documentation of the code to $(target)/doc'
 
 run:
-	@.ci/install build
+	@.ci/install build run
 	. .ci/rust && cargo build --release $(locked) --package server
 	exec $(target)/release/partyline serve
 

@@ -15,7 +15,7 @@ use std::time::Duration;
 use model::AccountSid;
 use sip::Transport;
 use switch::{DirectoryConfig, MediaAddress, OpenRooms};
-use web::AllowRule;
+use web::{AllowRule, Url};
 
 /// Every setting, checked.
 #[derive(Debug)]
@@ -54,6 +54,8 @@ pub(crate) struct Config {
     pub(crate) held_rtp_timeout: Duration,
     /// What may be fetched beyond public addresses.
     pub(crate) fetch_allow: Vec<AllowRule>,
+    /// A service that speaks instead of flite and espeak-ng.
+    pub(crate) speech_url: Option<Url>,
     /// `tracing` filter, such as `info` or `sip=debug,info`.
     pub(crate) log: String,
     /// Settings of later versions that were given; they have no effect.
@@ -131,6 +133,11 @@ const SETTINGS: &[(&str, &str, &str)] = &[
         "fetch_allow",
         "127.0.0.0/8,::1/128",
         "what may be fetched beyond public addresses, a comma list of ranges, addresses and host names",
+    ),
+    (
+        "speech_url",
+        "",
+        "a service that speaks: it is posted JSON (text, ssml, voice, language) and answers WAV or MP3; where it fails, and if not given, flite and espeak-ng speak",
     ),
     ("log", "info", "what is logged, such as info or sip=debug,info"),
 ];
@@ -290,6 +297,7 @@ impl Given {
             fetch_allow: self.parse("fetch_allow", |text| {
                 list(text, |item| item.parse::<AllowRule>().map_err(|error| error.to_string()))
             })?,
+            speech_url: self.optional("speech_url", service_url)?,
             log: self.parse("log", log_filter)?,
             without_effect: self.without_effect,
         })
@@ -408,6 +416,11 @@ fn public_url(text: &str) -> Result<String, String> {
     if bare { Ok(text.trim_end_matches('/').to_owned()) } else { Err(expected()) }
 }
 
+fn service_url(text: &str) -> Result<Url, String> {
+    let url = Url::parse(text).ok().filter(|url| matches!(url.scheme(), "http" | "https") && url.has_host());
+    url.ok_or_else(|| "an http or https URL was expected".to_owned())
+}
+
 fn open_rooms(text: &str) -> Result<OpenRooms, String> {
     match text {
         "private" => Ok(OpenRooms::Private),
@@ -463,6 +476,7 @@ mod tests {
             ("PARTYLINE_ROOM_LEGS_MAX", "1"),
             ("PARTYLINE_DRAIN_SECONDS", "-1"),
             ("PARTYLINE_FETCH_ALLOW", "10.0.0.0/99"),
+            ("PARTYLINE_SPEECH_URL", "speech.example.test/say"),
             ("PARTYLINE_NO_SUCH_THING", "1"),
         ] {
             let error = read(&[(key, value)]).expect_err(value).to_string();

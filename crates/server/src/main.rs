@@ -12,7 +12,9 @@ mod metrics;
 mod own_address;
 mod run_loop;
 mod sip_socket;
+mod spoken;
 
+use std::net::{Ipv4Addr, Ipv6Addr};
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::sync::Arc;
@@ -24,12 +26,12 @@ use media::{Pages, Plane};
 use model::{Account, AccountSid, Timestamp};
 use rand::Rng;
 use sip::{Advertised, AudioCodec};
-use sound::{FetchConfig, Fetcher};
+use sound::{FetchConfig, Fetcher, SpeakConfig, Speaker};
 use store::{Credentials, Store, Writer};
 use switch::{Directory, Switch};
 use tokio::signal::unix::{SignalKind, signal};
 use tracing::{info, warn};
-use web::{Web, WebConfig};
+use web::{AllowRule, Web, WebConfig};
 
 use crate::applications::Applications;
 use crate::config::Config;
@@ -142,6 +144,7 @@ async fn bridge(config: Config, logs: &Path) -> Result<(), StartError> {
     let clock = || Timestamp::from(SystemTime::now());
     let seed = rand::rng().next_u64();
     let webhooks = Webhooks::new(WebhookConfig::default(), web, store.clone(), Arc::clone(&writer), clock, seed);
+    let speaker = speaker(&config).await?;
     let (inbox, inputs) = Inbox::new();
     let (sockets, sip_bound) =
         SipSockets::listen(&config.sip_listen, config.sip_listen_is_default, &inbox).await.map_err(StartError::Sip)?;
@@ -171,7 +174,7 @@ async fn bridge(config: Config, logs: &Path) -> Result<(), StartError> {
         sockets,
         writer: Arc::clone(&writer),
         applications,
-        fetches: Fetches::new(fetcher, tokio::runtime::Handle::current(), inbox.clone()),
+        fetches: Fetches::new(fetcher, speaker, tokio::runtime::Handle::current(), inbox.clone()),
         drain: config.drain,
         snapshots,
         saves_failed,
@@ -212,6 +215,20 @@ async fn bridge(config: Config, logs: &Path) -> Result<(), StartError> {
     store.close().await;
     info!("stopped");
     outcome
+}
+
+/// What speaks; what there is not is said in the log.
+async fn speaker(config: &Config) -> Result<Speaker, StartError> {
+    // Where the service is, is the operator's own choice, not an application's.
+    let anywhere = |network| AllowRule::Range { network, prefix_len: 0 };
+    let allow = vec![anywhere(Ipv4Addr::UNSPECIFIED.into()), anywhere(Ipv6Addr::UNSPECIFIED.into())];
+    let web = Web::new(&WebConfig { allow, ..WebConfig::default() }).map_err(StartError::Web)?;
+    let speak = SpeakConfig { service: config.speech_url.clone(), ..SpeakConfig::default() };
+    let speaker = Speaker::start(speak, web).await;
+    for missing in speaker.missing() {
+        warn!("{missing}");
+    }
+    Ok(speaker)
 }
 
 /// An address that is not ours would refuse every call; better to say so now.

@@ -238,7 +238,9 @@ impl RunLoop {
                 Effect::Ask(ask) => self.applications.ask(ask),
                 Effect::Callback(callback) => callbacks.push(api::webhook::row(&callback, now)),
                 Effect::Fetch { fetch, url } => self.fetches.start(fetch, url),
-                Effect::Speak { fetch, .. } => self.fetches.speak(fetch),
+                Effect::Speak { fetch, text, ssml, voice, language } => {
+                    self.fetches.speak(fetch, sound::Utterance { text, ssml, voice, language });
+                }
                 Effect::Stream(order) => self.fetches.stream(order),
                 Effect::Reply { request, answer } => {
                     replies.extend(self.replies.remove(&request).map(|reply| (reply, answer)));
