@@ -1,12 +1,15 @@
 //! Dialog: one call as the peer and we know it, from its INVITE to its BYE (RFC 3261 §12 to §15).
 //!
-//! We answer calls, so here we are always the callee. Three things go on side by side, each its own small state:
+//! Three things go on side by side, each its own small state:
 //!
 //! ```text
-//! stage    Ringing ──2xx──▶ Talking ──BYE──▶ Closing        the call itself
+//! stage    Ringing, Calling ──2xx──▶ Talking ──BYE──▶ Closing        the call itself
 //! theirs   Idle ──INVITE──▶ Received ──2xx──▶ Answered ──ACK──▶ Idle      their offers, one at a time
 //! ours     Idle ──UPDATE or re-INVITE──▶ Sent ──▶ Idle      our session refresh
 //! ```
+//! A call of ours has a dialog from the beginning, which each phone that it rings at makes its own in turn: what is common
+//! to all of them is the attempt's (`endpoint/attempt.rs`).
+//!
 //! A dialog says what the clock wants of it ([`Dialog::due`]); the endpoint does it.
 
 use std::net::{IpAddr, SocketAddr};
@@ -14,12 +17,16 @@ use std::time::{Duration, Instant};
 
 use bytes::Bytes;
 
+use crate::authorizer::Authorizer;
 use crate::flow::with_port;
 use crate::inspection::Head;
+use crate::reliable::{self, Provisionals};
 use crate::session_timer::{self, Asked, SessionTimer};
-use crate::transaction::{Key, Timers};
+use crate::transaction::{Branch, Key, Timers};
+use crate::transfer::{self, Transfers};
 use crate::{
-    CSeq, DialogId, Flow, HeaderError, Method, Name, NameAddr, Reason, Request, Response, SipUri, Transport, Uri,
+    CSeq, DialogId, Flow, HeaderError, Headers, Method, Name, NameAddr, Reason, Request, Response, SessionDescription,
+    SipUri, Transport, Uri,
 };
 
 /// One dialog.
@@ -35,7 +42,7 @@ pub(crate) struct Dialog {
     /// Route of our requests, next hop first.
     routes: Vec<NameAddr>,
     remote_target: Uri,
-    /// Whom they called: the user of our Contact, the same for the whole dialog.
+    /// Whom they called, or who we call as: the user of our Contact, the same for the whole dialog.
     pub(crate) user: Option<String>,
     local_cseq: u32,
     /// The highest that came in order.
@@ -44,6 +51,10 @@ pub(crate) struct Dialog {
     pub(crate) flow: Flow,
     /// The sender does not know the address we see it under: what it calls itself leads nowhere.
     behind_nat: bool,
+    /// Our requests go down the flow whatever its URIs say.
+    same_flow: bool,
+    /// The Call-ID is ours.
+    pub(crate) we_called: bool,
     pub(crate) peer_takes_update: bool,
     pub(crate) stage: Stage,
     pub(crate) theirs: Theirs,
@@ -51,19 +62,48 @@ pub(crate) struct Dialog {
     pub(crate) session: Option<SessionTimer>,
     /// Our latest description, for a refresh that repeats it.
     pub(crate) described: Option<Bytes>,
+    /// An offer of theirs that is not answered in a response to their INVITE, re-INVITE or UPDATE within a call.
+    pub(crate) owed: Option<Owed>,
+    pub(crate) transfers: Option<Box<Transfers>>,
+    /// Of a call of ours that was made with credentials.
+    pub(crate) authorizer: Option<Box<Authorizer>>,
 }
 
 /// The call itself.
 #[derive(Debug)]
 pub(crate) enum Stage {
-    /// No final answer yet. Each minute the latest 1xx goes out again (RFC 3261 §13.3.1.1).
-    Ringing { give_up_at: Instant, repeat: Option<(Response, Instant)> },
+    /// No final answer of ours yet. Each minute the latest 1xx goes out again (RFC 3261 §13.3.1.1).
+    Ringing { give_up_at: Instant, repeat: Option<(Response, Instant)>, provisionals: Option<Box<Provisionals>> },
+    /// No final answer of theirs yet.
+    Calling(Early),
     /// We said 2xx.
     Talking { canceled: Canceled },
     /// Our user hung up before the ACK came, and BYE must wait for it (RFC 3261 §15).
     HangingUp { reason: Option<Reason> },
     /// Our BYE is on its way.
     Closing,
+}
+
+/// What one phone has said that our call rings at.
+#[derive(Debug, Default)]
+pub(crate) struct Early {
+    /// Of its latest reliable 1xx (RFC 3262 §4).
+    pub(crate) rseq: Option<u32>,
+    /// To our offer.
+    pub(crate) answer: Option<SessionDescription>,
+    /// The first offer is answered and both know it, so that either may offer anew.
+    pub(crate) settled: bool,
+}
+
+/// Where the answer to an offer of theirs is to go.
+#[derive(Debug)]
+pub(crate) enum Owed {
+    /// Into the 200 to this UPDATE or PRACK, of a call that we have not answered.
+    Response(Box<Received>),
+    /// Into the PRACK to the 1xx with this RSeq, to our INVITE with this CSeq.
+    Prack { rseq: u32, number: u32 },
+    /// Into the ACK to the 2xx to our INVITE with this CSeq.
+    Ack { branch: Branch, number: u32 },
 }
 
 /// Whether a CANCEL crossed our 2xx. Then the caller owes us a BYE.
@@ -128,6 +168,10 @@ pub(crate) enum Ours {
 pub(crate) enum Due {
     /// Send the 1xx again.
     Ring(Response),
+    /// Send the reliable 1xx again.
+    RingReliably(Bytes),
+    /// Its PRACK did not come.
+    NoPrack,
     /// Nobody answered in time.
     RingingTooLong,
     /// Send the 2xx again.
@@ -140,6 +184,7 @@ pub(crate) enum Due {
     Refresh,
     /// Nobody did.
     SessionExpired,
+    Transfer(transfer::Due),
 }
 
 impl Dialog {
@@ -166,12 +211,17 @@ impl Dialog {
             remote_cseq: head.cseq.number,
             flow,
             behind_nat: false,
+            same_flow: false,
+            we_called: false,
             peer_takes_update: false,
             stage,
             theirs: Theirs::Idle,
             ours: Ours::Idle,
             session: None,
             described: None,
+            owed: None,
+            transfers: None,
+            authorizer: None,
         };
         dialog.learn(request, head, flow);
         // Before the dialog is accepted there is no older target to keep. A caller older than RFC 3261 may have
@@ -181,12 +231,68 @@ impl Dialog {
         dialog
     }
 
+    /// A dialog for an INVITE of ours, before anybody has answered it.
+    pub(crate) fn calling(id: DialogId, invite: &Request, flow: Flow, user: Option<String>, same_flow: bool) -> Self {
+        let headers = &invite.headers;
+        Self {
+            id,
+            call_id: headers.call_id().unwrap_or_default().to_owned(),
+            remote_tag: None,
+            local: headers.get(Name::From).unwrap_or_default().to_vec(),
+            remote: headers.get(Name::To).unwrap_or_default().to_vec(),
+            routes: Vec::new(),
+            remote_target: invite.uri.uri().clone(),
+            user,
+            local_cseq: headers.cseq().map_or(1, |cseq| cseq.number),
+            remote_cseq: 0,
+            flow,
+            behind_nat: false,
+            same_flow,
+            we_called: true,
+            peer_takes_update: false,
+            stage: Stage::Calling(Early::default()),
+            theirs: Theirs::Idle,
+            ours: Ours::Idle,
+            session: None,
+            described: (!invite.body.is_empty()).then(|| invite.body.clone()),
+            owed: None,
+            transfers: None,
+            authorizer: None,
+        }
+    }
+
+    /// Takes in what a 1xx or 2xx to our INVITE tells: who answers, and the way there (RFC 3261 §12.1.2). The 2xx has
+    /// the last word (§13.2.2.4).
+    pub(crate) fn establish(&mut self, response: &Response) {
+        let headers = &response.headers;
+        self.remote_tag = headers.to_tag();
+        self.remote = headers.get(Name::To).unwrap_or_default().to_vec();
+        self.routes = headers.record_routes().unwrap_or_default();
+        self.routes.reverse();
+        self.retarget(contact(headers).ok().flatten());
+        // A public address does not lead to a private one: what the phone calls itself leads nowhere.
+        let hop = self.next_hop_uri().and_then(|uri| uri.host.ip());
+        let source = self.flow.remote.ip().to_canonical();
+        self.behind_nat = hop.is_some_and(|hop| is_private(hop.to_canonical()) && !is_private(source));
+        self.learn_allow(headers);
+    }
+
+    /// Whether this early dialog is the one with that phone. An INVITE that nobody has answered is with none.
+    pub(crate) fn is_with(&self, tag: &str) -> bool {
+        self.remote_tag.as_deref() == Some(tag)
+    }
+
     /// Takes in what any request of theirs tells, wherever it stands in the order.
     pub(crate) fn learn(&mut self, request: &Request, head: &Head, flow: Flow) {
         self.flow = flow;
         self.behind_nat = head.via.host.ip().map(|ip| ip.to_canonical()) != Some(flow.remote.ip().to_canonical());
-        if request.headers.contains(Name::Allow) {
-            self.peer_takes_update = request.headers.allow().any(|method| method == Method::Update);
+        self.learn_allow(&request.headers);
+    }
+
+    /// Takes in which methods they take, if they say.
+    pub(crate) fn learn_allow(&mut self, headers: &Headers) {
+        if headers.contains(Name::Allow) {
+            self.peer_takes_update = headers.allow().any(|method| method == Method::Update);
         }
     }
 
@@ -246,6 +352,25 @@ impl Dialog {
         }
     }
 
+    /// Their request that waits for our application.
+    pub(crate) const fn received(&self) -> Option<&Received> {
+        match &self.theirs {
+            Theirs::Received(received) => Some(received),
+            Theirs::Idle | Theirs::Answered(_) => None,
+        }
+    }
+
+    /// Whether they may offer anew although nobody has answered the call: both know what the other has said first, and no
+    /// other offer is open.
+    pub(crate) fn takes_early_offer(&self) -> bool {
+        self.owed.is_none()
+            && match &self.stage {
+                Stage::Ringing { provisionals, .. } => provisionals.as_ref().is_some_and(|some| some.settled),
+                Stage::Calling(early) => early.settled && !matches!(self.theirs, Theirs::Received(_)),
+                Stage::Talking { .. } | Stage::HangingUp { .. } | Stage::Closing => false,
+            }
+    }
+
     /// Whether our 2xx waits for its ACK.
     pub(crate) fn is_unacked(&self) -> bool {
         matches!(self.theirs, Theirs::Answered(_))
@@ -259,6 +384,11 @@ impl Dialog {
                 *at = now + RING_AGAIN_AFTER;
                 return Some(Due::Ring(response.clone()));
             }
+            (Stage::Ringing { provisionals: Some(provisionals), .. }, _) => match provisionals.due(now) {
+                Some(reliable::Due::Resend(response)) => return Some(Due::RingReliably(response)),
+                Some(reliable::Due::NoPrack) => return Some(Due::NoPrack),
+                None => {}
+            },
             (_, Theirs::Answered(answered)) if now >= answered.give_up_at => return Some(Due::NoAck),
             (_, Theirs::Answered(answered)) if now >= answered.resend_at => {
                 answered.interval = (answered.interval * 2).min(timers.t2);
@@ -269,6 +399,11 @@ impl Dialog {
                 return Some(Due::NoByeAfterCancel);
             }
             _ => {}
+        }
+        if let (Stage::Talking { .. }, Some(transfers)) = (&self.stage, &self.transfers)
+            && let Some(due) = transfers.due(now)
+        {
+            return Some(Due::Transfer(due));
         }
         match (&self.stage, &mut self.session) {
             (Stage::Talking { .. }, Some(session)) => match session.due(now) {
@@ -286,11 +421,13 @@ impl Dialog {
     /// When to ask [`Dialog::due`].
     pub(crate) fn next_deadline(&self) -> Option<Instant> {
         let stage = match &self.stage {
-            Stage::Ringing { give_up_at, repeat } => {
-                Some(repeat.as_ref().map_or(*give_up_at, |(_, at)| *give_up_at.min(at)))
+            Stage::Ringing { give_up_at, repeat, provisionals } => {
+                let repeat = repeat.as_ref().map(|(_, at)| *at);
+                let prack = provisionals.as_ref().and_then(|provisionals| provisionals.next_deadline());
+                [Some(*give_up_at), repeat, prack].into_iter().flatten().min()
             }
             Stage::Talking { canceled: Canceled::ByeDueAt(at) } => Some(*at),
-            Stage::Talking { .. } | Stage::HangingUp { .. } | Stage::Closing => None,
+            Stage::Calling(_) | Stage::Talking { .. } | Stage::HangingUp { .. } | Stage::Closing => None,
         };
         let theirs = match &self.theirs {
             Theirs::Answered(answered) => Some(answered.resend_at.min(answered.give_up_at)),
@@ -300,25 +437,24 @@ impl Dialog {
             (Stage::Talking { .. }, Some(session)) => Some(session.next_deadline()),
             _ => None,
         };
-        [stage, theirs, session].into_iter().flatten().min()
+        let transfer = match (&self.stage, &self.transfers) {
+            (Stage::Talking { .. }, Some(transfers)) => transfers.next_deadline(),
+            _ => None,
+        };
+        [stage, theirs, session, transfer].into_iter().flatten().min()
+    }
+
+    /// The number of our next request.
+    pub(crate) fn next_number(&mut self) -> u32 {
+        self.local_cseq += 1;
+        self.local_cseq
     }
 
     /// A request of ours within the dialog (RFC 3261 §12.2.1.1), Via and Contact left to the sender. An ACK has its
     /// INVITE's number, every other request the next one.
     pub(crate) fn request(&mut self, method: Method, ack_of: Option<u32>) -> Request {
-        let number = ack_of.unwrap_or_else(|| {
-            self.local_cseq += 1;
-            self.local_cseq
-        });
-        let mut routes: Vec<Uri> = self.routes.iter().map(|route| route.uri.clone()).collect();
-        let mut uri = self.remote_target.clone();
-        // A strict router wants itself in the request line and the target last.
-        if let Some(Uri::Sip(first)) = routes.first()
-            && !first.is_loose_router()
-        {
-            routes.push(uri);
-            uri = routes.remove(0);
-        }
+        let number = ack_of.unwrap_or_else(|| self.next_number());
+        let (uri, routes) = routed(self.remote_target.clone(), &self.routes);
         let mut request = Request::new(method, uri.into());
         let headers = &mut request.headers;
         headers.push(Name::MaxForwards, "70");
@@ -338,13 +474,18 @@ impl Dialog {
         let flow = self.flow;
         match flow.transport {
             Transport::Tcp => flow,
+            Transport::Udp if self.same_flow => flow,
             Transport::Udp => Flow { remote: self.next_hop().unwrap_or(flow.remote), ..flow },
         }
     }
 
+    fn next_hop_uri(&self) -> Option<&SipUri> {
+        self.routes.first().map_or(&self.remote_target, |route| &route.uri).sip()
+    }
+
     /// The address of the next hop, where its URI can be believed. Names are not looked up: the flow is nearer.
     fn next_hop(&self) -> Option<SocketAddr> {
-        let next = self.routes.first().map_or(&self.remote_target, |route| &route.uri).sip()?;
+        let next = self.next_hop_uri()?;
         let udp = !next.secure && next.transport().is_none_or(|transport| transport.eq_ignore_ascii_case("udp"));
         let ip = next.host.ip().filter(|_| udp && !self.behind_nat)?;
         let source = self.flow.remote;
@@ -360,12 +501,36 @@ impl Dialog {
     }
 }
 
-/// The Contact of a request that may move its sender: exactly one SIP URI.
-pub(crate) fn contact(request: &Request) -> Result<Option<Uri>, HeaderError> {
-    let mut contacts = request.headers.contacts()?.into_iter();
+/// Request-URI and Route for a target behind these hops, next hop first. A strict router wants itself in the request
+/// line and the target last (RFC 3261 §12.2.1.1).
+pub(crate) fn routed(target: Uri, routes: &[NameAddr]) -> (Uri, Vec<Uri>) {
+    let mut routes: Vec<Uri> = routes.iter().map(|route| route.uri.clone()).collect();
+    match routes.first() {
+        Some(Uri::Sip(first)) if !first.is_loose_router() => {
+            routes.push(target);
+            (routes.remove(0), routes)
+        }
+        _ => (target, routes),
+    }
+}
+
+/// Not routed on the public network (RFC 1918, 4193, 3927, 6598).
+fn is_private(address: IpAddr) -> bool {
+    match address {
+        IpAddr::V4(v4) => {
+            let [a, b, ..] = v4.octets();
+            v4.is_loopback() || v4.is_private() || v4.is_link_local() || (a == 100 && b & 0xc0 == 64)
+        }
+        IpAddr::V6(v6) => v6.is_loopback() || v6.is_unique_local() || v6.is_unicast_link_local(),
+    }
+}
+
+/// The Contact of a message that may move its sender: exactly one SIP URI.
+pub(crate) fn contact(headers: &Headers) -> Result<Option<Uri>, HeaderError> {
+    let mut contacts = headers.contacts()?.into_iter();
     match (contacts.next(), contacts.next()) {
         (Some(NameAddr { uri: uri @ Uri::Sip(_), .. }), None) => Ok(Some(uri)),
-        (None, _) if !request.headers.contact_is_star() => Ok(None),
+        (None, _) if !headers.contact_is_star() => Ok(None),
         _ => Err(HeaderError::Malformed(Name::Contact)),
     }
 }

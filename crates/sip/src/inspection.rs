@@ -116,20 +116,20 @@ fn known(method: &Method) -> Known {
     use Method::{Ack, Bye, Cancel, Info, Invite, Message, Notify, Options, Other, Prack, Publish, Refer, Register};
     use Method::{Subscribe, Update};
     match method {
-        Invite | Ack | Cancel | Bye | Options | Update | Info | Register => Known::Allowed,
-        Prack | Refer | Notify | Subscribe | Message | Publish => Known::NotAllowed,
+        Invite | Ack | Cancel | Bye | Options | Update | Info | Prack | Refer | Notify | Register => Known::Allowed,
+        Subscribe | Message | Publish => Known::NotAllowed,
         Other(_) => Known::Never,
     }
 }
 
 fn is_supported(tag: &str) -> bool {
-    tag.eq_ignore_ascii_case(SUPPORTED)
+    SUPPORTED.split(", ").any(|supported| tag.eq_ignore_ascii_case(supported))
 }
 
 /// Methods we act on.
-pub(crate) const ALLOW: &str = "INVITE, ACK, CANCEL, BYE, OPTIONS, UPDATE, INFO, REGISTER";
+pub(crate) const ALLOW: &str = "INVITE, ACK, CANCEL, BYE, OPTIONS, UPDATE, INFO, PRACK, REFER, NOTIFY, REGISTER";
 /// Extensions we know.
-pub(crate) const SUPPORTED: &str = "timer";
+pub(crate) const SUPPORTED: &str = "timer, 100rel, replaces, norefersub";
 /// Bodies we read.
 pub(crate) const ACCEPT: &str = "application/sdp, multipart/mixed";
 /// Bodies we read in an INFO.

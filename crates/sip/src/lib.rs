@@ -6,6 +6,7 @@
 
 mod address;
 mod agreed;
+mod authorizer;
 mod body;
 mod config;
 mod deadline;
@@ -29,12 +30,14 @@ mod params;
 mod parse;
 mod payload_type;
 mod registrar;
+mod reliable;
 mod replaces;
 mod resolver;
 mod sdp;
 mod session_timer;
 mod stats;
 mod transaction;
+mod transfer;
 mod uri;
 mod via;
 mod view;
@@ -61,6 +64,7 @@ pub use params::Params;
 pub use parse::{ParseError, Refused, URI_BYTES_MAX, parse};
 pub use payload_type::AudioCodec;
 pub use registrar::{Binding, Registered, Registrar, RegistrarConfig, RegistrarEvent, StoredBinding, Unbound};
+pub use reliable::RAck;
 pub use replaces::Replaces;
 pub use resolver::{
     Answered, LookupFailed, Naptr, Query, Records, Resolved, Resolver, ResolverConfig, Srv, TARGETS_MAX, Target,

@@ -64,6 +64,11 @@ impl Asked {
         }
     }
 
+    /// Of a request that can say nothing about them.
+    pub(crate) const fn nothing() -> Self {
+        Self { expires: None, supported: false }
+    }
+
     /// Chooses the terms (§9, table 2): the interval they ask for; who they ask for, else ourselves.
     ///
     /// Phones that ask without saying they know timers (JsSIP, in its UPDATE) get what they ask for too. One that

@@ -353,7 +353,7 @@ impl From<SipUri> for RequestUri {
 }
 
 /// Takes `%` escapes off. A `%` without two hex digits stands for itself.
-fn decode(text: &str) -> Cow<'_, str> {
+pub(crate) fn decode(text: &str) -> Cow<'_, str> {
     if !text.contains('%') {
         return Cow::Borrowed(text);
     }

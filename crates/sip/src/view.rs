@@ -263,6 +263,13 @@ impl fmt::Display for CSeq {
     }
 }
 
+impl Reason {
+    /// A SIP status and what it means here.
+    pub fn sip(cause: u16, text: &str) -> Self {
+        Self { protocol: "SIP".to_owned(), cause: Some(cause), text: Some(text.to_owned()) }
+    }
+}
+
 impl MediaType {
     /// Whether it is `essence`, given in lower case.
     pub fn is(&self, essence: &str) -> bool {

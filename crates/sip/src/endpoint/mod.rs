@@ -1,16 +1,19 @@
 //! Endpoint: the SIP front as one machine. Bytes and time go in; bytes and events come out.
 //!
 //! ```text
-//!  receive ─▶ Framer ─▶ parse ─▶ transaction ─▶ uas.rs: inspect, dialog ─▶ Event
-//!                                    ▲  │                                    │
-//!   Send  ◀──────────────────────────┘  └──▶ uac.rs: answers to our BYE,     ▼
-//!                                            refresh              ring, accept, reject, hangup …
+//!  receive ─▶ Framer ─▶ parse ─▶ transaction ─▶ uas.rs, early.rs, refer.rs: inspect, dialog ─▶ Event
+//!                                    ▲  │                                                       │
+//!   Send  ◀──────────────────────────┘  └──▶ client.rs: answers to what we asked:               ▼
+//!                                            call_out.rs, uac.rs, refer.rs       accept, invite, hangup, refer …
 //! ```
 //! After every call that takes `now`: drain [`Endpoint::poll`], then sleep until [`Endpoint::next_deadline`].
 //! Every table has its bound in [`Config`]; past it a new call gets a 503 that costs no memory, while requests
 //! within calls are always served (RFC 7339 §5.10, RFC 6357).
 
+mod attempt;
 mod call_out;
+mod client;
+mod early;
 mod ping;
 mod refer;
 mod uac;
@@ -29,15 +32,16 @@ use crate::deadline::Deadlines;
 use crate::dialog::{Dialog, Due, Stage};
 use crate::flow::with_port;
 use crate::stats::count_class;
-use crate::transaction::{Key, Keys, invite_server, non_invite_server};
+use crate::transaction::{Branch, Key, Keys, invite_server, non_invite_server};
 use crate::{
     Config, DialogId, EndCause, Event, Flow, Framed, Framer, InquiryId, LimitStats, Limits, Message, Name, Output,
     ParseError, Replaces, Response, SipUri, Stats, Transport, parse,
 };
-use uac::Client;
+use attempt::Attempt;
+use client::Client;
 use unacked::Unacked;
 
-/// Answers SIP calls.
+/// Answers SIP calls, and makes them.
 #[derive(Debug)]
 pub struct Endpoint {
     config: Config,
@@ -51,9 +55,11 @@ pub struct Endpoint {
     /// Which requests outside of dialogs those are, to know a merged one.
     merges: HashMap<Key, Key>,
     /// Our requests, by branch. At most `transactions_max`.
-    clients: HashMap<u64, Client>,
+    clients: HashMap<Branch, Client>,
     /// At most `dialogs_max`.
     dialogs: HashMap<DialogId, Dialog>,
+    /// Those of ours that nobody has answered, at most as many; between two targets a call is here alone.
+    attempts: HashMap<DialogId, Attempt>,
     /// The dialogs whose ACK is awaited: at most `unacked_max`, and `unacked_per_source_max` of one source, and as
     /// many more as there are re-INVITEs.
     unacked: Unacked,
@@ -72,8 +78,10 @@ pub struct Endpoint {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 enum Owner {
     Server(Key),
-    Client(u64),
+    Client(Branch),
     Dialog(DialogId),
+    /// A call of ours that nobody has answered.
+    Attempt(DialogId),
     /// A stream amid a message.
     Stream(u64),
     /// An OPTIONS or a REGISTER that our owner has not answered.
@@ -121,6 +129,7 @@ impl Endpoint {
             merges: HashMap::new(),
             clients: HashMap::new(),
             dialogs: HashMap::new(),
+            attempts: HashMap::new(),
             unacked: Unacked::default(),
             inquiries: HashMap::new(),
             inquiries_ever: 0,
@@ -154,10 +163,12 @@ impl Endpoint {
         true
     }
 
-    /// A stream has ended. Its calls go on: the peer may come back on another one.
-    pub fn closed(&mut self, _now: Instant, connection: u64) {
+    /// A stream has ended. Its calls go on: the peer may come back on another one. Only whom we call down it will not
+    /// answer.
+    pub fn closed(&mut self, now: Instant, connection: u64) {
         self.connections.remove(&connection);
         self.deadlines.set(Owner::Stream(connection), None);
+        self.calls_lost(now, connection);
     }
 
     /// Does what is due. To be called at [`Endpoint::next_deadline`]; earlier or later does no harm.
@@ -167,6 +178,7 @@ impl Endpoint {
                 Owner::Server(key) => self.server_timeout(now, key),
                 Owner::Client(branch) => self.client_timeout(now, branch),
                 Owner::Dialog(id) => self.dialog_timeout(now, id),
+                Owner::Attempt(id) => self.attempt_timeout(now, id),
                 Owner::Stream(connection) => self.stream_timeout(connection),
                 Owner::Inquiry(id) => self.answer_inquiry(now, id, 500, &[]),
             }
@@ -203,28 +215,31 @@ impl Endpoint {
         self.limits.stats()
     }
 
-    /// Dialogs in the table, ringing and closing ones included.
+    /// Calls that are not over, ringing and closing ones included.
     pub fn dialogs_open(&self) -> usize {
-        self.dialogs.len()
+        let between = self.attempts.keys().filter(|id| !self.dialogs.contains_key(id)).count();
+        self.dialogs.len() + between
     }
 
     /// The Call-ID of a call that is not over.
     pub fn call_id(&self, dialog: DialogId) -> Option<&str> {
-        self.dialogs.get(&dialog).map(|dialog| dialog.call_id.as_str())
+        let call_id = self.dialogs.get(&dialog).map(|dialog| dialog.call_id.as_str());
+        call_id.or_else(|| self.attempts.get(&dialog).map(|attempt| attempt.call_id.as_str()))
     }
 
     /// The call that an INVITE is to take the place of, or the answer it gets: 481, 486, 603 (RFC 3891 §3).
     pub fn find_replaced(&self, replaces: &Replaces) -> Result<DialogId, u16> {
         let named = dialog_of(&replaces.to_tag).and_then(|id| self.dialogs.get(&id));
-        let named = named.filter(|dialog| {
-            // A peer older than RFC 3261 has no tag, which others write as 0.
-            let remote_tag = dialog.remote_tag.as_deref().unwrap_or("0");
-            dialog.call_id == replaces.call_id && remote_tag == replaces.from_tag
-        });
-        let dialog = named.ok_or(481_u16)?;
+        let dialog = named.filter(|dialog| dialog.call_id == replaces.call_id).ok_or(481_u16)?;
+        let forks = self.attempts.get(&dialog.id).map(|attempt| &attempt.forks);
+        // A peer older than RFC 3261 has no tag, which others write as 0.
+        let with = |dialog: &Dialog| dialog.remote_tag.as_deref().unwrap_or("0") == replaces.from_tag;
+        if !with(dialog) && !forks.is_some_and(|forks| forks.iter().any(with)) {
+            return Err(481);
+        }
         match dialog.stage {
             Stage::Talking { .. } if replaces.early_only => Err(486),
-            Stage::Talking { .. } => Ok(dialog.id),
+            Stage::Talking { .. } | Stage::Calling(_) => Ok(dialog.id),
             // A call that still rings here cannot be taken over by another: only its caller can give it up.
             Stage::Ringing { .. } => Err(481),
             Stage::HangingUp { .. } | Stage::Closing => Err(603),
@@ -329,6 +344,9 @@ impl Endpoint {
                     let flow = if self.is_alive(flow) { flow } else { self.dialogs[&id].flow };
                     self.send(flow, success);
                 }
+                Due::RingReliably(response) => self.resend_provisional(id, response),
+                Due::NoPrack => self.no_prack(now, id),
+                Due::Transfer(due) => self.transfer_due(now, id, &due),
                 Due::NoAck => self.no_ack(now, id),
                 Due::NoByeAfterCancel => self.end_with_bye(now, id, EndCause::Canceled, None),
                 Due::Refresh => self.refresh(now, id),
@@ -399,8 +417,22 @@ impl Endpoint {
     }
 
     fn forget_dialog(&mut self, id: DialogId) {
-        self.dialogs.remove(&id);
+        if let Some(attempt) = self.attempts.remove(&id) {
+            self.deadlines.set(Owner::Attempt(id), None);
+            attempt.forks.iter().for_each(|fork| self.discard(fork));
+        }
+        if let Some(dialog) = self.dialogs.remove(&id) {
+            self.discard(&dialog);
+        }
         self.settle_dialog(id);
+    }
+
+    /// Forgets a request of theirs that nobody will answer any more.
+    fn forget_server(&mut self, key: Key) {
+        self.deadlines.set(Owner::Server(key), None);
+        if let Some(Server { merge: Some(merge), .. }) = self.servers.remove(&key) {
+            self.merges.remove(&merge);
+        }
     }
 
     fn event(&mut self, event: Event) {

@@ -4,32 +4,34 @@ use std::time::{Duration, Instant};
 
 use bytes::Bytes;
 
+use super::attempt::Attempt;
 use super::{Endpoint, Inquiry, Owner, Server, ServerMachine, dialog_of, reply_flow, tag_of};
 use crate::body;
-use crate::dialog::{self, Answered, Canceled, Dialog, Ours, RING_AGAIN_AFTER, Received, Stage, Theirs};
+use crate::dialog::{self, Answered, Canceled, Dialog, Ours, Owed, RING_AGAIN_AFTER, Received, Stage, Theirs};
 use crate::grammar::is_token;
 use crate::inspection::{self, ACCEPT, ACCEPT_INFO, ALLOW, Head, Refusal, SUPPORTED};
 use crate::limits::sheds;
+use crate::reliable::Provisionals;
 use crate::session_timer::{Asked, SessionTimer, Terms};
 use crate::transaction::Key;
 use crate::transaction::invite_server::{self, InviteServer};
 use crate::transaction::non_invite_server::{self, NonInviteServer};
 use crate::{
-    Decision, DialogId, EndCause, Event, Flow, InquiryId, Method, Name, Reason, Refresher, Reject, Replaces, Request,
-    Response, SessionDescription, Uri, reason_phrase,
+    Decision, DialogId, EndCause, Event, Flow, Headers, InquiryId, Method, Name, Reason, Refresher, Reject, Replaces,
+    Request, Response, SessionDescription, Uri, reason_phrase,
 };
 
 use rand::Rng;
 
 /// A request that is not a copy of one we know, its topmost Via stamped.
-struct Incoming {
-    request: Request,
-    head: Head,
+pub(super) struct Incoming {
+    pub(super) request: Request,
+    pub(super) head: Head,
     /// How it came.
-    flow: Flow,
+    pub(super) flow: Flow,
     /// How its answer goes.
-    reply: Flow,
-    key: Key,
+    pub(super) reply: Flow,
+    pub(super) key: Key,
 }
 
 /// What an INVITE says that its head does not.
@@ -41,44 +43,73 @@ struct Invited {
 }
 
 impl Endpoint {
-    /// Sends a 1xx: 180, 183, … No-op if the call is not waiting for an answer any more.
+    /// Sends a 1xx: 180, 183, … With a description (our answer, or our offer where the INVITE has none and its sender
+    /// knows PRACK) there is early media, and the 200 will say the same. Reliably where that helps and they know how (RFC
+    /// 3262). No-op if the call is not waiting for an answer any more.
     pub fn progress(&mut self, now: Instant, dialog: DialogId, status: u16, sdp: Option<String>) {
         let Some(received) = self.ringing(dialog) else { return };
+        let offered = received.offered;
         let mut response = received.template.clone();
         response.status = status.clamp(101, 199);
         response.reason = reason_phrase(response.status).to_owned();
         response.headers.push(Name::Allow, ALLOW);
-        let state = &self.dialogs[&dialog];
-        response.headers.push(Name::Contact, self.contact(state.flow, state.user.as_deref()));
-        set_sdp(&mut response, sdp.map(Bytes::from));
+        let Some(state) = self.dialogs.get_mut(&dialog) else { return };
+        let Stage::Ringing { provisionals, .. } = &state.stage else { return };
+        // An offer cannot be made in what may get lost, and what was said reliably would be a new one (RFC 3262 §5).
+        let (reliable, said) = (provisionals.is_some(), state.described.clone());
+        let sdp = sdp.filter(|_| if reliable { said.is_none() } else { offered });
+        let sdp = sdp.map(|sdp| said.unwrap_or_else(|| sdp.into()));
+        state.described = sdp.clone().or(state.described.take());
+        let (flow, user) = (state.flow, state.user.clone());
+        response.headers.push(Name::Contact, self.contact(flow, user.as_deref()));
+        set_sdp(&mut response.headers, &mut response.body, sdp);
         self.provisional(now, dialog, &response);
+        if reliable {
+            response.headers.remove(Name::ContentType);
+            response.body = Bytes::new();
+        }
         if let Some(Dialog { stage: Stage::Ringing { repeat, .. }, .. }) = self.dialogs.get_mut(&dialog) {
             *repeat = Some((response, now + RING_AGAIN_AFTER));
         }
         self.settle_dialog(dialog);
     }
 
-    /// Answers the call: 200 with this answer, or with our offer if the INVITE brought none. No-op if the call is
-    /// not waiting for an answer any more.
+    /// Answers the call: 200 with this answer, or with our offer if the INVITE brought none. What a 1xx has said counts,
+    /// not this; and while the PRACK to one is awaited, so is the 200. No-op if the call is not waiting for an answer any
+    /// more.
     pub fn accept(&mut self, now: Instant, dialog: DialogId, sdp: String) {
-        if self.ringing(dialog).is_some() {
-            self.succeed(now, dialog, Some(sdp.into()));
+        if self.ringing(dialog).is_none() {
+            return;
         }
+        let Some(state) = self.dialogs.get_mut(&dialog) else { return };
+        let sdp = state.described.clone().unwrap_or_else(|| sdp.into());
+        if let Stage::Ringing { provisionals: Some(provisionals), .. } = &mut state.stage
+            && (!provisionals.is_empty() || state.owed.is_some())
+        {
+            provisionals.accepted = provisionals.accepted.take().or(Some(sdp));
+            return;
+        }
+        self.succeed(now, dialog, Some(sdp));
     }
 
     /// Declines the call. No-op if it is not waiting for an answer any more.
     pub fn reject(&mut self, now: Instant, dialog: DialogId, status: u16, reject: Reject) {
         if self.ringing(dialog).is_some() {
             self.fail(now, dialog, status.clamp(300, 699), reject);
+            self.drop_owed(now, dialog);
             self.forget_dialog(dialog);
         }
     }
 
-    /// Ends the call: BYE, as soon as the ACK to our 2xx has come; 603 if the call still rings. No event follows.
+    /// Ends the call: BYE, as soon as the ACK to our 2xx has come; 603 if the call still rings; CANCEL if it is ours and
+    /// nobody has answered, as soon as that is allowed, and ACK and BYE if a 2xx crosses it. No event follows.
     pub fn hangup(&mut self, now: Instant, dialog: DialogId, reason: Option<Reason>) {
-        let Some(state) = self.dialogs.get_mut(&dialog) else { return };
+        let Some(state) = self.dialogs.get_mut(&dialog) else {
+            return self.cancel_call(now, dialog, reason); // it waits between two targets
+        };
         match state.stage {
             Stage::Ringing { .. } => self.reject(now, dialog, 603, Reject { reason, ..Reject::default() }),
+            Stage::Calling(_) => self.cancel_call(now, dialog, reason),
             Stage::Talking { .. } if state.is_unacked() => {
                 state.stage = Stage::HangingUp { reason };
                 self.settle_dialog(dialog);
@@ -133,17 +164,24 @@ impl Endpoint {
     }
 
     /// Answers [`Event::Offered`]: 200 with our answer, or with our offer if they brought none. No-op if the offer
-    /// is gone, which it is only with its dialog.
+    /// is gone, which it is only with its dialog, or with the phone of a fork.
     pub fn reanswer(&mut self, now: Instant, dialog: DialogId, sdp: String) {
-        if self.renegotiating(dialog) {
+        if let Some(owed) = self.dialogs.get_mut(&dialog).and_then(|state| state.owed.take()) {
+            self.pay(now, dialog, owed, sdp.into());
+        } else if self.renegotiating(dialog) {
             self.succeed(now, dialog, Some(sdp.into()));
         }
     }
 
-    /// Refuses [`Event::Offered`]; the call goes on as before (RFC 3261 §14.2). No-op if the offer is gone.
+    /// Refuses [`Event::Offered`]; the call goes on as before (RFC 3261 §14.2), unless it is ours and the offer was its
+    /// first: then it is over, and no event follows. No-op if the offer is gone.
     pub fn rereject(&mut self, now: Instant, dialog: DialogId, status: u16, warning: Option<(u16, String)>) {
-        if self.renegotiating(dialog) {
-            self.fail(now, dialog, status.clamp(400, 699), Reject { warning, ..Reject::default() });
+        let status = status.clamp(400, 699);
+        let reject = Reject { warning, ..Reject::default() };
+        if let Some(owed) = self.dialogs.get_mut(&dialog).and_then(|state| state.owed.take()) {
+            self.default_on(now, dialog, owed, status, reject);
+        } else if self.renegotiating(dialog) {
+            self.fail(now, dialog, status, reject);
         }
     }
 
@@ -180,7 +218,7 @@ impl Endpoint {
         if incoming.request.method == Method::Cancel {
             return self.cancel(now, &incoming);
         }
-        if self.find_dialog(&incoming.head).is_none() {
+        if self.find_dialog(now, &incoming.head).is_none() {
             match self.limits.admit(now, &incoming.request, &flow) {
                 Decision::Pass => {}
                 Decision::Silence => return,
@@ -212,13 +250,15 @@ impl Endpoint {
             Method::Options if incoming.request.uri.uri().user().is_none() => self.pong(now, &incoming),
             Method::Options => self.inquired(now, incoming, |id, request, flow| Event::Options { id, request, flow }),
             Method::Register => self.inquired(now, incoming, |id, request, flow| Event::Register { id, request, flow }),
-            // BYE, UPDATE and INFO have no meaning without a dialog.
+            // Nobody is transferred by strangers.
+            Method::Refer => self.refuse(now, &incoming, &Refusal::new(403)),
+            // BYE, UPDATE, INFO, PRACK and NOTIFY have no meaning without a dialog.
             _ => self.refuse(now, &incoming, &Refusal::new(481)),
         }
     }
 
     fn within_dialog(&mut self, now: Instant, incoming: Incoming) {
-        let Some(id) = self.find_dialog(&incoming.head) else {
+        let Some(id) = self.find_dialog(now, &incoming.head) else {
             return self.refuse(now, &incoming, &Refusal::new(481));
         };
         let Some(dialog) = self.dialogs.get_mut(&id) else { return };
@@ -226,10 +266,21 @@ impl Endpoint {
             return self.refuse(now, &incoming, &Refusal::new(500));
         }
         dialog.learn(&incoming.request, &incoming.head, incoming.flow);
-        let over = matches!(dialog.stage, Stage::HangingUp { .. } | Stage::Closing);
+        let calling = matches!(dialog.stage, Stage::Calling(_));
+        let over = matches!(dialog.stage, Stage::HangingUp { .. } | Stage::Closing)
+            || self.attempts.get(&id).is_some_and(Attempt::is_canceling);
         match incoming.request.method {
-            Method::Bye => self.byed(now, id, &incoming),
+            // Whom we call cannot hang up before it has answered (RFC 3261 §15).
+            Method::Bye if !calling => self.byed(now, id, &incoming),
+            Method::Prack if matches!(self.dialogs[&id].stage, Stage::Talking { .. } | Stage::HangingUp { .. }) => {
+                self.pracked_late(now, &incoming);
+            }
+            Method::Bye => self.refuse(now, &incoming, &Refusal::new(481)),
             _ if over => self.refuse(now, &incoming, &Refusal::new(481)),
+            Method::Invite if calling => self.refuse(now, &incoming, &Refusal::new(491)),
+            Method::Prack => self.pracked(now, id, &incoming),
+            Method::Refer => self.referred(now, id, incoming),
+            Method::Notify => self.notified(now, id, &incoming),
             Method::Invite | Method::Update => self.offered(now, id, &incoming),
             Method::Info => self.informed(now, id, &incoming),
             _ => self.pong(now, &incoming),
@@ -251,19 +302,16 @@ impl Endpoint {
             Err(refusal) => return self.refuse(now, &incoming, &refusal),
         };
         let Incoming { request, head, flow, reply, key } = incoming;
-        let id = loop {
-            let id = DialogId(self.rng.next_u64());
-            if !self.dialogs.contains_key(&id) {
-                break id;
-            }
-        };
+        let id = self.new_dialog_id();
+        let provisionals = Provisionals::of(&request.headers, || self.rng.next_u32()).map(Box::new);
         let mut trying = self.response_to(&request, 100);
         trying.headers.copy(Name::Timestamp, &request.headers);
         let mut template = self.response_to(&request, 200);
         template.headers.set_to_tag(&tag_of(id.0));
         template.headers.copy(Name::RecordRoute, &request.headers);
         let asked_for = request.headers.expires().map_or(Duration::MAX, |seconds| Duration::from_secs(seconds.into()));
-        let stage = Stage::Ringing { give_up_at: now + self.config.ringing_max.min(asked_for), repeat: None };
+        let give_up_at = now + self.config.ringing_max.min(asked_for);
+        let stage = Stage::Ringing { give_up_at, repeat: None, provisionals };
         let received =
             Received { transaction: key, cseq: head.cseq.clone(), offered: offer.is_some(), asked, template, target };
         let dialog = Dialog::new(id, &request, &head, flow, stage, received);
@@ -286,7 +334,7 @@ impl Endpoint {
             return Err(Refusal::new(406));
         }
         let asked = self.read_asked(request)?;
-        let target = dialog::contact(request).map_err(|_| Refusal::bad_request("Malformed Contact"))?;
+        let target = dialog::contact(&request.headers).map_err(|_| Refusal::bad_request("Malformed Contact"))?;
         // Callers older than RFC 3261 need not give one.
         if target.is_none() && head.via.branch_is_unique() {
             return Err(Refusal::bad_request("Missing Contact"));
@@ -323,7 +371,10 @@ impl Endpoint {
                     }
                 }
                 let Some(dialog) = self.dialogs.get_mut(&id) else { return };
-                if invite || received.offered {
+                if received.offered && matches!(dialog.stage, Stage::Ringing { .. }) {
+                    dialog.owed = Some(Owed::Response(Box::new(received)));
+                    self.event(Event::Offered { dialog: id, offer });
+                } else if invite || received.offered {
                     dialog.theirs = Theirs::Received(received);
                     self.settle_dialog(id);
                     self.event(Event::Offered { dialog: id, offer });
@@ -349,12 +400,15 @@ impl Endpoint {
         let Incoming { request, head, .. } = incoming;
         let retry_after_s = self.random_s(0..=10);
         let asked = self.read_asked(request)?;
-        let target = dialog::contact(request).map_err(|_| Refusal::bad_request("Malformed Contact"))?;
+        let target = dialog::contact(&request.headers).map_err(|_| Refusal::bad_request("Malformed Contact"))?;
         let offer = read_offer(request)?;
         let invite = request.method == Method::Invite;
         let dialog = self.dialogs.get(&id).ok_or_else(|| Refusal::new(481))?;
         if invite || offer.is_some() {
             match (&dialog.theirs, dialog.ours) {
+                // Before the call is answered, once each side knows what the other has said first (RFC 3311 §5.1).
+                _ if dialog.takes_early_offer() => {}
+                _ if matches!(dialog.stage, Stage::Calling(_)) => return Err(Refusal::new(491)),
                 // They ask again before we have answered; before the first 2xx that goes for every offer.
                 (Theirs::Received(_), _) => return Err(Refusal::new(500).with(Name::RetryAfter, retry_after_s)),
                 // Our own offer is still out (RFC 5407 §3.1.5), in a 2xx or in a refresh.
@@ -378,7 +432,7 @@ impl Endpoint {
 
     /// ACK to a 2xx: RFC 3261 §13.3.1.4. One to anything else has been absorbed by its transaction, or is nobody's.
     fn ack(&mut self, now: Instant, flow: Flow, request: &Request, head: &Head) {
-        let found = self.find_dialog(head);
+        let found = self.find_dialog(now, head);
         let dialog = found.and_then(|id| self.dialogs.get_mut(&id));
         let Some((dialog, answered)) =
             dialog.and_then(|dialog| dialog.acknowledge(head.cseq.number).map(|answered| (dialog, answered)))
@@ -401,7 +455,7 @@ impl Endpoint {
                     self.event(Event::Acked { dialog: id, answer });
                 }
             }
-            Stage::Ringing { .. } | Stage::Closing => {}
+            Stage::Ringing { .. } | Stage::Calling(_) | Stage::Closing => {}
         }
         self.settle_dialog(id);
     }
@@ -426,7 +480,11 @@ impl Endpoint {
                 *canceled = Canceled::Yes;
             }
             // A re-INVITE asks no human; its answer is as good as sent, and says how the media really is.
-            Stage::Ringing { .. } | Stage::Talking { .. } | Stage::HangingUp { .. } | Stage::Closing => {}
+            Stage::Ringing { .. }
+            | Stage::Calling(_)
+            | Stage::Talking { .. }
+            | Stage::HangingUp { .. }
+            | Stage::Closing => {}
         }
     }
 
@@ -435,6 +493,7 @@ impl Endpoint {
         let reason = incoming.request.headers.reason();
         let response = self.response_to(&incoming.request, 200);
         self.answer(now, incoming, &response);
+        self.drop_owed(now, id);
         if self.ringing(id).is_some() {
             return self.give_up_ringing(now, id, reason);
         }
@@ -505,7 +564,7 @@ impl Endpoint {
 
     /// 487: the caller gave up, or the time to answer is over.
     pub(super) fn give_up_ringing(&mut self, now: Instant, id: DialogId, reason: Option<Reason>) {
-        self.fail(now, id, 487, Reject::default());
+        self.drop_pending(now, id);
         self.forget_dialog(id);
         self.event(Event::Canceled { dialog: id, reason });
     }
@@ -527,16 +586,23 @@ impl Endpoint {
         self.bye(now, id, reason);
     }
 
-    /// Sends a 1xx through its transaction.
+    /// Sends a 1xx through its transaction, or lets it wait for those before it to be acknowledged.
     pub(super) fn provisional(&mut self, now: Instant, id: DialogId, response: &Response) {
         let Some(received) = self.ringing(id) else { return };
         let key = received.transaction;
+        if let Some(Dialog { stage: Stage::Ringing { provisionals: Some(provisionals), .. }, .. }) =
+            self.dialogs.get_mut(&id)
+            && provisionals.apply_to(response)
+        {
+            provisionals.push(response.clone());
+            return self.send_provisional(now, id);
+        }
         let bytes = self.write_response(response);
         self.drive_invite(now, key, invite_server::Input::Provisional(bytes));
     }
 
     /// Sends the 200 to their INVITE, re-INVITE or UPDATE that waits, and lets it take effect.
-    fn succeed(&mut self, now: Instant, id: DialogId, sdp: Option<Bytes>) {
+    pub(super) fn succeed(&mut self, now: Instant, id: DialogId, sdp: Option<Bytes>) {
         let (ours_s, min_s) = (seconds(self.config.session_expires), self.session_min_s());
         let Some(mut received) = self.dialogs.get_mut(&id).and_then(Dialog::take_received) else { return };
         let invite = received.cseq.method == Method::Invite;
@@ -553,7 +619,14 @@ impl Endpoint {
             }
         }
         response.headers.push(Name::Contact, contact);
-        set_sdp(&mut response, sdp.clone());
+        // Our offer was made and answered in 1xx and PRACK: another would be a new one.
+        let settled = match &self.dialogs[&id].stage {
+            Stage::Ringing { provisionals: Some(provisionals), .. } => provisionals.settled,
+            _ => false,
+        };
+        let said = sdp.clone().filter(|_| !(invite && settled && !received.offered));
+        received.offered |= invite && settled;
+        set_sdp(&mut response.headers, &mut response.body, said);
         let bytes = self.write_response(&response);
         let reply = self.servers.get(&received.transaction).map_or(flow, |server| server.reply);
 
@@ -579,6 +652,11 @@ impl Endpoint {
     /// Sends an error to their INVITE, re-INVITE or UPDATE that waits, if one does.
     pub(super) fn fail(&mut self, now: Instant, id: DialogId, status: u16, reject: Reject) {
         let Some(received) = self.dialogs.get_mut(&id).and_then(Dialog::take_received) else { return };
+        self.fail_received(now, received, status, reject);
+        self.settle_dialog(id);
+    }
+
+    pub(super) fn fail_received(&mut self, now: Instant, received: Received, status: u16, reject: Reject) {
         let mut response = received.template;
         response.status = status;
         response.reason = reason_phrase(status).to_owned();
@@ -606,10 +684,9 @@ impl Endpoint {
             }
             _ => self.drive_non_invite(now, received.transaction, non_invite_server::Input::Final(bytes)),
         }
-        self.settle_dialog(id);
     }
 
-    fn refuse(&mut self, now: Instant, incoming: &Incoming, refusal: &Refusal) {
+    pub(super) fn refuse(&mut self, now: Instant, incoming: &Incoming, refusal: &Refusal) {
         let response = self.refusal(incoming, refusal);
         self.answer(now, incoming, &response);
     }
@@ -632,7 +709,7 @@ impl Endpoint {
 
     /// Sends the final answer to a request that has no transaction yet, and remembers it for copies of the request
     /// while there is room to.
-    fn answer(&mut self, now: Instant, incoming: &Incoming, response: &Response) {
+    pub(super) fn answer(&mut self, now: Instant, incoming: &Incoming, response: &Response) {
         let Incoming { request, head, reply, key, .. } = incoming;
         let bytes = self.write_response(response);
         if self.servers.len() >= self.config.transactions_max {
@@ -651,7 +728,7 @@ impl Endpoint {
         }
     }
 
-    fn remember(
+    pub(super) fn remember(
         &mut self,
         key: Key,
         reply: Flow,
@@ -681,14 +758,19 @@ impl Endpoint {
     }
 
     /// The dialog a request is in: by our tag, their tag and the Call-ID (RFC 3261 §12.2.2).
-    fn find_dialog(&self, head: &Head) -> Option<DialogId> {
+    fn find_dialog(&mut self, now: Instant, head: &Head) -> Option<DialogId> {
         let id = dialog_of(head.to_tag.as_deref()?)?;
         let dialog = self.dialogs.get(&id)?;
+        if matches!(dialog.stage, Stage::Calling(_)) {
+            let tag =
+                head.from_tag.as_deref().filter(|_| dialog.call_id == head.call_id && dialog.remote_tag.is_some());
+            return tag.filter(|tag| self.focus(now, id, tag, None)).map(|_| id);
+        }
         (dialog.call_id == head.call_id && dialog.remote_tag == head.from_tag).then_some(id)
     }
 
     /// The INVITE of a call that nobody has answered yet.
-    fn ringing(&self, id: DialogId) -> Option<&Received> {
+    pub(super) fn ringing(&self, id: DialogId) -> Option<&Received> {
         match self.dialogs.get(&id)? {
             Dialog { stage: Stage::Ringing { .. }, theirs: Theirs::Received(received), .. } => Some(received),
             _ => None,
@@ -697,7 +779,8 @@ impl Endpoint {
 
     fn renegotiating(&self, id: DialogId) -> bool {
         self.dialogs.get(&id).is_some_and(|dialog| {
-            matches!(dialog.stage, Stage::Talking { .. }) && matches!(dialog.theirs, Theirs::Received(_))
+            matches!(dialog.stage, Stage::Talking { .. } | Stage::Calling(_))
+                && matches!(dialog.theirs, Theirs::Received(_))
         })
     }
 
@@ -706,11 +789,11 @@ impl Endpoint {
         Asked::of(&request.headers, min_s).map_err(|error| error.refusal(min_s))
     }
 
-    fn session_min_s(&self) -> u32 {
+    pub(super) fn session_min_s(&self) -> u32 {
         seconds(self.config.session_expires_min).max(SESSION_EXPIRES_MIN_S)
     }
 
-    fn response_to(&self, request: &Request, status: u16) -> Response {
+    pub(super) fn response_to(&self, request: &Request, status: u16) -> Response {
         let mut response = Response::to(request, status);
         response.headers.push(Name::Server, &self.config.server);
         response
@@ -718,7 +801,7 @@ impl Endpoint {
 }
 
 /// The offer (or answer) in a request; an unreadable one is the sender's fault.
-fn read_offer(request: &Request) -> Result<Option<SessionDescription>, Refusal> {
+pub(super) fn read_offer(request: &Request) -> Result<Option<SessionDescription>, Refusal> {
     match body::session_description(&request.headers, &request.body)? {
         None => Ok(None),
         Some(text) => match SessionDescription::parse(&text) {
@@ -728,14 +811,14 @@ fn read_offer(request: &Request) -> Result<Option<SessionDescription>, Refusal> 
     }
 }
 
-fn set_sdp(response: &mut Response, sdp: Option<Bytes>) {
+pub(super) fn set_sdp(headers: &mut Headers, body: &mut Bytes, sdp: Option<Bytes>) {
     if let Some(sdp) = sdp {
-        response.headers.push(Name::ContentType, "application/sdp");
-        response.body = sdp;
+        headers.push(Name::ContentType, "application/sdp");
+        *body = sdp;
     }
 }
 
-fn seconds(span: Duration) -> u32 {
+pub(super) fn seconds(span: Duration) -> u32 {
     u32::try_from(span.as_secs()).unwrap_or(u32::MAX)
 }
 

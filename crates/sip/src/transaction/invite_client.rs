@@ -18,6 +18,7 @@ pub(crate) struct InviteClient {
     state: State,
     reliable: bool,
     timers: Timers,
+    proceeding_max: Duration,
 }
 
 #[derive(Debug)]
@@ -29,7 +30,7 @@ enum State {
         interval: Duration,
         give_up_at: Instant,
     },
-    /// 1xx heard. The RFC sets no limit here; a peer that rings a re-INVITE for ever must not hold us.
+    /// 1xx heard. The RFC sets no limit here; a peer that rings for ever must not hold us.
     Proceeding {
         give_up_at: Instant,
     },
@@ -76,15 +77,16 @@ pub(crate) enum Output {
 }
 
 impl InviteClient {
-    /// A transaction for `request`, which its owner sends now.
-    pub(crate) fn new(now: Instant, request: Bytes, reliable: bool, timers: Timers) -> Self {
+    /// A transaction for `request`, which its owner sends now, and which may be answered with 1xx alone for no longer
+    /// than `proceeding_max`.
+    pub(crate) fn new(now: Instant, request: Bytes, reliable: bool, timers: Timers, proceeding_max: Duration) -> Self {
         let state = State::Calling {
             request,
             resend_at: (!reliable).then(|| now + timers.t1),
             interval: timers.t1,
             give_up_at: now + 64 * timers.t1,
         };
-        Self { state, reliable, timers }
+        Self { state, reliable, timers, proceeding_max }
     }
 
     /// One step of RFC 3261 figure 5 as corrected by RFC 6026 figure 4.
@@ -93,9 +95,10 @@ impl InviteClient {
         let life = 64 * self.timers.t1;
         match (&mut self.state, input) {
             (Calling { .. }, Input::Provisional) => {
-                self.state = Proceeding { give_up_at: now + PROCEEDING_MAX };
+                self.state = Proceeding { give_up_at: now + self.proceeding_max };
                 Output::Pass
             }
+            (Proceeding { .. }, Input::Provisional) => Output::Pass,
             (Calling { .. } | Proceeding { .. }, Input::Success) => {
                 self.state = Accepted { until: now + life };
                 Output::Pass
@@ -150,17 +153,16 @@ impl InviteClient {
     }
 }
 
-/// How long a peer may answer our re-INVITE with nothing but 1xx. Ours ask no human anything.
-const PROCEEDING_MAX: Duration = Duration::from_secs(32);
-
 #[cfg(test)]
 mod tests {
     use super::*;
 
     fn calling(reliable: bool) -> (Instant, InviteClient) {
         let now = Instant::now();
-        (now, InviteClient::new(now, Bytes::from_static(b"INVITE"), reliable, Timers::default()))
+        (now, InviteClient::new(now, Bytes::from_static(b"INVITE"), reliable, Timers::default(), LONGEST))
     }
+
+    const LONGEST: Duration = Duration::from_secs(600);
 
     fn run_out(start: Instant, machine: &mut InviteClient) -> (Vec<u128>, Output) {
         let mut resent_ms = vec![];
@@ -207,7 +209,10 @@ mod tests {
     #[test]
     fn endless_ringing_ends() {
         let (start, mut machine) = calling(false);
-        machine.handle(start, Input::Provisional);
+        for after_s in [0, 100] {
+            assert_eq!(machine.handle(start + Duration::from_secs(after_s), Input::Provisional), Output::Pass);
+        }
+        assert_eq!(machine.next_deadline(), Some(start + LONGEST));
         assert_eq!(run_out(start, &mut machine), (vec![], Output::TimedOut));
     }
 }

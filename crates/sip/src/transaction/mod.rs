@@ -13,6 +13,14 @@ pub(crate) use key::{Key, Keys};
 
 use std::time::Duration;
 
+/// The name of a transaction of ours. A CANCEL has the branch of what it cancels (RFC 3261 §9.1).
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub(crate) struct Branch {
+    /// What stands behind the cookie, in hex.
+    pub(crate) bits: u64,
+    pub(crate) cancel: bool,
+}
+
 /// The base timers of RFC 3261 table 4; all others are multiples of these.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Timers {
