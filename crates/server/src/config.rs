@@ -13,7 +13,7 @@ use std::str::FromStr;
 use std::time::Duration;
 
 use model::AccountSid;
-use sip::Transport;
+use sip::{LimitsConfig, Network, Transport};
 use switch::{DirectoryConfig, MediaAddress, OpenRooms};
 use web::{AllowRule, Url};
 
@@ -36,6 +36,8 @@ pub(crate) struct Config {
     pub(crate) auth_token: Option<String>,
     /// How the outside world reaches the API.
     pub(crate) public_url: Option<String>,
+    /// What strangers may ask over SIP, and how often.
+    pub(crate) sip_limits: LimitsConfig,
     /// Who may dial into a room by its name.
     pub(crate) open_rooms: OpenRooms,
     /// Numbers that carriers deliver here, and what SIP domains end in.
@@ -100,6 +102,21 @@ const SETTINGS: &[(&str, &str, &str)] = &[
         "sip_listen",
         "udp:0.0.0.0:5060,tcp:0.0.0.0:5060,udp:[::]:5060,tcp:[::]:5060",
         "where SIP is listened for, a comma list of udp:ADDRESS:PORT and tcp:ADDRESS:PORT",
+    ),
+    (
+        "sip_rate",
+        "100",
+        "SIP requests a second outside of calls that one address may make for long, 0 to 1000000; 0: as many as it likes",
+    ),
+    (
+        "sip_ban_after",
+        "10",
+        "wrong SIP passwords within a minute after which an address gets no answer for five, 0 to 1000; 0: never",
+    ),
+    (
+        "sip_trusted",
+        "127.0.0.0/8,::1/128",
+        "addresses and networks to which neither applies, a comma list: trunks, proxies of one's own",
     ),
     ("http_listen", "127.0.0.1:8080", "where the REST API is served, ADDRESS:PORT"),
     (
@@ -232,9 +249,11 @@ impl Given {
     }
 
     /// A setting counts as given unless it is empty, as unset variables come out of many a start script. An empty
-    /// list of what may be fetched is meant, though: nothing.
+    /// list of what may be fetched, or of who is trusted, is meant, though: nothing, nobody.
     fn is_given(&self, key: &'static str) -> bool {
-        self.values.get(key).is_some_and(|(_, value)| key == "fetch_allow" || !value.trim().is_empty())
+        self.values
+            .get(key)
+            .is_some_and(|(_, value)| ["fetch_allow", "sip_trusted"].contains(&key) || !value.trim().is_empty())
     }
 
     /// The text of a setting and the name to complain under.
@@ -272,10 +291,24 @@ impl Given {
         self.number(key, range).map(Duration::from_secs)
     }
 
+    fn sip_limits(&self) -> Result<LimitsConfig, ConfigError> {
+        let rate: u32 = self.number("sip_rate", 0..=1_000_000)?;
+        let ban_after: u32 = self.number("sip_ban_after", 0..=1_000)?;
+        Ok(LimitsConfig {
+            requests_per_s: (rate > 0).then_some(rate.into()),
+            offences_max: (ban_after > 0).then_some(ban_after),
+            exempt: self.parse("sip_trusted", |text| {
+                list(text, |item| item.parse::<Network>().map_err(|error| format!("{item:?} is {error}")))
+            })?,
+            ..LimitsConfig::default()
+        })
+    }
+
     fn check(self) -> Result<Config, ConfigError> {
         Ok(Config {
             sip_listen: self.parse("sip_listen", |text| some(list(text, sip_listen)?))?,
             sip_listen_is_default: !self.is_given("sip_listen"),
+            sip_limits: self.sip_limits()?,
             http_listen: self.parse("http_listen", socket_address)?,
             rtp_addresses: self.parse("rtp_address", |text| some(list(text, media_address)?))?,
             rtp_ports: self.parse("rtp_ports", port_range)?,
@@ -460,6 +493,9 @@ mod tests {
             ("PARTYLINE_SIP_LISTEN", "udp:localhost:5060"),
             ("PARTYLINE_SIP_LISTEN", ","),
             ("PARTYLINE_LOG", "loud"),
+            ("PARTYLINE_SIP_RATE", "-1"),
+            ("PARTYLINE_SIP_BAN_AFTER", "often"),
+            ("PARTYLINE_SIP_TRUSTED", "carrier.example"),
             ("PARTYLINE_HTTP_LISTEN", "8080"),
             ("PARTYLINE_RTP_ADDRESS", "host.example"),
             ("PARTYLINE_RTP_ADDRESS", "10.0.0.1/::1"),
@@ -494,6 +530,9 @@ mod tests {
             ("PARTYLINE_NUMBERS", "+15005550006, +442071838750"),
             ("PARTYLINE_SIP_SUFFIX", ".SIP.example.test"),
             ("PARTYLINE_DRAIN_SECONDS", "3"),
+            ("PARTYLINE_SIP_RATE", "0"),
+            ("PARTYLINE_SIP_BAN_AFTER", "3"),
+            ("PARTYLINE_SIP_TRUSTED", "192.0.2.7, 2001:db8::/32"),
             ("PARTYLINE_API_RATE", "100"),
             ("HOME", "/root"),
         ])
@@ -504,6 +543,9 @@ mod tests {
         assert_eq!(config.directory.numbers, ["+15005550006", "+442071838750"]);
         assert_eq!(config.directory.sip_suffix, "sip.example.test");
         assert_eq!(config.drain, Duration::from_secs(3));
+        assert_eq!((config.sip_limits.requests_per_s, config.sip_limits.offences_max), (None, Some(3)));
+        let trusted: Vec<_> = config.sip_limits.exempt.iter().map(ToString::to_string).collect();
+        assert_eq!(trusted, ["192.0.2.7/32", "2001:db8::/32"]);
         assert_eq!(config.without_effect, ["api_rate"]);
         let nothing_more =
             read(&[("PARTYLINE_FETCH_ALLOW", ""), ("PARTYLINE_SIP_LISTEN", "")]).expect("both are right");

@@ -345,6 +345,7 @@ fn switch_config(config: &Config, account: &Account) -> switch::Config {
             advertised: advertised.collect(),
             dialogs_max: config.calls_max + DIALOGS_BEYOND_CALLS,
             unacked_max: UNACKED_MAX,
+            limits: config.sip_limits.clone(),
             ..sip::Config::default()
         },
     }

@@ -82,6 +82,7 @@ impl Sources {
             counter("partyline_digits_total", "DTMF digits heard.", counts.digits),
             counter("partyline_fetches_failed_total", "Audio that could not be had.", counts.fetches_failed),
         ];
+        metrics.extend(stranger_metrics(&switch));
         metrics.extend(leg_metrics(&switch.quality));
         metrics.extend(sip_metrics(&sip));
         metrics.extend(self.media.iter().enumerate().flat_map(|(n, thread)| media_metrics(n, thread)));
@@ -142,6 +143,33 @@ fn sip_metrics(sip: &sip::Stats) -> Vec<Metric> {
     ];
     let others = others.into_iter().map(|(name, help, count)| counter(name, help, count));
     requests.chain(responses).chain(others).collect()
+}
+
+/// Who may come in, who has, and who is held back.
+fn stranger_metrics(switch: &switch::Stats) -> Vec<Metric> {
+    let switch::RegistrationCounts { registered, lapsed, challenged, wrong, refused } = switch.registration_counts;
+    let limits = switch.limits;
+    let outcomes = [("registered", registered), ("challenged", challenged), ("wrong", wrong), ("refused", refused)];
+    let outcomes = outcomes.into_iter().map(|(outcome, count)| {
+        let help = "REGISTERs done, and those and calls to SIP domains that were not let in.";
+        counter_of("partyline_sip_admissions_total", help, vec![("outcome", outcome.to_owned())], count)
+    });
+    let held_back = [
+        ("scanner", limits.scanners),
+        ("banned", limits.banned),
+        ("too_many", limits.too_many),
+        ("exempt", limits.exempted),
+    ];
+    let held_back = held_back.into_iter().map(|(why, count)| {
+        let help = "Requests of strangers that got no answer or a 503; those of exempt sources were let through.";
+        counter_of("partyline_sip_held_back_total", help, vec![("why", why.to_owned())], count)
+    });
+    let others = [
+        gauge("partyline_registrations", "Phones registered.", switch.registrations),
+        counter("partyline_registrations_lapsed_total", "Registrations that nobody refreshed.", lapsed),
+        counter("partyline_sip_bans_total", "Sources banned for guessing passwords.", limits.bans),
+    ];
+    outcomes.chain(held_back).chain(others).collect()
 }
 
 /// How all legs are doing together. A label for each of them would make as many series as there are calls, so these are

@@ -84,6 +84,12 @@ pub struct Stats {
     pub participants: usize,
     /// Since the start.
     pub counts: Counts,
+    /// Phones registered.
+    pub registrations: usize,
+    /// What came of their asking, since the start.
+    pub registration_counts: RegistrationCounts,
+    /// What was decided about strangers, since the start.
+    pub limits: sip::LimitStats,
     /// How all legs have been doing since the start.
     pub quality: Quality,
     /// Events about who speaks that were not told, because there were too many.
@@ -192,19 +198,12 @@ impl Switch {
             conferences: self.board.conferences_live(),
             participants: self.board.participants_live(),
             counts: self.board.counts,
+            registrations: self.board.registrations.bindings(),
+            registration_counts: *self.board.registrations.counts(),
+            limits: *self.board.endpoint.limit_stats(),
             quality: self.board.quality,
             events_dropped: self.journal.fleeting_refused(),
         }
-    }
-
-    /// Phones that are registered, and what came of their asking.
-    pub fn registrations(&self) -> &Registrations {
-        &self.board.registrations
-    }
-
-    /// What was decided about strangers.
-    pub fn limit_stats(&self) -> &sip::LimitStats {
-        self.board.endpoint.limit_stats()
     }
 
     /// What the SIP endpoint counts.
