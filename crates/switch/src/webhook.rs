@@ -284,14 +284,15 @@ pub struct ConversationResult {
     pub conversation: Option<String>,
 }
 
-/// What an application answered.
+/// What an application answered. Each tells where it came from in the end, with the user and password that the URL was
+/// asked with: relative URLs start there, and it is not to be logged.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Answered {
     /// TwiML, or what may be (`text/plain`: [`Answered::Text`]).
     Document {
         /// As it came; not parsed.
         bytes: Bytes,
-        /// Where it came from in the end: relative URLs start here.
+        /// Where it came from in the end.
         url: String,
     },
     /// Audio, to be played from there.

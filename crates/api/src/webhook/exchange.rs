@@ -65,7 +65,8 @@ pub(crate) struct Reply {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Answer {
     pub(crate) kind: Kind,
-    /// Where it came from in the end, without anything secret.
+    /// Where it came from in the end, as the application would write it: without our parameters, with its own user and
+    /// password. Relative URLs start here.
     pub(crate) url: Url,
     /// All of a document; of audio nothing.
     pub(crate) body: Bytes,
@@ -83,6 +84,8 @@ struct Way<'a> {
     message: &'a Message<'a>,
     overrides: Overrides,
     url: Url,
+    /// The query of `url` as it was before our parameters joined it.
+    query: Option<String>,
     /// The port of `url` is written out although it is the usual one: the application may sign with it.
     port_written: Option<u16>,
     /// None any more once a redirect has made it a GET.
@@ -140,7 +143,7 @@ impl Exchanges {
                     match status {
                         304 if let Some(Stored { content_type, body, .. }) = known => {
                             trace.body = kept(&String::from_utf8_lossy(&body));
-                            return Ok(Answer { kind: Kind::of(content_type.as_deref()), url: way.url, body });
+                            return Ok(Answer { kind: Kind::of(content_type.as_deref()), url: way.base(), body });
                         }
                         200..=299 => {
                             let read = self.read(response, &way, trace);
@@ -192,7 +195,7 @@ impl Exchanges {
 
     /// Collects the body of a document, giving up as soon as it is too large.
     async fn read(&self, mut response: Response, way: &Way<'_>, trace: &mut Trace) -> Result<Answer, FetchError> {
-        let url = way.url.clone();
+        let url = way.base();
         if !way.message.wants_document {
             trace.note_error_body(response).await;
             return Ok(Answer { kind: Kind::Document, url, body: Bytes::new() });
@@ -216,7 +219,7 @@ impl Exchanges {
         trace.body = kept(&String::from_utf8_lossy(&body));
         let body = Bytes::from(body);
         if way.form.is_none() {
-            self.documents.keep(&url, response.headers(), content_type, &body);
+            self.documents.keep(&way.url, response.headers(), content_type, &body);
         }
         Ok(Answer { kind, url, body })
     }
@@ -231,6 +234,7 @@ impl<'a> Way<'a> {
         };
         let credentials = take_credentials(&mut url);
         let port_written = written_port(message.url);
+        let query = url.query().map(str::to_owned);
         let form = match (message.method, message.body) {
             (HttpMethod::Post, body @ Body::Form(_)) => Some(body),
             (HttpMethod::Get, Body::Form(form)) => {
@@ -245,6 +249,7 @@ impl<'a> Way<'a> {
         let retries_left = overrides.retries;
         let authorization = None; // the first request goes without (twiml §13)
         let way = Self {
+            query,
             message,
             overrides,
             url,
@@ -258,15 +263,23 @@ impl<'a> Way<'a> {
         Ok((way, remarks))
     }
 
-    /// The URL as the application knows it: without our parameters.
+    /// The URL as it may be shown: without our parameters and without secrets.
     fn asked(&self) -> String {
         let mut url = self.url.clone();
-        if self.message.method == HttpMethod::Get
-            && let Ok(given) = target::parse(self.message.url)
-        {
-            url.set_query(given.query());
-        }
+        url.set_query(self.query.as_deref());
         kept(url.as_str())
+    }
+
+    /// The URL as the application would write it.
+    fn base(&self) -> Url {
+        let mut url = self.url.clone();
+        url.set_query(self.query.as_deref());
+        if let Some(Credentials { user, password }) = &self.credentials {
+            // Only a URL without a host can have none.
+            let _ = url.set_username(user);
+            let _ = url.set_password(Some(password).filter(|password| !password.is_empty()).map(String::as_str));
+        }
+        url
     }
 
     fn headers(&self) -> HeaderMap {
@@ -318,6 +331,7 @@ impl<'a> Way<'a> {
         if response.status().as_u16() < 307 {
             self.form = None; // POST becomes GET
         }
+        self.query = next.query().map(str::to_owned);
         (self.url, self.port_written) = (next, None);
         Ok(())
     }

@@ -279,3 +279,337 @@ const FROM: [&str; 4] = ["FromCity", "FromState", "FromZip", "FromCountry"];
 const TO: [&str; 4] = ["ToCity", "ToState", "ToZip", "ToCountry"];
 const CALLER: [&str; 4] = ["CallerCity", "CallerState", "CallerZip", "CallerCountry"];
 const CALLED: [&str; 4] = ["CalledCity", "CalledState", "CalledZip", "CalledCountry"];
+
+#[cfg(test)]
+mod tests {
+    use model::{
+        Call, CallSid, CallStatus, ConferenceEvent, ConferenceSid, Direction, Happening, QueueSid, RecordingSid,
+        StreamSid,
+    };
+    use switch::webhook::{
+        AnsweredBy, ConversationOutcome, DequeueResult, Dequeued, DialCallStatus, DialedSip, QueueResult,
+        RecordingCallbackStatus, ReferCallStatus, SipFacts, Speech, StreamEvent,
+    };
+
+    use super::*;
+
+    const ACCOUNT: AccountSid = AccountSid::from_bits(0xa);
+    const DATE: &str = "Tue, 10 Feb 2026 09:08:07 +0000";
+
+    fn at(seconds: i64) -> Timestamp {
+        Timestamp::from_micros((1_770_714_487 + seconds) * 1_000_000)
+    }
+
+    fn facts(from: &str, to: &str) -> CallFacts {
+        CallFacts::of(Call {
+            sid: CallSid::from_bits(0xc),
+            account_sid: ACCOUNT,
+            parent_call_sid: None,
+            to: to.to_owned(),
+            from: from.to_owned(),
+            caller_name: None,
+            status: CallStatus::InProgress,
+            direction: Direction::Inbound,
+            created: at(0),
+            updated: at(0),
+            started: Some(at(0)),
+            answered: Some(at(1)),
+            ended: None,
+            seq: 1,
+        })
+    }
+
+    /// Names and values in their order, SIDs cut to prefix and last digit.
+    fn shown(pairs: &Pairs) -> String {
+        let short = |value: &str| match value.get(2..) {
+            Some(hex) if value.len() == 34 && hex.starts_with("0000") => format!("{}{}", &value[..2], &value[33..]),
+            _ => value.to_owned(),
+        };
+        pairs.iter().map(|(name, value)| format!("{name}={}", short(value))).collect::<Vec<_>>().join("&")
+    }
+
+    fn ask(facts: CallFacts, purpose: Purpose, error: Option<(u16, String)>) -> Pairs {
+        of_ask(&Ask {
+            ask: switch::webhook::AskId(1),
+            account: ACCOUNT,
+            url: String::new(),
+            method: model::HttpMethod::Post,
+            call: Box::new(facts),
+            purpose,
+            error,
+        })
+    }
+
+    #[test]
+    fn every_request_says_whose_call_it_is() {
+        let sip = "CallSid=CAc&AccountSid=ACa&From=sip:a@b.test&To=client:alice&Caller=sip:a@b.test&Called=client:alice&\
+                   CallStatus=in-progress&ApiVersion=2010-04-01&Direction=inbound";
+        assert_eq!(shown(&ask(facts("sip:a@b.test", "client:alice"), Purpose::Voice, None)), sip);
+
+        let mut all = facts("+442079460000", "+15005550001");
+        all.forwarded_from = Some("+15005550002".to_owned());
+        all.called_via = Some("+15005550003".to_owned());
+        all.call.caller_name = Some("Ana".to_owned());
+        all.call.parent_call_sid = Some(CallSid::from_bits(0xd));
+        all.answered_by = Some(AnsweredBy::MachineEndBeep);
+        all.machine_detection_ms = Some(2_345);
+        all.sip = Some(SipFacts {
+            domain: Some("acme.sip.test".to_owned()),
+            domain_sid: Some("SD1".to_owned()),
+            call_id: "id@phone".to_owned(),
+            source_ip: Some([192, 0, 2, 1].into()),
+            headers: vec![("X-Tenant".to_owned(), "7".to_owned()), ("User-to-User".to_owned(), "u".to_owned())],
+        });
+        let own = [("Tier", "gold"), ("CallSid", "forged"), ("SipHeader_X-Tenant", "forged"), ("", "nameless")];
+        all.custom = own.map(|(name, value)| (name.to_owned(), value.to_owned())).to_vec();
+        let error = Some((11_200, "https://app.test/voice".to_owned()));
+        assert_eq!(
+            shown(&ask(all, Purpose::Voice, error)),
+            "CallSid=CAc&AccountSid=ACa&From=+442079460000&To=+15005550001&Caller=+442079460000&Called=+15005550001&\
+             CallStatus=in-progress&ApiVersion=2010-04-01&Direction=inbound&ForwardedFrom=+15005550002&\
+             CalledVia=+15005550003&CallerName=Ana&ParentCallSid=CAd&FromCity=&FromState=&FromZip=&FromCountry=GB&\
+             ToCity=&ToState=&ToZip=&ToCountry=US&CallerCity=&CallerState=&CallerZip=&CallerCountry=GB&CalledCity=&\
+             CalledState=&CalledZip=&CalledCountry=US&AnsweredBy=machine_end_beep&MachineDetectionDuration=2345&\
+             SipDomain=acme.sip.test&SipDomainSid=SD1&SipCallId=id@phone&SipSourceIp=192.0.2.1&SipHeader_X-Tenant=7&\
+             SipHeader_User-to-User=u&ErrorCode=11200&ErrorUrl=https://app.test/voice&Tier=gold"
+        );
+    }
+
+    #[test]
+    fn every_purpose_has_its_own() {
+        let secs = Duration::from_secs;
+        let queue = QueueSid::from_bits(0xe);
+        let recording = RecordingFacts {
+            sid: RecordingSid::from_bits(0xf),
+            url: "https://bridge.test/RE".to_owned(),
+            duration: Some(secs(42)),
+        };
+        let digits =
+            |digits: &str, key| Purpose::Gather { digits: Some(digits.to_owned()), finished_on_key: key, speech: None };
+        let speech = Speech { result: "größe".to_owned(), confidence_thousandths: 913 };
+        for (purpose, want) in [
+            (Purpose::Plain, ""),
+            (digits("12", Some('#')), "Digits=12&FinishedOnKey=#"),
+            (digits("", None), "Digits="),
+            (
+                Purpose::Gather { digits: None, finished_on_key: None, speech: Some(speech) },
+                "SpeechResult=größe&Confidence=0.913",
+            ),
+            (
+                Purpose::Record { recording: Some(recording.clone()), digits: Some("hangup".to_owned()) },
+                "RecordingUrl=https://bridge.test/RE&RecordingSid=REf&RecordingDuration=42&Digits=hangup",
+            ),
+            (Purpose::Dial(Box::new(DialResult::of(DialCallStatus::NoAnswer))), "DialCallStatus=no-answer"),
+            (
+                Purpose::Dial(Box::new(DialResult {
+                    call: Some(CallSid::from_bits(2)),
+                    duration: Some(Duration::from_millis(61_999)),
+                    bridged: Some(true),
+                    recording: Some(recording.clone()),
+                    sip: Some(DialedSip {
+                        call_id: "i".to_owned(),
+                        response_code: Some(200),
+                        headers: vec![("X-Agent".to_owned(), "9".to_owned())],
+                    }),
+                    queue: Some(Dequeued {
+                        queue: Some(queue),
+                        result: DequeueResult::Bridged,
+                        call: Some(CallSid::from_bits(3)),
+                        queue_time: Some(secs(5)),
+                        duration: Some(secs(6)),
+                    }),
+                    ..DialResult::of(DialCallStatus::Completed)
+                })),
+                "DialCallStatus=completed&DialCallSid=CA2&DialCallDuration=61&DialBridged=true&\
+                 RecordingUrl=https://bridge.test/RE&RecordingSid=REf&RecordingDuration=42&DialSipCallId=i&\
+                 DialSipResponseCode=200&DialSipHeader_X-Agent=9&QueueSid=QUe&DequeueResult=bridged&DequeuedCallSid=CA3&\
+                 DequeuedCallQueueTime=5&DequeuedCallDuration=6",
+            ),
+            (
+                Purpose::Enqueue { result: QueueResult::Leave, queue: Some(queue), time: secs(7) },
+                "QueueResult=leave&QueueSid=QUe&QueueTime=7",
+            ),
+            (
+                Purpose::Enqueue { result: QueueResult::QueueFull, queue: None, time: secs(0) },
+                "QueueResult=queue-full&QueueTime=0",
+            ),
+            (
+                Purpose::QueueWait {
+                    queue,
+                    position: 2,
+                    time: secs(30),
+                    average_time: secs(20),
+                    current_size: 3,
+                    max_size: 1_000,
+                },
+                "QueueSid=QUe&QueuePosition=2&QueueTime=30&AvgQueueTime=20&CurrentQueueSize=3&MaxQueueSize=1000",
+            ),
+            (
+                Purpose::ConferenceWait {
+                    conference: ConferenceSid::from_bits(4),
+                    friendly_name: "standup".to_owned(),
+                },
+                "ConferenceSid=CF4&FriendlyName=standup",
+            ),
+            (
+                Purpose::QueueWhisper { queue, time: secs(9), dequeuing: CallSid::from_bits(5) },
+                "QueueSid=QUe&QueueTime=9&DequeingCallSid=CA5",
+            ),
+            (
+                Purpose::Refer { status: ReferCallStatus::Busy, response_code: Some(202), notify_code: Some(486) },
+                "ReferCallStatus=busy&ReferSipResponseCode=202&NotifySipResponseCode=486",
+            ),
+            (Purpose::ReferTransfer { target: "sip:ben@b.test".to_owned() }, "ReferTransferTarget=sip:ben@b.test"),
+            (
+                Purpose::Conversation(Box::new(ConversationResult {
+                    result: ConversationOutcome::DialedCallIncomplete,
+                    worker_initiated: false,
+                    status: Some(DialCallStatus::NoAnswer),
+                    call: Some(CallSid::from_bits(6)),
+                    duration: Some(secs(0)),
+                    recording: None,
+                    conversation: Some("CH1".to_owned()),
+                })),
+                "Result=dialed-call-incomplete&WorkerInitiated=false&DialCallStatus=no-answer&DialCallSid=CA6&\
+                 DialCallDuration=0&ConversationSid=CH1",
+            ),
+        ] {
+            let plain = shown(&ask(facts("a", "b"), Purpose::Plain, None));
+            let all = shown(&ask(facts("a", "b"), purpose, None));
+            assert_eq!(all.strip_prefix(&plain).expect("the call first").trim_start_matches('&'), want);
+        }
+    }
+
+    #[test]
+    fn every_callback_has_its_body() {
+        let recording = RecordingFacts {
+            sid: RecordingSid::from_bits(0xf),
+            url: "https://bridge.test/RE".to_owned(),
+            duration: None,
+        };
+        let done = RecordingFacts { duration: Some(Duration::from_secs(42)), ..recording.clone() };
+        let call = CallSid::from_bits(1);
+        let conference = ConferenceSid::from_bits(4);
+        let progress = |of, recording, status| {
+            CallbackBody::Recording(Box::new(RecordingProgress {
+                of,
+                recording,
+                status,
+                channels: 1,
+                started: at(0),
+                source: "DialVerb",
+                track: "both",
+                error_code: None,
+            }))
+        };
+        let event = Box::new(ConferenceEvent {
+            seq: 9,
+            account_sid: ACCOUNT,
+            conference_sid: conference,
+            friendly_name: "standup".to_owned(),
+            sequence_number: 12,
+            at: at(0),
+            happening: Happening::Started,
+        });
+        for (body, want) in [
+            (
+                CallbackBody::Conference { event, sequence: 3 },
+                format!(
+                    "StatusCallbackEvent=conference-start&ConferenceSid=CF4&FriendlyName=standup&AccountSid=ACa&\
+                     SequenceNumber=3&Timestamp={DATE}"
+                ),
+            ),
+            (
+                progress(Lane::Call(call), recording, RecordingCallbackStatus::InProgress),
+                format!(
+                    "AccountSid=ACa&CallSid=CA1&RecordingSid=REf&RecordingUrl=https://bridge.test/RE&\
+                     RecordingStatus=in-progress&RecordingChannels=1&RecordingStartTime={DATE}&RecordingSource=DialVerb&\
+                     RecordingTrack=both"
+                ),
+            ),
+            (
+                progress(Lane::Conference(conference), done.clone(), RecordingCallbackStatus::Completed),
+                format!(
+                    "AccountSid=ACa&ConferenceSid=CF4&RecordingSid=REf&RecordingUrl=https://bridge.test/RE&\
+                     RecordingStatus=completed&RecordingDuration=42&RecordingChannels=1&RecordingStartTime={DATE}&\
+                     RecordingSource=DialVerb&RecordingTrack=both"
+                ),
+            ),
+            (
+                CallbackBody::ConferenceRecordEnd { conference, recording: done, bytes: 1_024, at: at(0) },
+                format!(
+                    "EventName=conference-record-end&AccountSid=ACa&ConferenceSid=CF4&\
+                     RecordingUrl=https://bridge.test/RE&Duration=42&RecordingFileSize=1024&timestamp={DATE}"
+                ),
+            ),
+            (
+                CallbackBody::AsyncAmd { call, answered_by: AnsweredBy::Human, machine_detection_ms: 800 },
+                "CallSid=CA1&AccountSid=ACa&AnsweredBy=human&MachineDetectionDuration=800".to_owned(),
+            ),
+            (
+                CallbackBody::Stream {
+                    call,
+                    stream: StreamSid::from_bits(7),
+                    name: "tap".to_owned(),
+                    event: StreamEvent::Error,
+                    error: Some("refused".to_owned()),
+                    at: at(0),
+                },
+                format!(
+                    "AccountSid=ACa&CallSid=CA1&StreamSid=MZ7&StreamName=tap&StreamEvent=stream-error&\
+                     StreamError=refused&Timestamp={DATE}"
+                ),
+            ),
+            (
+                CallbackBody::Conversation {
+                    conversation: None,
+                    call: Some(call),
+                    worker_initiated: true,
+                    event: CallEventName::Completed,
+                    sequence: 1,
+                    at: at(0),
+                },
+                format!(
+                    "AccountSid=ACa&DialCallSid=CA1&WorkerInitiated=true&Status=call-completed&SequenceNumber=1&\
+                     Timestamp={DATE}&CallbackSource=voice-conversation-service"
+                ),
+            ),
+        ] {
+            assert_eq!(shown(&of_callback(ACCOUNT, &body)), want);
+        }
+    }
+
+    #[test]
+    fn a_calls_progress_is_told_and_at_its_end_how_long_it_was() {
+        for (case, event, status, answered, want) in [
+            ("dialled", CallEventName::Initiated, CallStatus::Queued, None, "CallStatus=initiated&"),
+            ("rings", CallEventName::Ringing, CallStatus::Ringing, None, "CallStatus=ringing&"),
+            ("answered", CallEventName::Answered, CallStatus::InProgress, Some(at(1)), "CallStatus=in-progress&"),
+            (
+                "talked",
+                CallEventName::Completed,
+                CallStatus::Completed,
+                Some(at(1)),
+                "&CallDuration=61&Duration=2&SipResponseCode=200",
+            ),
+            (
+                "busy",
+                CallEventName::Completed,
+                CallStatus::Busy,
+                None,
+                "&CallDuration=0&Duration=0&SipResponseCode=200",
+            ),
+        ] {
+            let mut facts = facts("+15005550006", "sip:b@b.test");
+            (facts.call.status, facts.call.answered) = (status, answered);
+            facts.call.ended = (event == CallEventName::Completed).then_some(at(62));
+            let (sip_response_code, recording) = (Some(200), None);
+            let progress = CallProgress { facts, event, at: at(0), sequence: 2, sip_response_code, recording };
+            let told = shown(&of_callback(ACCOUNT, &CallbackBody::CallStatus(Box::new(progress))));
+            assert!(told.contains(want), "{case}: {want} in {told}");
+            let common = format!("&Timestamp={DATE}&CallbackSource=call-progress-events&SequenceNumber=2");
+            assert!(told.contains(&common) && told.contains("FromCountry=US&CallerCity="), "{case}: {told}");
+            assert_eq!(told.contains("CallDuration"), event == CallEventName::Completed, "{case}: {told}");
+        }
+    }
+}
