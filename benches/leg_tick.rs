@@ -72,7 +72,7 @@ impl Wire for Peer {
         self.packet[2..4].copy_from_slice(&sequence.to_be_bytes());
         self.packet[4..8].copy_from_slice(&timestamp.to_be_bytes());
         buffer[..self.packet.len()].copy_from_slice(&self.packet);
-        Some(Received { len: self.packet.len(), from: self.address, arrival_us })
+        Some(Received { len: self.packet.len(), from: self.address, arrival_us: Some(arrival_us) })
     }
 
     fn send(&mut self, _datagram: &[u8], _to: SocketAddr) -> bool {

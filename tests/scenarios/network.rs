@@ -113,7 +113,7 @@ impl Wire for BridgeWire {
             if self.peer.is_none_or(|peer| peer == datagram.from) {
                 let len = datagram.bytes.len().min(buffer.len());
                 buffer[..len].copy_from_slice(&datagram.bytes[..len]);
-                return Some(Received { len, from: datagram.from, arrival_us });
+                return Some(Received { len, from: datagram.from, arrival_us: Some(arrival_us) });
             }
         }
     }

@@ -10,6 +10,7 @@ use std::sync::Arc;
 
 use model::{LegId, LegStats, PlaybackId, TapId, Track};
 
+use crate::arrivals::Arrivals;
 use crate::bus::{Encoding, Mix, has_memory};
 use crate::digits_out::DigitsOut;
 use crate::facts::Facts;
@@ -61,6 +62,7 @@ pub(crate) struct Leg {
     /// Of what it hears.
     pub(crate) limiter: Limiter,
     polling: Polling,
+    arrivals: Arrivals,
     /// When a packet of the peer last came; the time of the first agreement before there was one.
     heard_us: u64,
     /// Since when the peer ought to be heard.
@@ -218,6 +220,7 @@ impl Leg {
             speech: Speech::default(),
             gain: Gain::Whole,
             limiter: Limiter::default(),
+            arrivals: Arrivals::default(),
             polling: Polling { polls: 0, packet_ms: FRAME_MS, owed_ms: 0, looked_us: 0, arrival_us: None, last: None },
             heard_us: 0,
             receives_since_us: 0,
@@ -394,12 +397,19 @@ impl Leg {
         }
         let (mut everything, mut packets) = (false, 0);
         while packets < PACKETS_MAX && (wanted_ms > 0 || everything) {
-            let Some((datagram, received)) = inbox.receive(&mut *self.wire, packets > 0) else {
-                polling.owed_ms = if packets == 0 { wanted_ms.min(OWED_MS_MAX) } else { 0 };
+            let timed = packets > 0 || self.arrivals.asks();
+            let Some((datagram, received)) = inbox.receive(&mut *self.wire, packets > 0, timed) else {
+                if packets == 0 {
+                    polling.owed_ms = wanted_ms.min(OWED_MS_MAX);
+                    self.arrivals.doubt();
+                }
                 break;
             };
             packets += 1;
-            everything |= received.arrival_us < polling.looked_us;
+            if received.arrival_us.is_some_and(|arrival_us| arrival_us < polling.looked_us) {
+                everything = true;
+                self.arrivals.doubt();
+            }
             if !rtcp::is_rtcp(datagram) {
                 wanted_ms -= polling.packet_ms;
             }
@@ -467,24 +477,27 @@ impl Leg {
         }
         self.counts.packets_in += 1;
         self.counts.bytes_in += packet.payload.len() as u64;
+        let arrival_us = self.arrivals.note(&packet, stream.codec.clock_hz(), received.arrival_us, tick.us);
         if self.counts.packets_in > 1 {
-            let gap_us = received.arrival_us.saturating_sub(self.heard_us);
+            let gap_us = arrival_us.saturating_sub(self.heard_us);
             self.counts.gap_us_max = self.counts.gap_us_max.max(gap_us);
         }
-        self.heard_us = self.heard_us.max(received.arrival_us);
-        media.reception.push(&packet, received.arrival_us);
+        self.heard_us = self.heard_us.max(arrival_us);
+        match received.arrival_us {
+            Some(_) => media.reception.push(&packet, arrival_us),
+            None => media.reception.count(&packet, arrival_us),
+        }
         if is_event {
             media.playout.pass(&packet);
-            let arrival_us = received.arrival_us;
             if let Some(digit) = media.keypad.event(packet.payload, packet.timestamp, packet.marker, arrival_us) {
                 self.facts.digit(digit, tick.us);
             }
             return;
         }
-        if stream.receives && media.playout.push(&packet, received.arrival_us) == Pushed::Refused {
+        if stream.receives && media.playout.push(&packet, arrival_us) == Pushed::Refused {
             self.counts.malformed += 1;
         }
-        self.polling.arrival_us = Some(received.arrival_us);
+        self.polling.arrival_us = Some(arrival_us);
         let before = self.polling.last.replace((packet.sequence, packet.timestamp));
         if let Some((sequence, timestamp)) = before
             && packet.sequence == sequence.wrapping_add(1)
@@ -499,8 +512,9 @@ impl Leg {
     fn take_rtcp(&mut self, datagram: &[u8], received: Received, tick: Tick) {
         match self.situation() {
             Some((reports, mut situation)) if situation.stream.rtcp_mux && received.from == situation.target => {
-                reports.take(datagram, received.arrival_us, tick, &mut situation);
-                self.heard_us = self.heard_us.max(received.arrival_us);
+                let arrival_us = received.arrival_us.unwrap_or(tick.us);
+                reports.take(datagram, arrival_us, tick, &mut situation);
+                self.heard_us = self.heard_us.max(arrival_us);
             }
             Some((_, situation)) if received.from != situation.target => self.counts.wrong_source += 1,
             _ => self.counts.malformed += 1,

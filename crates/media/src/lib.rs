@@ -6,6 +6,7 @@
 //!
 //! From PCM to rooms: a [`Plane`] takes [`Command`]s and gives [`Event`]s; behind it, media threads tick rooms.
 
+mod arrivals;
 mod background;
 mod bus;
 mod clock;

@@ -56,15 +56,16 @@ impl Inbox {
     }
 
     /// Receives one packet, if there is one. A batch's legs always find room for their first one; for a `further` one
-    /// there may be none left, so that it waits in its socket.
-    pub(crate) fn receive(&mut self, wire: &mut dyn Wire, further: bool) -> Option<(&[u8], Received)> {
+    /// there may be none left, so that it waits in its socket. `timed`: it must be known when it came.
+    pub(crate) fn receive(&mut self, wire: &mut dyn Wire, further: bool, timed: bool) -> Option<(&[u8], Received)> {
         let kept = if further { BATCH_LEGS } else { 1 };
         let (bytes, places) = (self.bytes.len() - self.used, PACKETS_MAX - self.packets.len());
         if bytes < kept * RECEIVED_MAX || places < kept {
             return None;
         }
         let start = self.used;
-        let received = wire.receive(&mut self.bytes[start..start + RECEIVED_MAX])?;
+        let place = &mut self.bytes[start..start + RECEIVED_MAX];
+        let received = if timed { wire.receive(place) } else { wire.receive_untimed(place) }?;
         let received = Received { len: received.len.min(RECEIVED_MAX), ..received };
         self.used += received.len;
         self.packets.push(Fetched { start, received });

@@ -77,7 +77,7 @@ impl Reports {
                 // Spoofed RTCP is harmless but for what it would say in statistics: the address is enough.
                 if rtcp::is_rtcp(datagram) && received.from.ip() == situation.target.ip() {
                     self.source = Some(received.from);
-                    self.take(datagram, received.arrival_us, tick, situation);
+                    self.take(datagram, received.arrival_us.unwrap_or(tick.us), tick, situation);
                     heard = true;
                 }
             }

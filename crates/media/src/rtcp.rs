@@ -321,6 +321,16 @@ impl Reception {
         }
     }
 
+    /// Counts one packet that was not asked when it arrived: jitter is that of the others, unless it is the first.
+    pub fn count(&mut self, packet: &rtp::Packet, arrival_us: u64) {
+        match &mut self.source {
+            Some(source) if source.ssrc == packet.ssrc => {
+                source.count(packet.sequence, source.transit);
+            }
+            _ => self.push(packet, arrival_us),
+        }
+    }
+
     /// Notes a sender report of the source.
     pub fn sender_report(&mut self, ssrc: u32, sent: &Sent, arrival_us: u64) {
         if let Some(source) = self.source.as_mut().filter(|source| source.ssrc == ssrc) {
@@ -371,23 +381,31 @@ impl Source {
     }
 
     fn push(&mut self, sequence: u16, transit: u32) {
+        if !self.count(sequence, transit) {
+            return;
+        }
+        let deviation = (transit.wrapping_sub(self.transit) as i32).unsigned_abs();
+        self.transit = transit;
+        self.jitter_16 = self.jitter_16.saturating_add(deviation) - ((self.jitter_16 + 8) >> 4);
+    }
+
+    /// Counts a packet; `false` when it goes on with nothing.
+    fn count(&mut self, sequence: u16, transit: u32) -> bool {
         let ahead = sequence.wrapping_sub(self.highest as u16);
         if ahead < DROPOUT_MAX {
             self.highest = self.highest.wrapping_add(ahead.into());
         } else if ahead <= u16::MAX - MISORDER_MAX {
             if self.jump_to != Some(sequence) {
                 self.jump_to = Some(sequence.wrapping_add(1));
-                return;
+                return false;
             }
             let report = self.report;
             *self = Source { report, ..Source::new(self.ssrc, sequence, transit) };
-            return;
+            return false;
         }
         self.jump_to = None;
         self.received = self.received.wrapping_add(1);
-        let deviation = (transit.wrapping_sub(self.transit) as i32).unsigned_abs();
-        self.transit = transit;
-        self.jitter_16 = self.jitter_16.saturating_add(deviation) - ((self.jitter_16 + 8) >> 4);
+        true
     }
 
     fn expected(&self) -> u32 {

@@ -4,7 +4,7 @@
 //! receive buffers (what waits longer is stale) and the kernel's time of arrival on every packet. Tests
 //! bring their own wires and drive the plane through [`crate::Plane::manual`].
 
-use std::io;
+use std::io::{self, Read};
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::os::fd::AsRawFd;
 use std::sync::Arc;
@@ -24,6 +24,11 @@ pub trait Wire: Send {
     /// The next datagram that has arrived, if one has. A datagram longer than `buffer` is cut.
     fn receive(&mut self, buffer: &mut [u8]) -> Option<Received>;
 
+    /// The same, where it need not be known when the datagram has arrived: that is cheaper on a connected wire.
+    fn receive_untimed(&mut self, buffer: &mut [u8]) -> Option<Received> {
+        self.receive(buffer).map(|received| Received { arrival_us: None, ..received })
+    }
+
     /// Hands one datagram to the network; `false` when it would not have it.
     fn send(&mut self, datagram: &[u8], to: SocketAddr) -> bool;
 
@@ -39,8 +44,8 @@ pub struct Received {
     pub len: usize,
     /// Who sent it.
     pub from: SocketAddr,
-    /// When it arrived, by the kernel's clock, in microseconds of the media clock.
-    pub arrival_us: u64,
+    /// When it arrived, by the kernel's clock, in microseconds of the media clock, if that was asked.
+    pub arrival_us: Option<u64>,
 }
 
 /// Real UDP sockets.
@@ -66,7 +71,7 @@ impl Wires for UdpWires {
         }
         ask_for_arrival_times(&socket)?;
         socket.bind(&local.into())?;
-        Ok(Box::new(UdpWire { socket, peer: None, peer_only: false, clock: self.clock.clone() }))
+        Ok(Box::new(UdpWire { socket, peer: None, others_left: OTHERS_LEFT, clock: self.clock.clone() }))
     }
 }
 
@@ -74,8 +79,8 @@ impl Wires for UdpWires {
 struct UdpWire {
     socket: Socket,
     peer: Option<SocketAddr>,
-    /// What others had sent before the kernel knew of the peer has been read.
-    peer_only: bool,
+    /// So many looks into it must find nothing until what others had sent before it was connected has been read.
+    others_left: u32,
     clock: Arc<MediaClock>,
 }
 
@@ -83,15 +88,27 @@ impl Wire for UdpWire {
     fn receive(&mut self, buffer: &mut [u8]) -> Option<Received> {
         // Errors are reports about packets we sent (ICMP unreachable): each is read once and then gone.
         for _ in 0..ERRORS_READ_MAX {
-            match receive_with_time(&self.socket, self.peer.filter(|_| self.peer_only), buffer) {
+            match receive_with_time(&self.socket, self.sole_peer(), buffer) {
                 Ok((len, from, wall_us)) => {
                     let arrival_us = wall_us.map_or_else(|| self.clock.now_us(), |wall_us| self.clock.at_wall(wall_us));
-                    return Some(Received { len, from, arrival_us });
+                    return Some(Received { len, from, arrival_us: Some(arrival_us) });
                 }
                 Err(error) if error.kind() == io::ErrorKind::WouldBlock => {
-                    self.peer_only = self.peer.is_some();
+                    self.others_left = self.others_left.saturating_sub(1);
                     return None;
                 }
+                Err(_) => {}
+            }
+        }
+        None
+    }
+
+    fn receive_untimed(&mut self, buffer: &mut [u8]) -> Option<Received> {
+        let Some(from) = self.sole_peer() else { return self.receive(buffer) };
+        for _ in 0..ERRORS_READ_MAX {
+            match (&self.socket).read(buffer) {
+                Ok(len) => return Some(Received { len, from, arrival_us: None }),
+                Err(error) if error.kind() == io::ErrorKind::WouldBlock => return None,
                 Err(_) => {}
             }
         }
@@ -117,7 +134,14 @@ impl Wire for UdpWire {
             None => disconnect(&self.socket).is_err(),
         };
         self.peer = peer.filter(|_| connected);
-        self.peer_only = false;
+        self.others_left = OTHERS_LEFT;
+    }
+}
+
+impl UdpWire {
+    /// The only one whose packets can be in the socket, if there is one.
+    fn sole_peer(&self) -> Option<SocketAddr> {
+        self.peer.filter(|_| self.others_left == 0)
     }
 }
 
@@ -223,8 +247,63 @@ fn source_address(source: &libc::sockaddr_storage) -> Option<SocketAddr> {
 /// Bounds stale audio: about 20 packets of G.711, as the kernel counts (it doubles this for its own needs).
 const RECEIVE_BUFFER_BYTES: usize = 8 * 1024;
 
+/// Looks that must find nothing after a socket was connected: at the first, another core may still be about to put a
+/// stranger's packet into it, which it had found the way for before. Two looks are a tick apart.
+const OTHERS_LEFT: u32 = 2;
+
 /// DSCP EF (RFC 3246), in the upper six bits of the byte.
 const EXPEDITED_FORWARDING: u32 = 46 << 2;
 
 /// How many pending error reports one read steps over.
 const ERRORS_READ_MAX: usize = 4;
+
+#[cfg(test)]
+mod tests {
+    use std::net::UdpSocket;
+
+    use super::*;
+
+    const LOOPBACK: IpAddr = IpAddr::V4(Ipv4Addr::LOCALHOST);
+
+    /// A real wire, its address, and two who may send to it.
+    fn line() -> (Box<dyn Wire>, SocketAddr, [UdpSocket; 2]) {
+        let mut wires = UdpWires::new(Arc::new(MediaClock::new()));
+        let free = || UdpSocket::bind((LOOPBACK, 0)).expect("a free port");
+        let local = free().local_addr().expect("bound"); // and free again
+        (wires.open(LOOPBACK, local.port()).expect("a port that was free"), local, [free(), free()])
+    }
+
+    #[test]
+    fn what_a_stranger_sent_before_the_peer_was_known_stays_his() {
+        let (mut wire, local, [peer, stranger]) = line();
+        let address = |socket: &UdpSocket| socket.local_addr().expect("bound");
+        let send = |from: &UdpSocket| from.send_to(b"hello", local).expect("sent");
+        send(&stranger);
+        wire.connect(Some(address(&peer)));
+        send(&stranger); // the kernel's to refuse
+        send(&peer);
+        let mut buffer = [0; 100];
+        for (case, looks, want) in [
+            ("before", 1, Some(address(&stranger))),
+            ("after", 1, Some(address(&peer))),
+            ("found nothing, once and twice", 2, None),
+        ] {
+            for _ in 0..looks {
+                let received = wire.receive_untimed(&mut buffer);
+                assert_eq!(received.map(|received| received.from), want, "{case}");
+                assert!(received.is_none_or(|received| received.arrival_us.is_some()), "{case}: the source was asked");
+            }
+        }
+        send(&peer);
+        let received = wire.receive_untimed(&mut buffer).expect("a packet");
+        assert_eq!(
+            received,
+            Received { len: 5, from: address(&peer), arrival_us: None },
+            "nobody else can have sent it"
+        );
+        wire.connect(None);
+        send(&stranger);
+        let received = wire.receive_untimed(&mut buffer).expect("a packet");
+        assert_eq!(received.from, address(&stranger), "everybody is listened to again");
+    }
+}

@@ -105,7 +105,7 @@ impl Wire for Peer {
         self.next_us += 20_000;
         let len = if sequence.is_multiple_of(50) { 5 } else { packet.len() };
         buffer[..len].copy_from_slice(&packet[..len]);
-        Some(Received { len, from: self.address, arrival_us })
+        Some(Received { len, from: self.address, arrival_us: Some(arrival_us) })
     }
 
     fn send(&mut self, _datagram: &[u8], _to: SocketAddr) -> bool {

@@ -90,7 +90,7 @@ impl Wire for Port {
             if connected.is_none_or(|peer| peer == from) {
                 let len = datagram.len().min(buffer.len());
                 buffer[..len].copy_from_slice(&datagram[..len]);
-                return Some(Received { len, from, arrival_us });
+                return Some(Received { len, from, arrival_us: Some(arrival_us) });
             }
         }
     }
