@@ -7,6 +7,7 @@ mod banner;
 mod config;
 mod fetch;
 mod http;
+mod large_pages;
 mod library;
 mod metrics;
 mod own_address;
@@ -71,6 +72,7 @@ const REGION: &str = "us1";
 fn main() -> ExitCode {
     let cli = Cli::parse();
     let CliCommand::Serve = cli.command.unwrap_or(CliCommand::Serve);
+    large_pages::ask_for_large_pages();
     let outcome = Config::read(cli.config.as_deref(), std::env::vars_os()).map_err(StartError::from).and_then(serve);
     match outcome {
         Ok(()) => ExitCode::SUCCESS,
