@@ -446,7 +446,7 @@ pub(crate) struct Encoding {
     before: Option<Encoder>,
     payload: Box<[u8]>,
     len: usize,
-    /// The last frames, a ring; the next goes to number `next`.
+    /// The last frames, a ring; the next goes to number `next`. None where the encoder remembers none.
     frames: Box<[i16]>,
     frame: usize,
     next: usize,
@@ -462,7 +462,7 @@ impl Encoding {
             before: if codec == Codec::G722 { Some(Encoder::new(codec)?) } else { None },
             payload: vec![0; codec.payload_len_max(frame)].into(),
             len: 0,
-            frames: vec![0; frame * FRAMES_KEPT].into(),
+            frames: vec![0; if has_memory(codec) { frame * FRAMES_KEPT } else { 0 }].into(),
             frame,
             next: 0,
         }))
@@ -474,9 +474,11 @@ impl Encoding {
     }
 
     fn encode(&mut self, frame: &[i16]) {
-        let start = self.next * self.frame;
-        self.next = (self.next + 1) % FRAMES_KEPT;
-        self.frames[start..start + self.frame].copy_from_slice(frame);
+        if !self.frames.is_empty() {
+            let start = self.next * self.frame;
+            self.next = (self.next + 1) % FRAMES_KEPT;
+            self.frames[start..start + self.frame].copy_from_slice(frame);
+        }
         if let Some(before) = &mut self.before {
             before.continue_from(&self.encoder);
         }

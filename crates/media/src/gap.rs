@@ -193,7 +193,9 @@ impl Gap {
             Join::Merge => {
                 let faded = self.concealer.faded();
                 let merged = self.concealer.merge(heard);
-                self.background.add(&mut heard[..merged], faded, 0.0);
+                if merged > 0 {
+                    self.background.add(&mut heard[..merged], faded, 0.0);
+                }
             }
             Join::CutOff => {
                 self.concealer.fill(sound, &mut []);

@@ -9,7 +9,6 @@
 use std::ops::Range;
 
 use crate::codec::Codec;
-use crate::prefetch::{prefetch, prefetch_slice};
 
 /// What waits: everything about a packet but its bytes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -23,6 +22,11 @@ pub(crate) struct Waiting {
 }
 
 impl Waiting {
+    /// A packet that is played before it has waited: its bytes are elsewhere.
+    pub(crate) fn passing(sequence: i64, timestamp: i64, kind: Kind) -> Waiting {
+        Waiting { sequence, timestamp, kind, start: 0, len: 0 }
+    }
+
     fn bytes(&self) -> Range<usize> {
         self.start as usize..self.start as usize + usize::from(self.len)
     }
@@ -71,8 +75,6 @@ pub(crate) struct Jitter {
 
 /// Packets that may wait: 640 ms of the shortest (10 ms).
 pub(crate) const PLACES: usize = 64;
-/// 20 ms of G.711.
-const PREFETCHED_BYTES: usize = 160;
 /// How much audio may wait, however it is packed.
 const BUFFER_MS: usize = 500;
 
@@ -116,17 +118,14 @@ impl Jitter {
         None
     }
 
-    /// Brings the place of a packet, and where its bytes go when nothing else waits, towards the cache.
-    pub(crate) fn prefetch(&self, sequence: i64) {
-        prefetch(&self.places[place(sequence)]);
-        prefetch_slice(&self.bytes[..self.bytes.len().min(PREFETCHED_BYTES)]);
-    }
-
     pub(crate) fn payload(&self, waiting: &Waiting) -> &[u8] {
         &self.bytes[waiting.bytes()]
     }
 
     pub(crate) fn remove(&mut self, sequence: i64) {
+        if self.is_empty() {
+            return; // without a look at the place
+        }
         if let Some(removed) = self.places[place(sequence)].take_if(|waiting| waiting.sequence == sequence) {
             self.taken &= !(1 << place(sequence));
             self.samples -= removed.kind.samples();

@@ -222,6 +222,10 @@ impl Playout {
             }
         };
         let Place { sequence, timestamp } = place;
+        if self.is_awaited(place, kind) {
+            self.decode(&Waiting::passing(sequence, timestamp, kind), Some(packet.payload), 0);
+            return self.queued(place, arrival_us);
+        }
         if sequence < self.next_sequence {
             if self.was_played(sequence) {
                 self.stats.duplicate += 1;
@@ -257,10 +261,25 @@ impl Playout {
                 }
             }
         }
-        self.stats.queued += 1;
-        self.note_arrival(timestamp, arrival_us);
-        self.source.note(place, arrival_us);
+        self.queued(place, arrival_us);
         pushed
+    }
+
+    /// Nothing waits, nothing is ahead, and this is the frame to be played next: it need not wait either.
+    fn is_awaited(&self, place: Place, kind: Kind) -> bool {
+        place.sequence == self.next_sequence
+            && matches!(self.state, State::Playing { timestamp, made_up: 0 } if timestamp == place.timestamp)
+            && kind.samples() == self.codec.frame_samples()
+            && self.jitter.is_empty()
+            && self.tape.ahead() == 0
+    }
+
+    /// A packet has been taken that will be played.
+    fn queued(&mut self, place: Place, arrival_us: u64) -> Pushed {
+        self.stats.queued += 1;
+        self.note_arrival(place.timestamp, arrival_us);
+        self.source.note(place, arrival_us);
+        Pushed::Queued
     }
 
     /// Notes a packet of the same stream that carries no audio (telephone-event), so that it is not taken for lost.
@@ -309,7 +328,6 @@ impl Playout {
 
     /// Brings what the next packet and the next frame will touch towards the cache.
     pub(crate) fn prefetch(&self) {
-        self.jitter.prefetch(self.next_sequence);
         self.tape.prefetch();
     }
 
@@ -377,7 +395,7 @@ impl Playout {
                 Pulled::Silence
             }
             (State::Waiting { .. }, Some(next)) if self.may_begin(&next, now_us) => {
-                self.decode(&next, 0);
+                self.decode(&next, None, 0);
                 Pulled::Voice
             }
             (State::Waiting { sounding, fade_in, silence }, _) => {
@@ -402,7 +420,7 @@ impl Playout {
                 let gap = gap_ticks * self.samples_per_tick() - made_up as i64;
                 if self.ticks_to_us(gap_ticks) <= SLACK_US || gap <= 0 {
                     let over = if self.is_over(now_us, timestamp, made_up) { -gap.min(0) } else { 0 };
-                    return if self.decode(&next, over as usize) { Pulled::Voice } else { Pulled::Silence };
+                    return if self.decode(&next, None, over as usize) { Pulled::Voice } else { Pulled::Silence };
                 }
                 let lost = next.sequence - self.next_sequence;
                 if lost == 0 {
@@ -500,7 +518,7 @@ impl Playout {
             && matches!(next.kind, Kind::Voice { .. })
             && self.ticks_to_us(next.timestamp - timestamp) <= SLACK_US
         {
-            self.decode(&next, 0);
+            self.decode(&next, None, 0);
         }
     }
 
@@ -513,13 +531,14 @@ impl Playout {
     }
 
     /// Decodes a packet behind what is ahead, under a cross-fade with what was made up, or played, before it, and
-    /// leaves out its first samples if the time is over for `over` of them. Is anything left of it?
-    fn decode(&mut self, packet: &Waiting, over: usize) -> bool {
+    /// leaves out its first samples if the time is over for `over` of them. `payload`: of one that did not wait. Is
+    /// anything left of it?
+    fn decode(&mut self, packet: &Waiting, payload: Option<&[u8]>, over: usize) -> bool {
         let Kind::Voice { samples } = packet.kind else { return false };
         let samples = usize::from(samples);
         let skipped = over.min(samples);
         let (sound, out) = self.tape.continuation(samples);
-        let decoded = self.decoder.decode(self.jitter.payload(packet), out);
+        let decoded = self.decoder.decode(payload.unwrap_or_else(|| self.jitter.payload(packet)), out);
         let heard = &mut out[skipped..];
         let join = match self.state {
             _ if self.pace.is_data() => Join::Cut,
