@@ -12,6 +12,7 @@
 mod accounts;
 mod api;
 mod auth;
+mod call_events;
 mod calls;
 mod conferences;
 mod date;
@@ -24,6 +25,7 @@ mod json;
 mod listener;
 mod media_statistics;
 mod metrics;
+mod notifications;
 mod paging;
 mod parameters;
 mod participants;

@@ -10,7 +10,10 @@ use axum::routing::get;
 
 use crate::api::Api;
 use crate::problem::Problem;
-use crate::{accounts, calls, conferences, events, front_door, health, media_statistics, participants, tuning};
+use crate::{
+    accounts, call_events, calls, conferences, events, front_door, health, media_statistics, notifications,
+    participants, tuning,
+};
 
 /// The HTTP side of the bridge, ready to be served.
 pub fn router(api: Api) -> Router {
@@ -33,6 +36,11 @@ fn resources() -> Router<Arc<Api>> {
         .route("/Calls", get(calls::list).post(calls::create))
         .route("/Calls/{call}", get(calls::fetch).post(calls::update).put(calls::update).delete(calls::delete))
         .route("/Calls/{call}/MediaStatistics", get(media_statistics::fetch))
+        .route("/Calls/{call}/Events", get(call_events::list))
+        .route("/Calls/{call}/Notifications", get(notifications::list_of_call))
+        .route("/Calls/{call}/Notifications/{notification}", get(notifications::fetch_of_call))
+        .route("/Notifications", get(notifications::list))
+        .route("/Notifications/{notification}", get(notifications::fetch))
         .route("/Conferences", get(conferences::list))
         .route("/Conferences/{conference}", get(conferences::fetch).post(conferences::update).put(conferences::update))
         .route("/Conferences/{conference}/Participants", get(participants::list).post(participants::create))

@@ -10,8 +10,9 @@ use axum::http::{HeaderMap, Request, StatusCode, header};
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use model::{
-    Account, AccountSid, AccountStatus, Call, CallSid, CallStatus, Conference, ConferenceSid, ConferenceStatus,
-    Direction, Participant, ParticipantStatus, Timestamp, Tuning,
+    Account, AccountSid, AccountStatus, Call, CallEvent, CallSid, CallStatus, Conference, ConferenceSid,
+    ConferenceStatus, Direction, Exchange, HttpMethod, Level, Notification, NotificationSid, Participant,
+    ParticipantStatus, Timestamp, Tuning,
 };
 use serde_json::Value;
 use store::{Row, Store};
@@ -211,5 +212,46 @@ pub(crate) fn participant(number: i64) -> Participant {
         created: at(number),
         updated: at(number + 1),
         seq: number + 1,
+    }
+}
+
+/// Notification number `number`: of call 0 and an exchange the first, of neither the second.
+pub(crate) fn notification(number: i64) -> Notification {
+    let exchange = Exchange {
+        method: HttpMethod::Post,
+        url: "https://app.test/voice".to_owned(),
+        parameters: "CallSid=CA1&Digits=1".to_owned(),
+        status: Some(500),
+        headers: "server=x".to_owned(),
+        content_type: "text/html".to_owned(),
+        body: "oops".to_owned(),
+        duration: Duration::from_millis(12),
+    };
+    Notification {
+        sid: NotificationSid::from_bits(u128::from(number.unsigned_abs()) + 1),
+        account_sid: ACCOUNT,
+        call_sid: (number == 0).then(|| call(0).sid),
+        level: if number == 0 { Level::Error } else { Level::Warning },
+        error_code: 11_217,
+        message: "HTTP status 500".to_owned(),
+        exchange: (number == 0).then(|| Arc::new(exchange)),
+        at: at(number),
+        seq: number + 1,
+    }
+}
+
+/// What the application of call 0 was asked.
+pub(crate) fn call_event() -> CallEvent {
+    CallEvent {
+        account_sid: ACCOUNT,
+        call_sid: call(0).sid,
+        method: "POST".to_owned(),
+        url: "https://app.test/voice".to_owned(),
+        parameters: "CallSid=CA1&CallStatus=ringing&SpeechResult=gr%C3%B6%C3%9Fe".to_owned(),
+        status: Some(200),
+        content_type: "text/xml".to_owned(),
+        body: "<Response/>".to_owned(),
+        at: at(1),
+        duration: Duration::from_millis(52),
     }
 }

@@ -6,6 +6,7 @@ mod auth;
 mod bridge;
 mod calls;
 mod conferences;
+mod notifications;
 mod paging;
 mod participants;
 mod paths;
