@@ -221,7 +221,7 @@ fn announcements_tell_their_end_or_why_they_were_not_heard() {
         [
             "announcement-end AnnounceUrl=http://a.test/hello",
             "announcement-end AnnounceUrl=http://a.test/hello",
-            "announcement-fail AnnounceUrl=http://a.test/nothing ReasonAnnouncementFailed=nothing at http://a.test/nothing",
+            "announcement-fail AnnounceUrl=http://a.test/nothing ReasonAnnouncementFailed=nothing there",
             "announcement-end ana AnnounceUrl=http://a.test/hello",
             "announcement-fail ana AnnounceUrl=http://a.test/hello ReasonAnnouncementFailed=the participant was put on hold",
             "announcement-fail ana AnnounceUrl=http://a.test/hello ReasonAnnouncementFailed=the participant is on hold",

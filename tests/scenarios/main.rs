@@ -3,9 +3,12 @@
 //! Each scenario says what people do and who then hears whom (row hears column). No socket, no sleep.
 
 mod conference;
+mod dial;
+mod document;
 mod events;
 mod network;
 mod phone;
+mod queue;
 mod route;
 mod signalling;
 mod trouble;

@@ -21,7 +21,11 @@ pub(crate) struct Phone {
     pub(crate) alive: bool,
     /// `false`: it never sends an ACK.
     pub(crate) acknowledges: bool,
+    /// It is heard before it is taken up.
+    early: bool,
     dialog: Dialog,
+    /// The INVITE that called it, if it was called.
+    called: Option<Message>,
     remote: Option<SocketAddr>,
     version: u32,
     flow: Flow,
@@ -37,7 +41,11 @@ pub(crate) struct Phone {
 /// Where its call has got to.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) enum State {
+    /// Nobody has called it yet.
+    Idle,
     Calling,
+    /// It is called, and rings.
+    Ringing,
     Talking,
     /// It hung up, and waits for the answer; or was hung up on, or refused with this status.
     Over(u16),
@@ -63,7 +71,9 @@ impl Phone {
             state: State::Calling,
             alive: true,
             acknowledges: true,
+            early: false,
             dialog: Dialog::new(Transport::Udp, address, name, room, bridge),
+            called: None,
             remote: None,
             version: 1,
             flow: Flow::SendRecv,
@@ -100,19 +110,94 @@ impl Phone {
 
     pub(crate) fn bye(&mut self) -> String {
         self.state = State::Over(200);
-        self.dialog.bye()
+        match &self.called {
+            Some(invite) => self.bye_of_called(invite),
+            None => self.dialog.bye(),
+        }
+    }
+
+    fn bye_of_called(&self, invite: &Message) -> String {
+        let value = |name| invite.header(name).unwrap_or_default();
+        let (us, them, call_id) = (value("to"), value("from"), value("call-id"));
+        let (target, address, name) = (testkit::sip::uri(value("contact")), self.address, &self.name);
+        let branch = testkit::sip::unique();
+        format!(
+            "BYE {target} SIP/2.0\r\nVia: SIP/2.0/UDP {address};branch=z9hG4bK{branch}\r\nMax-Forwards: 70\r\n\
+             From: {us};tag={name}\r\nTo: {them}\r\nCall-ID: {call_id}\r\nCSeq: 1 BYE\r\nContent-Length: 0\r\n\r\n"
+        )
+    }
+
+    /// A phone that waits to be called.
+    pub(crate) fn idle(name: &str, index: usize, bridge: SocketAddr) -> Self {
+        Self { state: State::Idle, ..Self::new(name, index, "nobody", bridge) }
+    }
+
+    /// It rings, and is taken up.
+    pub(crate) fn take_up(&mut self) -> String {
+        assert_eq!(self.state, State::Ringing, "{} rings", self.name);
+        self.state = State::Talking;
+        let invite = self.called.as_ref().expect("it was called");
+        self.remote = Remote::read(&invite.body).map(|remote| remote.address);
+        invite.respond("200 OK", &self.name, &self.contact(), Some(&self.describe()))
+    }
+
+    /// It rings, and is not taken up but refused.
+    pub(crate) fn refuse(&mut self, status: &str) -> String {
+        assert_eq!(self.state, State::Ringing, "{} rings", self.name);
+        self.state = State::Over(status[..3].parse().expect("a status"));
+        let invite = self.called.as_ref().expect("it was called");
+        invite.respond(status, &self.name, "", None)
+    }
+
+    /// It says something before it is taken up.
+    pub(crate) fn speak_early(&mut self) -> String {
+        let invite = self.called.as_ref().expect("it was called");
+        self.remote = Remote::read(&invite.body).map(|remote| remote.address);
+        self.early = true;
+        invite.respond("183 Session Progress", &self.name, &self.contact(), Some(&self.describe()))
+    }
+
+    fn contact(&self) -> String {
+        format!("Contact: <sip:{}@{}>\r\n", self.name, self.address)
+    }
+
+    /// A header of the INVITE that called it.
+    pub(crate) fn called_with(&self, header: &str) -> Option<&str> {
+        self.called.as_ref()?.header(header)
     }
 
     /// What the bridge says; what the phone says to that.
-    pub(crate) fn receive(&mut self, bytes: &[u8]) -> Option<String> {
+    pub(crate) fn receive(&mut self, bytes: &[u8]) -> Vec<String> {
         let message = Message::scan(bytes).expect("the bridge speaks SIP");
         match &message.start {
+            Start::Request(method) if method == "INVITE" && self.state == State::Idle => {
+                let ringing = message.respond("180 Ringing", &self.name, &self.contact(), None);
+                self.called = Some(message);
+                self.state = State::Ringing;
+                vec![ringing]
+            }
+            Start::Request(method) if method == "ACK" => Vec::new(),
+            Start::Request(method) if method == "CANCEL" => {
+                let okay = message.respond("200 OK", &self.name, "", None);
+                let invite = self.called.as_ref().filter(|_| self.state == State::Ringing);
+                let gone = invite.map(|invite| invite.respond("487 Request Terminated", &self.name, "", None));
+                self.state = State::Over(487);
+                std::iter::once(okay).chain(gone).collect()
+            }
             Start::Request(method) => {
                 if method == "BYE" {
                     self.state = State::Over(200);
                 }
-                Some(message.respond("200 OK", &self.name, "", None))
+                vec![message.respond("200 OK", &self.name, "", None)]
             }
+            Start::Response(_) => self.hear(&message).into_iter().collect(),
+        }
+    }
+
+    /// An answer to something it has said.
+    fn hear(&mut self, message: &Message) -> Option<String> {
+        match &message.start {
+            Start::Request(_) => None,
             Start::Response(100..=199) => None,
             Start::Response(status) => {
                 let (_, method) = message.sequence().expect("a response has a CSeq");
@@ -123,10 +208,10 @@ impl Phone {
                     if self.state == State::Calling {
                         self.state = State::Over(*status);
                     }
-                    return Some(self.dialog.ack_refusal(&message));
+                    return Some(self.dialog.ack_refusal(message));
                 }
                 let answering = self.state == State::Calling && self.remote.is_none();
-                self.dialog.answered(&message);
+                self.dialog.answered(message);
                 let remote = Remote::read(&message.body).expect("the 200 describes audio");
                 self.remote = Some(remote.address);
                 self.state = State::Talking;
@@ -146,7 +231,7 @@ impl Phone {
     /// Sends what is due at this instant.
     pub(crate) fn hum(&mut self, now_us: u64, network: &Network) {
         let due = now_us % FRAME_US == self.phase_us / 1_000 * 1_000;
-        if !due || self.state != State::Talking || !self.alive {
+        if !due || (self.state != State::Talking && !self.early) || !self.alive {
             return;
         }
         let start = (self.timestamp as usize - 50_000) % self.hum.len();

@@ -3,7 +3,7 @@
 //! No socket, no thread, no sleep. The switch and the audio plane are the real ones; rows are kept as they are saved,
 //! URLs answer what the test put behind them. The seed decides the rest, and a failure prints it.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, HashMap, VecDeque};
 use std::net::SocketAddr;
 use std::sync::{Arc, OnceLock};
 use std::time::{Duration, Instant};
@@ -11,13 +11,14 @@ use std::time::{Duration, Instant};
 use bytes::Bytes;
 use media::{Pages, Plane};
 use model::{
-    AccountSid, Call, CallSid, Clip, Conference, ConferenceEvent, ConferenceSid, LegStats, Notification, Participant,
-    Timestamp,
+    AccountSid, Call, CallSid, Clip, Conference, ConferenceEvent, ConferenceSid, Exchange, HttpMethod, LegStats,
+    Notification, Participant, Timestamp,
 };
-use switch::webhook::{Ask, Callback};
+use switch::webhook::{Answered, Ask, AskFailed, AskId, Callback, Purpose};
 use switch::{
-    Answer, Command, ConferenceRef, Effect, Event, FetchFailed, FetchId, MediaAddress, Now, OpenRooms,
-    ParticipantChange, ParticipantRef, Refusal, RequestId, Row, Switch,
+    Answer, Command, ConferenceRef, DirectoryCommand, Effect, Event, FetchFailed, FetchId, HookChange, MediaAddress,
+    Now, NumberChange, NumberWanted, OpenRooms, ParticipantChange, ParticipantRef, Refusal, RequestId, Row, Switch,
+    VoiceHooksChange,
 };
 use testkit::hearing::{Heard, Picture, Sound};
 use testkit::sdp::Flow;
@@ -46,6 +47,9 @@ pub(crate) struct World {
     phones: Vec<Phone>,
     /// What is behind a URL.
     files: HashMap<String, Arc<Pages>>,
+    /// What the application answers to a request for a URL: each one once, the last for ever.
+    documents: HashMap<String, VecDeque<String>>,
+    due: Vec<(u64, AskId, String)>,
     fetches: Vec<(u64, FetchId, String)>,
     answers: BTreeMap<u64, Result<Answer, Refusal>>,
     asked: u64,
@@ -56,6 +60,8 @@ pub(crate) struct World {
 /// Whose everything is.
 pub(crate) const ACCOUNT: AccountSid = AccountSid::from_bits(0xacc);
 const BRIDGE: ([u8; 4], u16) = ([10, 0, 0, 1], 5060);
+/// What a caller hears while a phone rings.
+pub(crate) const RING_BACK_HZ: u32 = 425;
 const STEP_US: u64 = 1_000;
 /// How long a fetch takes.
 const FETCH_US: u64 = 30_000;
@@ -78,12 +84,16 @@ impl World {
             held_rtp_timeout: Duration::from_secs(1800),
             drain: Duration::from_secs(30),
             fetches_max: 16,
+            asks_max: 64,
             addresses: vec![MediaAddress { bind: [10, 0, 0, 1].into(), advertised: None }],
             own_addresses: Vec::new(),
             codecs: vec![sip::AudioCodec::Pcmu, sip::AudioCodec::Pcma],
             region: "us1".to_owned(),
             hold_music: music(),
             beep: pages(1_000, 1_600, -20.0),
+            signalling: vec![SocketAddr::from(BRIDGE)],
+            trunks: Vec::new(),
+            ring_back: pages(RING_BACK_HZ, 8_000, -20.0),
             sip: sip::Config::default(),
         };
         // Rooms stay in their slots: a test knows when they tick.
@@ -105,6 +115,8 @@ impl World {
             network,
             phones: Vec::new(),
             files: HashMap::new(),
+            documents: HashMap::new(),
+            due: Vec::new(),
             fetches: Vec::new(),
             answers: BTreeMap::new(),
             asked: 0,
@@ -190,6 +202,88 @@ impl World {
         self.files.insert(url.to_owned(), pages(hz, 8_000, -20.0));
     }
 
+    /// Puts documents behind a URL: each is answered once, the last one for ever.
+    pub(crate) fn documents(&mut self, url: &str, documents: &[&str]) {
+        let response = |document: &&str| format!("<Response>{document}</Response>");
+        self.documents.insert(url.to_owned(), documents.iter().map(response).collect());
+    }
+
+    /// Makes a tone of one second of what is said.
+    pub(crate) fn voice(&mut self, text: &str, hz: u32) {
+        self.files.insert(text.to_owned(), pages(hz, 8_000, -20.0));
+    }
+
+    /// A number whose calls are handled by the document behind a URL.
+    pub(crate) fn number(&mut self, number: &str, voice_url: &str) {
+        let hooks = HookChange { url: Some(Some(voice_url.to_owned())), method: None };
+        let change = NumberChange {
+            voice: VoiceHooksChange { voice: hooks, ..VoiceHooksChange::default() },
+            ..NumberChange::default()
+        };
+        let number = NumberWanted::Exactly(number.to_owned());
+        let create =
+            DirectoryCommand::CreateNumber { account: ACCOUNT, number, number_type: None, change: Box::new(change) };
+        self.command(Command::Directory(create)).expect("the number is free");
+    }
+
+    /// A phone that waits to be called.
+    pub(crate) fn phone_waits(&mut self, name: &str) -> String {
+        let phone = Phone::idle(name, self.phones.len(), SocketAddr::from(BRIDGE));
+        let uri = format!("sip:{name}@{}", phone.address);
+        self.phones.push(phone);
+        uri
+    }
+
+    /// A phone that rings is taken up.
+    pub(crate) fn take_up(&mut self, name: &str) {
+        let phone = self.phone_mut(name);
+        let (from, said) = (phone.address, phone.take_up());
+        self.arrive(from, &said);
+    }
+
+    /// A phone that rings is refused.
+    pub(crate) fn refuse(&mut self, name: &str, status: &str) {
+        let phone = self.phone_mut(name);
+        let (from, said) = (phone.address, phone.refuse(status));
+        self.arrive(from, &said);
+    }
+
+    /// A phone that rings says something already.
+    pub(crate) fn speak_early(&mut self, name: &str) {
+        let phone = self.phone_mut(name);
+        let (from, said) = (phone.address, phone.speak_early());
+        self.arrive(from, &said);
+    }
+
+    /// The purposes of everything asked behind a URL.
+    pub(crate) fn purposes(&self, url: &str) -> Vec<&Purpose> {
+        self.asks.iter().filter(|ask| ask.url == url).map(|ask| &ask.purpose).collect()
+    }
+
+    fn answer_ask(&mut self, ask: AskId, url: &str) {
+        let own = url.to_owned();
+        let document = self.documents.get_mut(url).and_then(|documents| match documents.len() {
+            1 => documents.front().cloned(),
+            _ => documents.pop_front(),
+        });
+        let outcome = match document {
+            Some(document) => Ok(Answered::Document { bytes: document.into(), url: own }),
+            None if self.files.contains_key(url) => Ok(Answered::Audio { url: own }),
+            None => Err(AskFailed { code: 11_200, message: "nothing there".to_owned(), url: own, status: Some(404) }),
+        };
+        let exchange = Arc::new(Exchange {
+            method: HttpMethod::Post,
+            url: url.to_owned(),
+            parameters: String::new(),
+            status: Some(200),
+            headers: String::new(),
+            content_type: "text/xml".to_owned(),
+            body: String::new(),
+            duration: Duration::from_micros(FETCH_US),
+        });
+        self.handle(Event::Asked { ask, outcome, remarks: Vec::new(), exchange });
+    }
+
     /// What the API would do, as the switch sees it.
     pub(crate) fn command(&mut self, command: Command) -> Result<Answer, Refusal> {
         self.asked += 1;
@@ -259,6 +353,10 @@ impl World {
             }
             self.plane.run_until(self.now_us);
             self.collect_media();
+            while let Some(n) = self.due.iter().position(|(at_us, ..)| *at_us <= self.now_us) {
+                let (_, ask, url) = self.due.remove(n);
+                self.answer_ask(ask, &url);
+            }
             while let Some(n) = self.fetches.iter().position(|(at_us, ..)| *at_us <= self.now_us) {
                 let (_, fetch, url) = self.fetches.remove(n);
                 let found = self.files.get(&url).cloned();
@@ -340,8 +438,8 @@ impl World {
             match effect {
                 Effect::Send { flow, bytes } => {
                     let phone = self.phones.iter_mut().find(|phone| phone.address == flow.remote);
-                    let said = phone.filter(|phone| phone.alive).and_then(|phone| phone.receive(&bytes));
-                    replies.extend(said.map(|said| (flow.remote, said)));
+                    let said = phone.filter(|phone| phone.alive).map(|phone| phone.receive(&bytes));
+                    replies.extend(said.into_iter().flatten().map(|said| (flow.remote, said)));
                 }
                 Effect::Close { .. } => {}
                 Effect::Media(batch) => {
@@ -364,7 +462,10 @@ impl World {
                 Effect::Save(Row::CallbackClosed(id)) => self.callbacks.retain(|callback| callback.id != id),
                 // The switch remembers those itself.
                 Effect::Save(Row::Directory(_) | Row::DirectoryDeleted(_)) => {}
-                Effect::Ask(ask) => self.asks.push(ask),
+                Effect::Ask(ask) => {
+                    self.due.push((self.now_us + FETCH_US, ask.ask, ask.url.clone()));
+                    self.asks.push(ask);
+                }
                 Effect::Callback(callback) => self.callbacks.push(*callback),
                 Effect::Fetch { fetch, url } => self.fetches.push((self.now_us + FETCH_US, fetch, url.url)),
                 Effect::Speak { fetch, text, .. } => self.fetches.push((self.now_us + FETCH_US, fetch, text)),

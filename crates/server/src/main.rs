@@ -62,6 +62,8 @@ enum CliCommand {
 const BATCHES_MAX: usize = 16_384;
 /// Audio fetches that may be under way for the switch.
 const FETCHES_MAX: usize = 1_024;
+/// Requests to applications that may be under way for the switch.
+const ASKS_MAX: usize = 16_384;
 /// File descriptors kept for everything that is not a leg's audio.
 const DESCRIPTORS_WANTED: u64 = 262_144;
 /// Days of logs that are kept.
@@ -156,7 +158,7 @@ async fn bridge(config: Config, logs: &Path) -> Result<(), StartError> {
     let http_bound = http.local_addr()?;
 
     let directory = Directory::load(config.directory.clone(), store.directory().await?);
-    let switch = Switch::new(switch_config(&config, &account), rand::rng().next_u64(), recovered.seq_max)
+    let switch = Switch::new(switch_config(&config, &account, &sip_bound), rand::rng().next_u64(), recovered.seq_max)
         .with_directory(directory);
     let snapshots = Snapshots::new(switch.stats(), switch.sip_stats());
     let saves_failed = Arc::default();
@@ -315,7 +317,7 @@ fn media_config(config: &Config) -> media::Config {
     }
 }
 
-fn switch_config(config: &Config, account: &Account) -> switch::Config {
+fn switch_config(config: &Config, account: &Account, sip_bound: &[config::SipListen]) -> switch::Config {
     let advertised = config.rtp_addresses.iter().filter_map(|address| {
         let local = (!address.bind.is_unspecified()).then_some(address.bind);
         address.advertised.map(|public| Advertised { local, public })
@@ -329,6 +331,7 @@ fn switch_config(config: &Config, account: &Account) -> switch::Config {
         held_rtp_timeout: config.held_rtp_timeout,
         drain: config.drain,
         fetches_max: FETCHES_MAX,
+        asks_max: ASKS_MAX,
         addresses: config.rtp_addresses.clone(),
         own_addresses: own_address::towards_the_world(),
         codecs: vec![
@@ -342,6 +345,9 @@ fn switch_config(config: &Config, account: &Account) -> switch::Config {
         region: REGION.to_owned(),
         hold_music: Arc::new(Pages::new(&sound::hold_music())),
         beep: Arc::new(Pages::new(&sound::beep())),
+        signalling: own_address::signalling(sip_bound),
+        trunks: Vec::new(),
+        ring_back: Arc::new(Pages::new(&sound::beep())),
         sip: sip::Config {
             server: format!("Partyline/{}", env!("CARGO_PKG_VERSION")),
             advertised: advertised.collect(),

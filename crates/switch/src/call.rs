@@ -1,23 +1,30 @@
-//! A call while it lives: its dialog, its leg, and the room it is in.
+//! A call while it lives: its line, its leg, the room it is in, and what it is for.
 
-use std::time::Instant;
+use std::time::Duration;
 
-use model::{Call, CallSid, CallStatus, ConferenceSid, LegId};
+use model::{Call, CallSid, CallStatus, ConferenceSid, LegId, RoomId};
 use sip::{Agreed, DialogId, OfferAnswer, SessionDescription};
 use tracing::{Span, info};
 
 use crate::config::MediaAddress;
+use crate::dial::DialId;
+use crate::outbound::{Outgoing, Plan};
+use crate::progress::Progress;
+use crate::script::ScriptId;
+use crate::timers::{Timer, TimerId};
 use crate::turn::Turn;
+use crate::webhook::CallFacts;
 
 /// A call that is not over.
 #[derive(Debug)]
 pub(crate) struct LiveCall {
     pub(crate) row: Call,
-    pub(crate) dialog: DialogId,
+    pub(crate) line: Line,
     pub(crate) leg: LegId,
-    pub(crate) conference: ConferenceSid,
-    /// By which the caller asked for it.
-    pub(crate) room_name: String,
+    /// Its own room: there it hears its document, and there others are dialled in.
+    pub(crate) room: RoomId,
+    pub(crate) place: Place,
+    pub(crate) errand: Errand,
     pub(crate) address: MediaAddress,
     /// Of our RTP socket; 0 until it is bound.
     pub(crate) port: u16,
@@ -29,17 +36,92 @@ pub(crate) struct LiveCall {
     /// The phone holds us, as its last description said.
     pub(crate) phone_holds: bool,
     /// When an answered call has lasted long enough.
-    pub(crate) ends_at: Option<Instant>,
+    pub(crate) limit: Option<TimerId>,
+    /// The longest it may last, if not as long as any.
+    pub(crate) limit_s: Option<u32>,
+    /// The document it is run by.
+    pub(crate) script: Option<ScriptId>,
+    /// All scripts that speak to it or for it, its own among them.
+    pub(crate) scripts: Vec<ScriptId>,
+    /// Of a call that we make: what happens to it once it is answered.
+    pub(crate) plan: Option<Box<Plan>>,
+    /// Its own `*` takes it out of the conference it is in.
+    pub(crate) leaves_on_star: bool,
+    /// The `<Dial>` that has taken it out of a queue.
+    pub(crate) taken_by: Option<DialId>,
+    /// The `<Dial>` it is the parent of.
+    pub(crate) dial: Option<DialId>,
+    /// What the application is told of it beyond its row.
+    pub(crate) facts: CallFacts,
+    /// The last answer to our INVITE, or ours to theirs.
+    pub(crate) sip_code: Option<u16>,
+    /// Who is told how it gets on.
+    pub(crate) progress: Option<Progress>,
     /// So that no log line repeats whose it is.
     pub(crate) span: Span,
 }
 
-/// How far the call has got with its audio.
+/// How we reach the phone.
+#[derive(Debug)]
+pub(crate) enum Line {
+    /// It called us.
+    Inbound(DialogId),
+    /// We call it.
+    Outbound(Box<Outgoing>),
+}
+
+impl Line {
+    /// The dialog that carries the call; none while several may still come to.
+    pub(crate) fn dialog(&self) -> Option<DialogId> {
+        match self {
+            Self::Inbound(dialog) => Some(*dialog),
+            Self::Outbound(outgoing) => outgoing.dialog(),
+        }
+    }
+}
+
+/// What a call is for.
+#[derive(Debug)]
+pub(crate) enum Errand {
+    /// Somebody has dialled an open room.
+    Room {
+        /// By which the caller asked for it.
+        name: String,
+        conference: ConferenceSid,
+    },
+    /// Documents say what to do.
+    Document,
+    /// A `<Dial>` called it.
+    Callee(DialId),
+    /// The application has it called into a conference.
+    Participant(ConferenceSid),
+}
+
+/// In whose room it is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Place {
+    /// Its own.
+    Own,
+    /// A conference's.
+    Conference(ConferenceSid),
+    /// That of the call whose `<Dial>` took it there.
+    Guest(DialId),
+}
+
+/// How far the call has got.
 #[derive(Debug)]
 pub(crate) enum Stage {
-    /// The audio plane binds a port; then the offer, if there was one, is answered.
-    Opening { offer: Option<Box<SessionDescription>> },
-    /// 200 sent, and the call is in its conference.
+    /// It called us, and has had no final answer.
+    Arriving {
+        offer: Option<Box<SessionDescription>>,
+        /// It is to be answered as soon as its leg has a port.
+        wanted: bool,
+        /// The description that has gone out with a 183: the 200 carries the same.
+        early: Option<String>,
+    },
+    /// We call it, and it has not answered.
+    Dialling,
+    /// 200 has been said.
     Answered,
 }
 
@@ -52,20 +134,41 @@ impl LiveCall {
         matches!(self.stage, Stage::Answered)
     }
 
-    /// 200 OK goes out.
+    /// The leg has its port.
+    pub(crate) fn has_port(&self) -> bool {
+        self.port != 0
+    }
+
+    /// What a request about it says of it.
+    pub(crate) fn facts(&self) -> CallFacts {
+        CallFacts { call: self.row.clone(), ..self.facts.clone() }
+    }
+
+    /// 200 OK has gone out, or has come in.
     pub(crate) fn answered(&mut self, turn: &mut Turn) {
         self.stage = Stage::Answered;
         self.row.status = CallStatus::InProgress;
         self.row.answered = Some(turn.now.wall);
         self.row.updated = turn.now.wall;
-        self.ends_at = Some(turn.now.instant + turn.config.call_time_limit);
+        if matches!(self.line, Line::Outbound(_)) {
+            self.row.started = Some(turn.now.wall);
+        }
+        self.limit_to(self.limit_s.map_or(turn.config.call_time_limit, |s| Duration::from_secs(s.into())), turn);
         turn.save_call(&self.row);
         info!(status = %self.row.status, "call answered");
     }
 
-    /// It is over, for whatever reason; its leg closes. Its conference is the caller's business. A call that was never
-    /// answered is kept as `unanswered`, or not at all: a flood that is refused shall not fill the database.
-    pub(crate) fn ended(mut self, unanswered: Option<CallStatus>, turn: &mut Turn) -> Call {
+    /// From now on it lasts at most so long.
+    pub(crate) fn limit_to(&mut self, limit: Duration, turn: &mut Turn) {
+        let at = turn.now.instant + limit.min(turn.config.call_time_limit);
+        if let Some(before) = self.limit.replace(turn.timers.set(at, Timer::CallLimit(self.row.sid))) {
+            turn.timers.clear(before);
+        }
+    }
+
+    /// It is over, for whatever reason; its leg closes. A call that was never answered is kept as `unanswered`, or not
+    /// at all: a flood that is refused shall not fill the database.
+    pub(crate) fn ended(&mut self, unanswered: Option<CallStatus>, turn: &mut Turn) {
         let kept = if self.is_answered() { Some(CallStatus::Completed) } else { unanswered };
         self.row.status = kept.unwrap_or(CallStatus::Failed);
         self.row.ended = Some(turn.now.wall);
@@ -73,9 +176,11 @@ impl LiveCall {
         if kept.is_some() {
             turn.save_call(&self.row);
         }
+        if let Some(limit) = self.limit.take() {
+            turn.timers.clear(limit);
+        }
         turn.media.push(media::Command::CloseLeg { leg: self.leg });
         info!(status = %self.row.status, "call ended");
-        self.row
     }
 
     /// The audio plane learns what SDP agreed.
@@ -96,5 +201,15 @@ impl LiveCall {
         {
             self.agree(&agreed, turn);
         }
+    }
+
+    /// Goes back to its own room, where it hears nothing but what is played to it.
+    pub(crate) fn go_home(&mut self, turn: &mut Turn) {
+        if std::mem::replace(&mut self.place, Place::Own) == Place::Own {
+            turn.media.push(media::Command::Route { leg: self.leg, emit: 0, hear: 0 });
+        } else {
+            turn.media.push(media::Command::Move { leg: self.leg, room: self.room, emit: 0, hear: 0 });
+        }
+        turn.media.push(media::Command::StopPlay { leg: self.leg });
     }
 }

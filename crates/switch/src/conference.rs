@@ -9,16 +9,17 @@ use std::sync::Arc;
 use media::{Command, Pages};
 use model::{
     CallSid, CallStatus, Conference, ConferenceEvent, ConferenceStatus, Happening, LegId, Participant,
-    ParticipantHappening, ParticipantStatus, PlaybackId, ReasonConferenceEnded, ReasonParticipantLeft, RoomId, Tuning,
+    ParticipantHappening, ParticipantStatus, PlaybackId, ReasonConferenceEnded, ReasonParticipantLeft, RoomId,
 };
 use tracing::{info, warn};
 
 use crate::announcements::{Announcement, Announcements};
 use crate::command::{AudioUrl, ParticipantChange, ParticipantRef, Refusal};
-use crate::effect::{FetchFailed, FetchId};
+use crate::entry::Entry;
 use crate::hearing::{CoachBits, hearing};
 use crate::participant::LiveParticipant;
-use crate::turn::{Turn, WantedBy};
+use crate::script::{Role, ScriptId, Source};
+use crate::turn::Turn;
 
 /// A conference that is not completed.
 #[derive(Debug)]
@@ -26,8 +27,11 @@ pub(crate) struct LiveConference {
     pub(crate) row: Conference,
     pub(crate) room: RoomId,
     participants: BTreeMap<CallSid, LiveParticipant>,
+    /// Those who are being called in. They have their place kept, too.
+    invited: BTreeMap<CallSid, Invited>,
     /// Calls that are being answered into this room. They count for its bound, and keep it from vanishing.
     arriving: usize,
+    participants_max: usize,
     /// Somebody has joined, so that the API may see it.
     shown: bool,
     coach_bits: CoachBits,
@@ -36,6 +40,13 @@ pub(crate) struct LiveConference {
     happened: u32,
     /// Who was last told to be the active speaker.
     speaker: Option<CallSid>,
+}
+
+/// Somebody who is being called in.
+#[derive(Debug)]
+struct Invited {
+    row: Participant,
+    entry: Entry,
 }
 
 /// How a participant leaves.
@@ -47,6 +58,36 @@ pub(crate) enum Leaving {
     CallEnded,
     /// It was removed over the API.
     Kicked,
+    /// Its call was given another document.
+    Redirected,
+}
+
+impl Invited {
+    /// Changes what it will come with. It cannot be held, and nothing is played to it yet.
+    fn update(&mut self, change: &ParticipantChange, turn: &mut Turn) -> Result<Participant, Refusal> {
+        if change.hold == Some(true) {
+            return Err(Refusal::NotConnected);
+        }
+        let before = self.row.clone();
+        self.row.muted = change.muted.unwrap_or(self.row.muted);
+        self.row.end_conference_on_exit = change.end_conference_on_exit.unwrap_or(self.row.end_conference_on_exit);
+        self.row.beep_on_exit = change.beep_on_exit.unwrap_or(self.row.beep_on_exit);
+        self.row.tuning = change.tuning.over(self.row.tuning);
+        if let Some(target) = change.call_sid_to_coach {
+            (self.row.coaching, self.row.call_sid_to_coach) = (true, Some(target));
+        }
+        if change.coaching == Some(false) {
+            (self.row.coaching, self.row.call_sid_to_coach) = (false, None);
+        }
+        if let Some(wait) = &change.wait_audio {
+            self.entry.wait = Some(wait.clone());
+        }
+        if self.row != before {
+            self.row.updated = turn.now.wall;
+            turn.save_participant(&self.row);
+        }
+        Ok(self.row.clone())
+    }
 }
 
 /// What is left after somebody left.
@@ -65,7 +106,9 @@ impl LiveConference {
             row,
             room,
             participants: BTreeMap::new(),
+            invited: BTreeMap::new(),
             arriving: 0,
+            participants_max: usize::MAX,
             shown: false,
             coach_bits: CoachBits::default(),
             announcements: Announcements::default(),
@@ -74,9 +117,16 @@ impl LiveConference {
         }
     }
 
+    /// How many may be in it, which its creator decides (rest-voice §4.3).
+    pub(crate) fn bound(&mut self, participants_max: usize) {
+        if self.is_abandoned() && !self.shown {
+            self.participants_max = participants_max;
+        }
+    }
+
     /// Keeps a place for a call that is being answered. False: the conference is full.
     pub(crate) fn expect(&mut self, legs_max: usize) -> bool {
-        let fits = self.participants.len() + self.arriving < legs_max;
+        let fits = self.participants.len() + self.arriving < legs_max.min(self.participants_max);
         self.arriving += usize::from(fits);
         fits
     }
@@ -106,44 +156,43 @@ impl LiveConference {
 
     pub(crate) fn find(&self, participant: &ParticipantRef) -> Option<CallSid> {
         match participant {
-            ParticipantRef::Call(call) => self.participants.contains_key(call).then_some(*call),
+            ParticipantRef::Call(call) => {
+                let here = self.participants.contains_key(call) || self.invited.contains_key(call);
+                here.then_some(*call)
+            }
             ParticipantRef::Label(label) => {
                 let labelled = |p: &&LiveParticipant| p.row.label.as_ref() == Some(label);
-                self.participants.values().find(labelled).map(|p| p.row.call_sid)
+                let invited = self.invited.values().find(|p| p.row.label.as_ref() == Some(label));
+                let here = self.participants.values().find(labelled).map(|p| p.row.call_sid);
+                here.or(invited.map(|p| p.row.call_sid))
             }
         }
     }
 
     /// An expected call is here. Its leg is in the room already, mute and deaf.
-    pub(crate) fn join(&mut self, call: CallSid, leg: LegId, phone_holds: bool, turn: &mut Turn) {
+    pub(crate) fn join(&mut self, call: CallSid, leg: LegId, phone_holds: bool, entry: Entry, turn: &mut Turn) {
         self.arriving -= 1;
-        if !self.shown {
-            self.shown = true;
-            self.row.created = turn.now.wall;
-            turn.save_conference(&self.row);
-            info!(conference_sid = %self.row.sid, friendly_name = self.row.friendly_name, "conference created");
-        }
-        let row = Participant {
-            call_sid: call,
-            conference_sid: self.row.sid,
-            account_sid: self.row.account_sid,
-            label: None,
-            muted: false,
-            hold: false,
-            coaching: false,
-            call_sid_to_coach: None,
-            start_conference_on_enter: true,
-            end_conference_on_exit: false,
-            beep_on_exit: false,
-            tuning: Tuning::default(),
-            status: ParticipantStatus::Connected,
-            created: turn.now.wall,
-            updated: turn.now.wall,
-            seq: turn.names.seq(),
+        self.show(turn);
+        // Whoever was called in comes as it was wanted, with what was changed about it meanwhile.
+        let invited = self.invited.remove(&call);
+        let (mut row, entry) = match invited {
+            Some(Invited { row, entry }) => (row, entry),
+            None => (self.row_of(call, &entry, ParticipantStatus::Connected, turn), entry),
         };
+        row.status = ParticipantStatus::Connected;
+        row.updated = turn.now.wall;
+        if let Some(coached) = row.call_sid_to_coach {
+            let may = self.check_coach_target(call, coached).is_ok() && self.coach_bits.give(coached).is_some();
+            if !may {
+                // Whom it was to coach has left meanwhile: it is not heard by all instead (rest-voice §5.4).
+                (row.coaching, row.call_sid_to_coach, row.muted) = (false, None, true);
+            }
+        }
         turn.save_participant(&row);
         self.tell_of(ParticipantHappening::Joined, &row, turn);
-        self.participants.insert(call, LiveParticipant::new(row, leg, phone_holds));
+        let participant = LiveParticipant::new(row, leg, phone_holds, &entry);
+        participant.tune(Default::default(), turn);
+        self.participants.insert(call, participant);
         info!(conference_sid = %self.row.sid, "participant joined");
 
         let may_start = self.participants.values().any(|p| p.row.start_conference_on_enter);
@@ -156,6 +205,103 @@ impl LiveConference {
         } else {
             self.sound(call, turn);
         }
+        if entry.beep.on_enter() {
+            self.beep(turn);
+        }
+    }
+
+    /// Heard by all who neither wait nor are on hold (rest-voice §4.3).
+    fn beep(&mut self, turn: &mut Turn) {
+        if self.has_started() {
+            let (playback, sound) = (turn.names.playback(), Arc::clone(&turn.config.beep));
+            turn.media.push(Command::Announce { room: self.room, playback, sound });
+        }
+    }
+
+    /// Nobody else here has this label (twiml §6.1).
+    pub(crate) fn is_free(&self, label: &str) -> bool {
+        let mut rows = self.participants.values().map(|p| &p.row).chain(self.invited.values().map(|p| &p.row));
+        !rows.any(|row| row.label.as_deref() == Some(label))
+    }
+
+    /// Somebody is being called in: the API may see it from now on.
+    pub(crate) fn invite(&mut self, call: CallSid, entry: Entry, turn: &mut Turn) -> Participant {
+        self.show(turn);
+        let row = self.row_of(call, &entry, ParticipantStatus::Queued, turn);
+        turn.save_participant(&row);
+        self.invited.insert(call, Invited { row: row.clone(), entry });
+        row
+    }
+
+    /// The one who is being called in is being rung.
+    pub(crate) fn rings(&mut self, call: CallSid, turn: &mut Turn) {
+        let Some(invited) = self.invited.get_mut(&call) else { return };
+        if invited.row.status != ParticipantStatus::Ringing {
+            invited.row.status = ParticipantStatus::Ringing;
+            invited.row.updated = turn.now.wall;
+            turn.save_participant(&invited.row);
+        }
+    }
+
+    /// The one who was being called in will not come.
+    pub(crate) fn not_added(&mut self, call: CallSid, call_status: CallStatus, turn: &mut Turn) {
+        let Some(Invited { mut row, .. }) = self.invited.remove(&call) else { return };
+        row.status = ParticipantStatus::Failed;
+        row.updated = turn.now.wall;
+        turn.save_participant(&row);
+        let reason = ReasonParticipantLeft::AddFailed;
+        self.tell(Happening::Left { participant: row, call_status, reason, stats: None }, turn);
+    }
+
+    /// Nobody is in it, nobody is on the way, and the API has seen it.
+    pub(crate) fn is_unused(&self) -> bool {
+        self.is_abandoned() && self.shown
+    }
+
+    /// It was only made for somebody who never came.
+    pub(crate) fn end_unused(&mut self, turn: &mut Turn) {
+        self.end(ReasonConferenceEnded::LastLeft, None, turn);
+    }
+
+    fn show(&mut self, turn: &mut Turn) {
+        if !self.shown {
+            self.shown = true;
+            self.row.created = turn.now.wall;
+            turn.save_conference(&self.row);
+            info!(conference_sid = %self.row.sid, friendly_name = self.row.friendly_name, "conference created");
+        }
+    }
+
+    fn row_of(&self, call: CallSid, entry: &Entry, status: ParticipantStatus, turn: &mut Turn) -> Participant {
+        Participant {
+            call_sid: call,
+            conference_sid: self.row.sid,
+            account_sid: self.row.account_sid,
+            label: entry.label.clone(),
+            muted: entry.muted,
+            hold: false,
+            coaching: entry.coach.is_some(),
+            call_sid_to_coach: entry.coach,
+            start_conference_on_enter: entry.starts,
+            end_conference_on_exit: entry.ends,
+            beep_on_exit: entry.beep.on_exit(),
+            tuning: entry.tuning,
+            status,
+            created: turn.now.wall,
+            updated: turn.now.wall,
+            seq: turn.names.seq(),
+        }
+    }
+
+    /// Whether somebody who is to be called in could coach `target`, as things are.
+    pub(crate) fn may_be_coached(&self, target: CallSid) -> Result<(), Refusal> {
+        self.check_coach_target(CallSid::from_bits(0), target)
+    }
+
+    /// Whether somebody who wants to coach `target` from the moment of joining can.
+    pub(crate) fn may_coach(&mut self, coach: CallSid, target: CallSid) -> Result<(), Refusal> {
+        self.check_coach_target(coach, target)?;
+        self.coach_bits.give(target).map(|_| ()).ok_or(Refusal::TooManyCoached)
     }
 
     /// A participant goes; its leg is the caller's to close. Its conference may go with it.
@@ -166,7 +312,7 @@ impl LiveConference {
         let label = gone.row.label.clone();
         let why = match how {
             Leaving::HungUp => ReasonParticipantLeft::HungUp,
-            Leaving::CallEnded | Leaving::Kicked => ReasonParticipantLeft::UpdatedViaApi,
+            Leaving::CallEnded | Leaving::Kicked | Leaving::Redirected => ReasonParticipantLeft::UpdatedViaApi,
         };
         self.complete_participant(gone, why, turn);
 
@@ -184,14 +330,17 @@ impl LiveConference {
         self.free_coach_bits();
 
         let reason = match (was_ending, self.participants.is_empty(), how) {
-            (true, _, Leaving::HungUp | Leaving::CallEnded) => ReasonConferenceEnded::EndOnExitLeft,
+            (true, _, Leaving::HungUp | Leaving::CallEnded | Leaving::Redirected) => {
+                ReasonConferenceEnded::EndOnExitLeft
+            }
             (true, _, Leaving::Kicked) => ReasonConferenceEnded::EndOnExitKicked,
-            (false, true, Leaving::HungUp | Leaving::CallEnded) => ReasonConferenceEnded::LastLeft,
+            (false, true, Leaving::HungUp | Leaving::CallEnded | Leaving::Redirected) => {
+                ReasonConferenceEnded::LastLeft
+            }
             (false, true, Leaving::Kicked) => ReasonConferenceEnded::LastKicked,
             (false, false, _) => {
-                if beeps && self.has_started() {
-                    let (playback, sound) = (turn.names.playback(), Arc::clone(&turn.config.beep));
-                    turn.media.push(Command::Announce { room: self.room, playback, sound });
+                if beeps {
+                    self.beep(turn);
                 }
                 self.sound_all(turn);
                 return AfterLeave::GoesOn;
@@ -209,13 +358,17 @@ impl LiveConference {
         by: Option<(CallSid, Option<String>)>,
         turn: &mut Turn,
     ) -> Vec<CallSid> {
-        let left_behind = self.participants.keys().copied().collect();
+        let left_behind = self.participants.keys().chain(self.invited.keys()).copied().collect();
         let why = match reason {
             ReasonConferenceEnded::ViaApi => ReasonParticipantLeft::ConferenceEndedViaApi,
             _ => ReasonParticipantLeft::ModeratorEnded,
         };
         for participant in std::mem::take(&mut self.participants).into_values() {
             self.complete_participant(participant, why, turn);
+        }
+        for announcement in self.announcements.drain() {
+            turn.stop_script(announcement.script);
+            self.not_announced(announcement.url, announcement.to, "the conference ended", turn);
         }
         self.row.status = ConferenceStatus::Completed;
         self.row.reason_ended = Some(reason);
@@ -233,6 +386,9 @@ impl LiveConference {
         change: &ParticipantChange,
         turn: &mut Turn,
     ) -> Result<Participant, Refusal> {
+        if let Some(invited) = self.invited.get_mut(&call) {
+            return invited.update(change, turn);
+        }
         let participant = self.participants.get(&call).ok_or(Refusal::ParticipantNotFound)?;
         let coach_target = participant.coach_target(change).map_err(|()| Refusal::CoachWithoutTarget)?;
         if let Some(target) = coach_target.filter(|_| change.coaching.is_some() || change.call_sid_to_coach.is_some()) {
@@ -254,10 +410,7 @@ impl LiveConference {
         let row = participant.row.clone();
         self.tell_changes(&before, changed.wait_audio, turn);
         if let Some(announce) = change.announce.as_ref().filter(|announce| !announce.url.is_empty()) {
-            let (conference, url) = (self.row.sid, announce.url.clone());
-            if turn.fetch(announce, WantedBy::AnnounceTo { conference, call, url: url.clone() }).is_none() {
-                self.not_announced(url, Some(call), TOO_MANY_FETCHES, turn);
-            }
+            self.begin_announcement(announce, call, Some(call), turn);
         }
         self.free_coach_bits();
         // The coached leg's ears change with its coach's flags, so more than one leg may sound different.
@@ -282,9 +435,18 @@ impl LiveConference {
 
     /// Asks for an announcement to everyone.
     pub(crate) fn announce(&mut self, audio: &AudioUrl, turn: &mut Turn) {
-        let (conference, url) = (self.row.sid, audio.url.clone());
-        if turn.fetch(audio, WantedBy::Announce { conference, url: url.clone() }).is_none() {
-            self.not_announced(url, None, TOO_MANY_FETCHES, turn);
+        // Whose parameters the application is sent: the one that has been here longest.
+        if let Some(call) = self.participants.values().min_by_key(|p| p.row.seq).map(|p| p.row.call_sid) {
+            self.begin_announcement(audio, call, None, turn);
+        }
+    }
+
+    fn begin_announcement(&mut self, audio: &AudioUrl, about: CallSid, to: Option<CallSid>, turn: &mut Turn) {
+        let role = Role::Announcement { conference: self.row.sid };
+        let script = turn.start_script(about, role, Source::Url(audio.clone()));
+        if !self.announcements.begin(script, audio.url.clone(), to) {
+            turn.stop_script(script);
+            self.not_announced(audio.url.clone(), to, "too many announcements are under way", turn);
         }
     }
 
@@ -296,82 +458,72 @@ impl LiveConference {
         self.sound(call, turn);
     }
 
-    /// Wait or hold audio for one participant has come, or has not.
-    pub(crate) fn audio_fetched(
+    /// Plays one sound of an announcement: to the one it is for, or to everybody. Those who wait hear it in place of
+    /// their music. Nothing plays, and why not, if nobody can hear it.
+    pub(crate) fn play_announcement(
         &mut self,
-        call: CallSid,
-        fetch: FetchId,
-        outcome: Result<Arc<Pages>, FetchFailed>,
+        script: ScriptId,
+        sound: &Arc<Pages>,
         turn: &mut Turn,
-    ) {
-        if let Some(participant) = self.participants.get_mut(&call) {
-            participant.fetched(fetch, outcome, turn);
-        }
-    }
-
-    /// An announcement to one participant has come, or has not.
-    pub(crate) fn announcement_to(
-        &mut self,
-        call: CallSid,
-        url: String,
-        outcome: Result<Arc<Pages>, FetchFailed>,
-        turn: &mut Turn,
-    ) {
-        let Some(participant) = self.participants.get_mut(&call) else { return };
-        let pages = match outcome {
-            Ok(pages) => pages,
-            Err(error) => return self.not_announced(url, Some(call), &error.reason, turn),
-        };
-        let cut = participant.announcement();
-        match participant.announce(pages, turn) {
-            Some(playback) => {
-                cut.into_iter().for_each(|cut| self.announcement_cut(cut, "another announcement began", turn));
-                self.announcements.begin(url, Some(call), vec![playback]);
-            }
-            None => self.not_announced(url, Some(call), "the participant is on hold", turn),
-        }
-    }
-
-    /// An announcement to everyone has come, or has not. Those who wait hear it in place of their music.
-    pub(crate) fn announcement(&mut self, url: String, outcome: Result<Arc<Pages>, FetchFailed>, turn: &mut Turn) {
-        let sound = match outcome {
-            Ok(sound) => sound,
-            Err(error) => return self.not_announced(url, None, &error.reason, turn),
-        };
-        if self.has_started() {
+    ) -> Result<Vec<PlaybackId>, &'static str> {
+        let to = self.announcements.find(script).ok_or("it is over")?.to;
+        if to.is_none() && self.has_started() {
             let playback = turn.names.playback();
-            turn.media.push(Command::Announce { room: self.room, playback, sound });
-            return self.announcements.begin(url, None, vec![playback]);
+            turn.media.push(Command::Announce { room: self.room, playback, sound: Arc::clone(sound) });
+            return Ok(vec![playback]);
         }
-        let cut: Vec<_> = self.participants.values().filter_map(LiveParticipant::announcement).collect();
-        let begun =
-            self.participants.values_mut().filter_map(|p| p.announce(Arc::clone(&sound), turn)).collect::<Vec<_>>();
-        if begun.is_empty() {
-            return self.not_announced(url, None, "everybody is on hold", turn);
+        let mut cut = Vec::new();
+        let mut begun = Vec::new();
+        for participant in self.participants.values_mut().filter(|p| to.is_none_or(|to| to == p.row.call_sid)) {
+            let before = participant.announcement().filter(|before| *before != script);
+            if participant.announce(script, turn) {
+                begun.push(turn.play(participant.leg, Arc::clone(sound), false));
+                cut.extend(before);
+            }
         }
-        cut.into_iter().for_each(|cut| self.announcement_cut(cut, "another announcement began", turn));
-        self.announcements.begin(url, None, begun);
+        cut.sort_unstable();
+        cut.dedup();
+        for cut in cut {
+            // One that others still hear goes on.
+            if !self.participants.values().any(|p| p.announcement() == Some(cut)) {
+                self.announcement_cut(cut, "another announcement began", turn);
+            }
+        }
+        match (begun.is_empty(), to) {
+            (false, _) => Ok(begun),
+            (true, Some(_)) => Err("the participant is on hold"),
+            (true, None) => Err("everybody is on hold"),
+        }
     }
 
-    /// Something played to one participant has ended.
-    pub(crate) fn playback_ended(&mut self, call: CallSid, playback: PlaybackId, turn: &mut Turn) {
-        let ended = self.participants.get_mut(&call).is_some_and(|p| p.playback_ended(playback));
-        if ended {
+    /// The scripts of all announcements under way.
+    pub(crate) fn announcing(&self) -> Vec<ScriptId> {
+        self.announcements.scripts()
+    }
+
+    /// An announcement's script has ended: everything has been heard, or why not.
+    pub(crate) fn announcement_over(&mut self, script: ScriptId, failure: Option<&str>, turn: &mut Turn) {
+        let Some(Announcement { url, to, .. }) = self.announcements.ended(script) else { return };
+        let heard_by: Vec<CallSid> = self
+            .participants
+            .values_mut()
+            .filter_map(|p| p.announcement_over(script).then_some(p.row.call_sid))
+            .collect();
+        for call in heard_by {
             self.sound(call, turn);
         }
-        self.announcement_ended(playback, turn);
-    }
-
-    /// Something played has come to its end; it may have been an announcement.
-    pub(crate) fn announcement_ended(&mut self, playback: PlaybackId, turn: &mut Turn) {
-        if let Some(Announcement { url, to, .. }) = self.announcements.ended(playback) {
-            info!(conference_sid = %self.row.sid, "announcement ended");
-            self.tell_announced(url, to, None, turn);
+        match failure {
+            Some(why) => self.not_announced(url, to, why, turn),
+            None => {
+                info!(conference_sid = %self.row.sid, "announcement ended");
+                self.tell_announced(url, to, None, turn);
+            }
         }
     }
 
-    fn announcement_cut(&mut self, playback: PlaybackId, why: &str, turn: &mut Turn) {
-        if let Some(Announcement { url, to, .. }) = self.announcements.cut(playback) {
+    fn announcement_cut(&mut self, script: ScriptId, why: &str, turn: &mut Turn) {
+        if let Some(Announcement { url, to, .. }) = self.announcements.ended(script) {
+            turn.stop_script(script);
             self.not_announced(url, to, why, turn);
         }
     }
@@ -401,8 +553,8 @@ impl LiveConference {
         participant.row.status = ParticipantStatus::Complete;
         participant.row.updated = turn.now.wall;
         turn.save_participant(&participant.row);
-        if let Some(cut) = participant.announcement() {
-            // Nobody hears that any more; who waited with it still may.
+        participant.fall_silent(turn);
+        for cut in self.announcements.to(participant.row.call_sid) {
             self.announcement_cut(cut, "the participant left", turn);
         }
         info!(conference_sid = %self.row.sid, call_sid = %participant.row.call_sid, "participant left");
@@ -525,6 +677,3 @@ impl LiveConference {
         }
     }
 }
-
-/// Why there is no announcement when `Config::fetches_max` are under way.
-const TOO_MANY_FETCHES: &str = "too many fetches are under way";

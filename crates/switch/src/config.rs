@@ -8,6 +8,8 @@ use media::Pages;
 use model::AccountSid;
 use sip::AudioCodec;
 
+use crate::trunk::Trunk;
+
 /// Settings of the switch. Read once.
 #[derive(Debug, Clone)]
 pub struct Config {
@@ -27,6 +29,8 @@ pub struct Config {
     pub drain: Duration,
     /// Fetches under way at once.
     pub fetches_max: usize,
+    /// Requests to applications under way at once.
+    pub asks_max: usize,
     /// Addresses to put into session descriptions.
     pub addresses: Vec<MediaAddress>,
     /// Ours towards the public network, at most one a family: for a phone whose audio is of another family than its
@@ -40,6 +44,12 @@ pub struct Config {
     pub hold_music: Arc<Pages>,
     /// Heard when a participant with `BeepOnExit` leaves.
     pub beep: Arc<Pages>,
+    /// Where our own calls begin: concrete addresses of ours that listen for datagrams.
+    pub signalling: Vec<std::net::SocketAddr>,
+    /// Carriers for calls to numbers.
+    pub trunks: Vec<Trunk>,
+    /// Heard by a caller while a phone rings that says nothing itself.
+    pub ring_back: Arc<Pages>,
     /// What the SIP endpoint is told.
     pub sip: sip::Config,
 }

@@ -1,9 +1,10 @@
 //! Where a call that reaches us is to go.
 
-use model::AccountSid;
-use sip::{Flow, Request, Uri};
+use model::{AccountSid, VoiceHooks};
+use sip::{Flow, Host, Request, SipUri, Uri};
 
 use crate::config::{Config, OpenRooms};
+use crate::directory::{Directory, VoiceTarget};
 use crate::leg::is_private;
 
 /// What a call that arrives is for.
@@ -11,6 +12,23 @@ use crate::leg::is_private;
 pub(crate) enum Destination {
     /// The conference of this name.
     Room { account: AccountSid, name: String },
+    /// What the hooks of a number, of an application or of a SIP domain say.
+    Application(Box<Called>),
+}
+
+/// Somebody's number or domain.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Called {
+    pub(crate) account: AccountSid,
+    /// As requests name it: E.164, or `sip:user@domain`.
+    pub(crate) to: String,
+    pub(crate) hooks: VoiceHooks,
+    /// It is a number, so its caller most likely is one.
+    pub(crate) by_number: bool,
+    /// Callers' names are wanted.
+    pub(crate) caller_name: bool,
+    /// The SIP domain it is in.
+    pub(crate) domain: Option<(String, model::SipDomainSid)>,
 }
 
 /// Nobody here by that name: 404.
@@ -20,18 +38,67 @@ pub(crate) struct Unknown;
 /// Longest name of a conference, in characters (rest-voice §4.3).
 const NAME_CHARACTERS_MAX: usize = 128;
 
-/// Finds the destination of an INVITE. Nothing claims numbers yet, so every user part names an open room.
-pub(crate) fn destination(config: &Config, request: &Request, flow: &Flow) -> Result<Destination, Unknown> {
+/// Finds the destination of an INVITE: a SIP domain of that host, else a number, else an open room.
+pub(crate) fn destination(
+    config: &Config,
+    directory: &Directory,
+    request: &Request,
+    flow: &Flow,
+) -> Result<Destination, Unknown> {
+    let uri = request.uri.uri();
+    if let Some(called) = uri.sip().and_then(|uri| domain_called(directory, uri)) {
+        return Ok(Destination::Application(Box::new(called)));
+    }
+    if let Some(called) = uri.user().and_then(|user| number_called(directory, &user)) {
+        return Ok(Destination::Application(Box::new(called)));
+    }
     let open = match config.open_rooms {
         OpenRooms::Any => true,
         OpenRooms::Private => is_private(flow.remote.ip()),
         OpenRooms::Off => false,
     };
-    let Uri::Sip(uri) = request.uri.uri() else { return Err(Unknown) };
+    let Uri::Sip(uri) = uri else { return Err(Unknown) };
     let name = uri.user.as_deref().and_then(room_name).filter(|_| open).ok_or(Unknown)?;
     Ok(Destination::Room { account: config.account, name })
 }
 
+fn domain_called(directory: &Directory, uri: &SipUri) -> Option<Called> {
+    let Host::Name(host) = &uri.host else { return None };
+    let domain = directory.domain(host)?;
+    let user = uri.user.as_deref().unwrap_or_default();
+    Some(Called {
+        account: domain.account_sid,
+        to: format!("sip:{user}@{}", domain.domain_name),
+        hooks: domain.voice.clone(),
+        by_number: false,
+        caller_name: false,
+        domain: Some((domain.domain_name.clone(), domain.sid)),
+    })
+}
+
+fn number_called(directory: &Directory, user: &str) -> Option<Called> {
+    let number = directory.number(&e164(user)?)?;
+    let (hooks, caller_name) = match directory.voice_target(number) {
+        VoiceTarget::Hooks { hooks, caller_id_lookup, .. } => (hooks.clone(), caller_id_lookup),
+        VoiceTarget::Trunk(_) | VoiceTarget::Nothing => (VoiceHooks::default(), false),
+    };
+    Some(Called {
+        account: number.account_sid,
+        to: number.phone_number.clone(),
+        hooks,
+        by_number: true,
+        caller_name,
+        domain: None,
+    })
+}
+
+/// A user part that is a number, as E.164: carriers write it with or without its plus.
+pub(crate) fn e164(user: &str) -> Option<String> {
+    let user = user.split(';').next().unwrap_or_default();
+    let digits = user.strip_prefix('+').unwrap_or(user);
+    let is_number = (7..=15).contains(&digits.len()) && digits.bytes().all(|byte| byte.is_ascii_digit());
+    is_number.then(|| format!("+{digits}"))
+}
 /// The name a user part spells: percent-decoded, without parameters of the user part (RFC 3261 §19.1.6), or nothing
 /// if it spells none.
 fn room_name(user: &str) -> Option<String> {
@@ -41,7 +108,8 @@ fn room_name(user: &str) -> Option<String> {
     fits.then_some(name)
 }
 
-fn percent_decode(text: &str) -> Option<String> {
+/// Takes `%` escapes off; nothing if they are broken, or hide what is no text.
+pub(crate) fn percent_decode(text: &str) -> Option<String> {
     let mut decoded = Vec::with_capacity(text.len());
     let mut bytes = text.bytes();
     while let Some(byte) = bytes.next() {

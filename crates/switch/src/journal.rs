@@ -11,6 +11,7 @@ use std::time::{Duration, Instant};
 
 use model::{ConferenceEvent, ConferenceSid, Happening, LegId, LegStats};
 
+use crate::conference_callback::ConferenceCallback;
 use crate::effect::{Effect, Row};
 use crate::turn::Names;
 
@@ -25,6 +26,8 @@ pub(crate) struct Journal {
     /// When each of them has waited long enough; the first is due first. Some no longer wait.
     due: VecDeque<(Instant, LegId)>,
     fleeting: Allowance,
+    /// Who is told of what happens in a conference.
+    callbacks: HashMap<ConferenceSid, ConferenceCallback>,
 }
 
 /// How many fleeting events there may be: so many at once, and so many a second. Ten thousand people who talk would
@@ -123,7 +126,21 @@ impl Journal {
         self.settle();
         for mut event in self.ready.drain(..) {
             event.seq = names.seq();
+            let conference = event.conference_sid;
+            if let Some(callback) = self.callbacks.get_mut(&conference) {
+                effects.extend(callback.tell(&event, names).map(Effect::Callback));
+                if matches!(event.happening, Happening::Ended { .. }) {
+                    self.callbacks.remove(&conference);
+                }
+            }
             effects.push(Effect::Save(Row::Event(event)));
+        }
+    }
+
+    /// The application wants to be told of a conference. The first to come in decides (twiml §6.1).
+    pub(crate) fn call_back(&mut self, conference: ConferenceSid, callback: ConferenceCallback, is_first: bool) {
+        if is_first {
+            self.callbacks.insert(conference, callback);
         }
     }
 

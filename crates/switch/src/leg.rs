@@ -39,6 +39,18 @@ pub(crate) fn address_for(config: &Config, flow: &Flow, offer: Option<&SessionDe
     by_offer.or_else(|| address_of_family(config, flow, flow.local.is_ipv6(), None))
 }
 
+/// Where a leg of a call that we make binds: of the family its first path is of, else whatever we have.
+pub(crate) fn address_towards(config: &Config, flow: Option<&Flow>) -> Option<MediaAddress> {
+    match flow {
+        Some(flow) => address_for(config, flow, None),
+        // Nobody will be called: any address does for the moment the call lives.
+        None => config.addresses.first().map(|address| match address.bind.is_unspecified() {
+            true => MediaAddress { bind: [127, 0, 0, 1].into(), ..*address },
+            false => *address,
+        }),
+    }
+}
+
 fn address_of_family(config: &Config, flow: &Flow, v6: bool, peer: Option<IpAddr>) -> Option<MediaAddress> {
     let configured = config.addresses.iter().find(|address| address.bind.is_ipv6() == v6)?;
     if !configured.bind.is_unspecified() {

@@ -9,23 +9,34 @@ mod board;
 mod call;
 mod command;
 mod conference;
+mod conference_callback;
 mod config;
+mod dial;
 mod directory;
 mod effect;
+mod entry;
 mod hearing;
 mod inbound;
 mod info_digit;
 mod journal;
 mod leg;
 mod new_call;
+mod outbound;
 mod participant;
+mod progress;
 mod quality;
+mod queue;
 mod queue_command;
 mod registration;
+mod script;
 mod stream;
+mod timers;
+mod todo;
+mod trunk;
 mod turn;
 pub mod webhook;
 
+use std::collections::VecDeque;
 use std::time::Instant;
 
 use sip::{Endpoint, Output};
@@ -47,6 +58,7 @@ pub use quality::{Histogram, Quality};
 pub use queue_command::{MemberRef, QueueCommand, QueueLoad, QueueMember, QueueState};
 pub use registration::{Identity, RegistrationCounts, Registrations};
 pub use stream::{OpenStream, StreamEvent, StreamOrder};
+pub use trunk::Trunk;
 pub use turn::Now;
 /// What calls that are asked for have in common with those that documents dial.
 pub use twiml::{
@@ -57,7 +69,8 @@ pub use twiml::{
 use board::Board;
 use directory::{Desk, QueueList};
 use journal::Journal;
-use turn::{Fetches, Names, Turn};
+use timers::Timers;
+use turn::{Asks, Fetches, Names, Turn};
 
 /// The one owner of everything that lives.
 #[derive(Debug)]
@@ -65,6 +78,8 @@ pub struct Switch {
     config: Config,
     names: Names,
     fetches: Fetches,
+    asks: Asks,
+    timers: Timers,
     journal: Journal,
     directory: Directory,
     queue_list: QueueList,
@@ -106,6 +121,8 @@ impl Switch {
             config,
             names: Names::new(seed, seq),
             fetches: Fetches::default(),
+            asks: Asks::default(),
+            timers: Timers::default(),
             journal: Journal::default(),
             directory: Directory::default(),
             queue_list: QueueList::default(),
@@ -130,8 +147,10 @@ impl Switch {
             }
             event => event,
         };
-        let Self { config, names, fetches, journal, directory, queue_list, board, drain_at } = self;
-        let mut turn = Turn { now, config, names, fetches, journal, directory, queue_list, effects, media: Vec::new() };
+        let Self { config, names, fetches, asks, timers, journal, directory, queue_list, board, drain_at } = self;
+        let (media, todo) = (Vec::new(), VecDeque::new());
+        let mut turn =
+            Turn { now, config, names, fetches, asks, timers, journal, directory, queue_list, effects, media, todo };
         match event {
             Event::Sip { flow, bytes } => board.endpoint.receive(now.instant, flow, bytes),
             Event::FlowClosed { connection } => {
@@ -140,11 +159,12 @@ impl Switch {
             }
             Event::Media(event) => board.media_event(event, &mut turn),
             Event::Fetched { fetch, outcome } => board.fetched(fetch, outcome, &mut turn),
-            Event::Asked { ask, .. } => tracing::warn!(?ask, "nobody asked"),
+            Event::Asked { ask, outcome, remarks, exchange } => {
+                board.asked(ask, outcome, remarks, &exchange, &mut turn);
+            }
             Event::CallbackClosed(closed) => turn.callback_closed(*closed),
-            // Said in the log; whoever keeps notifications of calls takes them from here.
-            Event::FetchWarning { code, reason, .. } => tracing::warn!(code, reason, "audio is not quite as asked for"),
-            Event::Stream { stream, event } => tracing::debug!(%stream, ?event, "media stream"),
+            Event::FetchWarning { fetch, code, reason } => board.fetch_warning(fetch, code, reason, &mut turn),
+            Event::Stream { stream, event } => board.stream_event(stream, event, &mut turn),
             Event::Command { request, command } => {
                 let answer = board.command(command, &mut turn);
                 turn.effects.push(Effect::Reply { request, answer });
@@ -152,8 +172,7 @@ impl Switch {
             Event::Timeout => {
                 board.endpoint.handle_timeout(now.instant);
                 board.registrations.handle_timeout(now.instant);
-                board.enforce_time_limits(&mut turn);
-                board.release_overdue(&mut turn);
+                board.timeout(&mut turn);
                 if drain_at.take_if(|at| *at <= now.instant).is_some() {
                     board.end_everything(&mut turn);
                 }
@@ -167,12 +186,18 @@ impl Switch {
                 board.release_all(&mut turn);
             }
         }
-        // What the endpoint has to say may make us say more to it, so this runs until it is quiet.
-        while let Some(output) = board.endpoint.poll() {
-            match output {
-                Output::Send { flow, bytes } => turn.effects.push(Effect::Send { flow, bytes }),
-                Output::Close { connection } => turn.effects.push(Effect::Close { connection }),
-                Output::Event(event) => board.sip_event(event, &mut turn),
+        // What the endpoint has to say may make us say more to it, and what was put down to be done may make more to be
+        // done, so this runs until all is quiet. No document keeps it busy: see `twiml::Interpreter`.
+        loop {
+            if let Some(todo) = turn.todo.pop_front() {
+                board.do_next(todo, &mut turn);
+                continue;
+            }
+            match board.endpoint.poll() {
+                Some(Output::Send { flow, bytes }) => turn.effects.push(Effect::Send { flow, bytes }),
+                Some(Output::Close { connection }) => turn.effects.push(Effect::Close { connection }),
+                Some(Output::Event(event)) => board.sip_event(event, &mut turn),
+                None => break,
             }
         }
         turn.journal.release(turn.names, turn.effects);
@@ -183,7 +208,10 @@ impl Switch {
 
     /// When [`Event::Timeout`] is due.
     pub fn next_deadline(&self) -> Option<Instant> {
-        [self.drain_at, self.board.next_deadline(), self.journal.next_deadline()].into_iter().flatten().min()
+        [self.drain_at, self.board.next_deadline(), self.timers.next_deadline(), self.journal.next_deadline()]
+            .into_iter()
+            .flatten()
+            .min()
     }
 
     /// No call lives, every BYE has been answered and every leg has said what it did: a drained server may stop.
@@ -235,12 +263,16 @@ mod tests {
             held_rtp_timeout: Duration::from_secs(60),
             drain: Duration::from_secs(30),
             fetches_max: 1,
+            asks_max: 1,
             addresses: Vec::new(),
             own_addresses: Vec::new(),
             codecs: vec![sip::AudioCodec::Pcmu],
             region: "us1".to_owned(),
             hold_music: silence.clone(),
-            beep: silence,
+            beep: silence.clone(),
+            signalling: Vec::new(),
+            trunks: Vec::new(),
+            ring_back: silence,
             sip: sip::Config::default(),
         };
         adjust(&mut config);

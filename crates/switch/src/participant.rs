@@ -2,15 +2,15 @@
 
 use std::sync::Arc;
 
-use media::{Command, Groups, Pages};
-use model::{LegId, Participant, PlaybackId, Tuning};
-use tracing::warn;
+use media::{Command, Groups};
+use model::{LegId, Participant, Tuning};
 
 use crate::command::{AudioUrl, ParticipantChange};
-use crate::effect::{FetchFailed, FetchId};
+use crate::entry::Entry;
 use crate::hearing::{Hearing, Player};
 use crate::leg;
-use crate::turn::{Turn, WantedBy};
+use crate::script::{Role, ScriptId, Source};
+use crate::turn::Turn;
 
 /// A participant while its call lasts: the row, and the state of its leg as the media plane was last told.
 #[derive(Debug)]
@@ -29,6 +29,8 @@ pub(crate) struct LiveParticipant {
     /// … and as was told.
     pub(crate) told_talks: bool,
     playing: Playing,
+    /// What plays is to be replaced by what the application has asked for meanwhile.
+    begins_anew: bool,
 }
 
 /// What a change has changed.
@@ -55,34 +57,39 @@ enum Audio {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Playing {
     Nothing,
-    /// The audio is on its way; silence until then.
-    Fetching {
+    /// The application's wait or hold document runs, or has run out and it is silent.
+    Script {
         player: Player,
-        fetch: FetchId,
+        script: ScriptId,
     },
-    /// Wait or hold audio plays, or there is none to be had and it is silent.
+    /// The built-in music, or silence that was asked for.
     Audio {
         player: Player,
     },
     /// An announcement plays over whatever else is heard.
     Announcement {
-        playback: PlaybackId,
+        script: ScriptId,
     },
 }
 
 impl LiveParticipant {
-    pub(crate) fn new(row: Participant, leg: LegId, phone_holds: bool) -> Self {
+    pub(crate) fn new(row: Participant, leg: LegId, phone_holds: bool, entry: &Entry) -> Self {
+        let wait_audio = match &entry.wait {
+            None => Audio::Music,
+            Some(audio) => Audio::from_url(audio, Audio::Silence),
+        };
         Self {
+            coach_target: row.call_sid_to_coach,
             row,
             leg,
             phone_holds,
-            coach_target: None,
             hold_audio: Audio::Music,
-            wait_audio: Audio::Music,
+            wait_audio,
             routed: (0, 0),
             talks: false,
             told_talks: false,
             playing: Playing::Nothing,
+            begins_anew: false,
         }
     }
 
@@ -120,7 +127,7 @@ impl LiveParticipant {
             let audio = Audio::from_url(audio, Audio::Music);
             // Hold=true with another HoldUrl while on hold starts the new audio (rest-voice §5.3).
             if change.hold == Some(true) && matches!(self.playing.player(), Some(Player::Hold)) {
-                self.playing = Playing::Nothing;
+                self.begins_anew = true;
             }
             self.hold_audio = audio;
         }
@@ -129,7 +136,7 @@ impl LiveParticipant {
             wait_audio_changed = self.wait_audio != audio;
             self.wait_audio = audio;
             if matches!(self.playing.player(), Some(Player::Wait)) {
-                self.playing = Playing::Nothing;
+                self.begins_anew = true;
             }
         }
         Changed { row: self.row != before, wait_audio: wait_audio_changed }
@@ -158,13 +165,14 @@ impl LiveParticipant {
         }
         let settled = match self.playing {
             Playing::Nothing => wanted.player == Player::Nothing,
-            Playing::Fetching { player, .. } | Playing::Audio { player } => player == wanted.player,
+            Playing::Script { player, .. } | Playing::Audio { player } => player == wanted.player,
             // An announcement runs to its end unless hold begins.
             Playing::Announcement { .. } => wanted.player != Player::Hold,
         };
-        if settled {
+        if settled && !std::mem::take(&mut self.begins_anew) {
             return;
         }
+        self.playing.stop_script(turn);
         let audio = match wanted.player {
             Player::Nothing => &Audio::Silence,
             Player::Wait => &self.wait_audio,
@@ -184,70 +192,62 @@ impl LiveParticipant {
             }
             Audio::Url(url) => {
                 turn.media.push(Command::StopPlay { leg: self.leg });
-                let wanted_by = WantedBy::Participant {
-                    conference: self.row.conference_sid,
-                    call: self.row.call_sid,
-                    player: wanted.player,
-                };
-                self.playing = match turn.fetch(url, wanted_by) {
-                    Some(fetch) => Playing::Fetching { player: wanted.player, fetch },
-                    None => {
-                        warn!("too many fetches under way, silence instead");
-                        Playing::Audio { player: wanted.player }
-                    }
-                };
+                let role = Role::ConferenceWait { conference: self.row.conference_sid };
+                let script = turn.start_script(self.row.call_sid, role, Source::Url(url.clone()));
+                self.playing = Playing::Script { player: wanted.player, script };
             }
         }
     }
 
-    /// Wait or hold audio has come, or has not. Late answers, to a state that is over, are nobody's.
-    pub(crate) fn fetched(&mut self, fetch: FetchId, outcome: Result<Arc<Pages>, FetchFailed>, turn: &mut Turn) {
-        let Playing::Fetching { player, fetch: awaited } = self.playing else { return };
-        if awaited != fetch {
-            return;
-        }
-        self.playing = Playing::Audio { player };
-        match outcome {
-            Ok(pages) => {
-                turn.play(self.leg, pages, true);
-            }
-            Err(error) => warn!(error_code = error.code, "{error}, silence instead"),
-        }
-    }
-
-    /// Plays `pages` once, over the room, unless it is on hold.
-    pub(crate) fn announce(&mut self, pages: Arc<Pages>, turn: &mut Turn) -> Option<PlaybackId> {
+    /// An announcement is about to be heard, over the room. False: not while it is on hold.
+    pub(crate) fn announce(&mut self, script: ScriptId, turn: &mut Turn) -> bool {
         if self.row.hold {
-            return None;
+            return false;
         }
-        let playback = turn.play(self.leg, pages, false);
-        self.playing = Playing::Announcement { playback };
-        Some(playback)
+        if self.announcement() != Some(script) {
+            self.playing.stop_script(turn);
+            self.playing = Playing::Announcement { script };
+        }
+        true
     }
 
     /// The announcement it hears now.
-    pub(crate) fn announcement(&self) -> Option<PlaybackId> {
+    pub(crate) fn announcement(&self) -> Option<ScriptId> {
         match self.playing {
-            Playing::Announcement { playback } => Some(playback),
-            Playing::Nothing | Playing::Fetching { .. } | Playing::Audio { .. } => None,
+            Playing::Announcement { script } => Some(script),
+            Playing::Nothing | Playing::Script { .. } | Playing::Audio { .. } => None,
         }
     }
 
     /// True if that was the announcement: the caller then lets wait audio begin again.
-    pub(crate) fn playback_ended(&mut self, ended: PlaybackId) -> bool {
-        let was_announcement = matches!(self.playing, Playing::Announcement { playback } if playback == ended);
+    pub(crate) fn announcement_over(&mut self, ended: ScriptId) -> bool {
+        let was_announcement = self.announcement() == Some(ended);
         if was_announcement {
             self.playing = Playing::Nothing;
         }
         was_announcement
+    }
+
+    /// It leaves the conference: what it was played there ends.
+    pub(crate) fn fall_silent(&mut self, turn: &mut Turn) {
+        self.playing.stop_script(turn);
+        turn.media.push(Command::StopPlay { leg: self.leg });
+        self.playing = Playing::Nothing;
     }
 }
 
 impl Playing {
     fn player(self) -> Option<Player> {
         match self {
-            Self::Fetching { player, .. } | Self::Audio { player } => Some(player),
+            Self::Script { player, .. } | Self::Audio { player } => Some(player),
             Self::Nothing | Self::Announcement { .. } => None,
+        }
+    }
+
+    /// Nobody is to hear the wait document any more. Announcements are ended by their conference.
+    fn stop_script(self, turn: &mut Turn) {
+        if let Self::Script { script, .. } = self {
+            turn.stop_script(script);
         }
     }
 }

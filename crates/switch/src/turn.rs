@@ -1,6 +1,6 @@
 //! One turn: the event being handled, and what has been decided to do about it so far.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, VecDeque};
 use std::sync::Arc;
 use std::time::Instant;
 
@@ -12,14 +12,18 @@ use model::{
 use rand::rngs::StdRng;
 use rand::{Rng, SeedableRng};
 
-use crate::command::{Answer, AudioUrl, Refusal};
+use crate::command::AudioUrl;
 use crate::config::Config;
+use crate::dial::DialId;
 use crate::directory::{Desk, Directory, QueueList};
 use crate::effect::{Effect, FetchId, Row};
-use crate::hearing::Player;
 use crate::journal::Journal;
-use crate::queue_command::{QueueCommand, QueueLoad, QueueState};
-use crate::webhook::{Callback, CallbackBody, CallbackClosed, CallbackId, Lane, Remark};
+use crate::script::{Role, ScriptId, Source};
+use crate::timers::Timers;
+use crate::todo::Todo;
+use crate::webhook::{
+    Ask, AskId, CallFacts, Callback, CallbackBody, CallbackClosed, CallbackId, Lane, Purpose, Remark,
+};
 
 /// The moment an event is handled at: for deadlines, and for the outside world.
 #[derive(Debug, Clone, Copy)]
@@ -36,6 +40,8 @@ pub(crate) struct Turn<'a> {
     pub(crate) config: &'a Config,
     pub(crate) names: &'a mut Names,
     pub(crate) fetches: &'a mut Fetches,
+    pub(crate) asks: &'a mut Asks,
+    pub(crate) timers: &'a mut Timers,
     pub(crate) journal: &'a mut Journal,
     /// Shared, so that what is found outlives the looking: `let directory = turn.directory`.
     pub(crate) directory: &'a Directory,
@@ -44,6 +50,8 @@ pub(crate) struct Turn<'a> {
     pub(crate) effects: &'a mut Vec<Effect>,
     /// All audio commands of a turn are one batch: they take effect in the same tick.
     pub(crate) media: Vec<media::Command>,
+    /// What is to be done before the turn ends.
+    pub(crate) todo: VecDeque<Todo>,
 }
 
 impl Turn<'_> {
@@ -82,7 +90,6 @@ impl Turn<'_> {
     }
 
     /// Tells an application, in the order of its lane, and whatever happens to us meanwhile.
-    #[expect(dead_code, reason = "nothing calls back yet")]
     pub(crate) fn call_back(
         &mut self,
         lane: Lane,
@@ -103,10 +110,32 @@ impl Turn<'_> {
         }
     }
 
-    /// Asks for the audio behind `url`; the answer comes back to `wanted_by`. `None`: too many are under way.
-    pub(crate) fn fetch(&mut self, url: &AudioUrl, wanted_by: WantedBy) -> Option<FetchId> {
-        let fetch = self.fetches.open(wanted_by, self.config.fetches_max)?;
-        self.effects.push(Effect::Fetch { fetch, url: url.clone() });
+    /// Asks the application for a document, or only tells it something. `None`: too many are under way.
+    pub(crate) fn ask(
+        &mut self,
+        url: &str,
+        method: HttpMethod,
+        facts: CallFacts,
+        purpose: Purpose,
+        error: Option<(u16, String)>,
+        script: Option<ScriptId>,
+    ) -> Option<AskId> {
+        if self.asks.open.len() >= self.config.asks_max {
+            return None;
+        }
+        self.asks.last += 1;
+        let (ask, account) = (AskId(self.asks.last), facts.call.account_sid);
+        self.asks.open.insert(ask, Asker { account, call: facts.call.sid, script });
+        let url = url.to_owned();
+        self.effects.push(Effect::Ask(Ask { ask, account, url, method, call: Box::new(facts), purpose, error }));
+        Some(ask)
+    }
+
+    /// Asks for the audio behind `url`; it comes to `script`. `None`: too many are under way.
+    pub(crate) fn fetch_sound(&mut self, url: &str, script: ScriptId) -> Option<FetchId> {
+        let fetch = self.fetches.open(script, self.config.fetches_max)?;
+        let url = AudioUrl { url: url.to_owned(), method: HttpMethod::Get };
+        self.effects.push(Effect::Fetch { fetch, url });
         Some(fetch)
     }
 
@@ -115,60 +144,52 @@ impl Turn<'_> {
         (self.queue_list, Desk { now: self.now.wall, names: self.names, effects: self.effects })
     }
 
-    /// Makes, changes and deletes queues; nobody waits in them yet.
-    pub(crate) fn queue_command(&mut self, command: QueueCommand) -> Result<Answer, Refusal> {
-        let (list, mut desk) = self.queue_desk();
-        let state = |queue| Answer::Queue(Box::new(QueueState { queue, load: QueueLoad::default() }));
-        match command {
-            QueueCommand::Create { account, friendly_name, max_size } => {
-                Ok(state(list.create(account, friendly_name, max_size, &mut desk)?))
-            }
-            QueueCommand::Update { account, queue, friendly_name, max_size } => {
-                Ok(state(list.update(account, queue, friendly_name, max_size, &mut desk)?))
-            }
-            QueueCommand::Delete { account, queue } => {
-                list.delete(account, queue, 0, &mut desk)?;
-                Ok(Answer::Removed)
-            }
-            QueueCommand::Measure { queues, .. } => Ok(Answer::QueueLoads(vec![QueueLoad::default(); queues.len()])),
-            QueueCommand::ListMembers { account, queue } => {
-                list.get(account, queue).ok_or(Refusal::QueueNotFound)?;
-                Ok(Answer::QueueMembers(Vec::new()))
-            }
-            QueueCommand::FetchMember { account, queue, .. } | QueueCommand::DequeueMember { account, queue, .. } => {
-                list.get(account, queue).ok_or(Refusal::QueueNotFound)?;
-                Err(Refusal::MemberNotFound)
-            }
-        }
+    /// Begins a script for `call`, before the turn ends.
+    pub(crate) fn start_script(&mut self, call: CallSid, role: Role, source: Source) -> ScriptId {
+        let script = self.names.script();
+        self.todo.push_back(Todo::Start { script, call, role, source });
+        script
     }
 
+    /// Ends a script that nobody is to hear any more, before the turn ends.
+    pub(crate) fn stop_script(&mut self, script: ScriptId) {
+        self.todo.push_back(Todo::Stop(script));
+    }
+
+    /// Asks for something to be spoken; it comes to `script`. `None`: too many sounds are under way.
+    pub(crate) fn speak(&mut self, say: &twiml::Say, script: ScriptId) -> Option<FetchId> {
+        let fetch = self.fetches.open(script, self.config.fetches_max)?;
+        let (text, ssml) = match &say.ssml {
+            Some(ssml) => (ssml.clone(), true),
+            None => (say.text.clone(), false),
+        };
+        let (voice, language) = (say.voice.clone().unwrap_or_default(), say.language.clone().unwrap_or_default());
+        self.effects.push(Effect::Speak { fetch, text, ssml, voice, language });
+        Some(fetch)
+    }
+
+    /// Plays to one leg, over and over or once.
     pub(crate) fn play(&mut self, leg: LegId, sound: Arc<Pages>, repeat: bool) -> PlaybackId {
+        self.play_times(leg, sound, u32::from(!repeat))
+    }
+
+    /// Plays to one leg, so often; 0: until it is stopped.
+    pub(crate) fn play_times(&mut self, leg: LegId, sound: Arc<Pages>, loops: u32) -> PlaybackId {
         let playback = self.names.playback();
-        self.media.push(media::Command::Play { leg, playback, sound, loops: u32::from(!repeat) });
+        self.media.push(media::Command::Play { leg, playback, sound, loops });
         playback
     }
 }
 
-/// Who waits for a piece of audio.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) enum WantedBy {
-    /// A participant's wait or hold audio.
-    Participant { conference: ConferenceSid, call: CallSid, player: Player },
-    /// An announcement to one participant.
-    AnnounceTo { conference: ConferenceSid, call: CallSid, url: String },
-    /// An announcement to a whole conference.
-    Announce { conference: ConferenceSid, url: String },
-}
-
-/// Audio that has been asked for and has not come yet. At most `Config::fetches_max`.
+/// Sounds that have been asked for and have not come yet, each by a script. At most `Config::fetches_max`.
 #[derive(Debug, Default)]
 pub(crate) struct Fetches {
     last: u64,
-    open: BTreeMap<FetchId, WantedBy>,
+    open: BTreeMap<FetchId, ScriptId>,
 }
 
 impl Fetches {
-    fn open(&mut self, wanted_by: WantedBy, max: usize) -> Option<FetchId> {
+    fn open(&mut self, wanted_by: ScriptId, max: usize) -> Option<FetchId> {
         if self.open.len() >= max {
             return None;
         }
@@ -178,8 +199,34 @@ impl Fetches {
         Some(fetch)
     }
 
-    pub(crate) fn close(&mut self, fetch: FetchId) -> Option<WantedBy> {
+    pub(crate) fn asker(&self, fetch: FetchId) -> Option<ScriptId> {
+        self.open.get(&fetch).copied()
+    }
+
+    pub(crate) fn close(&mut self, fetch: FetchId) -> Option<ScriptId> {
         self.open.remove(&fetch)
+    }
+}
+
+/// Who has asked an application for a document.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Asker {
+    pub(crate) account: AccountSid,
+    pub(crate) call: CallSid,
+    /// The one that waits for the answer, if anybody does.
+    pub(crate) script: Option<ScriptId>,
+}
+
+/// Requests under way. At most `Config::asks_max`.
+#[derive(Debug, Default)]
+pub(crate) struct Asks {
+    last: u64,
+    open: BTreeMap<AskId, Asker>,
+}
+
+impl Asks {
+    pub(crate) fn close(&mut self, ask: AskId) -> Option<Asker> {
+        self.open.remove(&ask)
     }
 }
 
@@ -226,8 +273,21 @@ impl Names {
         RoomId(self.count())
     }
 
+    pub(crate) fn script(&mut self) -> ScriptId {
+        ScriptId(self.count())
+    }
+
+    pub(crate) fn dial(&mut self) -> DialId {
+        DialId(self.count())
+    }
+
     pub(crate) fn playback(&mut self) -> PlaybackId {
         PlaybackId(self.count())
+    }
+
+    /// For a media stream.
+    pub(crate) fn stream(&mut self) -> model::StreamSid {
+        model::StreamSid::from_bits(self.bits())
     }
 
     /// For the `o=` line of our session descriptions (RFC 8866 §5.2).

@@ -14,9 +14,10 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
+pub use model::AnsweredBy;
 use model::{
-    AccountSid, Call, CallSid, ConferenceEvent, ConferenceSid, Exchange, HttpMethod, Level, QueueSid, RecordingSid,
-    StreamSid, Timestamp,
+    AccountSid, Call, CallSid, CallStatus, ConferenceEvent, ConferenceSid, Exchange, HttpMethod, Level, QueueSid,
+    RecordingSid, StreamSid, Timestamp,
 };
 
 /// Gives the words of one meaning their spelling: [`model`] has those that are stored, these are only sent.
@@ -230,6 +231,19 @@ pub struct DialResult {
     pub sip: Option<DialedSip>,
     /// Of a `<Queue>`.
     pub queue: Option<Dequeued>,
+}
+
+impl DialCallStatus {
+    /// What has become of a dialled call that is over.
+    pub fn of(status: CallStatus) -> Self {
+        match status {
+            CallStatus::Completed | CallStatus::InProgress => Self::Completed,
+            CallStatus::Busy => Self::Busy,
+            CallStatus::NoAnswer => Self::NoAnswer,
+            CallStatus::Canceled => Self::Canceled,
+            CallStatus::Failed | CallStatus::Queued | CallStatus::Ringing => Self::Failed,
+        }
+    }
 }
 
 impl DialResult {
@@ -493,24 +507,6 @@ pub struct CallbackClosed {
 }
 
 words! {
-    /// Who or what has answered.
-    AnsweredBy {
-        /// Somebody.
-        Human = "human",
-        /// A machine whose greeting has begun.
-        MachineStart = "machine_start",
-        /// A machine has beeped.
-        MachineEndBeep = "machine_end_beep",
-        /// A machine has fallen silent.
-        MachineEndSilence = "machine_end_silence",
-        /// A machine's greeting has ended somehow.
-        MachineEndOther = "machine_end_other",
-        /// A fax machine.
-        Fax = "fax",
-        /// Could not be told.
-        Unknown = "unknown",
-    }
-
     /// What became of a `<Dial>`.
     DialCallStatus {
         /// Answered, and over.

@@ -21,15 +21,19 @@ impl QueueList {
         self.queues.get(&sid).filter(|queue| queue.account_sid == account)
     }
 
+    /// The account's queue of that name.
+    pub(crate) fn named(&self, account: AccountSid, friendly_name: &str) -> Option<&Queue> {
+        self.queues.get(self.by_name.get(&(account, friendly_name.to_owned()))?)
+    }
+
     /// The account's queue of that name, made if there is none.
-    #[allow(dead_code, reason = "`<Enqueue>` makes queues next")]
     pub(crate) fn ensure(
         &mut self,
         account: AccountSid,
         friendly_name: &str,
         desk: &mut Desk,
     ) -> Result<Queue, DirectoryRefusal> {
-        match self.by_name.get(&(account, friendly_name.to_owned())).and_then(|sid| self.queues.get(sid)) {
+        match self.named(account, friendly_name) {
             Some(queue) => Ok(queue.clone()),
             None => self.create(account, friendly_name.to_owned(), Queue::MAX_SIZE_DEFAULT, desk),
         }

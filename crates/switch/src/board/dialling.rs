@@ -1,0 +1,409 @@
+//! `<Dial>`: phones that ring for a call, the one that answers, and the talk of the two; stays in conferences.
+//!
+//! The callees' legs are opened in the parent's own room, where they neither emit nor hear until they are connected:
+//! a `<Dial>` needs no room of its own.
+
+use media::{Command, MAIN};
+use model::{CallSid, ConferenceSid, Level};
+use sip::Reason;
+use tracing::info;
+use twiml::{Coach, ConferenceNoun, Dial, DialTo, WaitAudio};
+
+use super::Board;
+use super::leaving::sip_reason;
+use crate::call::{Errand, LiveCall, Place};
+use crate::command::AudioUrl;
+use crate::conference::Leaving;
+use crate::conference_callback::ConferenceCallback;
+use crate::dial::{DialId, LiveDial};
+use crate::entry::{Beep, Entry};
+use crate::script::{Role, ScriptId, Source, method_of};
+use crate::timers::Timer;
+use crate::todo::Todo;
+use crate::turn::Turn;
+use crate::webhook::{DialCallStatus, DialResult, Purpose, Remark};
+
+/// What a phone that lost the race is told (RFC 3326).
+fn answered_elsewhere() -> Reason {
+    sip_reason(200, "Call completed elsewhere")
+}
+
+impl Board {
+    pub(super) fn dial(&mut self, script: ScriptId, sid: CallSid, dial: Dial, turn: &mut Turn) {
+        let Some(call) = self.calls.get(&sid) else { return };
+        let account = call.row.account_sid;
+        match &dial.to {
+            DialTo::Conference(noun) => {
+                let noun = noun.clone();
+                self.dial_conference(script, sid, &noun, turn);
+            }
+            DialTo::Queue(noun) => {
+                let noun = noun.clone();
+                self.dial_queue(script, sid, dial, noun, turn);
+            }
+            DialTo::Application(_) => {
+                let message = "<Application> is not built: nobody is dialled".to_owned();
+                self.dial_failed(script, sid, Remark { level: Level::Error, code: 13_000, message }, turn);
+            }
+            // Why not has been told with the document's other warnings.
+            DialTo::Nobody(_) => self.dialled(script, DialResult::of(DialCallStatus::Failed), turn),
+            DialTo::Parties(parties) => {
+                if let Some(number) = dial.caller_id.as_deref().filter(|id| id.starts_with('+'))
+                    && !turn.directory.may_call_from(account, number)
+                {
+                    let message = format!("callerId {number} is neither a number of this account nor verified");
+                    return self.dial_failed(script, sid, Remark { level: Level::Error, code: 13_214, message }, turn);
+                }
+                let waiting = parties.iter().cloned().collect();
+                let id = turn.names.dial();
+                let live = LiveDial { waiting, ..LiveDial::new(sid, script, dial) };
+                self.dials.insert(id, live);
+                if let Some(call) = self.calls.get_mut(&sid) {
+                    call.dial = Some(id);
+                    if call.is_answered() {
+                        turn.play(call.leg, std::sync::Arc::clone(&turn.config.ring_back), true);
+                    }
+                }
+                self.dial_next(id, turn);
+            }
+        }
+    }
+
+    fn dial_failed(&mut self, script: ScriptId, sid: CallSid, remark: Remark, turn: &mut Turn) {
+        let Some(call) = self.calls.get(&sid) else { return };
+        info!(error_code = remark.code, "dial failed: {}", remark.message);
+        turn.notify(call.row.account_sid, Some(sid), remark, None);
+        self.dialled(script, DialResult { bridged: Some(false), ..DialResult::of(DialCallStatus::Failed) }, turn);
+    }
+
+    /// A dial is over: the parent's document goes on with that.
+    fn dialled(&mut self, script: ScriptId, result: DialResult, turn: &mut Turn) {
+        if let Some(script) = self.scripts.get_mut(&script) {
+            script.result = Some(Purpose::Dial(Box::new(result)));
+        }
+        self.went(script, twiml::Outcome::Done, turn);
+    }
+
+    /// Calls those who are next, or ends the dial if nobody is left.
+    pub(super) fn dial_next(&mut self, id: DialId, turn: &mut Turn) {
+        let Some(live) = self.dials.get_mut(&id) else { return };
+        if live.winner.is_some() || !live.callees.is_empty() {
+            return;
+        }
+        let next: Vec<_> = match live.dial.sequential {
+            true => live.waiting.pop_front().into_iter().collect(),
+            false => live.waiting.drain(..).collect(),
+        };
+        if next.is_empty() {
+            let status = live.result.status;
+            return self.dial_over(id, status, turn);
+        }
+        for party in next {
+            self.call_party(id, &party, turn);
+        }
+        // Nobody of them could even be called.
+        if self.dials.get(&id).is_some_and(|live| live.callees.is_empty()) {
+            turn.todo.push_back(Todo::DialNext(id));
+        }
+    }
+
+    /// A callee rings; what it says before it answers may be heard.
+    pub(super) fn callee_rings(&mut self, id: DialId, callee: CallSid, early_media: bool, turn: &mut Turn) {
+        let Some(live) = self.dials.get(&id) else { return };
+        if live.winner.is_some() {
+            return;
+        }
+        let (parent, alone) = (live.parent, live.callees.len() == 1);
+        let early_media = early_media && alone;
+        if early_media && let (Some(callee), Some(parent)) = (self.calls.get(&callee), self.calls.get(&parent)) {
+            turn.media.push(Command::Route { leg: callee.leg, emit: MAIN, hear: 0 });
+            turn.media.push(Command::StopPlay { leg: parent.leg });
+            turn.media.push(Command::Route { leg: parent.leg, emit: 0, hear: MAIN });
+        }
+        self.ring_caller(parent, early_media, turn);
+    }
+
+    /// A callee has answered: the others are let go, and it is told what it is to be told.
+    pub(super) fn callee_answered(&mut self, id: DialId, callee: CallSid, turn: &mut Turn) {
+        let Some(live) = self.dials.get_mut(&id) else { return };
+        if live.winner.is_some() {
+            turn.todo.push_back(Todo::End { call: callee, how: Leaving::HungUp, reason: Some(answered_elsewhere()) });
+            return;
+        }
+        live.winner = Some(callee);
+        live.waiting.clear();
+        for other in live.callees.iter().copied().filter(|other| *other != callee) {
+            turn.todo.push_back(Todo::End { call: other, how: Leaving::HungUp, reason: Some(answered_elsewhere()) });
+        }
+        let url = self.calls.get(&callee).and_then(|call| call.plan.as_ref()?.whisper.clone());
+        match url {
+            Some(url) => {
+                turn.start_script(callee, Role::CalleeWhisper { dial: id }, Source::Url(url));
+            }
+            None => self.bridge(id, turn),
+        }
+    }
+
+    /// The callee has heard what it was to hear.
+    pub(super) fn callee_told(&mut self, id: DialId, callee: CallSid, turn: &mut Turn) {
+        if self.dials.get(&id).is_some_and(|live| live.winner == Some(callee)) {
+            self.bridge(id, turn);
+        }
+    }
+
+    /// The two hear each other.
+    pub(super) fn bridge(&mut self, id: DialId, turn: &mut Turn) {
+        let Some(live) = self.dials.get_mut(&id) else { return };
+        let (parent, Some(callee)) = (live.parent, live.winner) else { return };
+        live.bridged = Some(turn.now.instant);
+        let limit = turn.timers.set(turn.now.instant + live.dial.time_limit, Timer::Dial(id));
+        if let Some(before) = live.timer.replace(limit) {
+            turn.timers.clear(before);
+        }
+        if self.calls.get(&parent).is_some_and(|call| !call.is_answered()) {
+            self.answer(parent, turn);
+        }
+        self.route_pair(id, turn);
+        if let Some(call) = self.calls.get(&callee) {
+            call.span.in_scope(|| info!(parent_call_sid = %parent, "bridged"));
+        }
+    }
+
+    /// Tells the audio plane who of the two hears whom. A phone that holds us is not heard.
+    pub(super) fn route_pair(&mut self, id: DialId, turn: &mut Turn) {
+        let Some(LiveDial { parent, winner: Some(callee), bridged: Some(_), .. }) = self.dials.get(&id) else { return };
+        for sid in [parent, callee] {
+            if let Some(call) = self.calls.get(sid) {
+                turn.media.push(Command::StopPlay { leg: call.leg });
+                let emit = if call.phone_holds { 0 } else { MAIN };
+                turn.media.push(Command::Route { leg: call.leg, emit, hear: MAIN });
+            }
+        }
+    }
+
+    /// A callee's call is over.
+    pub(super) fn callee_over(&mut self, id: DialId, callee: &LiveCall, turn: &mut Turn) {
+        let Some(live) = self.dials.get_mut(&id) else { return };
+        live.callees.retain(|other| *other != callee.sid());
+        let status = DialCallStatus::of(callee.row.status);
+        if live.winner.is_some_and(|winner| winner != callee.sid()) {
+            return;
+        }
+        live.result.call = Some(callee.sid());
+        live.result.status = status;
+        live.result.sip = callee.dialed_sip();
+        if live.winner.is_some() {
+            return self.dial_over(id, status, turn);
+        }
+        if live.callees.is_empty() {
+            turn.todo.push_back(Todo::DialNext(id));
+        }
+    }
+
+    /// A callee is given a document of its own: the parent goes on without it (rest-voice §3.3).
+    pub(super) fn callee_taken(&mut self, id: DialId, callee: CallSid, turn: &mut Turn) {
+        let Some(live) = self.dials.get_mut(&id) else { return };
+        live.callees.retain(|other| *other != callee);
+        if live.winner == Some(callee) {
+            self.dial_over(id, DialCallStatus::Completed, turn);
+        } else if live.callees.is_empty() {
+            turn.todo.push_back(Todo::DialNext(id));
+        }
+    }
+
+    /// It is over: the parent goes on with its document, the one from a queue with its own.
+    pub(super) fn dial_over(&mut self, id: DialId, status: DialCallStatus, turn: &mut Turn) {
+        let Some(live) = self.dials.remove(&id) else { return };
+        if let Some(timer) = live.timer {
+            turn.timers.clear(timer);
+        }
+        let result = live.result(status, turn.now.instant);
+        info!(parent_call_sid = %live.parent, dial_call_status = status.as_str(), "dial over");
+        if let Some(parent) = self.calls.get_mut(&live.parent).filter(|call| call.dial == Some(id)) {
+            parent.dial = None;
+            parent.go_home(turn);
+            self.dialled(live.script, result, turn);
+        }
+        if live.queue.is_some() {
+            self.dequeued_over(id, &live, turn);
+        }
+    }
+
+    /// A call is over: those it has called are let go, and whoever has called it is told.
+    pub(super) fn end_dial_of(&mut self, call: &LiveCall, how: Leaving, turn: &mut Turn) {
+        if let Some(id) = call.dial {
+            self.abandon_dial(id, turn);
+        }
+        if let Errand::Callee(id) = call.errand {
+            self.callee_over(id, call, turn);
+        }
+        if let Some(id) = call.taken_by {
+            self.guest_over(id, call.sid(), call.script, how, turn);
+        }
+    }
+
+    /// The parent has gone: what the dial has come to is kept for its document to tell.
+    pub(super) fn abandon_dial(&mut self, id: DialId, turn: &mut Turn) {
+        let Some(live) = self.dials.remove(&id) else { return };
+        if let Some(timer) = live.timer {
+            turn.timers.clear(timer);
+        }
+        let status = match live.bridged {
+            Some(_) => DialCallStatus::Completed,
+            None => DialCallStatus::Canceled,
+        };
+        if let Some(script) = self.scripts.get_mut(&live.script) {
+            script.result = Some(Purpose::Dial(Box::new(live.result(status, turn.now.instant))));
+        }
+        for callee in &live.callees {
+            turn.todo.push_back(Todo::End { call: *callee, how: Leaving::HungUp, reason: None });
+        }
+        if live.queue.is_some() {
+            self.queues.no_agent(id);
+            self.dequeued_over(id, &live, turn);
+        }
+    }
+
+    /// The two have talked for long enough, or nobody came into the queue in time.
+    pub(super) fn dial_due(&mut self, id: DialId, turn: &mut Turn) {
+        let Some(live) = self.dials.get_mut(&id) else { return };
+        live.timer = None;
+        match (live.winner, live.bridged) {
+            (Some(_), Some(_)) if live.queue.is_some() => self.dial_over(id, DialCallStatus::Completed, turn),
+            (Some(callee), Some(_)) => {
+                let reason = Some(sip_reason(408, "Time limit"));
+                turn.todo.push_back(Todo::End { call: callee, how: Leaving::HungUp, reason });
+            }
+            (None, None) if live.queue.is_some() => {
+                self.queues.no_agent(id);
+                self.dial_over(id, DialCallStatus::NoAnswer, turn);
+            }
+            _ => {}
+        }
+    }
+
+    /// The parent has pressed `*`: with `hangupOnStar` that ends what it dialled. True: that was it.
+    pub(super) fn star(&mut self, sid: CallSid, turn: &mut Turn) -> bool {
+        let Some(call) = self.calls.get(&sid) else { return false };
+        let Some((id, live)) = call.dial.and_then(|id| self.dials.get(&id).map(|live| (id, live))) else {
+            return self.star_in_conference(sid, turn);
+        };
+        if !live.dial.hangup_on_star {
+            return false;
+        }
+        match live.winner {
+            Some(_) if live.queue.is_some() => self.dial_over(id, DialCallStatus::Completed, turn),
+            Some(callee) => turn.todo.push_back(Todo::End { call: callee, how: Leaving::HungUp, reason: None }),
+            None => {
+                let ringing = live.callees.clone();
+                for callee in ringing {
+                    turn.todo.push_back(Todo::End { call: callee, how: Leaving::HungUp, reason: None });
+                }
+                self.dial_over(id, DialCallStatus::Canceled, turn);
+            }
+        }
+        true
+    }
+
+    fn star_in_conference(&mut self, sid: CallSid, turn: &mut Turn) -> bool {
+        let Some(call) = self.calls.get(&sid) else { return false };
+        let (Place::Conference(conference), Some(script), true) = (call.place, call.script, call.leaves_on_star) else {
+            return false;
+        };
+        self.leave_conference(conference, sid, Leaving::HungUp, turn);
+        if let Some(call) = self.calls.get_mut(&sid) {
+            call.go_home(turn);
+        }
+        self.conference_left(script, turn);
+        true
+    }
+
+    /// `<Dial><Conference>`: the call goes into the room, if the room takes it (twiml §6).
+    fn dial_conference(&mut self, script: ScriptId, sid: CallSid, noun: &ConferenceNoun, turn: &mut Turn) {
+        let Some(call) = self.calls.get(&sid) else { return };
+        let (account, leg, holds) = (call.row.account_sid, call.leg, call.phone_holds);
+        let id = self.conference_named(account, &noun.name, turn);
+        let refused = self.admit(id, sid, noun, turn);
+        if let Err((remark, outcome)) = refused {
+            self.forget_if_abandoned(id);
+            info!(error_code = remark.code, "not let into the conference: {}", remark.message);
+            turn.notify(account, Some(sid), remark, None);
+            return match outcome {
+                twiml::Outcome::Done => self.dialled(script, DialResult::of(DialCallStatus::Failed), turn),
+                other => self.went(script, other, turn),
+            };
+        }
+        let entry = entry_of(noun);
+        let Some(conference) = self.conferences.get_mut(&id) else { return };
+        if let Some(link) = &noun.status_callback {
+            let hook = (link.url.clone(), method_of(link));
+            turn.journal.call_back(id, ConferenceCallback::new(hook, noun.status_events), !conference.is_shown());
+        }
+        turn.media.push(Command::Move { leg, room: conference.room, emit: 0, hear: 0 });
+        conference.join(sid, leg, holds, entry, turn);
+        if let Some(call) = self.calls.get_mut(&sid) {
+            call.place = Place::Conference(id);
+            call.leaves_on_star = false;
+        }
+    }
+
+    /// Whether a room takes a call; keeps a place for it if so.
+    fn admit(
+        &mut self,
+        id: ConferenceSid,
+        sid: CallSid,
+        noun: &ConferenceNoun,
+        turn: &Turn,
+    ) -> Result<(), (Remark, twiml::Outcome)> {
+        let remark = |level, code, message: String| Remark { level, code, message };
+        let legs_max = turn.config.room_legs_max;
+        let Some(conference) = self.conferences.get_mut(&id) else { return Ok(()) };
+        match &noun.coach {
+            None => {}
+            Some(Coach::Malformed(text)) => {
+                let message = format!("coach is no CallSid: {text}");
+                return Err((remark(Level::Error, 13_240, message), twiml::Outcome::Done));
+            }
+            Some(Coach::Call(target)) => {
+                if let Err(refusal) = conference.may_coach(sid, *target) {
+                    return Err((remark(Level::Error, 13_240, refusal.to_string()), twiml::Outcome::Done));
+                }
+            }
+        }
+        if let Some(label) = noun.label.as_deref().filter(|label| !conference.is_free(label)) {
+            let message = format!("participantLabel {label} is taken in this conference");
+            return Err((remark(Level::Warning, 16_025, message), twiml::Outcome::Refused));
+        }
+        conference.bound(noun.participants_max as usize);
+        if !conference.expect(legs_max) {
+            return Err((remark(Level::Error, 16_020, "the conference is full".to_owned()), twiml::Outcome::Done));
+        }
+        Ok(())
+    }
+
+    /// A stay in a conference is over, and its call goes on (twiml §6.4).
+    pub(super) fn conference_left(&mut self, script: ScriptId, turn: &mut Turn) {
+        self.dialled(script, DialResult::of(DialCallStatus::Answered), turn);
+    }
+}
+
+fn entry_of(noun: &ConferenceNoun) -> Entry {
+    let wait = match &noun.wait {
+        WaitAudio::Playlist => None,
+        WaitAudio::Silence => Some(AudioUrl { url: String::new(), method: model::HttpMethod::Get }),
+        WaitAudio::Url(link) => Some(AudioUrl { url: link.url.clone(), method: method_of(link) }),
+    };
+    Entry {
+        label: noun.label.clone(),
+        muted: noun.muted,
+        coach: noun.coach.as_ref().and_then(|coach| match coach {
+            Coach::Call(target) => Some(*target),
+            Coach::Malformed(_) => None,
+        }),
+        starts: noun.start_on_enter,
+        ends: noun.end_on_exit,
+        beep: Beep::of(noun.beep_on_enter, noun.beep_on_exit),
+        wait,
+        tuning: model::Tuning { jitter_buffer_size: noun.jitter_buffer_size, ..model::Tuning::default() },
+    }
+}

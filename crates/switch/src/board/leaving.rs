@@ -1,0 +1,181 @@
+//! How calls end, and what ends with them.
+
+use model::{Call, CallSid, CallStatus, ConferenceSid, ReasonConferenceEnded};
+use sip::{DialogId, Reason, Reject};
+
+use super::{Board, RETRY_AFTER_S};
+use crate::call::{Errand, Line, LiveCall, Place};
+use crate::command::{Answer, Refusal};
+use crate::conference::{AfterLeave, Leaving};
+use crate::todo::Todo;
+use crate::turn::Turn;
+use crate::webhook::{CallEventName, DialCallStatus, DialResult, Purpose, QueueResult};
+
+impl Board {
+    pub(super) fn hang_up(&mut self, dialog: DialogId, status: u16, text: &str, turn: &mut Turn) {
+        if let Some(sid) = self.by_dialog.get(&dialog).copied() {
+            self.remove_call(sid, Leaving::HungUp, Some(sip_reason(status, text)), turn);
+        }
+    }
+
+    pub(super) fn refuse_for_now(&mut self, dialog: DialogId, turn: &Turn) {
+        let busy = Reject { retry_after_s: Some(RETRY_AFTER_S), ..Reject::default() };
+        self.endpoint.reject(turn.now.instant, dialog, 503, busy);
+    }
+
+    /// We end the call: BYE, CANCEL, or a final answer if it has none. Returns its row as it is then.
+    pub(super) fn remove_call(
+        &mut self,
+        sid: CallSid,
+        how: Leaving,
+        reason: Option<Reason>,
+        turn: &mut Turn,
+    ) -> Option<Call> {
+        let call = self.calls.get_mut(&sid)?;
+        let answered = call.is_answered();
+        match &mut call.line {
+            Line::Inbound(dialog) if answered => self.endpoint.hangup(turn.now.instant, *dialog, reason),
+            Line::Inbound(dialog) => {
+                call.sip_code = Some(480);
+                self.endpoint.reject(turn.now.instant, *dialog, 480, Reject { reason, ..Reject::default() });
+            }
+            Line::Outbound(outgoing) => {
+                for dialog in outgoing.take_dialogs() {
+                    self.by_dialog.remove(&dialog);
+                    self.endpoint.hangup(turn.now.instant, dialog, reason.clone());
+                }
+            }
+        }
+        self.end_call(sid, Some(CallStatus::Canceled), how, turn)
+    }
+
+    /// Refuses a call that has not been answered.
+    pub(super) fn reject_call(&mut self, sid: CallSid, code: u16, status: CallStatus, turn: &mut Turn) {
+        let Some(call) = self.calls.get_mut(&sid) else { return };
+        let (Line::Inbound(dialog), false) = (&call.line, call.is_answered()) else { return };
+        call.sip_code = Some(code);
+        self.endpoint.reject(turn.now.instant, *dialog, code, Reject::default());
+        self.end_call(sid, Some(status), Leaving::HungUp, turn);
+    }
+
+    /// The other side, or the network, has ended the dialog.
+    pub(super) fn call_over(&mut self, dialog: DialogId, unanswered: Option<CallStatus>, turn: &mut Turn) {
+        if let Some(sid) = self.by_dialog.get(&dialog).copied() {
+            self.end_call(sid, unanswered, Leaving::HungUp, turn);
+        }
+    }
+
+    /// The call's dialog is over or has been told so: its row, leg, script and membership follow.
+    pub(super) fn end_call(
+        &mut self,
+        sid: CallSid,
+        unanswered: Option<CallStatus>,
+        how: Leaving,
+        turn: &mut Turn,
+    ) -> Option<Call> {
+        let mut call = self.calls.remove(&sid)?;
+        if let Some(dialog) = call.line.dialog() {
+            self.by_dialog.remove(&dialog);
+        }
+        if let Line::Outbound(outgoing) = &mut call.line {
+            for dialog in outgoing.take_dialogs() {
+                self.by_dialog.remove(&dialog);
+            }
+        }
+        let span = call.span.clone();
+        let _in_call = span.enter();
+        call.ended(unanswered, turn);
+        // Where it was first, so that its document can tell how that ended.
+        self.leave_place(&call, how, turn);
+        self.end_dial_of(&call, how, turn);
+        self.end_scripts_of(&call, turn);
+        self.end_streams_of(sid, turn);
+        if unanswered.is_some() || call.row.answered.is_some() {
+            call.tell(CallEventName::Completed, turn);
+        }
+        Some(call.row)
+    }
+
+    /// The call goes out of the room it is in. Others may go with it.
+    pub(super) fn leave_place(&mut self, call: &LiveCall, how: Leaving, turn: &mut Turn) {
+        match (&call.errand, call.place) {
+            (Errand::Room { conference, .. }, _) if !call.is_answered() => self.no_longer_expected(*conference),
+            (_, Place::Conference(conference)) => {
+                let script = call.script.and_then(|id| self.scripts.get_mut(&id));
+                if let Some(script) = script {
+                    script.result = Some(Purpose::Dial(Box::new(DialResult::of(DialCallStatus::Answered))));
+                }
+                self.leave_conference(conference, call.sid(), how, turn);
+            }
+            (Errand::Participant(conference), _) => self.not_added(*conference, call, turn),
+            _ => {
+                let result = if how == Leaving::Redirected { QueueResult::Redirected } else { QueueResult::Hangup };
+                self.out_of_queue(call.sid(), result, turn);
+            }
+        }
+    }
+
+    /// A participant goes; if its conference is over by that, the others' stay is.
+    pub(super) fn leave_conference(&mut self, conference: ConferenceSid, call: CallSid, how: Leaving, turn: &mut Turn) {
+        let after = self.conferences.get_mut(&conference).map(|live| live.leave(call, how, turn));
+        if let Some(AfterLeave::Over { left_behind }) = after {
+            self.forget_conference(conference);
+            self.stays_over(left_behind, turn);
+        }
+    }
+
+    /// Calls whose conference is over: they go on with their documents, or have nothing more to do.
+    fn stays_over(&mut self, left_behind: Vec<CallSid>, turn: &mut Turn) {
+        for sid in left_behind {
+            self.stay_over(sid, turn);
+        }
+    }
+
+    /// A call's stay in a conference is over, and not by its own end.
+    pub(super) fn stay_over(&mut self, sid: CallSid, turn: &mut Turn) {
+        let Some(call) = self.calls.get_mut(&sid) else { return };
+        match call.script {
+            Some(script) => {
+                call.go_home(turn);
+                self.conference_left(script, turn);
+            }
+            None => {
+                call.place = Place::Own; // whatever was there is gone
+                turn.todo.push_back(Todo::End { call: sid, how: Leaving::HungUp, reason: None });
+            }
+        }
+    }
+
+    pub(super) fn complete_conference(&mut self, sid: ConferenceSid, turn: &mut Turn) -> Result<Answer, Refusal> {
+        let mut conference = self.forget_conference(sid).ok_or(Refusal::ConferenceNotFound)?;
+        let left_behind = conference.end(ReasonConferenceEnded::ViaApi, None, turn);
+        self.stays_over(left_behind, turn);
+        Ok(Answer::Conference(conference.row))
+    }
+
+    pub(super) fn no_longer_expected(&mut self, conference: ConferenceSid) {
+        if let Some(live) = self.conferences.get_mut(&conference) {
+            live.expect_no_longer();
+        }
+        self.forget_if_abandoned(conference);
+    }
+
+    /// A call has lasted long enough.
+    pub(super) fn time_limit(&mut self, sid: CallSid, turn: &mut Turn) {
+        self.remove_call(sid, Leaving::HungUp, Some(sip_reason(408, "Time limit")), turn);
+    }
+
+    /// Ends every call, as a drain's bound demands.
+    pub(crate) fn end_everything(&mut self, turn: &mut Turn) {
+        let mut all: Vec<CallSid> = self.calls.keys().copied().collect();
+        all.sort_unstable();
+        for sid in all {
+            let reason = sip_reason(503, "Server is shutting down");
+            self.remove_call(sid, Leaving::HungUp, Some(reason), turn);
+        }
+    }
+}
+
+pub(super) fn sip_reason(cause: u16, text: &str) -> Reason {
+    Reason { protocol: "SIP".to_owned(), cause: Some(cause), text: Some(text.to_owned()) }
+}

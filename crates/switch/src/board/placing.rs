@@ -1,0 +1,624 @@
+//! Calls that we make: from the wish to the answer, by whichever path leads there.
+
+use std::collections::VecDeque;
+use std::net::{IpAddr, SocketAddr};
+use std::time::Duration;
+
+use media::{Command, MAIN};
+use model::{AccountSid, Call, CallSid, CallStatus, Direction, RoomId};
+use sip::{
+    Binding, Credentials, DialogId, Failure, Flow, Headers, Host, NameAddr, OfferAnswer, Outgoing as Invite, Response,
+    SessionDescription, SipUri, Transport, Uri,
+};
+use tracing::{info, info_span};
+use twiml::{CallCallback, Parameter, Party, SipCredentials};
+
+use super::Board;
+use super::arrival::told_headers;
+use super::leaving::sip_reason;
+use crate::call::{Errand, Line, LiveCall, Place, Stage};
+use crate::command::AudioUrl;
+use crate::conference::Leaving;
+use crate::dial::DialId;
+use crate::inbound::percent_decode;
+use crate::leg::{LiveLeg, address_towards, local_media};
+use crate::new_call::{Amd, Callee};
+use crate::outbound::{Invitation, Outgoing, Plan, Target};
+use crate::progress::Progress;
+use crate::script::{Role, method_of};
+use crate::trunk::trunk_for;
+use crate::turn::Turn;
+use crate::webhook::{CallEventName, CallFacts, DialedSip};
+
+/// A call that is to be made.
+#[derive(Debug)]
+pub(super) struct Order {
+    pub(super) account: AccountSid,
+    pub(super) to: Callee,
+    /// Whom the row says it is from.
+    pub(super) from: String,
+    /// Whom the phone is shown, if somebody else.
+    pub(super) caller_id: Option<String>,
+    pub(super) display: Option<String>,
+    pub(super) parent: Option<CallSid>,
+    pub(super) direction: Direction,
+    pub(super) errand: Errand,
+    /// Where its leg is opened; its own room if none is said.
+    pub(super) room: Option<RoomId>,
+    pub(super) credentials: Option<SipCredentials>,
+    pub(super) ring_timeout: Duration,
+    pub(super) limit: Option<Duration>,
+    pub(super) status: CallCallback,
+    pub(super) plan: Plan,
+}
+
+/// Nothing leads there.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct NoRoute;
+
+impl Board {
+    /// Calls one of the parties of a `<Dial>`.
+    pub(super) fn call_party(&mut self, id: DialId, party: &Party, turn: &mut Turn) {
+        let Some(live) = self.dials.get(&id) else { return };
+        let Some(parent) = self.calls.get(&live.parent) else { return };
+        let (to, url, status, send_digits, detection, credentials) = match party.clone() {
+            Party::Number(n) => {
+                let to = Callee::Number(n.number);
+                (to, n.url, n.status, n.send_digits, n.machine_detection, None)
+            }
+            Party::Client(c) => {
+                let to = Callee::Client { identity: c.identity, parameters: c.parameters };
+                (to, c.url, c.status, None, None, None)
+            }
+            Party::Sip(s) => {
+                let to = Callee::Sip { uri: s.uri, headers: s.headers };
+                (to, s.url, s.status, s.send_digits, s.machine_detection, s.credentials)
+            }
+        };
+        let whisper = url.map(|link| AudioUrl { method: method_of(&link), url: link.url });
+        // Nobody waits for what is found out: the two are connected meanwhile.
+        let amd = detection.map(|detection| Amd { detection, asynchronous: true });
+        let order = Order {
+            account: parent.row.account_sid,
+            to,
+            from: live.dial.caller_id.clone().unwrap_or_else(|| parent.row.from.clone()),
+            caller_id: None,
+            display: None,
+            parent: Some(live.parent),
+            direction: Direction::OutboundDial,
+            errand: Errand::Callee(id),
+            room: Some(parent.room),
+            credentials,
+            ring_timeout: live.dial.timeout,
+            limit: None,
+            status,
+            plan: Plan { send_digits, amd, whisper, ..Plan::default() },
+        };
+        match self.place(order, turn) {
+            Ok(callee) => {
+                if let Some(live) = self.dials.get_mut(&id) {
+                    live.callees.push(callee);
+                }
+            }
+            Err(NoRoute) => {
+                if let Some(live) = self.dials.get_mut(&id) {
+                    live.result.status = crate::webhook::DialCallStatus::Failed;
+                }
+            }
+        }
+    }
+
+    /// Makes a call: its row and its leg; the INVITEs follow when the leg has a port.
+    pub(super) fn place(&mut self, order: Order, turn: &mut Turn) -> Result<CallSid, NoRoute> {
+        if self.calls.len() >= turn.config.calls_max {
+            self.counts.refused_full += 1;
+            return Err(NoRoute);
+        }
+        let shown_from = order.caller_id.clone().unwrap_or_else(|| order.from.clone());
+        let route = self.route(&order, &shown_from, turn)?;
+        let first = route.at_once.first().map(|target| target.flow);
+        let Some(address) = address_towards(turn.config, first.as_ref()) else { return Err(NoRoute) };
+        self.counts.calls += 1;
+        self.counts.calls_out += 1;
+        let row = Call {
+            sid: turn.names.call(),
+            account_sid: order.account,
+            parent_call_sid: order.parent,
+            to: order.to.address(),
+            from: order.from.clone(),
+            caller_name: None,
+            status: CallStatus::Queued,
+            direction: order.direction,
+            created: turn.now.wall,
+            updated: turn.now.wall,
+            started: None,
+            answered: None,
+            ended: None,
+            seq: turn.names.seq(),
+        };
+        turn.save_call(&row);
+        let sid = row.sid;
+        let span = info_span!("call", call_sid = %sid);
+        span.in_scope(|| info!(from = row.from, to = row.to, paths = route.at_once.len(), "calling"));
+        let (leg, own_room) = (turn.names.leg(), turn.names.room());
+        let room = order.room.unwrap_or(own_room);
+        turn.media.push(Command::OpenLeg { leg, room, address: address.bind });
+        self.legs.insert(leg, LiveLeg::new(sid, span.clone()));
+        let mut facts = CallFacts::of(row.clone());
+        if let Callee::Client { parameters, .. } = &order.to {
+            facts.custom = parameters.iter().map(|p| (p.name.clone(), p.value.clone())).collect();
+        }
+        let place = match (&order.errand, order.room) {
+            (Errand::Callee(dial), _) => Place::Guest(*dial),
+            _ => Place::Own,
+        };
+        let progress = order.status.link.as_ref().map(|link| {
+            let wanted = [
+                (order.status.initiated, CallEventName::Initiated),
+                (order.status.ringing, CallEventName::Ringing),
+                (order.status.answered, CallEventName::Answered),
+                (order.status.completed, CallEventName::Completed),
+            ];
+            let events = wanted.into_iter().filter(|(wanted, _)| *wanted).map(|(_, event)| event).collect();
+            Progress::new(link.url.clone(), method_of(link), events)
+        });
+        let session = turn.names.session_id();
+        let call = LiveCall {
+            row,
+            line: Line::Outbound(Box::new(route)),
+            leg,
+            room: own_room,
+            place,
+            errand: order.errand,
+            address,
+            port: 0,
+            offer_answer: OfferAnswer::new(session),
+            stage: Stage::Dialling,
+            acknowledged: true, // whoever answers our INVITE has asked for what we send
+            phone_holds: false,
+            limit: None,
+            limit_s: order.limit.map(|limit| u32::try_from(limit.as_secs()).unwrap_or(u32::MAX)),
+            script: None,
+            scripts: Vec::new(),
+            taken_by: None,
+            dial: None,
+            plan: Some(Box::new(order.plan)),
+            leaves_on_star: false,
+            facts,
+            sip_code: None,
+            progress,
+            span,
+        };
+        self.calls.insert(sid, call);
+        Ok(sid)
+    }
+
+    /// By which paths a party is reached.
+    fn route(&self, order: &Order, shown_from: &str, turn: &Turn) -> Result<Outgoing, NoRoute> {
+        let mut headers = Headers::new();
+        let (at_once, else_try, from_host) = match &order.to {
+            Callee::Client { identity, parameters } => {
+                tell(&mut headers, parameters);
+                (self.phones_of(order.account, identity, turn), VecDeque::new(), None)
+            }
+            Callee::Sip { uri, headers: told } => {
+                for parameter in told {
+                    push_header(&mut headers, &parameter.name, &parameter.value);
+                }
+                let uri: Uri = uri.parse().map_err(|_| NoRoute)?;
+                let sip = uri.sip().ok_or(NoRoute)?;
+                for (name, value) in headers_of(sip) {
+                    push_header(&mut headers, &name, &value);
+                }
+                match self.registered_at(order.account, sip, turn) {
+                    Some(phones) => (phones, VecDeque::new(), None),
+                    None => {
+                        (vec![direct(sip, order.credentials.as_ref(), turn).ok_or(NoRoute)?], VecDeque::new(), None)
+                    }
+                }
+            }
+            Callee::Number(number) => {
+                let trunk = trunk_for(&turn.config.trunks, number).ok_or(NoRoute)?;
+                let mut paths: VecDeque<Target> =
+                    trunk.addresses.iter().filter_map(|address| by_trunk(trunk, *address, number, turn)).collect();
+                let first = paths.pop_front().ok_or(NoRoute)?;
+                (vec![first], paths, trunk.domain.clone())
+            }
+            Callee::Application { .. } => return Err(NoRoute),
+        };
+        let caller = match &order.to {
+            Callee::Number(number) => trunk_for(&turn.config.trunks, number).and_then(|trunk| trunk.caller_id.clone()),
+            _ => None,
+        };
+        let local = at_once.first().map(|target| target.flow.local);
+        let host = from_host.or_else(|| local.map(|local| advertised(turn, local.ip())));
+        let from = from_header(caller.as_deref().unwrap_or(shown_from), order.display.as_deref(), host.as_deref());
+        let invitation = Invitation {
+            from: from.ok_or(NoRoute)?,
+            to: None,
+            headers,
+            ring_timeout: order.ring_timeout,
+            max_forwards: 70,
+        };
+        Ok(Outgoing::new(invitation, at_once, else_try))
+    }
+
+    /// The phones of a user, wherever they are registered.
+    fn phones_of(&self, account: AccountSid, user: &str, turn: &Turn) -> Vec<Target> {
+        let bindings = self.registrations.contacts(turn.directory, account, user);
+        bindings.into_iter().filter_map(|binding| registered(binding, turn)).collect()
+    }
+
+    /// The phones of an address at one of the account's own domains; none if it is no such address.
+    fn registered_at(&self, account: AccountSid, uri: &SipUri, turn: &Turn) -> Option<Vec<Target>> {
+        let Host::Name(host) = &uri.host else { return None };
+        turn.directory.domain(host).filter(|domain| domain.account_sid == account)?;
+        let bindings = self.registrations.contacts_at(turn.directory, uri);
+        Some(bindings.into_iter().filter_map(|binding| registered(binding, turn)).collect())
+    }
+
+    /// The leg has its port: the INVITEs go out, to all phones at once.
+    pub(super) fn invite(&mut self, sid: CallSid, turn: &mut Turn) {
+        let Some(call) = self.calls.get_mut(&sid) else { return };
+        let local = local_media(turn.config, call.address, call.port);
+        let offer = call.offer_answer.offer(&local);
+        let Line::Outbound(outgoing) = &mut call.line else { return };
+        let targets = std::mem::take(&mut outgoing.at_once);
+        let invitation = outgoing.invitation.clone();
+        call.tell(CallEventName::Initiated, turn);
+        if targets.is_empty() {
+            // Nobody is registered there.
+            call.sip_code = Some(480);
+            self.end_call(sid, Some(CallStatus::NoAnswer), Leaving::HungUp, turn);
+            return;
+        }
+        for target in targets {
+            self.send_invite(sid, &invitation, target, offer.clone(), turn);
+        }
+    }
+
+    fn send_invite(&mut self, sid: CallSid, invitation: &Invitation, target: Target, offer: String, turn: &mut Turn) {
+        let Invitation { from, to, headers, ring_timeout, max_forwards } = invitation.clone();
+        let Target { flow, uri, routes, credentials, same_flow } = target;
+        let invite = Invite {
+            to,
+            routes,
+            headers,
+            credentials,
+            ring_timeout,
+            max_forwards,
+            same_flow,
+            ..Invite::new(flow, uri, from, Some(offer))
+        };
+        let dialog = self.endpoint.invite(turn.now.instant, invite);
+        self.by_dialog.insert(dialog, sid);
+        if let Some(LiveCall { line: Line::Outbound(outgoing), .. }) = self.calls.get_mut(&sid) {
+            outgoing.invited(dialog);
+        }
+    }
+
+    /// A phone of ours rings, or says something before it answers.
+    pub(super) fn progressed(
+        &mut self,
+        dialog: DialogId,
+        response: &Response,
+        answer: Option<SessionDescription>,
+        turn: &mut Turn,
+    ) {
+        let Some(call) = self.by_dialog.get(&dialog).and_then(|sid| self.calls.get_mut(sid)) else { return };
+        let span = call.span.clone();
+        let _in_call = span.enter();
+        let Line::Outbound(outgoing) = &call.line else { return };
+        let alone = outgoing.rings_alone();
+        let mut early_media = false;
+        if let Some(answer) = answer.filter(|_| alone) {
+            match call.offer_answer.accept_early_answer(&answer) {
+                Ok(agreed) => {
+                    call.agree(&agreed, turn);
+                    early_media = true;
+                }
+                Err(rejection) => info!(%rejection, "early answer not understood"),
+            }
+        }
+        if response.status >= 180 && call.row.status == CallStatus::Queued {
+            call.row.status = CallStatus::Ringing;
+            call.row.updated = turn.now.wall;
+            turn.save_call(&call.row);
+            info!(status = response.status, early_media, "ringing");
+            call.tell(CallEventName::Ringing, turn);
+        }
+        let (sid, leg) = (call.sid(), call.leg);
+        match call.errand {
+            Errand::Callee(dial) if response.status >= 180 => self.callee_rings(dial, sid, early_media, turn),
+            Errand::Participant(conference) => {
+                let heard = early_media && call.plan.as_ref().is_some_and(|plan| plan.early_media);
+                if let Some(conference) = self.conferences.get_mut(&conference) {
+                    conference.rings(sid, turn);
+                    if heard && conference.has_started() {
+                        turn.media.push(Command::Route { leg, emit: MAIN, hear: 0 });
+                    }
+                }
+            }
+            _ => {}
+        }
+    }
+
+    /// A phone of ours has answered. Others that ring for the same call stop.
+    pub(super) fn accepted(
+        &mut self,
+        dialog: DialogId,
+        response: &Response,
+        answer: Option<SessionDescription>,
+        turn: &mut Turn,
+    ) {
+        let Some(sid) = self.by_dialog.get(&dialog).copied() else { return };
+        let Some(call) = self.calls.get_mut(&sid) else { return };
+        let span = call.span.clone();
+        let _in_call = span.enter();
+        let Line::Outbound(outgoing) = &mut call.line else { return };
+        for other in outgoing.accept(dialog) {
+            self.by_dialog.remove(&other);
+            let reason = sip_reason(200, "Call completed elsewhere");
+            self.endpoint.hangup(turn.now.instant, other, Some(reason));
+        }
+        call.sip_code = Some(response.status);
+        call.remember(self.endpoint.call_id(dialog), &response.headers);
+        if let Some(answer) = answer {
+            match call.offer_answer.accept_answer(&answer) {
+                Ok(agreed) => call.agree(&agreed, turn),
+                Err(rejection) => {
+                    self.counts.not_acceptable += 1;
+                    info!(%rejection, "answer refused");
+                    call.sip_code = Some(488);
+                    self.endpoint.hangup(turn.now.instant, dialog, Some(sip_reason(488, "Not Acceptable Here")));
+                    self.end_call(sid, Some(CallStatus::Failed), Leaving::HungUp, turn);
+                    return;
+                }
+            }
+        }
+        call.answered(turn);
+        call.tell(CallEventName::Answered, turn);
+        let leg = call.leg;
+        self.legs.entry(leg).and_modify(|live| live.answered = true);
+        self.begin_plan(sid, turn);
+    }
+
+    /// A path has led nowhere: the next one is tried, or the call has failed.
+    pub(super) fn not_reached(
+        &mut self,
+        dialog: DialogId,
+        status: u16,
+        failure: Failure,
+        response: Option<&Response>,
+        turn: &mut Turn,
+    ) {
+        let Some(sid) = self.by_dialog.remove(&dialog) else { return };
+        let Some(call) = self.calls.get_mut(&sid) else { return };
+        let span = call.span.clone();
+        let _in_call = span.enter();
+        info!(status, ?failure, "not reached");
+        if let Some(response) = response {
+            call.remember(self.endpoint.call_id(dialog), &response.headers);
+        }
+        let Line::Outbound(outgoing) = &mut call.line else { return };
+        let over = outgoing.fail(dialog, status);
+        let elsewhere = failure == Failure::Unreachable || status == 503;
+        if elsewhere && let Some(next) = outgoing.else_try.pop_front() {
+            let invitation = outgoing.invitation.clone();
+            info!(target = %next.uri, "trying the next path");
+            let local = local_media(turn.config, call.address, call.port);
+            let offer = call.offer_answer.offer(&local);
+            return self.send_invite(sid, &invitation, next, offer, turn);
+        }
+        if over {
+            let status = outgoing.refusal();
+            call.sip_code = Some(status);
+            let failure = if failure == Failure::NoAnswer { CallStatus::NoAnswer } else { status_of(status) };
+            self.end_call(sid, Some(failure), Leaving::HungUp, turn);
+        }
+    }
+
+    /// A phone says where else its user is. That may be another phone of the account, or an address of digits.
+    pub(super) fn redirected(&mut self, dialog: DialogId, target: &Uri, turn: &mut Turn) {
+        let account = self.by_dialog.get(&dialog).and_then(|sid| self.calls.get(sid)).map(|call| call.row.account_sid);
+        let found = account.zip(target.sip()).and_then(|(account, sip)| {
+            let registered = self.registered_at(account, sip, turn).and_then(|phones| phones.into_iter().next());
+            registered.or_else(|| direct(sip, None, turn))
+        });
+        match found {
+            Some(found) => self.endpoint.follow(turn.now.instant, dialog, found.flow, found.uri),
+            None => {
+                let sid = self.by_dialog.get(&dialog).copied();
+                self.endpoint.hangup(turn.now.instant, dialog, None);
+                if let Some(sid) = sid {
+                    self.not_reached(dialog, 404, Failure::Refused, None, turn);
+                    info!(call_sid = %sid, "redirected to nowhere");
+                }
+            }
+        }
+    }
+
+    /// What a call of ours is for begins, now that it is answered.
+    fn begin_plan(&mut self, sid: CallSid, turn: &mut Turn) {
+        let Some(call) = self.calls.get_mut(&sid) else { return };
+        let leg = call.leg;
+        let Some(plan) = call.plan.as_mut() else { return };
+        if let Some(digits) = plan.send_digits.take().and_then(|digits| digits.parse().ok()) {
+            plan.waits = true;
+            turn.media.push(Command::SendDigits { leg, digits });
+            return;
+        }
+        if let Some(amd) = &plan.amd {
+            plan.waits = !amd.asynchronous;
+            let detection = super::machine::detection(&amd.detection);
+            turn.media.push(Command::DetectMachine { leg, detection });
+            if plan.waits {
+                return;
+            }
+        }
+        self.go_on_with_plan(sid, turn);
+    }
+
+    /// Nothing more is to be waited for.
+    pub(super) fn go_on_with_plan(&mut self, sid: CallSid, turn: &mut Turn) {
+        let Some(call) = self.calls.get_mut(&sid) else { return };
+        let (leg, holds) = (call.leg, call.phone_holds);
+        let Some(plan) = call.plan.as_mut() else { return };
+        plan.waits = false;
+        match call.errand {
+            Errand::Callee(dial) => self.callee_answered(dial, sid, turn),
+            Errand::Participant(id) => {
+                let entry = plan.entry.take().unwrap_or_default();
+                let Some(conference) = self.conferences.get_mut(&id) else { return };
+                conference.join(sid, leg, holds, entry, turn);
+                call.place = Place::Conference(id);
+            }
+            Errand::Document => {
+                if let Some(source) = plan.source.take() {
+                    turn.start_script(sid, Role::Main, source);
+                }
+            }
+            Errand::Room { .. } => {}
+        }
+    }
+
+    /// The keys that come before everything else have been pressed. True: it was those.
+    pub(super) fn first_digits_sent(&mut self, sid: CallSid, turn: &mut Turn) -> bool {
+        let waits = self.calls.get(&sid).is_some_and(|call| {
+            call.script.is_none() && call.plan.as_ref().is_some_and(|plan| plan.waits && plan.send_digits.is_none())
+        });
+        if waits {
+            self.go_on_with_plan(sid, turn);
+        }
+        waits
+    }
+}
+
+impl LiveCall {
+    /// Keeps what SIP has said, for the application to be told.
+    fn remember(&mut self, call_id: Option<&str>, headers: &Headers) {
+        let sip = self.facts.sip.get_or_insert_with(Default::default);
+        sip.call_id = call_id.unwrap_or_default().to_owned();
+        sip.headers = told_headers(headers);
+    }
+
+    /// What a `<Dial>` tells of this one (twiml §5.2).
+    pub(super) fn dialed_sip(&self) -> Option<DialedSip> {
+        let sip = self.facts.sip.as_ref().filter(|_| self.row.to.starts_with("sip"))?;
+        Some(DialedSip { call_id: sip.call_id.clone(), response_code: self.sip_code, headers: sip.headers.clone() })
+    }
+}
+
+/// The headers that a SIP URI asks for, as far as a document may (twiml §5.3).
+fn headers_of(uri: &SipUri) -> Vec<(String, String)> {
+    let pairs = uri.headers.as_deref().unwrap_or_default().split('&').filter_map(|pair| pair.split_once('='));
+    let decoded = pairs.filter_map(|(name, value)| Some((percent_decode(name)?, percent_decode(value)?)));
+    decoded.filter(|(name, _)| may_be_set(name)).collect()
+}
+
+/// Headers that a URI in a document may set.
+fn may_be_set(name: &str) -> bool {
+    let others = ["user-to-user", "remote-party-id", "p-preferred-identity", "p-called-party-id"];
+    let name = name.to_ascii_lowercase();
+    name.starts_with("x-") || others.contains(&name.as_str())
+}
+
+/// What a refusal says of the call (rest-voice §3.5).
+fn status_of(status: u16) -> CallStatus {
+    match status {
+        486 | 600 | 603 => CallStatus::Busy,
+        408 | 480 | 487 => CallStatus::NoAnswer,
+        _ => CallStatus::Failed,
+    }
+}
+
+/// Parameters of a client's call travel as headers (rest-voice §9).
+fn tell(headers: &mut Headers, parameters: &[Parameter]) {
+    for parameter in parameters {
+        push_header(headers, &format!("X-{}", parameter.name), &parameter.value);
+    }
+}
+
+/// Adds a header, unless its name or value would break the message.
+pub(super) fn push_header(headers: &mut Headers, name: &str, value: &str) {
+    let is_name =
+        !name.is_empty() && name.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"-_.!%*+`'~".contains(&byte));
+    if is_name && !value.chars().any(char::is_control) {
+        headers.push(sip::Name::from(name), value);
+    }
+}
+
+/// A registered phone: down the path it registered by, or where its contact says.
+fn registered(binding: Binding, turn: &Turn) -> Option<Target> {
+    let Binding { uri, flow, path, .. } = binding;
+    let same_flow = flow.is_some();
+    let flow = match flow {
+        Some(flow) => flow,
+        None => direct(&uri, None, turn)?.flow,
+    };
+    Some(Target { flow, uri: Uri::Sip(uri), routes: path, credentials: None, same_flow })
+}
+
+/// The address itself, where it is one of digits.
+fn direct(uri: &SipUri, credentials: Option<&SipCredentials>, turn: &Turn) -> Option<Target> {
+    let ip: IpAddr = match uri.host {
+        Host::V4(ip) => ip.into(),
+        Host::V6(ip) => ip.into(),
+        Host::Name(ref name) if name.eq_ignore_ascii_case("localhost") => IpAddr::from([127, 0, 0, 1]),
+        Host::Name(_) => return None,
+    };
+    if uri.secure || uri.transport().is_some_and(|transport| !transport.eq_ignore_ascii_case("udp")) {
+        return None;
+    }
+    let flow = flow_towards(SocketAddr::new(ip, uri.port.unwrap_or(5060)), turn)?;
+    let credentials = credentials.map(|own| Credentials {
+        username: own.username.clone(),
+        password: own.password.clone(),
+        realm: None,
+    });
+    let uri = Uri::Sip(SipUri { headers: None, ..uri.clone() });
+    Some(Target { flow, uri, routes: Vec::new(), credentials, same_flow: false })
+}
+
+fn by_trunk(trunk: &crate::trunk::Trunk, address: SocketAddr, number: &str, turn: &Turn) -> Option<Target> {
+    let flow = flow_towards(address, turn)?;
+    let host = match &trunk.domain {
+        Some(domain) => domain.parse().ok()?,
+        None => Host::from(address.ip()),
+    };
+    let port = if trunk.domain.is_some() { None } else { Some(address.port()) };
+    let uri = Uri::Sip(SipUri { user: Some(number.to_owned()), port, ..SipUri::new(host) });
+    Some(Target { flow, uri, routes: Vec::new(), credentials: trunk.credentials.clone(), same_flow: false })
+}
+
+/// The path of datagrams to an address: from one of ours of the same family, on loopback from loopback.
+fn flow_towards(remote: SocketAddr, turn: &Turn) -> Option<Flow> {
+    let fits = |local: &&SocketAddr| local.is_ipv6() == remote.is_ipv6();
+    let same = turn.config.signalling.iter().filter(fits);
+    let local = same.max_by_key(|local| local.ip().is_loopback() == remote.ip().is_loopback())?;
+    Some(Flow { transport: Transport::Udp, local: *local, remote, connection: None })
+}
+
+fn advertised(turn: &Turn, own: IpAddr) -> String {
+    let seen = turn.config.sip.advertised.iter().find(|entry| entry.local.is_none_or(|local| local == own));
+    Host::from(seen.map_or(own, |entry| entry.public)).to_string()
+}
+
+/// `From` as the phone is shown it: the user of a number, a client or a SIP address, at our host.
+fn from_header(caller: &str, display: Option<&str>, host: Option<&str>) -> Option<NameAddr> {
+    let bare = caller.strip_prefix("client:").unwrap_or(caller);
+    let user = match bare.parse::<Uri>() {
+        Ok(Uri::Sip(uri)) => uri.user,
+        _ => Some(bare.split('?').next().unwrap_or_default().to_owned()),
+    };
+    let escaped: String = user.unwrap_or_default().bytes().flat_map(escape).collect();
+    let host: Host = host.unwrap_or("localhost").parse().ok()?;
+    let uri = SipUri { user: Some(escaped).filter(|user| !user.is_empty()), ..SipUri::new(host) };
+    let display = display.map(|name| name.chars().filter(|c| !c.is_control()).collect());
+    Some(NameAddr { display, uri: Uri::Sip(uri), params: sip::Params::new() })
+}
+
+fn escape(byte: u8) -> Vec<char> {
+    let plain = byte.is_ascii_alphanumeric() || b"-_.!~*'()&=+$,;?/%".contains(&byte);
+    if plain { vec![char::from(byte)] } else { format!("%{byte:02X}").chars().collect() }
+}

@@ -1,0 +1,269 @@
+//! Queues: calls that wait, calls that take them out, and the talk of the two (twiml §7).
+//!
+//! Whoever waits stays in its own room with what it is played. Taken out, it goes into the room of the call that dialled
+//! the queue, as a callee of that call would.
+
+use std::sync::Arc;
+
+use media::{Command, MAIN};
+use model::{CallSid, Level, QueueSid};
+use tracing::info;
+use twiml::{Dial, Enqueue, EnqueueTo, QueueNoun, WaitAudio};
+
+use super::Board;
+use crate::call::Place;
+use crate::command::{Answer, AudioUrl, Refusal};
+use crate::conference::Leaving;
+use crate::dial::{DialId, FromQueue, LiveDial};
+use crate::queue::Member;
+use crate::queue_command::{QueueCommand, QueueLoad, QueueState};
+use crate::script::{Role, ScriptId, Source, method_of};
+use crate::timers::Timer;
+use crate::turn::Turn;
+use crate::webhook::{DequeueResult, Dequeued, DialCallStatus, DialResult, Purpose, QueueResult, Remark};
+
+impl Board {
+    pub(super) fn enqueue(&mut self, script: ScriptId, sid: CallSid, enqueue: Enqueue, turn: &mut Turn) {
+        let Some(call) = self.calls.get(&sid) else { return };
+        let (account, leg) = (call.row.account_sid, call.leg);
+        let name = match enqueue.to {
+            EnqueueTo::Queue(name) => name,
+            EnqueueTo::Workflow { workflow_sid, .. } => {
+                let message = format!("there is no workflow {workflow_sid}");
+                turn.notify(account, Some(sid), Remark { level: Level::Error, code: 14_220, message }, None);
+                return self.not_queued(script, QueueResult::Error, None, turn);
+            }
+            // Why not has been told with the document's other warnings.
+            EnqueueTo::Nowhere(_) => return self.not_queued(script, QueueResult::Error, None, turn),
+        };
+        let (list, mut desk) = turn.queue_desk();
+        let queue = match list.ensure(account, &name, &mut desk) {
+            Ok(queue) => queue,
+            Err(refusal) => {
+                let remark = Remark { level: Level::Error, code: 14_201, message: refusal.to_string() };
+                turn.notify(account, Some(sid), remark, None);
+                return self.not_queued(script, QueueResult::Error, None, turn);
+            }
+        };
+        let (since, enqueued) = (turn.now.instant, turn.now.wall);
+        let member = Member { call: sid, account, script, wait: None, since, enqueued };
+        if !self.queues.join(&queue, enqueue.queue_size_max, member) {
+            return self.not_queued(script, QueueResult::QueueFull, Some(queue.sid), turn);
+        }
+        info!(queue_sid = %queue.sid, friendly_name = queue.friendly_name, "waiting in a queue");
+        match enqueue.wait {
+            WaitAudio::Playlist => {
+                turn.play(leg, Arc::clone(&turn.config.hold_music), true);
+            }
+            WaitAudio::Silence => {}
+            WaitAudio::Url(link) => {
+                let url = AudioUrl { url: link.url.clone(), method: method_of(&link) };
+                let wait = turn.start_script(sid, Role::QueueWait, Source::Url(url));
+                self.queues.hears(sid, wait, link);
+            }
+        }
+        self.serve(queue.sid, turn);
+    }
+
+    fn not_queued(&mut self, script: ScriptId, result: QueueResult, queue: Option<QueueSid>, turn: &mut Turn) {
+        if let Some(script) = self.scripts.get_mut(&script) {
+            script.result = Some(Purpose::Enqueue { result, queue, time: Default::default() });
+        }
+        self.went(script, twiml::Outcome::Done, turn);
+    }
+
+    /// `<Dial><Queue>`: whoever is in front, now or as soon as there is one.
+    pub(super) fn dial_queue(&mut self, script: ScriptId, sid: CallSid, dial: Dial, noun: QueueNoun, turn: &mut Turn) {
+        let Some(call) = self.calls.get_mut(&sid) else { return };
+        let account = call.row.account_sid;
+        let reserved = noun.problem.is_none() && noun.reservation_sid.is_some();
+        if reserved {
+            let message = "reservations are not known here".to_owned();
+            turn.notify(account, Some(sid), Remark { level: Level::Error, code: 14_215, message }, None);
+        }
+        let has_problem = reserved || noun.problem.is_some();
+        let name = noun.name.unwrap_or_default();
+        let found = turn.queue_list.named(account, &name).map(|queue| queue.sid);
+        let found = match found {
+            _ if has_problem => Err(DequeueResult::Error),
+            Some(queue) => Ok(queue),
+            None => Err(DequeueResult::QueueNotFound),
+        };
+        let queue = match found {
+            Ok(queue) => queue,
+            Err(result) => {
+                let dequeued = Dequeued { queue: None, result, call: None, queue_time: None, duration: None };
+                let failed = DialResult { queue: Some(dequeued), ..DialResult::of(DialCallStatus::Failed) };
+                if let Some(script) = self.scripts.get_mut(&script) {
+                    script.result = Some(Purpose::Dial(Box::new(failed)));
+                }
+                return self.went(script, twiml::Outcome::Done, turn);
+            }
+        };
+        let id = turn.names.dial();
+        let timer = turn.timers.set(turn.now.instant + dial.timeout, Timer::Dial(id));
+        let from = FromQueue { queue, url: noun.url, waited: Default::default() };
+        let live = LiveDial { timer: Some(timer), queue: Some(from), ..LiveDial::new(sid, script, dial) };
+        self.dials.insert(id, live);
+        call.dial = Some(id);
+        turn.play(call.leg, Arc::clone(&turn.config.hold_music), true);
+        self.queues.await_member(queue, id);
+        self.serve(queue, turn);
+    }
+
+    /// Brings those together that wait for each other.
+    fn serve(&mut self, queue: QueueSid, turn: &mut Turn) {
+        while let Some((id, member)) = self.queues.match_next(queue) {
+            let Some(live) = self.dials.get_mut(&id) else { continue };
+            if let Some(timer) = live.timer.take() {
+                turn.timers.clear(timer);
+            }
+            live.winner = Some(member.call);
+            let Some(from) = live.queue.as_mut() else { continue };
+            from.waited = turn.now.instant.saturating_duration_since(member.since);
+            let url = from.url.clone();
+            if let Some((wait, _)) = member.wait {
+                turn.stop_script(wait);
+            }
+            if let Some(call) = self.calls.get_mut(&member.call) {
+                call.taken_by = Some(id);
+                turn.media.push(Command::StopPlay { leg: call.leg });
+                call.span.in_scope(|| info!(queue_sid = %queue, "taken out of the queue"));
+            }
+            match url {
+                Some(link) => {
+                    let url = AudioUrl { method: method_of(&link), url: link.url };
+                    turn.start_script(member.call, Role::QueueWhisper { dial: id }, Source::Url(url));
+                }
+                None => self.bring(id, turn),
+            }
+        }
+    }
+
+    pub(super) fn queue_whisper_purpose(&self, dial: DialId, _turn: &Turn) -> Option<Purpose> {
+        let live = self.dials.get(&dial)?;
+        let from = live.queue.as_ref()?;
+        Some(Purpose::QueueWhisper { queue: from.queue, time: from.waited, dequeuing: live.parent })
+    }
+
+    /// The one from the queue has heard what it was to hear.
+    pub(super) fn queued_told(&mut self, id: DialId, turn: &mut Turn) {
+        self.bring(id, turn);
+    }
+
+    /// The one from the queue comes into the room of the call that has taken it.
+    fn bring(&mut self, id: DialId, turn: &mut Turn) {
+        let Some(LiveDial { parent, winner: Some(guest), .. }) = self.dials.get(&id) else { return };
+        let Some(room) = self.calls.get(parent).map(|parent| parent.room) else { return };
+        let Some(guest) = self.calls.get_mut(guest) else { return };
+        guest.place = Place::Guest(id);
+        turn.media.push(Command::Move { leg: guest.leg, room, emit: MAIN, hear: MAIN });
+        self.bridge(id, turn);
+    }
+
+    /// The talk of an agent with somebody from a queue is over: that one's document goes on (twiml §7.3).
+    pub(super) fn dequeued_over(&mut self, id: DialId, live: &LiveDial, turn: &mut Turn) {
+        let (Some(guest), Some(from)) = (live.winner, live.queue.as_ref()) else { return };
+        let Some(call) = self.calls.get_mut(&guest).filter(|call| call.taken_by == Some(id)) else { return };
+        call.taken_by = None;
+        call.go_home(turn);
+        let result = QueueResult::Bridged;
+        let Some(script) = call.script else { return };
+        if let Some(script) = self.scripts.get_mut(&script) {
+            script.result = Some(Purpose::Enqueue { result, queue: Some(from.queue), time: from.waited });
+        }
+        self.went(script, twiml::Outcome::Done, turn);
+    }
+
+    /// The one from the queue has hung up, or goes elsewhere: the agent's document goes on.
+    pub(super) fn guest_over(
+        &mut self,
+        id: DialId,
+        guest: CallSid,
+        script: Option<ScriptId>,
+        how: Leaving,
+        turn: &mut Turn,
+    ) {
+        if let Some(call) = self.calls.get_mut(&guest) {
+            call.taken_by = None; // its own document is told otherwise
+        }
+        let Some(live) = self.dials.get_mut(&id) else { return };
+        let (waited, bridged) = (live.queue.as_ref().map(|from| (from.queue, from.waited)), live.bridged.is_some());
+        let result = match (how, bridged) {
+            (Leaving::Redirected, true) => QueueResult::RedirectedFromBridged,
+            (Leaving::Redirected, false) => QueueResult::BridgingInProcess,
+            (_, true) => QueueResult::Bridged,
+            (_, false) => QueueResult::Hangup,
+        };
+        if let (Some((queue, time)), Some(script)) = (waited, script.and_then(|id| self.scripts.get_mut(&id))) {
+            script.result = Some(Purpose::Enqueue { result, queue: Some(queue), time });
+        }
+        let status = if bridged { DialCallStatus::Completed } else { DialCallStatus::NoAnswer };
+        self.dial_over(id, status, turn);
+    }
+
+    /// A call leaves its queue, and its document goes on.
+    pub(super) fn leave_queue(&mut self, sid: CallSid, result: QueueResult, turn: &mut Turn) {
+        let Some(script) = self.out_of_queue(sid, result, turn) else { return };
+        if let Some(call) = self.calls.get_mut(&sid) {
+            call.go_home(turn);
+        }
+        self.went(script, twiml::Outcome::Done, turn);
+    }
+
+    /// A call is in no queue any more; its document may tell why.
+    pub(super) fn out_of_queue(&mut self, sid: CallSid, result: QueueResult, turn: &mut Turn) -> Option<ScriptId> {
+        let (queue, member) = self.queues.leave(sid)?;
+        if let Some((wait, _)) = member.wait {
+            turn.stop_script(wait);
+        }
+        let time = turn.now.instant.saturating_duration_since(member.since);
+        if let Some(script) = self.scripts.get_mut(&member.script) {
+            script.result = Some(Purpose::Enqueue { result, queue: Some(queue), time });
+        }
+        info!(queue_sid = %queue, queue_result = result.as_str(), "left the queue");
+        Some(member.script)
+    }
+
+    /// What the control layer asks of a queue, or of who waits in it.
+    pub(super) fn queue_command(&mut self, command: QueueCommand, turn: &mut Turn) -> Result<Answer, Refusal> {
+        let now = turn.now.instant;
+        match command {
+            QueueCommand::ListMembers { account, queue } => {
+                turn.queue_list.get(account, queue).ok_or(Refusal::QueueNotFound)?;
+                Ok(Answer::QueueMembers(self.queues.members(queue, now)))
+            }
+            QueueCommand::FetchMember { account, queue, member } => {
+                turn.queue_list.get(account, queue).ok_or(Refusal::QueueNotFound)?;
+                self.queues.find(queue, member, now).map(Answer::QueueMember).ok_or(Refusal::MemberNotFound)
+            }
+            QueueCommand::DequeueMember { account, queue, member, link } => {
+                turn.queue_list.get(account, queue).ok_or(Refusal::QueueNotFound)?;
+                let member = self.queues.find(queue, member, now).ok_or(Refusal::MemberNotFound)?;
+                let voice = AudioUrl { method: method_of(&link), url: link.url };
+                self.redirect(member.call, Source::Hooks { voice, fallback: None }, turn);
+                Ok(Answer::QueueMember(member))
+            }
+            QueueCommand::Measure { queues, .. } => {
+                Ok(Answer::QueueLoads(queues.into_iter().map(|queue| self.queues.load(queue, now)).collect()))
+            }
+            QueueCommand::Create { account, friendly_name, max_size } => {
+                let (list, mut desk) = turn.queue_desk();
+                let queue = list.create(account, friendly_name, max_size, &mut desk)?;
+                Ok(Answer::Queue(Box::new(QueueState { queue, load: QueueLoad::default() })))
+            }
+            QueueCommand::Update { account, queue, friendly_name, max_size } => {
+                let load = self.queues.load(queue, now);
+                let (list, mut desk) = turn.queue_desk();
+                let queue = list.update(account, queue, friendly_name, max_size, &mut desk)?;
+                Ok(Answer::Queue(Box::new(QueueState { queue, load })))
+            }
+            QueueCommand::Delete { account, queue } => {
+                let waiting = self.queues.load(queue, now).current_size;
+                let (list, mut desk) = turn.queue_desk();
+                list.delete(account, queue, waiting, &mut desk)?;
+                Ok(Answer::Removed)
+            }
+        }
+    }
+}

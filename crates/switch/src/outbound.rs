@@ -1,0 +1,176 @@
+//! A call that we make: whom it reaches by which paths, and which of them answer.
+
+use std::collections::VecDeque;
+use std::time::Duration;
+
+use sip::{Credentials, DialogId, Flow, Headers, NameAddr, Uri};
+
+use crate::command::AudioUrl;
+use crate::entry::Entry;
+use crate::new_call::Amd;
+use crate::script::Source;
+
+/// One path to the called: a registered phone, or a trunk.
+#[derive(Debug, Clone)]
+pub(crate) struct Target {
+    pub(crate) flow: Flow,
+    pub(crate) uri: Uri,
+    /// Proxies on the way.
+    pub(crate) routes: Vec<NameAddr>,
+    pub(crate) credentials: Option<Credentials>,
+    /// It registered by this flow: whatever we say to it goes there.
+    pub(crate) same_flow: bool,
+}
+
+/// What happens to a call of ours once it is answered.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct Plan {
+    /// Keys that are pressed before anything else.
+    pub(crate) send_digits: Option<String>,
+    /// Who has answered is found out.
+    pub(crate) amd: Option<Amd>,
+    /// What a callee is told before it is connected.
+    pub(crate) whisper: Option<AudioUrl>,
+    /// The document that runs it.
+    pub(crate) source: Option<Source>,
+    /// How it comes into the conference it is for.
+    pub(crate) entry: Option<Entry>,
+    /// The room hears it ring.
+    pub(crate) early_media: bool,
+    /// It waits for its keys to be pressed, or for who has answered to be known.
+    pub(crate) waits: bool,
+}
+
+/// What our INVITEs say, whomever they go to.
+#[derive(Debug, Clone)]
+pub(crate) struct Invitation {
+    pub(crate) from: NameAddr,
+    pub(crate) to: Option<NameAddr>,
+    pub(crate) headers: Headers,
+    pub(crate) ring_timeout: Duration,
+    pub(crate) max_forwards: u8,
+}
+
+/// The dialling of one call.
+#[derive(Debug)]
+pub(crate) struct Outgoing {
+    pub(crate) invitation: Invitation,
+    /// To be called all at once: the phones of one user.
+    pub(crate) at_once: Vec<Target>,
+    /// To be tried one after the other when nobody was reached: the ways to one destination.
+    pub(crate) else_try: VecDeque<Target>,
+    ringing: Vec<DialogId>,
+    accepted: Option<DialogId>,
+    /// The most telling of the refusals so far.
+    refused: Option<u16>,
+}
+
+/// Phones of one user that ring at once; further ones do not.
+pub(crate) const FORKS_MAX: usize = 10;
+
+impl Outgoing {
+    pub(crate) fn new(invitation: Invitation, mut at_once: Vec<Target>, else_try: VecDeque<Target>) -> Self {
+        at_once.truncate(FORKS_MAX);
+        Self { invitation, at_once, else_try, ringing: Vec::new(), accepted: None, refused: None }
+    }
+
+    /// The dialog that was accepted.
+    pub(crate) fn dialog(&self) -> Option<DialogId> {
+        self.accepted
+    }
+
+    /// An INVITE is out.
+    pub(crate) fn invited(&mut self, dialog: DialogId) {
+        self.ringing.push(dialog);
+    }
+
+    /// The only one that may still answer, if it is only one: its early media can be meant for the caller.
+    pub(crate) fn rings_alone(&self) -> bool {
+        self.ringing.len() == 1
+    }
+
+    /// One has accepted. The others are to be cancelled.
+    pub(crate) fn accept(&mut self, dialog: DialogId) -> Vec<DialogId> {
+        self.accepted = Some(dialog);
+        let mut others = std::mem::take(&mut self.ringing);
+        others.retain(|other| *other != dialog);
+        others
+    }
+
+    /// One has failed. True: nobody rings any more.
+    pub(crate) fn fail(&mut self, dialog: DialogId, status: u16) -> bool {
+        self.ringing.retain(|other| *other != dialog);
+        if self.refused.is_none_or(|before| weight(status) > weight(before)) {
+            self.refused = Some(status);
+        }
+        self.ringing.is_empty() && self.accepted.is_none()
+    }
+
+    /// What the call is said to have failed with: 480 if nobody could be called at all.
+    pub(crate) fn refusal(&self) -> u16 {
+        self.refused.unwrap_or(480)
+    }
+
+    /// Every dialog there is.
+    pub(crate) fn take_dialogs(&mut self) -> Vec<DialogId> {
+        let mut all = std::mem::take(&mut self.ringing);
+        all.extend(self.accepted.take());
+        all
+    }
+}
+
+/// Of several refusals the one that says most about the called stands for all (after RFC 3261 §16.7): somebody
+/// declined, is busy, did not answer; then what only says something about a phone.
+fn weight(status: u16) -> u8 {
+    match status {
+        600..=699 => 4,
+        486 => 3,
+        408 | 480 | 487 => 2,
+        503 => 0,
+        _ => 1,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn outgoing() -> Outgoing {
+        let from = "<sip:us@10.0.0.1>".parse().expect("an address");
+        let ring_timeout = Duration::from_secs(60);
+        let invitation = Invitation { from, to: None, headers: Headers::new(), ring_timeout, max_forwards: 70 };
+        Outgoing::new(invitation, Vec::new(), VecDeque::new())
+    }
+
+    #[test]
+    fn the_most_telling_refusal_stands_for_all() {
+        for (statuses, want) in [
+            (&[][..], 480),
+            (&[404], 404),
+            (&[404, 486], 486),
+            (&[486, 404], 486),
+            (&[480, 603, 486], 603),
+            (&[503, 500], 500),
+            (&[503], 503),
+        ] {
+            let mut outgoing = outgoing();
+            (0..statuses.len()).for_each(|n| outgoing.invited(DialogId(n as u64)));
+            for (n, status) in statuses.iter().enumerate() {
+                assert_eq!(outgoing.fail(DialogId(n as u64), *status), n + 1 == statuses.len(), "{statuses:?}");
+            }
+            assert_eq!(outgoing.refusal(), want, "{statuses:?}");
+        }
+    }
+
+    #[test]
+    fn who_accepts_first_ends_the_ringing_of_the_others() {
+        let mut outgoing = outgoing();
+        let [a, b, c] = [1, 2, 3].map(DialogId);
+        [a, b, c].into_iter().for_each(|dialog| outgoing.invited(dialog));
+        assert!(!outgoing.fail(a, 486));
+        assert_eq!(outgoing.accept(b), [c]);
+        assert_eq!(outgoing.dialog(), Some(b));
+        assert!(!outgoing.fail(c, 487), "the one that was accepted goes on");
+        assert_eq!(outgoing.take_dialogs(), [b]);
+    }
+}

@@ -1,0 +1,168 @@
+//! Queues while calls wait in them: who waits since when, and who waits for somebody.
+
+use std::collections::{BTreeMap, HashMap, VecDeque};
+use std::time::{Duration, Instant};
+
+use model::{AccountSid, CallSid, Queue, QueueSid, Timestamp};
+use twiml::Link;
+
+use crate::dial::DialId;
+use crate::queue_command::{MemberRef, QueueLoad, QueueMember};
+use crate::script::ScriptId;
+use crate::webhook::Purpose;
+
+/// Everybody who waits, in every queue, and whoever waits for them.
+#[derive(Debug, Default)]
+pub(crate) struct Queues {
+    lines: BTreeMap<QueueSid, Line>,
+    of_call: HashMap<CallSid, QueueSid>,
+    of_agent: HashMap<DialId, QueueSid>,
+}
+
+#[derive(Debug, Default)]
+struct Line {
+    max_size: u32,
+    members: VecDeque<Member>,
+    /// Calls that have dialled the empty queue, the first to be served in front.
+    agents: VecDeque<DialId>,
+}
+
+/// One call in a queue.
+#[derive(Debug, Clone)]
+pub(crate) struct Member {
+    pub(crate) call: CallSid,
+    pub(crate) account: AccountSid,
+    /// Its document, which goes on when it leaves.
+    pub(crate) script: ScriptId,
+    /// The document it hears meanwhile.
+    pub(crate) wait: Option<(ScriptId, Link)>,
+    pub(crate) since: Instant,
+    pub(crate) enqueued: Timestamp,
+}
+
+impl Queues {
+    /// A call goes to the end of the line. False: it is full.
+    pub(crate) fn join(&mut self, queue: &Queue, size_max: Option<u32>, member: Member) -> bool {
+        let line = self.lines.entry(queue.sid).or_default();
+        line.max_size = queue.max_size;
+        let room = size_max.map_or(queue.max_size, |max| max.min(queue.max_size)) as usize;
+        let fits = line.members.len() < room;
+        if fits {
+            self.of_call.insert(member.call, queue.sid);
+            line.members.push_back(member);
+        }
+        fits
+    }
+
+    /// The one who waits gets a wait document.
+    pub(crate) fn hears(&mut self, call: CallSid, script: ScriptId, link: Link) {
+        if let Some(member) = self.member_mut(call) {
+            member.wait = Some((script, link));
+        }
+    }
+
+    /// A call leaves the line, from wherever it stands.
+    pub(crate) fn leave(&mut self, call: CallSid) -> Option<(QueueSid, Member)> {
+        let queue = self.of_call.remove(&call)?;
+        let line = self.lines.get_mut(&queue)?;
+        let at = line.members.iter().position(|member| member.call == call)?;
+        let member = line.members.remove(at)?;
+        self.tidy(queue);
+        Some((queue, member))
+    }
+
+    /// Somebody wants whoever is in front, now or as soon as there is one.
+    pub(crate) fn await_member(&mut self, queue: QueueSid, agent: DialId) {
+        self.lines.entry(queue).or_default().agents.push_back(agent);
+        self.of_agent.insert(agent, queue);
+    }
+
+    /// Somebody no longer does.
+    pub(crate) fn no_agent(&mut self, agent: DialId) {
+        if let Some(queue) = self.of_agent.remove(&agent)
+            && let Some(line) = self.lines.get_mut(&queue)
+        {
+            line.agents.retain(|other| *other != agent);
+            self.tidy(queue);
+        }
+    }
+
+    /// The next two that can be brought together.
+    pub(crate) fn match_next(&mut self, queue: QueueSid) -> Option<(DialId, Member)> {
+        let line = self.lines.get_mut(&queue)?;
+        if line.members.is_empty() || line.agents.is_empty() {
+            return None;
+        }
+        let (agent, member) = (line.agents.pop_front()?, line.members.pop_front()?);
+        self.of_agent.remove(&agent);
+        self.of_call.remove(&member.call);
+        self.tidy(queue);
+        Some((agent, member))
+    }
+
+    fn tidy(&mut self, queue: QueueSid) {
+        if self.lines.get(&queue).is_some_and(|line| line.members.is_empty() && line.agents.is_empty()) {
+            self.lines.remove(&queue);
+        }
+    }
+
+    pub(crate) fn wait_link(&self, call: CallSid) -> Option<Link> {
+        self.member(call).and_then(|member| member.wait.as_ref()).map(|(_, link)| link.clone())
+    }
+
+    /// What a wait document is told (twiml §7.2).
+    pub(crate) fn wait_purpose(&self, call: CallSid, now: Instant) -> Option<Purpose> {
+        let queue = *self.of_call.get(&call)?;
+        let line = self.lines.get(&queue)?;
+        let at = line.members.iter().position(|member| member.call == call)?;
+        let QueueLoad { current_size, average_wait } = self.load(queue, now);
+        Some(Purpose::QueueWait {
+            queue,
+            position: count(at + 1),
+            time: now.saturating_duration_since(line.members.get(at)?.since),
+            average_time: average_wait,
+            current_size,
+            max_size: line.max_size,
+        })
+    }
+
+    pub(crate) fn load(&self, queue: QueueSid, now: Instant) -> QueueLoad {
+        let Some(line) = self.lines.get(&queue) else { return QueueLoad::default() };
+        let waited: Duration = line.members.iter().map(|member| now.saturating_duration_since(member.since)).sum();
+        let current_size = count(line.members.len());
+        QueueLoad { current_size, average_wait: waited.checked_div(current_size).unwrap_or_default() }
+    }
+
+    pub(crate) fn members(&self, queue: QueueSid, now: Instant) -> Vec<QueueMember> {
+        let line = self.lines.get(&queue).map(|line| line.members.iter());
+        let shown = |(at, member): (usize, &Member)| QueueMember {
+            queue,
+            account: member.account,
+            call: member.call,
+            enqueued: member.enqueued,
+            position: count(at + 1),
+            wait: now.saturating_duration_since(member.since),
+        };
+        line.into_iter().flatten().enumerate().map(shown).collect()
+    }
+
+    pub(crate) fn find(&self, queue: QueueSid, member: MemberRef, now: Instant) -> Option<QueueMember> {
+        let mut members = self.members(queue, now).into_iter();
+        match member {
+            MemberRef::Front => members.next(),
+            MemberRef::Call(call) => members.find(|member| member.call == call),
+        }
+    }
+
+    fn member(&self, call: CallSid) -> Option<&Member> {
+        self.lines.get(self.of_call.get(&call)?)?.members.iter().find(|member| member.call == call)
+    }
+
+    fn member_mut(&mut self, call: CallSid) -> Option<&mut Member> {
+        self.lines.get_mut(self.of_call.get(&call)?)?.members.iter_mut().find(|member| member.call == call)
+    }
+}
+
+fn count(len: usize) -> u32 {
+    u32::try_from(len).unwrap_or(u32::MAX)
+}

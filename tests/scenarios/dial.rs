@@ -1,0 +1,160 @@
+//! `<Dial>`: phones ring, one answers, two talk (twiml §5).
+
+use std::time::Duration;
+
+use model::{CallStatus, Direction};
+use switch::webhook::{DialCallStatus, Purpose};
+
+use crate::phone::State;
+use crate::world::World;
+
+const NUMBER: &str = "+15005550001";
+const VOICE: &str = "https://app.test/voice";
+const AFTER: &str = "https://app.test/after";
+
+/// Ana calls a number that dials the phones of ben and cho.
+fn ana_dials(seed: u64, document: impl Fn(&str, &str) -> String) -> World {
+    let mut world = World::new(seed);
+    world.number(NUMBER, VOICE);
+    let (ben, cho) = (world.phone_waits("ben"), world.phone_waits("cho"));
+    world.documents(VOICE, &[&document(&ben, &cho)]);
+    world.documents(AFTER, &["<Pause length=\"60\"/>"]);
+    world.try_dial("ana", NUMBER);
+    world.run_for(Duration::from_millis(500));
+    world
+}
+
+fn result(world: &World) -> (DialCallStatus, Option<bool>) {
+    match world.purposes(AFTER).as_slice() {
+        [Purpose::Dial(result)] => (result.status, result.bridged),
+        told => panic!("one action, not {told:?} ({world})"),
+    }
+}
+
+const TWO_TALK: &str = "    ana ben cho music
+                        ana  -   x   .   .
+                        ben  x   -   .   .
+                        cho  .   .   -   .  ";
+
+#[test]
+fn a_phone_rings_answers_and_the_two_talk() {
+    let mut world = ana_dials(20, |ben, _| format!("<Dial action=\"/after\"><Sip>{ben}?X-Team=blue</Sip></Dial>"));
+    assert_eq!(world.phone("ben").state, State::Ringing);
+    assert_eq!(world.phone("ben").called_with("x-team"), Some("blue"));
+    assert_eq!(world.phone("ana").state, State::Talking);
+    world.take_up("ben");
+    world.run_for(Duration::from_millis(500));
+    world.check_hearing(TWO_TALK);
+    let child = world.calls.values().find(|call| call.parent_call_sid.is_some()).expect("a child call");
+    assert_eq!((child.direction, child.status), (Direction::OutboundDial, CallStatus::InProgress));
+    world.hang_up("ben");
+    world.run_for(Duration::from_millis(200));
+    assert_eq!(result(&world), (DialCallStatus::Completed, Some(true)));
+    assert_eq!(world.phone("ana").state, State::Talking, "the parent stays");
+    world.hang_up("ana");
+    world.run_for(Duration::from_secs(1));
+    assert!(world.switch.is_idle(), "{world}");
+}
+
+#[test]
+fn the_first_to_answer_wins_and_the_other_stops_ringing() {
+    let mut world =
+        ana_dials(21, |ben, cho| format!("<Dial action=\"/after\"><Sip>{ben}</Sip><Sip>{cho}</Sip></Dial>"));
+    assert_eq!(world.phone("ben").state, State::Ringing);
+    assert_eq!(world.phone("cho").state, State::Ringing);
+    world.take_up("ben");
+    world.run_for(Duration::from_millis(500));
+    assert_eq!(world.phone("cho").state, State::Over(487));
+    world.check_hearing(TWO_TALK);
+}
+
+#[test]
+fn one_after_the_other() {
+    let mut world = ana_dials(22, |ben, cho| {
+        format!("<Dial sequential=\"true\" action=\"/after\"><Sip>{ben}</Sip><Sip>{cho}</Sip></Dial>")
+    });
+    assert_eq!(world.phone("ben").state, State::Ringing);
+    assert_eq!(world.phone("cho").state, State::Idle);
+    world.refuse("ben", "486 Busy Here");
+    world.run_for(Duration::from_millis(200));
+    assert_eq!(world.phone("cho").state, State::Ringing);
+    world.refuse("cho", "603 Decline");
+    world.run_for(Duration::from_millis(200));
+    assert_eq!(result(&world), (DialCallStatus::Busy, Some(false)));
+}
+
+#[test]
+fn nobody_answers_in_time() {
+    let mut world = ana_dials(23, |ben, _| format!("<Dial timeout=\"5\" action=\"/after\"><Sip>{ben}</Sip></Dial>"));
+    world.run_for(Duration::from_secs(6));
+    assert_eq!(world.phone("ben").state, State::Over(487));
+    assert_eq!(result(&world), (DialCallStatus::NoAnswer, Some(false)));
+}
+
+#[test]
+fn the_caller_gives_up() {
+    let mut world = ana_dials(24, |ben, _| format!("<Dial action=\"/after\"><Sip>{ben}</Sip></Dial>"));
+    world.hang_up("ana");
+    world.run_for(Duration::from_secs(1));
+    assert_eq!(world.phone("ben").state, State::Over(487));
+    assert_eq!(result(&world), (DialCallStatus::Canceled, Some(false)));
+    assert!(world.switch.is_idle(), "{world}");
+}
+
+#[test]
+fn the_caller_is_answered_when_the_callee_is() {
+    let mut world =
+        ana_dials(25, |ben, _| format!("<Dial answerOnBridge=\"true\" action=\"/after\"><Sip>{ben}</Sip></Dial>"));
+    assert_eq!(world.phone("ana").state, State::Calling);
+    world.take_up("ben");
+    world.run_for(Duration::from_millis(500));
+    assert_eq!(world.phone("ana").state, State::Talking);
+    world.check_hearing(TWO_TALK);
+}
+
+#[test]
+fn the_callee_is_told_first_and_may_decline() {
+    for (whisper, talks) in [("<Say>A call</Say>", true), ("<Say>A call</Say><Hangup/>", false)] {
+        let mut world = World::new(26);
+        world.number(NUMBER, VOICE);
+        let ben = world.phone_waits("ben");
+        world.documents(VOICE, &[&format!("<Dial action=\"/after\"><Sip url=\"/whisper\">{ben}</Sip></Dial>")]);
+        world.documents("https://app.test/whisper", &[whisper]);
+        world.documents(AFTER, &["<Pause length=\"60\"/>"]);
+        world.voice("A call", 1_000);
+        world.try_dial("ana", NUMBER);
+        world.run_for(Duration::from_millis(500));
+        world.take_up("ben");
+        world.run_for(Duration::from_millis(500));
+        // Neither hears the other yet, but what is played to each: it rings on, and the word before.
+        world.check_hearing(
+            "    ana ben music
+                             ana  -   .   x
+                             ben  .   -   x  ",
+        );
+        world.run_for(Duration::from_secs(1));
+        let picture = if talks { "x" } else { "." };
+        world.check_hearing(&format!(
+            "    ana ben music
+                             ana  -   {picture}   .
+                             ben  {picture}   -   .  "
+        ));
+        assert_eq!(world.phone("ana").state, State::Talking);
+        if !talks {
+            assert_eq!(world.phone("ben").state, State::Over(200));
+            assert_eq!(result(&world), (DialCallStatus::Completed, Some(false)));
+        }
+    }
+}
+
+#[test]
+fn what_the_callee_says_before_it_answers_is_heard() {
+    let mut world =
+        ana_dials(27, |ben, _| format!("<Dial answerOnBridge=\"true\" action=\"/after\"><Sip>{ben}</Sip></Dial>"));
+    world.speak_early("ben");
+    world.run_for(Duration::from_millis(500));
+    assert_eq!(world.phone("ana").state, State::Calling, "still ringing, and not alone");
+    world.take_up("ben");
+    world.run_for(Duration::from_millis(500));
+    world.check_hearing(TWO_TALK);
+}

@@ -1,0 +1,155 @@
+//! A number rings, the application is asked, and what its documents say is done (twiml §1–§4, §9, §13).
+
+use std::time::Duration;
+
+use model::CallStatus;
+use switch::webhook::Purpose;
+use testkit::tone::Tone;
+
+use crate::phone::State;
+use crate::world::World;
+
+const NUMBER: &str = "+15005550001";
+const VOICE: &str = "https://app.test/voice";
+
+/// Ana calls a number whose document this is, and time passes.
+fn ana_calls(seed: u64, documents: &[(&str, &[&str])]) -> World {
+    let mut world = World::new(seed);
+    world.number(NUMBER, VOICE);
+    for (url, documents) in documents {
+        world.documents(url, documents);
+    }
+    world.try_dial("ana", NUMBER);
+    world
+}
+
+/// For how long a tone was heard, to the 50 ms.
+fn heard_ms(heard: &[i16], hz: u32) -> usize {
+    let tone = Tone { hz };
+    heard.chunks(400).filter(|chunk| tone.level_dbfs(chunk) > -30.0).count() * 50
+}
+
+fn seconds(world: &mut World, seconds: u64) {
+    world.run_for(Duration::from_secs(seconds));
+}
+
+#[test]
+fn a_number_asks_its_application_and_speaks() {
+    let mut world = ana_calls(1, &[(VOICE, &["<Say>Hello</Say><Play>https://app.test/tune.wav</Play>"])]);
+    world.voice("Hello", 1_000);
+    world.file("https://app.test/tune.wav", 2_000);
+    world.run_for(Duration::from_millis(20));
+    assert_eq!(world.phone("ana").state, State::Calling, "not answered before the document says so");
+    assert_eq!(world.asks.len(), 1);
+    assert_eq!(world.asks[0].purpose, Purpose::Voice);
+    assert_eq!(world.asks[0].call.call.to, NUMBER);
+    assert_eq!(world.asks[0].call.call.status, CallStatus::Ringing);
+    world.run_for(Duration::from_millis(180));
+    assert_eq!(world.phone("ana").state, State::Talking);
+    world.run_for(Duration::from_millis(2_500));
+    assert_eq!(world.phone("ana").state, State::Over(200), "hung up when the document ran out");
+    let heard = world.phone("ana").heard_since(0);
+    for hz in [1_000, 2_000] {
+        let ms = heard_ms(&heard, hz);
+        assert!((900..=1_100).contains(&ms), "{hz} Hz was heard for {ms} ms");
+    }
+    assert_eq!(world.call("ana").status, CallStatus::Completed);
+}
+
+#[test]
+fn keys_are_gathered_and_told() {
+    let gather = "<Gather action=\"/menu\" numDigits=\"2\"><Say>Press</Say></Gather><Say>Nothing</Say>";
+    let mut world = ana_calls(2, &[(VOICE, &[gather]), ("https://app.test/menu", &["<Hangup/>"])]);
+    world.voice("Press", 1_000);
+    seconds(&mut world, 1);
+    world.press("ana", 4);
+    seconds(&mut world, 1);
+    world.press("ana", 2);
+    seconds(&mut world, 1);
+    let told = world.purposes("https://app.test/menu");
+    let [Purpose::Gather { digits, finished_on_key: None, speech: None }] = told.as_slice() else {
+        panic!("one action, not {told:?}");
+    };
+    assert_eq!(digits.as_deref(), Some("42"));
+    assert_eq!(world.phone("ana").state, State::Over(200));
+}
+
+#[test]
+fn silence_goes_on_with_the_next_verb() {
+    let gather = "<Gather action=\"/menu\" timeout=\"2\"/><Redirect>/again</Redirect>";
+    let mut world = ana_calls(3, &[(VOICE, &[gather]), ("https://app.test/again", &["<Pause length=\"30\"/>"])]);
+    seconds(&mut world, 1);
+    assert!(world.purposes("https://app.test/again").is_empty(), "still listening");
+    seconds(&mut world, 2);
+    assert_eq!(world.purposes("https://app.test/again").len(), 1);
+    assert!(world.purposes("https://app.test/menu").is_empty());
+    assert_eq!(world.phone("ana").state, State::Talking);
+}
+
+#[test]
+fn a_call_is_refused_as_the_document_says() {
+    for (document, status, row) in [
+        ("<Reject/>", 603, CallStatus::NoAnswer),
+        ("<Reject reason=\"busy\"/>", 486, CallStatus::Busy),
+        ("<Hangup/>", 200, CallStatus::Completed),
+    ] {
+        let mut world = ana_calls(4, &[(VOICE, &[document])]);
+        seconds(&mut world, 1);
+        assert_eq!(world.phone("ana").state, State::Over(status), "{document}");
+        assert_eq!(world.call("ana").status, row, "{document}");
+    }
+}
+
+#[test]
+fn a_broken_document_ends_with_a_word_and_a_notification() {
+    for (document, code) in [("<Say>never closed", 12_100), ("", 0)] {
+        let mut world = ana_calls(5, &[(VOICE, &[document])]);
+        seconds(&mut world, 2);
+        assert_eq!(world.phone("ana").state, State::Over(200), "{document}");
+        let codes: Vec<u16> = world.notifications.iter().map(|n| n.error_code).filter(|c| *c != 11_200).collect();
+        assert_eq!(codes, if code == 0 { Vec::new() } else { vec![code] }, "{document}");
+    }
+}
+
+#[test]
+fn a_number_without_a_document_is_busy() {
+    let mut world = World::new(6);
+    world.try_dial("ana", "+15005550009");
+    world.run_for(Duration::from_millis(100));
+    assert_eq!(world.phone("ana").state, State::Talking, "nobody's number is a room like any other");
+}
+
+#[test]
+fn the_caller_who_hangs_up_leaves_nothing_behind() {
+    let gather = "<Gather action=\"/menu\" timeout=\"60\"/>";
+    let mut world = ana_calls(7, &[(VOICE, &[gather])]);
+    seconds(&mut world, 1);
+    world.hang_up("ana");
+    seconds(&mut world, 1);
+    assert!(world.switch.is_idle(), "{world}");
+    seconds(&mut world, 40); // what SIP keeps for retransmissions is gone by then (RFC 3261 §17)
+    assert_eq!(world.switch.next_deadline(), None, "no timer is left");
+}
+
+#[test]
+fn a_conference_is_dialled_and_left() {
+    let document = "<Dial action=\"/after\"><Conference>standup</Conference></Dial>";
+    let mut world = ana_calls(8, &[(VOICE, &[document]), ("https://app.test/after", &["<Pause length=\"9\"/>"])]);
+    world.dial("ben", "standup");
+    seconds(&mut world, 1);
+    world.check_hearing(
+        "    ana ben music
+                         ana  -   x   .
+                         ben  x   -   .  ",
+    );
+    world.kick("ana").expect("she is there");
+    seconds(&mut world, 1);
+    assert_eq!(world.phone("ana").state, State::Talking, "her document goes on");
+    let told = world.purposes("https://app.test/after");
+    assert!(matches!(told.as_slice(), [Purpose::Dial(result)] if result.status.as_str() == "answered"), "{told:?}");
+    world.check_hearing(
+        "    ana ben music
+                         ana  -   .   .
+                         ben  .   -   .  ",
+    );
+}
