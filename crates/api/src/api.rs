@@ -1,12 +1,12 @@
 //! What every request may use: the store, the switch, the clock.
 
-use std::sync::Mutex;
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
-use model::{RequestSid, Timestamp};
+use model::{CallEvent, RequestSid, Timestamp};
 use rand::rngs::StdRng;
 use rand::{RngExt as _, SeedableRng as _};
-use store::Store;
+use store::{Row, Store, Writer};
 use switch::{Answer, Command};
 use tokio::sync::{Semaphore, SemaphorePermit};
 
@@ -46,6 +46,8 @@ pub struct Api {
     pub(crate) config: Config,
     pub(crate) store: Store,
     pub(crate) requests: Requests,
+    /// Keeps what was asked in calls.
+    writer: Option<Arc<Writer>>,
     switchboard: Box<dyn AnySwitchboard>,
     clock: Box<dyn Fn() -> Timestamp + Send + Sync>,
     metrics: Box<dyn Fn() -> Vec<Metric> + Send + Sync>,
@@ -68,12 +70,20 @@ impl Api {
             config,
             store,
             requests: Requests::default(),
+            writer: None,
             switchboard: Box::new(switchboard),
             clock: Box::new(clock),
             metrics: Box::new(Vec::new),
             ready: Box::new(|| true),
             request_sids: Mutex::new(StdRng::seed_from_u64(seed)),
         }
+    }
+
+    /// Keeps requests that change calls among the events of those calls.
+    #[must_use]
+    pub fn with_writer(mut self, writer: Arc<Writer>) -> Self {
+        self.writer = Some(writer);
+        self
     }
 
     /// Shows these numbers, too, under `/metrics`.
@@ -98,6 +108,13 @@ impl Api {
                 tracing::error!(timeout = ?self.config.switch_timeout, "the switch did not answer");
                 Err(Problem::Unavailable)
             }
+        }
+    }
+
+    /// Keeps an event of a call; the writer counts those for which there is no room.
+    pub(crate) fn keep_event(&self, event: CallEvent) {
+        if let Some(writer) = &self.writer {
+            let _ = writer.submit(vec![Row::CallEvent(event)], drop);
         }
     }
 

@@ -12,6 +12,7 @@ use tower::ServiceExt as _;
 
 use crate::api::Api;
 use crate::auth::authenticate;
+use crate::call_events::Change;
 use crate::form::is_decodable_path;
 use crate::json::{PARTYLINE_PATH, VERSION_PATH};
 use crate::problem::Problem;
@@ -22,11 +23,15 @@ pub(crate) async fn enter(api: Arc<Api>, routes: Router, request: Request) -> Re
     let request_sid = api.request_sid();
     let (method, path) = (request.method().clone(), resource_path(request.uri().path()).to_owned());
 
-    let answer = pass(&api, routes, request).await.unwrap_or_else(Problem::into_response);
+    let mut answer = pass(&api, routes, request, arrived).await.unwrap_or_else(Problem::into_response);
+    let change = answer.extensions_mut().remove::<Change>();
     let mut answer = match answer.extensions().get::<Problem>() {
         Some(problem) => with_headers_of(&answer, problem.answer(&path)),
         None => answer,
     };
+    if let Some(change) = change {
+        answer = change.keep(&api, answer).await;
+    }
 
     let headers = answer.headers_mut();
     headers.insert(header::ACCESS_CONTROL_ALLOW_ORIGIN, HeaderValue::from_static("*"));
@@ -39,7 +44,7 @@ pub(crate) async fn enter(api: Arc<Api>, routes: Router, request: Request) -> Re
     answer
 }
 
-async fn pass(api: &Api, routes: Router, mut request: Request) -> Result<Response, Problem> {
+async fn pass(api: &Api, routes: Router, mut request: Request, arrived: Instant) -> Result<Response, Problem> {
     // Probes and pages about ourselves need no place, no account and no normal form.
     let Some(rest) = resource(request.uri().path()) else { return Ok(route(routes, request).await) };
     let _place = api.admit()?;
@@ -55,9 +60,16 @@ async fn pass(api: &Api, routes: Router, mut request: Request) -> Result<Respons
         *request.method_mut() = Method::TRACE; // as little allowed, but not routed as GET
     }
     *request.uri_mut() = with_path(request.uri(), &path)?;
+    let change = Change::of(api, &caller, (request.method(), &path), request.headers(), arrived);
+    if let Some(change) = &change {
+        request.extensions_mut().insert(change.parameters());
+    }
     request.extensions_mut().insert(caller);
     let mut answer = route(routes, request).await;
     without_head(answer.headers_mut());
+    if let Some(change) = change {
+        answer.extensions_mut().insert(change);
+    }
     Ok(answer)
 }
 

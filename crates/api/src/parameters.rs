@@ -17,6 +17,7 @@ use switch::{AudioMethod, AudioUrl};
 use url::Url;
 
 use crate::api::Api;
+use crate::call_events::Noted;
 use crate::date;
 use crate::form::Form;
 use crate::problem::Problem;
@@ -40,7 +41,11 @@ impl FromRequest<Arc<Api>> for Parameters {
         if !body.is_empty() {
             check_content_type(&head.headers)?;
         }
-        Ok(Self(parse(&body)?.or(query)))
+        let form = parse(&body)?.or(query);
+        if let Some(noted) = head.extensions.get::<Noted>() {
+            noted.note(&form);
+        }
+        Ok(Self(form))
     }
 }
 

@@ -35,6 +35,7 @@ impl Server {
         let config = api::Config::default();
         let clock = || Timestamp::from(SystemTime::now());
         let api = Api::new(config.clone(), store, RunLoopSwitchboard { inbox }, clock, rand::rng().next_u64())
+            .with_writer(Arc::clone(&sources.writer))
             .with_metrics(move || sources.collect())
             .with_readiness(move || !is_draining.load(Ordering::Relaxed) && heartbeat.is_fresh());
         let (stop, stopped) = oneshot::channel();

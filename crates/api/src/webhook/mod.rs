@@ -36,6 +36,7 @@ use documents::Documents;
 use exchange::{Body, Exchanges, Message, Reply};
 use parameters::Pairs;
 
+pub(crate) use exchange::kept;
 pub use outbox::{Outbox, OutboxConfig, row};
 
 /// Bounds of what is asked.

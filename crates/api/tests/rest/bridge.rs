@@ -15,7 +15,7 @@ use model::{
     ParticipantStatus, Timestamp, Tuning,
 };
 use serde_json::Value;
-use store::{Row, Store};
+use store::{Row, Store, Writer};
 use switch::{Answer, Command, Refusal};
 use tempfile::TempDir;
 use tower::ServiceExt as _;
@@ -29,6 +29,7 @@ pub(crate) struct Bridge {
     pub(crate) routes: Router,
     pub(crate) store: Store,
     pub(crate) switch: FakeSwitch,
+    pub(crate) writer: Arc<Writer>,
     _scratch: TempDir,
 }
 
@@ -42,14 +43,16 @@ impl Bridge {
         let store = Store::open(&scratch.path().join("partyline.db")).await.expect("opens");
         store.save_account(&account(ACCOUNT, ACCOUNT)).await.expect("writes");
         let switch = FakeSwitch::default();
+        let writer = Arc::new(Writer::start(store.clone(), 64));
         let api = Api::new(config, store.clone(), switch.clone(), || at(0), 7)
+            .with_writer(Arc::clone(&writer))
             .with_metrics(|| {
                 let labels = vec![("codec", "PCMU".to_owned())];
                 let help = "Legs open.";
                 vec![Metric { name: "partyline_legs", help, labels, reading: Reading::Gauge(3.0) }]
             })
             .with_readiness(|| false);
-        Self { routes: api::router(api), store, switch, _scratch: scratch }
+        Self { routes: api::router(api), store, switch, writer, _scratch: scratch }
     }
 
     /// What the fake switch will say to the next command.

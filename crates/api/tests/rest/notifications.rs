@@ -2,8 +2,9 @@
 
 use serde_json::json;
 use store::Row;
+use switch::Answer;
 
-use crate::bridge::{Bridge, call, call_event, notification};
+use crate::bridge::{Bridge, call, call_event, ended_call, notification};
 
 async fn bridge() -> Bridge {
     let bridge = Bridge::start().await;
@@ -92,4 +93,25 @@ async fn events_of_a_call_come_oldest_first() {
     };
     assert_eq!((codes(&first), codes(&second)), (vec![json!(200), json!(201)], vec![json!(202)]));
     assert_eq!(second["next_page_uri"], json!(null));
+}
+
+#[tokio::test]
+async fn what_an_application_asks_of_a_call_is_among_its_events() {
+    let bridge = bridge().await;
+    let path = format!("/Calls/{}.json", call(0).sid);
+    bridge.will_answer(Ok(Answer::Call(ended_call(0))));
+    bridge.post(&path, "Status=completed&SipAuthPassword=hush").await.json();
+    assert_eq!(bridge.post(&path, "Status=sleeping").await.outcome(), (400, 20001));
+    bridge.get(&path).await.json();
+    bridge.writer.write(Vec::new()).await.expect("all before it is written");
+    let list = bridge.get(&format!("/Calls/{}/Events.json", call(0).sid)).await.json();
+    let events = list["events"].as_array().expect("a list");
+    assert_eq!(events.len(), 2, "the GETs change nothing");
+    let request = &events[0]["request"];
+    assert_eq!(request["parameters"], json!({ "status": "completed", "sip_auth_password": "***" }));
+    assert!(request["url"].as_str().expect("a URL").ends_with(&path), "{request}");
+    let codes: Vec<_> = events.iter().map(|event| event["response"]["response_code"].clone()).collect();
+    assert_eq!(codes, [200, 400]);
+    let body = events[0]["response"]["response_body"].as_str().expect("a text");
+    assert!(body.contains("\"status\":\"completed\""), "{body}");
 }
