@@ -6,7 +6,7 @@
 
 use std::collections::VecDeque;
 
-use model::{LegId, PlaybackId};
+use model::{AnsweredBy, LegId, PlaybackId};
 
 use crate::dtmf::Digit;
 use crate::message::Event;
@@ -17,6 +17,8 @@ pub(crate) struct Facts {
     /// The sound that ended last.
     ended: Option<PlaybackId>,
     quiet_ms: Option<u64>,
+    /// Who has answered, and after how many ms that was known.
+    answered: Option<(AnsweredBy, u32)>,
     /// All digits that were to be sent are out.
     digits_sent: bool,
     /// The peer talks, and what was last told of that.
@@ -37,6 +39,7 @@ impl Facts {
             leg,
             ended: None,
             quiet_ms: None,
+            answered: None,
             digits_sent: false,
             talks: false,
             told_talks: false,
@@ -74,6 +77,11 @@ impl Facts {
         self.quiet_ms = None;
     }
 
+    /// It is known who has answered.
+    pub(crate) fn answered(&mut self, by: AnsweredBy, after_ms: u32) {
+        self.answered = Some((by, after_ms));
+    }
+
     /// All digits that were to be sent are out.
     pub(crate) fn digits_sent(&mut self) {
         self.digits_sent = true;
@@ -88,6 +96,7 @@ impl Facts {
     pub(crate) fn is_empty(&self) -> bool {
         self.ended.is_none()
             && self.quiet_ms.is_none()
+            && self.answered.is_none()
             && !self.digits_sent
             && self.talks == self.told_talks
             && self.digits.is_empty()
@@ -102,6 +111,9 @@ impl Facts {
         }
         if let Some(since_ms) = self.quiet_ms.take() {
             return Some(Event::Quiet { leg, since_ms });
+        }
+        if let Some((by, after_ms)) = self.answered.take() {
+            return Some(Event::Answered { leg, by, after_ms });
         }
         if std::mem::take(&mut self.digits_sent) {
             return Some(Event::DigitsSent { leg });

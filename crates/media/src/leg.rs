@@ -584,7 +584,9 @@ impl Leg {
             came = audible.then_some(media.stream.codec);
         }
         if let Some(onlookers) = &mut self.onlookers {
-            onlookers.take(Track::Inbound, Rate::of_frame(frame), came.is_some().then_some(&*frame), tick);
+            let heard = came.is_some().then_some(&*frame);
+            onlookers.take(Track::Inbound, Rate::of_frame(frame), heard, tick);
+            onlookers.detect(heard).into_iter().for_each(|(by, after_ms)| self.facts.answered(by, after_ms));
         }
         if self.route.emits() {
             self.speech.hear(came.map(|codec| (codec, &*frame)), is_noise);

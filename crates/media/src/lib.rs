@@ -54,6 +54,7 @@ mod suppress;
 mod tap;
 mod tape;
 mod thread;
+mod tones;
 mod treatment;
 mod worker;
 
@@ -65,7 +66,7 @@ pub mod rtp;
 pub mod vector;
 
 pub use codec::{Codec, CodecError, Decoder, Encoder, PACKET_MS_MAX};
-pub use machine::MachineDetection;
+pub use machine::{MachineDetection, MachineDetector};
 pub use message::{Command, Event, Groups, MAIN, Refusal, Stream, TelephoneEvent, Tuning};
 pub use pace::JitterBuffer;
 pub use plane::{Config, Plane};
@@ -75,3 +76,4 @@ pub use resample::{RATE_HZ_MAX, RATE_HZ_MIN, RateError, Resampler, resample};
 pub use socket::{Received, Wire, Wires};
 pub use stats::{Counter, LATENESS_BOUNDS_US, ThreadStats};
 pub use tap::{Heard, NotHeard, Tap, TapFeeder, TapFrame, TapReader, ToUlaw};
+pub use tones::Tones;

@@ -1,12 +1,14 @@
-//! Those who listen in on one leg beside its room, and may speak to it: [taps](crate::tap).
+//! Those who listen in on one leg beside its room: [taps](crate::tap), which may speak to it, and who is to find out
+//! [who has answered](crate::machine).
 //!
 //! Few legs have any, so a leg without pays one look at a pointer. A leg with a tap of what it hears, or one that
 //! speaks to it, is mixed for on its own: what all others share is encoded already.
 
 use crossbeam_channel::TrySendError;
-use model::{TapId, Track};
+use model::{AnsweredBy, TapId, Track};
 
 use crate::Resampler;
+use crate::machine::{MachineDetection, MachineDetector};
 use crate::mixer::{self, FRAME_MAX, Rate};
 use crate::tap::{Fed, Heard, NARROW, Tap, TapFrame};
 use crate::worker::{SLOTS, Tick};
@@ -15,6 +17,9 @@ use crate::worker::{SLOTS, Tick};
 pub(crate) struct Onlookers {
     #[expect(clippy::vec_box, reason = "they come and go as boxes, in ticks")]
     taps: Vec<Box<LegTap>>,
+    machine: Option<Box<MachineDetector>>,
+    /// It does not know yet.
+    detects: bool,
 }
 
 /// A tap, as the leg holds it.
@@ -42,10 +47,11 @@ impl LegTap {
 
 impl Onlookers {
     /// The first of a leg, or one more. Allocates: not in a tick.
-    pub(crate) fn new(tap: Box<LegTap>) -> Box<Self> {
+    pub(crate) fn new(tap: Option<Box<LegTap>>, machine: Option<MachineDetection>) -> Box<Self> {
         let mut taps = Vec::with_capacity(TAPS_MAX);
-        taps.push(tap);
-        Box::new(Self { taps })
+        taps.extend(tap);
+        let machine = machine.map(|detection| Box::new(MachineDetector::new(detection)));
+        Box::new(Self { taps, detects: machine.is_some(), machine })
     }
 
     /// Lets those of `others` look on, too, as far as there is room. What is left of them is to be freed.
@@ -56,6 +62,10 @@ impl Onlookers {
                 None => break,
             }
         }
+        if others.machine.is_some() {
+            std::mem::swap(&mut self.machine, &mut others.machine);
+            self.detects = true;
+        }
     }
 
     /// One of them looks on no longer. Returns what is to be freed.
@@ -64,9 +74,17 @@ impl Onlookers {
         Some(self.taps.swap_remove(at))
     }
 
-    /// Nobody is left.
+    /// Nobody is left. A detector that knows stays until then: to free it is not for a tick.
     pub(crate) fn is_empty(&self) -> bool {
-        self.taps.is_empty()
+        self.taps.is_empty() && !self.detects
+    }
+
+    /// Has the detector hear what the leg says. Who it is, once that is known, and after how many ms.
+    pub(crate) fn detect(&mut self, pcm: Option<&[i16]>) -> Option<(AnsweredBy, u32)> {
+        let detector = self.machine.as_mut().filter(|_| self.detects)?;
+        let by = detector.hear(pcm)?;
+        self.detects = false;
+        Some((by, detector.after().as_millis() as u32))
     }
 
     /// What the leg hears has to be made for it alone.

@@ -387,8 +387,8 @@ impl Plane {
                 let rate = seat.codec.map(|codec| Rate::from_hz(codec.rate_hz()));
                 LegOrder::Tune(tuning, Treatment::new(tuning, rate))
             }
-            Command::DetectMachine { .. } => return self.drop_command(),
-            Command::Tap { tap, .. } => LegOrder::Admit(Onlookers::new(LegTap::new(tap))),
+            Command::DetectMachine { detection, .. } => LegOrder::Admit(Onlookers::new(None, Some(detection))),
+            Command::Tap { tap, .. } => LegOrder::Admit(Onlookers::new(Some(LegTap::new(tap)), None)),
             Command::Untap { tap, .. } => LegOrder::Dismiss(tap),
             Command::CloseLeg { .. } => {
                 seat.closes = true;

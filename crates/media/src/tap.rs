@@ -194,7 +194,7 @@ impl TapFeeder {
     }
 
     /// Lets the party hear nothing more of what was fed before.
-    pub fn clear(&mut self) {
+    pub fn clear(&self) {
         self.shared.epoch.fetch_add(1, Ordering::AcqRel);
     }
 }

@@ -8,10 +8,10 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use media::{
-    Codec, Command, Config, Encoder, Event, JitterBuffer, MAIN, Pages, Plane, Received, Stream, TelephoneEvent, Tuning,
-    Wire, Wires, rtp,
+    Codec, Command, Config, Encoder, Event, JitterBuffer, MAIN, MachineDetection, Pages, Plane, Received, Stream, Tap,
+    TelephoneEvent, Tuning, Wire, Wires, rtp,
 };
-use model::{Clip, LegId, PlaybackId, RoomId};
+use model::{Clip, LegId, PlaybackId, RoomId, TapId, Tracks};
 
 /// The system's allocator, which counts what a watched thread asks of it.
 struct Counting;
@@ -150,6 +150,7 @@ fn nothing_is_allocated_or_freed_in_a_tick() {
         (random >> 33) % below
     };
 
+    let (mut taps, mut tapped) = (Vec::new(), 0);
     for step in 0..6_000_u64 {
         // One thing happens every 4 ms, to anybody.
         let any = (!legs.is_empty()).then(|| legs[draw(legs.len().max(1) as u64) as usize]);
@@ -197,6 +198,21 @@ fn nothing_is_allocated_or_freed_in_a_tick() {
             }
             _ => {}
         }
+        // Somebody looks on now and then, is spoken to, and looks away again.
+        if let (0, Some((leg, _))) = (step % 9, any) {
+            let (tap, reader, mut feeder) = Tap::with_feed(TapId(step), Tracks::Both);
+            assert!((0..5).all(|_| feeder.feed(&[0x40; 160])), "there is room");
+            feeder.mark(1);
+            let detect = Command::DetectMachine { leg, detection: MachineDetection::default() };
+            plane.apply(vec![Command::Tap { leg, tap }, detect]);
+            taps.push((leg, TapId(step), reader, feeder));
+            if taps.len() > 20 {
+                let (leg, tap, mut reader, feeder) = taps.swap_remove((step % 20) as usize);
+                feeder.clear();
+                tapped += std::iter::from_fn(|| reader.poll().ok()).count();
+                plane.apply(vec![Command::Untap { leg, tap }]);
+            }
+        }
         now_us.fetch_add(4_000, Ordering::Relaxed);
         WATCHED.set(true);
         plane.run_until(now_us.load(Ordering::Relaxed));
@@ -227,6 +243,7 @@ fn nothing_is_allocated_or_freed_in_a_tick() {
     assert!(closed > 300 && ended > 500 && arrived > 3_000, "closed {closed}, ended {ended}, applied {arrived}");
     assert!(measured > 50 && talked > 100, "{measured} measurements, {talked} changes of who talks");
     assert!(sent > 20_000, "{sent} packets");
+    assert!(tapped > 500, "{tapped} frames and marks for onlookers");
     assert!(split_steps > 3_000, "{split_steps} steps with more shares than rooms");
     assert_eq!(plane.stats().iter().map(|thread| thread.parts_missed.get()).sum::<u64>(), 0);
 }

@@ -8,6 +8,7 @@ mod hall;
 mod hearing;
 mod isolation;
 mod limits;
+mod onlookers;
 mod quality;
 mod shares;
 mod silence;
