@@ -24,6 +24,7 @@ mod health;
 mod json;
 mod listener;
 mod media_statistics;
+pub mod media_stream;
 mod metrics;
 mod notifications;
 mod paging;

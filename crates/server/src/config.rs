@@ -58,6 +58,8 @@ pub(crate) struct Config {
     pub(crate) fetch_allow: Vec<AllowRule>,
     /// A service that speaks instead of flite and espeak-ng.
     pub(crate) speech_url: Option<Url>,
+    /// Media streams may go without TLS to anywhere, not to this machine only.
+    pub(crate) stream_plain: bool,
     /// `tracing` filter, such as `info` or `sip=debug,info`.
     pub(crate) log: String,
     /// Settings of later versions that were given; they have no effect.
@@ -156,6 +158,7 @@ const SETTINGS: &[(&str, &str, &str)] = &[
         "",
         "a service that speaks: it is posted JSON (text, ssml, voice, language) and answers WAV or MP3; where it fails, and if not given, flite and espeak-ng speak",
     ),
+    ("stream_plain", "off", "whether media streams may go without TLS beyond this machine: on, off"),
     ("log", "info", "what is logged, such as info or sip=debug,info"),
 ];
 
@@ -331,6 +334,7 @@ impl Given {
                 list(text, |item| item.parse::<AllowRule>().map_err(|error| error.to_string()))
             })?,
             speech_url: self.optional("speech_url", service_url)?,
+            stream_plain: self.parse("stream_plain", on_or_off)?,
             log: self.parse("log", log_filter)?,
             without_effect: self.without_effect,
         })
@@ -449,6 +453,14 @@ fn public_url(text: &str) -> Result<String, String> {
     if bare { Ok(text.trim_end_matches('/').to_owned()) } else { Err(expected()) }
 }
 
+fn on_or_off(text: &str) -> Result<bool, String> {
+    match text {
+        "on" => Ok(true),
+        "off" => Ok(false),
+        _ => Err("on or off was expected".to_owned()),
+    }
+}
+
 fn service_url(text: &str) -> Result<Url, String> {
     let url = Url::parse(text).ok().filter(|url| matches!(url.scheme(), "http" | "https") && url.has_host());
     url.ok_or_else(|| "an http or https URL was expected".to_owned())
@@ -513,6 +525,7 @@ mod tests {
             ("PARTYLINE_DRAIN_SECONDS", "-1"),
             ("PARTYLINE_FETCH_ALLOW", "10.0.0.0/99"),
             ("PARTYLINE_SPEECH_URL", "speech.example.test/say"),
+            ("PARTYLINE_STREAM_PLAIN", "perhaps"),
             ("PARTYLINE_NO_SUCH_THING", "1"),
         ] {
             let error = read(&[(key, value)]).expect_err(value).to_string();

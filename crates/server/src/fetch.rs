@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use media::Pages;
 use sound::{Fetcher, Method, Request, SpeakError, SpeakWarning, Speaker, Utterance, without_secrets};
-use switch::{AudioMethod, AudioUrl, Event, FetchFailed, FetchId, StreamEvent, StreamOrder};
+use switch::{AudioMethod, AudioUrl, Event, FetchFailed, FetchId};
 use tokio::runtime::Handle;
 
 use crate::library::Library;
@@ -60,19 +60,6 @@ impl Fetches {
             let outcome = said.outcome.as_ref().map(Arc::clone).map_err(failed);
             inbox.send(Input::Event(Event::Fetched { fetch, outcome })).await;
         });
-    }
-
-    /// Answered by [`Event::Stream`], if it opens one.
-    pub(crate) fn stream(&self, order: StreamOrder) {
-        if let StreamOrder::Open(open) = order {
-            let failed = StreamEvent::Failed { code: 31_920, reason: "no streams".to_owned() };
-            self.tell(Event::Stream { stream: open.stream, event: failed });
-        }
-    }
-
-    fn tell(&self, event: Event) {
-        let inbox = self.inbox.clone();
-        self.runtime.spawn(async move { inbox.send(Input::Event(event)).await });
     }
 }
 

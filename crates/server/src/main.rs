@@ -14,6 +14,7 @@ mod own_address;
 mod run_loop;
 mod sip_socket;
 mod spoken;
+mod streams;
 
 use std::net::{Ipv4Addr, Ipv6Addr};
 use std::path::{Path, PathBuf};
@@ -40,6 +41,7 @@ use crate::fetch::Fetches;
 use crate::metrics::{Snapshots, Sources};
 use crate::run_loop::{Inbox, Input, RunLoop};
 use crate::sip_socket::SipSockets;
+use crate::streams::Streams;
 
 /// A voice conference bridge: SIP and RTP to phones, Twilio's API to applications.
 #[derive(Debug, Parser)]
@@ -144,7 +146,7 @@ async fn bridge(config: Config, logs: &Path) -> Result<(), StartError> {
     let plane = Plane::start(media_config(&config)).map_err(StartError::Media)?;
     let web = WebConfig { allow: config.fetch_allow.clone(), ..WebConfig::default() };
     let web = Web::new(&web).map_err(StartError::Web)?;
-    let fetcher = Fetcher::over(web.clone(), FetchConfig::default());
+    let (stream_web, fetcher) = (web.clone(), Fetcher::over(web.clone(), FetchConfig::default()));
     let clock = || Timestamp::from(SystemTime::now());
     let seed = rand::rng().next_u64();
     let webhooks = Webhooks::new(WebhookConfig::default(), web, store.clone(), Arc::clone(&writer), clock, seed);
@@ -178,6 +180,7 @@ async fn bridge(config: Config, logs: &Path) -> Result<(), StartError> {
         sockets,
         writer: Arc::clone(&writer),
         applications,
+        streams: Streams::new(stream_web, config.stream_plain, tokio::runtime::Handle::current(), inbox.clone()),
         fetches: Fetches::new(fetcher, speaker, tokio::runtime::Handle::current(), inbox.clone()),
         drain: config.drain,
         snapshots,

@@ -19,7 +19,7 @@ use crossbeam_channel::{Receiver, RecvTimeoutError, Sender, TrySendError, bounde
 use media::Plane;
 use model::Timestamp;
 use store::Writer;
-use switch::{Answer, Command, Effect, Event, Now, Refusal, RequestId, Row, Switch};
+use switch::{Answer, Command, Effect, Event, Now, Refusal, RequestId, Row, StreamEvent, Switch};
 use tokio::sync::{mpsc, oneshot};
 use tracing::{error, info, warn};
 
@@ -27,6 +27,7 @@ use crate::applications::Applications;
 use crate::fetch::Fetches;
 use crate::metrics::Snapshots;
 use crate::sip_socket::SipSockets;
+use crate::streams::Streams;
 
 /// Everything that reaches the run loop from other threads.
 pub(crate) enum Input {
@@ -116,6 +117,7 @@ pub(crate) struct RunLoop {
     pub(crate) writer: Arc<Writer>,
     pub(crate) applications: Applications,
     pub(crate) fetches: Fetches,
+    pub(crate) streams: Streams,
     pub(crate) drain: Duration,
     pub(crate) snapshots: Snapshots,
     pub(crate) saves_failed: Arc<AtomicU64>,
@@ -188,7 +190,14 @@ impl RunLoop {
     /// Handles one input. When a drain begins: the moment at which it is over, come what may.
     fn take(&mut self, input: Input, effects: &mut Vec<Effect>) -> Option<Instant> {
         match input {
-            Input::Event(event) => self.handle(event, effects),
+            Input::Event(event) => {
+                if let Event::Stream { stream, event: StreamEvent::Stopped | StreamEvent::Failed { .. } } = &event
+                    && let Some(command) = self.streams.ended(*stream)
+                {
+                    self.plane.apply(vec![command]);
+                }
+                self.handle(event, effects);
+            }
             Input::Connected { connection, outbox } => self.sockets.connected(connection, outbox),
             Input::Disconnected { connection } => {
                 self.sockets.close(connection);
@@ -241,7 +250,11 @@ impl RunLoop {
                 Effect::Speak { fetch, text, ssml, voice, language } => {
                     self.fetches.speak(fetch, sound::Utterance { text, ssml, voice, language });
                 }
-                Effect::Stream(order) => self.fetches.stream(order),
+                Effect::Stream(order) => {
+                    if let Some(command) = self.streams.order(order) {
+                        self.plane.apply(vec![command]);
+                    }
+                }
                 Effect::Reply { request, answer } => {
                     replies.extend(self.replies.remove(&request).map(|reply| (reply, answer)));
                 }

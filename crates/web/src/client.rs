@@ -118,6 +118,31 @@ impl Web {
         response.chunk().await.map_err(|e| from_client(e, &url))
     }
 
+    /// The addresses a name leads to.
+    pub(crate) async fn lookup(&self, name: &str) -> Result<Vec<IpAddr>, FetchError> {
+        let found = self.shared.names.lookup(name.to_owned()).await;
+        found.map_err(|error| FetchError::NameUnknown(format!("{name}: {error}")))
+    }
+
+    /// Those of the addresses that may be connected to.
+    pub(crate) fn permitted(&self, host: Option<&str>, found: Vec<IpAddr>) -> Result<Vec<IpAddr>, FetchError> {
+        let first = found.first().copied();
+        let permitted: Vec<_> = found.into_iter().filter(|ip| self.shared.guard.permits(host, *ip)).collect();
+        match (permitted.is_empty(), host, first) {
+            (false, ..) => Ok(permitted),
+            (true, Some(host), None) => Err(FetchError::NameUnknown(format!("{host}: no address"))),
+            (true, host, first) => {
+                let shown = host.map(str::to_owned).or_else(|| first.map(|ip| ip.to_string()));
+                Err(FetchError::Forbidden(shown.unwrap_or_default()))
+            }
+        }
+    }
+
+    /// Whom TLS trusts.
+    pub(crate) fn tls(&self) -> rustls::ClientConfig {
+        self.shared.tls.clone()
+    }
+
     fn client(&self, connecting: Connecting) -> Result<Client, reqwest::Error> {
         let mut clients = self.shared.clients.lock().unwrap_or_else(PoisonError::into_inner);
         if let Some(client) = clients.get(&connecting) {

@@ -128,6 +128,15 @@ pub(crate) fn from_client(error: reqwest::Error, url: &Url) -> FetchError {
     }
 }
 
+/// What the error of a bare connection comes down to; with TLS, while that was being set up.
+pub(crate) fn from_connection(error: &io::Error, is_tls: bool) -> FetchError {
+    match error.get_ref().and_then(|error| error.downcast_ref::<rustls::Error>()) {
+        Some(error) => from_tls(error),
+        None if is_tls => FetchError::Tls(error.to_string()),
+        None => FetchError::Connect(error.to_string()),
+    }
+}
+
 fn from_tls(error: &rustls::Error) -> FetchError {
     use CertificateError::{Expired, ExpiredContext, NotValidForName, NotValidForNameContext};
     use CertificateError::{NotValidYet, NotValidYetContext};

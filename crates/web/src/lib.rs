@@ -6,6 +6,7 @@
 //! ([`FetchError`]). HTTP/1.1, TLS by `rustls`, no proxy.
 
 mod client;
+mod connection;
 mod error;
 mod guard;
 pub mod target;
@@ -13,8 +14,9 @@ mod turns;
 
 pub use bytes::Bytes;
 pub use client::{Connecting, Names, Web, WebConfig};
+pub use connection::Connection;
 pub use error::{FetchError, without_secrets};
 pub use guard::{AddressGuard, AllowRule, AllowRuleError};
 pub use reqwest::{Method, Response, StatusCode, header};
 pub use turns::{Turn, TurnBounds, Turns};
-pub use url::{Url, form_urlencoded};
+pub use url::{Host, Url, form_urlencoded};
