@@ -193,7 +193,9 @@ impl Endpoint {
         if !(200..300).contains(&status) || silent {
             self.forget_referring(id);
         }
-        if !told {
+        // Our owner has hung up before the ACK came: nothing more is told.
+        let talking = self.dialogs.get(&id).is_some_and(|dialog| matches!(dialog.stage, Stage::Talking { .. }));
+        if !told && talking {
             self.event(Event::ReferAnswered { dialog: id, status });
         }
     }

@@ -124,7 +124,8 @@ impl InviteClient {
 
             (Completed { ack, .. }, Input::Failure { .. }) => Output::Resend(ack.clone()),
             (Accepted { .. }, Input::Success) => Output::Pass,
-            (Completed { until, .. } | Accepted { until }, Input::Timeout) if now >= *until => {
+            // Also on a stream that is gone: there the clock says so in the same breath.
+            (Completed { until, .. } | Accepted { until }, Input::Timeout | Input::TransportError) if now >= *until => {
                 self.state = Terminated;
                 Output::Nothing
             }
@@ -203,6 +204,17 @@ mod tests {
         assert_eq!(machine.handle(now, Input::Success), Output::Pass);
         let until = machine.next_deadline().expect("timer M runs");
         machine.handle(until, Input::Timeout);
+        assert!(machine.is_terminated());
+    }
+
+    #[test]
+    fn timer_m_ends_it_on_a_stream_that_is_gone_too() {
+        let (now, mut machine) = calling(true);
+        machine.handle(now, Input::Success);
+        let until = machine.next_deadline().expect("timer M runs");
+        assert_eq!(machine.handle(now, Input::TransportError), Output::Nothing);
+        assert_eq!(machine.next_deadline(), Some(until), "copies may come on another stream");
+        machine.handle(until, Input::TransportError);
         assert!(machine.is_terminated());
     }
 

@@ -105,7 +105,7 @@ impl NonInviteClient {
                 *resend_at = now + *interval;
                 Output::Resend(request.clone())
             }
-            (Completed { until }, Input::Timeout) if now >= *until => {
+            (Completed { until }, Input::Timeout | Input::TransportError) if now >= *until => {
                 self.state = Terminated;
                 Output::Nothing
             }

@@ -10,6 +10,7 @@ mod redirection;
 mod refusals;
 mod renegotiation;
 mod robustness;
+mod robustness_out;
 mod routing;
 mod session_timers;
 mod streams;
