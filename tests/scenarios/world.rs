@@ -441,7 +441,8 @@ impl World {
                     let said = phone.filter(|phone| phone.alive).map(|phone| phone.receive(&bytes));
                     replies.extend(said.into_iter().flatten().map(|said| (flow.remote, said)));
                 }
-                Effect::Close { .. } => {}
+                // No scenario has a domain name system.
+                Effect::Close { .. } | Effect::Lookup(_) => {}
                 Effect::Media(batch) => {
                     self.plane.apply(batch);
                 }

@@ -5,6 +5,7 @@
 mod applications;
 mod banner;
 mod config;
+mod dns;
 mod fetch;
 mod http;
 mod large_pages;
@@ -37,6 +38,7 @@ use web::{AllowRule, Web, WebConfig};
 
 use crate::applications::Applications;
 use crate::config::Config;
+use crate::dns::Lookups;
 use crate::fetch::Fetches;
 use crate::metrics::{Snapshots, Sources};
 use crate::run_loop::{Inbox, Input, RunLoop};
@@ -182,6 +184,7 @@ async fn bridge(config: Config, logs: &Path) -> Result<(), StartError> {
         applications,
         streams: Streams::new(stream_web, config.stream_plain, tokio::runtime::Handle::current(), inbox.clone()),
         fetches: Fetches::new(fetcher, speaker, tokio::runtime::Handle::current(), inbox.clone()),
+        lookups: Lookups::new(tokio::runtime::Handle::current(), inbox.clone()),
         drain: config.drain,
         snapshots,
         saves_failed,

@@ -24,6 +24,7 @@ use tokio::sync::{mpsc, oneshot};
 use tracing::{error, info, warn};
 
 use crate::applications::Applications;
+use crate::dns::Lookups;
 use crate::fetch::Fetches;
 use crate::metrics::Snapshots;
 use crate::sip_socket::SipSockets;
@@ -118,6 +119,7 @@ pub(crate) struct RunLoop {
     pub(crate) applications: Applications,
     pub(crate) fetches: Fetches,
     pub(crate) streams: Streams,
+    pub(crate) lookups: Lookups,
     pub(crate) drain: Duration,
     pub(crate) snapshots: Snapshots,
     pub(crate) saves_failed: Arc<AtomicU64>,
@@ -240,6 +242,7 @@ impl RunLoop {
             match effect {
                 Effect::Send { flow, bytes } => self.sockets.send(&flow, bytes),
                 Effect::Close { connection } => self.sockets.close(connection),
+                Effect::Lookup(query) => self.lookups.start(query),
                 Effect::Media(batch) => {
                     self.plane.apply(batch);
                 }

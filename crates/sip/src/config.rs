@@ -6,6 +6,7 @@ use std::time::Duration;
 use crate::digest::{Algorithm, VerifierConfig};
 use crate::limits::LimitsConfig;
 use crate::registrar::RegistrarConfig;
+use crate::resolver::ResolverConfig;
 use crate::transaction::Timers;
 
 /// Every bound and habit of the SIP front.
@@ -36,6 +37,8 @@ pub struct Config {
     /// Digest algorithms to ask for, best liked first. Default MD5 alone: many a client reads the first challenge only,
     /// and knows nothing else.
     pub algorithms: Vec<Algorithm>,
+    /// What a [`Resolver`](crate::Resolver) of the same owner is told.
+    pub resolver: ResolverConfig,
     /// Streams at once; past it, a new one is closed. Default 8,192.
     pub connections_max: usize,
     /// Retry-After of a 503, in seconds. Default 5.
@@ -71,6 +74,7 @@ impl Default for Config {
             registrar: RegistrarConfig::default(),
             verifier: VerifierConfig::default(),
             algorithms: vec![Algorithm::Md5],
+            resolver: ResolverConfig::default(),
             connections_max: 8_192,
             retry_after_s: 5,
             ringing_max: Duration::from_secs(180),

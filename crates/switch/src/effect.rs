@@ -75,6 +75,13 @@ pub enum Event {
         /// What.
         event: StreamEvent,
     },
+    /// What an [`Effect::Lookup`] brought.
+    LookedUp {
+        /// What was asked.
+        query: sip::Query,
+        /// What was said.
+        answer: Result<sip::Answered, sip::LookupFailed>,
+    },
     /// [`Switch::next_deadline`](crate::Switch::next_deadline) has come.
     Timeout,
     /// No new calls from now on; those that live end at the latest after `Config::drain`.
@@ -98,6 +105,8 @@ pub enum Effect {
         /// Which.
         connection: u64,
     },
+    /// Ask the domain name system; answered by [`Event::LookedUp`] with the same query, exactly once.
+    Lookup(sip::Query),
     /// Give these to the audio plane as one batch, at once.
     Media(Vec<media::Command>),
     /// Keep this state of a resource. All of one event are one transaction.

@@ -20,6 +20,7 @@ mod inbound;
 mod info_digit;
 mod journal;
 mod leg;
+mod lookup;
 mod new_call;
 mod outbound;
 mod participant;
@@ -52,6 +53,7 @@ pub use directory::{
     HookChange, NumberChange, NumberPattern, NumberWanted, Set, SmsHooksChange, VoiceHooksChange, VoiceTarget,
 };
 pub use effect::{Effect, Event, FetchFailed, FetchId, RequestId, Row};
+pub use lookup::Lookups;
 pub use model::HttpMethod as AudioMethod;
 pub use new_call::{Amd, CallChange, Callee, Instructions, LegRecording, NewCall, NewLeg, NewParticipant, NewRoom};
 pub use quality::{Histogram, Quality};
@@ -116,6 +118,7 @@ impl Switch {
     /// order number ever saved.
     pub fn new(config: Config, seed: u64, seq: i64) -> Self {
         let endpoint = Endpoint::new(config.sip.clone(), seed.rotate_left(32));
+        let lookups = Lookups::new(config.sip.resolver.clone(), seed.rotate_left(48));
         let registrations = Registrations::new(&config.sip, seed.rotate_left(16));
         Self {
             config,
@@ -126,7 +129,7 @@ impl Switch {
             journal: Journal::default(),
             directory: Directory::default(),
             queue_list: QueueList::default(),
-            board: Board::new(endpoint, registrations),
+            board: Board::new(endpoint, registrations, lookups),
             drain_at: None,
         }
     }
@@ -169,6 +172,7 @@ impl Switch {
                 let answer = board.command(command, &mut turn);
                 turn.effects.push(Effect::Reply { request, answer });
             }
+            Event::LookedUp { query, answer } => board.lookups.looked_up(now.instant, query, answer),
             Event::Timeout => {
                 board.endpoint.handle_timeout(now.instant);
                 board.registrations.handle_timeout(now.instant);

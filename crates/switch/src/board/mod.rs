@@ -31,6 +31,7 @@ use crate::conference::LiveConference;
 use crate::dial::{DialId, LiveDial};
 use crate::effect::{Effect, Row};
 use crate::leg::LiveLeg;
+use crate::lookup::Lookups;
 use crate::quality::Quality;
 use crate::queue::Queues;
 use crate::registration::Registrations;
@@ -45,6 +46,7 @@ use streaming::LiveStream;
 pub(crate) struct Board {
     pub(crate) endpoint: Endpoint,
     pub(crate) registrations: Registrations,
+    pub(crate) lookups: Lookups,
     calls: HashMap<CallSid, LiveCall>,
     by_dialog: HashMap<DialogId, CallSid>,
     legs: HashMap<LegId, LiveLeg>,
@@ -88,10 +90,11 @@ pub struct Counts {
 const RETRY_AFTER_S: u32 = 5;
 
 impl Board {
-    pub(crate) fn new(endpoint: Endpoint, registrations: Registrations) -> Self {
+    pub(crate) fn new(endpoint: Endpoint, registrations: Registrations, lookups: Lookups) -> Self {
         Self {
             endpoint,
             registrations,
+            lookups,
             calls: HashMap::new(),
             by_dialog: HashMap::new(),
             legs: HashMap::new(),
