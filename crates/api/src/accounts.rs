@@ -40,8 +40,8 @@ pub(crate) async fn list(
 }
 
 /// `GET /Accounts/{Sid}.json`
-pub(crate) async fn fetch(Extension(Caller(account)): Extension<Caller>) -> Response {
-    json::ok(&AccountJson::of(&account))
+pub(crate) async fn fetch(Extension(caller): Extension<Caller>) -> Response {
+    json::ok(&AccountJson::of(&caller.account))
 }
 
 #[derive(Serialize)]

@@ -11,14 +11,27 @@ use crate::api::Api;
 use crate::json::VERSION_PATH;
 use crate::problem::Problem;
 
-/// The account a request acts as.
+/// On which account a request acts, and by whose credentials.
 #[derive(Clone)]
-pub(crate) struct Caller(pub(crate) Account);
+pub(crate) struct Caller {
+    pub(crate) account: Account,
+    acts_as: AccountSid,
+}
 
 impl Caller {
-    /// Its SID.
+    /// The account's SID.
     pub(crate) fn sid(&self) -> AccountSid {
-        self.0.sid
+        self.account.sid
+    }
+
+    /// The parent of its family: itself, or the one that owns it.
+    pub(crate) fn owner(&self) -> AccountSid {
+        self.account.owner_account_sid
+    }
+
+    /// Whose credentials these are: the account's own, or its owner's.
+    pub(crate) fn acts_as(&self) -> AccountSid {
+        self.acts_as
     }
 }
 
@@ -34,15 +47,16 @@ pub(crate) async fn authenticate(api: &Api, headers: &HeaderMap, path: &str) -> 
     let account = account.ok_or(Problem::Unauthenticated { detail: "The credentials are not valid" })?;
     active(&account)?;
 
-    let Some(named) = account_in(path) else { return Ok(Caller(account)) };
+    let acts_as = account.sid;
+    let Some(named) = account_in(path) else { return Ok(Caller { account, acts_as }) };
     let named: AccountSid = named.parse().map_err(|_| Problem::NotFound)?;
     if named == account.sid {
-        return Ok(Caller(account));
+        return Ok(Caller { account, acts_as });
     }
     let named = api.store.account(named).await?.filter(|named| named.owner_account_sid == account.sid);
     let named = named.ok_or(Problem::NotFound)?;
     active(&named)?;
-    Ok(Caller(named))
+    Ok(Caller { account: named, acts_as })
 }
 
 fn active(account: &Account) -> Result<(), Problem> {

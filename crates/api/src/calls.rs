@@ -10,13 +10,14 @@ use model::{Call, CallSid, CallStatus, Timestamp};
 use serde::Serialize;
 use serde_json::{Map, Value};
 use store::CallFilter;
-use switch::{Answer, CallChange, CallEnd, Command, Refusal};
+use switch::{Answer, CallChange, Command, Refusal};
 
 use crate::api::Api;
 use crate::auth::Caller;
 use crate::json::{self, API_VERSION, account_path};
+use crate::new_call::{call_change, new_call};
 use crate::paging::Paging;
-use crate::parameters::{Parameters, absolute, audio_method};
+use crate::parameters::Parameters;
 use crate::problem::Problem;
 
 /// `GET /Calls.json`
@@ -40,15 +41,17 @@ pub(crate) async fn list(
     Ok(paging.answer("calls", &path, &rows, |call| call.sid.to_string(), CallJson::of))
 }
 
-/// `POST /Calls.json`: this build places no calls, so nothing is reachable.
-pub(crate) async fn create(parameters: Parameters) -> Result<Response, Problem> {
-    let to = parameters.filled("To").ok_or(Problem::ToMissing)?;
-    parameters.filled("From").ok_or(Problem::FromMissing)?;
-    if !["Url", "Twiml", "ApplicationSid"].iter().any(|name| parameters.filled(name).is_some()) {
-        return Err(Problem::UrlMissing);
+/// `POST /Calls.json`
+pub(crate) async fn create(
+    State(api): State<Arc<Api>>,
+    Extension(caller): Extension<Caller>,
+    parameters: Parameters,
+) -> Result<Response, Problem> {
+    let new = new_call(caller.sid(), &parameters)?;
+    match api.command(Command::CreateCall(Box::new(new))).await? {
+        Answer::Call(call) => Ok(json::answer(StatusCode::CREATED, &CallJson::of(&call))),
+        other => Err(Problem::mismatch(&other)),
     }
-    check_document(&parameters)?;
-    Err(Problem::NoRoute { to: to.to_owned() })
 }
 
 /// `GET /Calls/{CA}.json`
@@ -60,34 +63,29 @@ pub(crate) async fn fetch(
     Ok(json::ok(&CallJson::of(&stored(&api, &caller, &call).await?)))
 }
 
-/// `POST /Calls/{CA}.json`: ends the call. A new document cannot be run by this build.
+/// `POST /Calls/{CA}.json`: ends the call, or gives it something else to do.
 pub(crate) async fn update(
     State(api): State<Arc<Api>>,
     Extension(caller): Extension<Caller>,
     Path((_, call)): Path<(String, String)>,
     parameters: Parameters,
 ) -> Result<Response, Problem> {
-    check_document(&parameters)?;
-    let end = match parameters.get("Status") {
-        None => None,
-        Some("completed") => Some(CallEnd::Completed),
-        Some("canceled") => Some(CallEnd::Canceled),
-        Some(_) => return Err(Problem::Parameter { name: "Status", expected: "completed or canceled" }),
-    };
+    // What is wrong with the parameters is said even of a call that is not there.
+    let change = call_change(caller.sid(), CallSid::from_bits(0), &parameters)?;
     let call = stored(&api, &caller, &call).await?;
-    if ["Url", "Twiml"].iter().any(|name| parameters.filled(name).is_some()) {
-        return Err(match call.status {
-            CallStatus::InProgress => Problem::DocumentsNotRun,
-            _ => Problem::NotInProgress,
-        });
+    let change = CallChange { call: call.sid, ..change };
+    if change == CallChange::none(caller.sid(), call.sid) {
+        return Ok(json::ok(&CallJson::of(&call)));
     }
-    let Some(end) = end else { return Ok(json::ok(&CallJson::of(&call))) };
-    let command =
-        Command::UpdateCall(Box::new(CallChange { end: Some(end), ..CallChange::none(caller.sid(), call.sid) }));
-    match api.command(command).await {
+    let redirects = change.instructions.is_some();
+    if redirects && change.end.is_none() && call.status != CallStatus::InProgress {
+        return Err(Problem::NotInProgress);
+    }
+    match api.command(Command::UpdateCall(Box::new(change))).await {
         Ok(Answer::Call(call)) => Ok(json::ok(&CallJson::of(&call))),
         Ok(other) => Err(Problem::mismatch(&other)),
         // Over by now, and what is over stays as it is.
+        Err(Problem::Refused(Refusal::CallNotFound)) if redirects => Err(Problem::NotInProgress),
         Err(Problem::Refused(Refusal::CallNotFound)) => {
             Ok(json::ok(&CallJson::of(&stored(&api, &caller, &call.sid.to_string()).await?)))
         }
@@ -115,28 +113,6 @@ pub(crate) async fn delete(
 pub(crate) async fn stored(api: &Api, caller: &Caller, sid: &str) -> Result<Call, Problem> {
     let sid: CallSid = sid.parse().map_err(|_| Problem::NotFound)?;
     api.store.call(caller.sid(), sid).await?.ok_or(Problem::NotFound)
-}
-
-/// What says which document to run, how to get it and whom to tell.
-fn check_document(parameters: &Parameters) -> Result<(), Problem> {
-    for (name, is_valid, problem) in [
-        ("Url", is_url as fn(&str) -> bool, Problem::UrlMalformed),
-        ("Method", is_method, Problem::MethodUnknown),
-        ("StatusCallback", is_url, Problem::StatusCallbackMalformed),
-    ] {
-        if parameters.filled(name).is_some_and(|value| !is_valid(value)) {
-            return Err(problem);
-        }
-    }
-    Ok(())
-}
-
-fn is_url(text: &str) -> bool {
-    absolute(text).is_some()
-}
-
-fn is_method(text: &str) -> bool {
-    audio_method(text).is_some()
 }
 
 /// A number is compared without the punctuation that people write it with (rest-voice §1.10).
@@ -215,7 +191,7 @@ impl CallJson {
 }
 
 /// `(500) 555-0006` for a number of North America, anything else as it is.
-fn formatted(address: &str) -> String {
+pub(crate) fn formatted(address: &str) -> String {
     let national = address.strip_prefix("+1").filter(|n| n.len() == 10 && n.bytes().all(|b| b.is_ascii_digit()));
     match national {
         Some(number) => format!("({}) {}-{}", &number[..3], &number[3..6], &number[6..]),

@@ -67,6 +67,23 @@ impl<'a> Paging<'a> {
         Ok(Page { size: self.size, position })
     }
 
+    /// How many rows come before the page, and how many it has: for lists whose rows have no lasting places.
+    pub(crate) fn window(&self) -> (usize, usize) {
+        let skip = self.number.saturating_mul(self.size.into());
+        (usize::try_from(skip).unwrap_or(usize::MAX), self.size as usize)
+    }
+
+    /// The answer of such a list: its pages are asked for by number alone.
+    pub(crate) fn answer_by_number<T, J: Serialize>(
+        &self,
+        key: &str,
+        path: &str,
+        list: &Rows<T>,
+        resource: impl Fn(&T) -> J,
+    ) -> Response {
+        self.write(key, path, list, |_| None, resource)
+    }
+
     /// The answer: that page of the list `key` at `path`.
     pub(crate) fn answer<T, J: Serialize>(
         &self,
@@ -76,13 +93,24 @@ impl<'a> Paging<'a> {
         sid: impl Fn(&T) -> String,
         resource: impl Fn(&T) -> J,
     ) -> Response {
+        self.write(key, path, list, |row| Some(sid(row)), resource)
+    }
+
+    fn write<T, J: Serialize>(
+        &self,
+        key: &str,
+        path: &str,
+        list: &Rows<T>,
+        sid: impl Fn(&T) -> Option<String>,
+        resource: impl Fn(&T) -> J,
+    ) -> Response {
+        let token = |direction: &str, row: &T| sid(row).map(|sid| format!("{direction}{sid}"));
         let rows: Vec<J> = list.rows.iter().map(resource).collect();
         let uri = |number: u64, token: Option<String>| self.uri(path, number, token);
         let next = list.rows.last().filter(|_| list.more);
-        let next = next.map(|last| uri(self.number + 1, Some(format!("{AFTER}{}", sid(last)))));
+        let next = next.map(|last| uri(self.number + 1, token(AFTER, last)));
         let previous = self.number.checked_sub(1);
-        let previous =
-            previous.map(|number| uri(number, list.rows.first().map(|first| format!("{BEFORE}{}", sid(first)))));
+        let previous = previous.map(|number| uri(number, list.rows.first().and_then(|first| token(BEFORE, first))));
         let start = if rows.is_empty() { 0 } else { self.number.saturating_mul(self.size.into()) };
 
         let mut body = Map::new();

@@ -60,6 +60,13 @@ impl Parameters {
         self.get(name).filter(|value| !value.is_empty())
     }
 
+    /// Every value of that name, split where one has several words; `None` where there is no such name.
+    pub(crate) fn words(&self, name: &str) -> Option<Vec<&str>> {
+        let mut values = self.iter().filter(|(of, _)| *of == name).map(|(_, value)| value).peekable();
+        values.peek()?;
+        Some(values.flat_map(str::split_whitespace).collect())
+    }
+
     /// Every parameter, as the client sent it.
     pub(crate) fn iter(&self) -> impl Iterator<Item = (&str, &str)> {
         self.0.iter()
@@ -134,6 +141,14 @@ impl Parameters {
         let method = self.read_filled(method, "GET or POST", audio_method)?.unwrap_or(default);
         let read = |text: &str| if text.is_empty() { Some(String::new()) } else { absolute(text) };
         Ok(self.read(url, "an absolute http or https URL", read)?.map(|url| AudioUrl { url, method }))
+    }
+
+    /// These, as if they had been sent.
+    #[cfg(test)]
+    pub(crate) fn of(pairs: &[(&str, &str)]) -> Self {
+        let encode = crate::form::encode;
+        let form: Vec<_> = pairs.iter().map(|(name, value)| format!("{}={}", encode(name), encode(value))).collect();
+        Self(Form::parse(form.join("&").as_bytes()).expect("is a form"))
     }
 
     fn read<T>(

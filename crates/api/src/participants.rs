@@ -15,6 +15,7 @@ use crate::api::Api;
 use crate::auth::Caller;
 use crate::conferences;
 use crate::json::{self, account_path};
+use crate::new_participant::new_participant;
 use crate::paging::Paging;
 use crate::parameters::Parameters;
 use crate::problem::Problem;
@@ -41,11 +42,21 @@ pub(crate) async fn list(
     Ok(paging.answer("participants", &path, &rows, sid, ParticipantJson::of))
 }
 
-/// `POST /Conferences/{CF}/Participants.json`: this build places no calls, so nobody is reachable.
-pub(crate) async fn create(parameters: Parameters) -> Result<Response, Problem> {
-    let to = parameters.filled("To").ok_or(Problem::ToMissing)?;
-    parameters.filled("From").ok_or(Problem::FromMissing)?;
-    Err(Problem::NoRoute { to: to.to_owned() })
+/// `POST /Conferences/{CF or name}/Participants.json`
+pub(crate) async fn create(
+    State(api): State<Arc<Api>>,
+    Extension(caller): Extension<Caller>,
+    Path((_, conference)): Path<(String, String)>,
+    parameters: Parameters,
+) -> Result<Response, Problem> {
+    let new = new_participant(caller.sid(), conferences::named(&conference), &parameters)?;
+    match api.command(Command::CreateParticipant(Box::new(new))).await? {
+        Answer::Participant(participant) => {
+            let shown = ParticipantJson { queue_time: Some("0".to_owned()), ..ParticipantJson::of(&participant) };
+            Ok(json::answer(StatusCode::CREATED, &shown))
+        }
+        other => Err(Problem::mismatch(&other)),
+    }
 }
 
 /// `GET /Conferences/{CF}/Participants/{CA or label}.json`

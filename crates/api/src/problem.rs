@@ -9,7 +9,7 @@ use serde_json::json;
 use store::StoreError;
 use switch::{Answer, Refusal};
 
-use crate::directory_refusal;
+use crate::directory::refusal;
 
 /// What is wrong.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -43,14 +43,12 @@ pub(crate) enum Problem {
         expected: &'static str,
     },
     /// A parameter with such a value, for which there is a code of its own.
-    #[allow(dead_code, reason = "the resources that use it follow")]
     Invalid {
         code: u32,
         name: &'static str,
         expected: &'static str,
     },
     /// A parameter that is not there and should be.
-    #[allow(dead_code, reason = "the resources that use it follow")]
     Missing {
         code: u32,
         name: &'static str,
@@ -59,6 +57,10 @@ pub(crate) enum Problem {
     SidMalformed {
         name: &'static str,
     },
+    /// Only the parent of a family moves numbers within it.
+    OnlyParentMoves,
+    /// An account that a number is to move to is not of the family.
+    NotInFamily,
     /// `PageSize` below 1, or no number.
     PageSize,
     /// A `PageToken` we did not hand out.
@@ -69,17 +71,8 @@ pub(crate) enum Problem {
     UrlMissing,
     /// A `Url` of a call that is none.
     UrlMalformed,
-    /// A `Method` of a call that is neither GET nor POST.
-    MethodUnknown,
-    StatusCallbackMalformed,
-    /// Nothing leads to `To`.
-    NoRoute {
-        to: String,
-    },
     /// A new document for a call that cannot run it.
     NotInProgress,
-    /// A new document for a call, in a build that runs none.
-    DocumentsNotRun,
     /// A call that is not over cannot be deleted.
     CallNotOver,
     /// `CallSidToCoach` is no call's SID.
@@ -124,23 +117,16 @@ impl Problem {
                 return (S::BAD_REQUEST, *code, format!("Missing required parameter {name} in the post body"));
             }
             Self::SidMalformed { name } => return (S::BAD_REQUEST, 20423, format!("{name} is not a valid SID")),
+            Self::OnlyParentMoves => (S::BAD_REQUEST, 21474, "Only the parent account may move a phone number"),
+            Self::NotInFamily => (S::BAD_REQUEST, 21473, "AccountSid is not an account of the same family"),
             Self::PageSize => (S::BAD_REQUEST, 20007, "Page size must be a number from 1 to 1000"),
             Self::PageToken => (S::BAD_REQUEST, 21481, "Invalid PageToken"),
             Self::ToMissing => (S::BAD_REQUEST, 21201, "No 'To' number is specified"),
             Self::FromMissing => (S::BAD_REQUEST, 21213, "No 'From' number is specified"),
             Self::UrlMissing => (S::BAD_REQUEST, 21205, "Url parameter is required."),
             Self::UrlMalformed => (S::BAD_REQUEST, 21205, "Url is not a valid absolute http or https URL"),
-            Self::MethodUnknown => (S::BAD_REQUEST, 21209, "Method must be GET or POST"),
-            Self::StatusCallbackMalformed => (S::BAD_REQUEST, 21609, "StatusCallback is not a valid URL"),
-            Self::NoRoute { to } => {
-                let message = format!("No route to {to}: this server does not place calls");
-                return (S::BAD_REQUEST, 21214, message);
-            }
             Self::NotInProgress | Self::Refused(Refusal::NotInProgress) => {
                 (S::BAD_REQUEST, 21220, "Call is not in-progress. Cannot redirect.")
-            }
-            Self::DocumentsNotRun => {
-                (S::BAD_REQUEST, 20001, "This server does not run TwiML: Url and Twiml cannot change a call")
             }
             Self::CallNotOver => (S::CONFLICT, 20009, "Cannot delete this resource: the call is in progress"),
             Self::CoachTargetMalformed => (S::BAD_REQUEST, 13240, "CallSidToCoach is not the SID of a call"),
@@ -154,7 +140,7 @@ impl Problem {
                 | Refusal::QueueNotFound
                 | Refusal::MemberNotFound,
             ) => return (S::NOT_FOUND, 20404, not_found()),
-            Self::Refused(Refusal::Directory(refusal)) => match directory_refusal::row(*refusal) {
+            Self::Refused(Refusal::Directory(refusal)) => match refusal::row(*refusal) {
                 Some(row) => row,
                 None => return (S::NOT_FOUND, 20404, not_found()),
             },
@@ -260,17 +246,15 @@ mod tests {
             P::Invalid { code: 21208, name: "Timeout", expected: "seconds" },
             P::Missing { code: 21240, name: "FriendlyName" },
             P::SidMalformed { name: "ParentCallSid" },
+            P::OnlyParentMoves,
+            P::NotInFamily,
             P::PageSize,
             P::PageToken,
             P::ToMissing,
             P::FromMissing,
             P::UrlMissing,
             P::UrlMalformed,
-            P::MethodUnknown,
-            P::StatusCallbackMalformed,
-            P::NoRoute { to: "+15005550001".to_owned() },
             P::NotInProgress,
-            P::DocumentsNotRun,
             P::CallNotOver,
             P::CoachTargetMalformed,
             P::ConferenceOver,
@@ -297,7 +281,7 @@ mod tests {
             P::Internal,
             P::Unavailable,
         ];
-        problems.extend(directory_refusal::ALL.map(|refusal| P::Refused(Refusal::Directory(refusal))));
+        problems.extend(refusal::ALL.map(|refusal| P::Refused(Refusal::Directory(refusal))));
         problems
     }
 

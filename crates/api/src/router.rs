@@ -6,9 +6,15 @@ use std::sync::Arc;
 
 use axum::Router;
 use axum::extract::Request;
-use axum::routing::get;
+use axum::routing::{MethodRouter, get};
+use model::NumberType;
 
 use crate::api::Api;
+use crate::directory::{
+    applications, available_phone_numbers, credential_lists, credentials, incoming_phone_numbers,
+    ip_access_control_lists, ip_addresses, outgoing_caller_ids, queue_members, queues, sip_domain_mappings,
+    sip_domains,
+};
 use crate::problem::Problem;
 use crate::{
     accounts, call_events, calls, conferences, events, front_door, health, media_statistics, notifications,
@@ -52,5 +58,101 @@ fn resources() -> Router<Arc<Api>> {
             "/Conferences/{conference}/Participants/{participant}/Tuning",
             get(tuning::fetch).post(tuning::update).put(tuning::update),
         );
+    let account = account.merge(numbers()).nest("/SIP", sip()).merge(waiting());
     Router::new().route("/Accounts", get(accounts::list)).nest("/Accounts/{account}", account)
+}
+
+/// Numbers, and what calls to and from them need.
+fn numbers() -> Router<Arc<Api>> {
+    Router::new()
+        .route("/IncomingPhoneNumbers", every_number(None))
+        .route("/IncomingPhoneNumbers/Local", every_number(Some(NumberType::Local)))
+        .route("/IncomingPhoneNumbers/TollFree", every_number(Some(NumberType::TollFree)))
+        .route("/IncomingPhoneNumbers/Mobile", every_number(Some(NumberType::Mobile)))
+        .route(
+            "/IncomingPhoneNumbers/{number}",
+            get(incoming_phone_numbers::fetch)
+                .post(incoming_phone_numbers::update)
+                .put(incoming_phone_numbers::update)
+                .delete(incoming_phone_numbers::delete),
+        )
+        .route("/AvailablePhoneNumbers/{country}/Local", get(available_phone_numbers::list))
+        .route("/OutgoingCallerIds", get(outgoing_caller_ids::list).post(outgoing_caller_ids::create))
+        .route(
+            "/OutgoingCallerIds/{number}",
+            get(outgoing_caller_ids::fetch)
+                .post(outgoing_caller_ids::update)
+                .put(outgoing_caller_ids::update)
+                .delete(outgoing_caller_ids::delete),
+        )
+        .route("/Applications", get(applications::list).post(applications::create))
+        .route(
+            "/Applications/{application}",
+            get(applications::fetch).post(applications::update).put(applications::update).delete(applications::delete),
+        )
+}
+
+fn every_number(only: Option<NumberType>) -> MethodRouter<Arc<Api>> {
+    get(move |api, caller, parameters| incoming_phone_numbers::list(only, api, caller, parameters))
+        .post(move |api, caller, parameters| incoming_phone_numbers::create(only, api, caller, parameters))
+}
+
+/// SIP domains, and who may call and register at them.
+fn sip() -> Router<Arc<Api>> {
+    let mut router = Router::new()
+        .route("/Domains", get(sip_domains::list).post(sip_domains::create))
+        .route(
+            "/Domains/{domain}",
+            get(sip_domains::fetch).post(sip_domains::update).put(sip_domains::update).delete(sip_domains::delete),
+        )
+        .route("/CredentialLists", get(credential_lists::list).post(credential_lists::create))
+        .route(
+            "/CredentialLists/{list}",
+            get(credential_lists::fetch)
+                .post(credential_lists::update)
+                .put(credential_lists::update)
+                .delete(credential_lists::delete),
+        )
+        .route("/CredentialLists/{list}/Credentials", get(credentials::list).post(credentials::create))
+        .route(
+            "/CredentialLists/{list}/Credentials/{credential}",
+            get(credentials::fetch).post(credentials::update).put(credentials::update).delete(credentials::delete),
+        )
+        .route("/IpAccessControlLists", get(ip_access_control_lists::list).post(ip_access_control_lists::create))
+        .route(
+            "/IpAccessControlLists/{list}",
+            get(ip_access_control_lists::fetch)
+                .post(ip_access_control_lists::update)
+                .put(ip_access_control_lists::update)
+                .delete(ip_access_control_lists::delete),
+        )
+        .route("/IpAccessControlLists/{list}/IpAddresses", get(ip_addresses::list).post(ip_addresses::create))
+        .route(
+            "/IpAccessControlLists/{list}/IpAddresses/{address}",
+            get(ip_addresses::fetch).post(ip_addresses::update).put(ip_addresses::update).delete(ip_addresses::delete),
+        );
+    for (path, place) in [
+        ("/Domains/{domain}/IpAccessControlListMappings", sip_domain_mappings::IP),
+        ("/Domains/{domain}/CredentialListMappings", sip_domain_mappings::CREDENTIAL),
+        ("/Domains/{domain}/Auth/Calls/IpAccessControlListMappings", sip_domain_mappings::CALLS_IP),
+        ("/Domains/{domain}/Auth/Calls/CredentialListMappings", sip_domain_mappings::CALLS_CREDENTIAL),
+        ("/Domains/{domain}/Auth/Registrations/CredentialListMappings", sip_domain_mappings::REGISTRATIONS),
+    ] {
+        router = router
+            .route(path, sip_domain_mappings::every(place))
+            .route(&format!("{path}/{{list}}"), sip_domain_mappings::one(place));
+    }
+    router
+}
+
+/// Queues, and who waits in them.
+fn waiting() -> Router<Arc<Api>> {
+    Router::new()
+        .route("/Queues", get(queues::list).post(queues::create))
+        .route("/Queues/{queue}", get(queues::fetch).post(queues::update).put(queues::update).delete(queues::delete))
+        .route("/Queues/{queue}/Members", get(queue_members::list))
+        .route(
+            "/Queues/{queue}/Members/{member}",
+            get(queue_members::fetch).post(queue_members::dequeue).put(queue_members::dequeue),
+        )
 }

@@ -7,6 +7,8 @@ use model::{
     Participant, Timestamp, Tuning,
 };
 
+use twiml::{Link, Method};
+
 use crate::directory::{DirectoryCommand, DirectoryRefusal};
 use crate::new_call::{CallChange, NewCall, NewParticipant};
 use crate::queue_command::{QueueCommand, QueueLoad, QueueMember, QueueState};
@@ -148,6 +150,16 @@ pub struct AudioUrl {
     pub url: String,
     /// How to ask for it.
     pub method: HttpMethod,
+}
+
+impl From<AudioUrl> for Link {
+    fn from(AudioUrl { url, method }: AudioUrl) -> Self {
+        let method = match method {
+            HttpMethod::Get => Method::Get,
+            HttpMethod::Post => Method::Post,
+        };
+        Self { url, method }
+    }
 }
 
 /// How a leg was doing, at most a few seconds ago.

@@ -12,6 +12,7 @@ use twiml::{
 };
 
 use crate::command::{CallEnd, ConferenceRef, TuningChange};
+use crate::webhook::Remark;
 
 /// Whom to call.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -108,6 +109,8 @@ pub struct NewLeg {
     pub call_token: Option<String>,
     /// Kept.
     pub client_notification_url: Option<String>,
+    /// What developers should be told of, once the call has a name: values that were passed over.
+    pub remarks: Vec<Remark>,
 }
 
 /// How machines are told from people.

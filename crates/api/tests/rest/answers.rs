@@ -8,6 +8,7 @@ use store::Row;
 use switch::Answer;
 
 use crate::bridge::{ACCOUNT, Bridge, Reply, call, call_event, conference, ended_call, notification, participant};
+use crate::set_up;
 
 const RESPONSES: &str = include_str!("../../../../fixtures/rest/responses.tsv");
 const OUT_OF_SCOPE: &str = include_str!("../../../../fixtures/rest/out_of_scope.tsv");
@@ -56,6 +57,10 @@ fn check(fields: &[Field], object: &Value, prefix: &str, faults: &mut Vec<String
             ("string", Value::String(text)) => has_format(text, field.format),
             ("boolean", Value::Bool(_)) | ("any", _) => true,
             ("integer", Value::Number(number)) => number.is_u64(),
+            ("object", Value::Object(members)) if field.format == "phone-number-capabilities" => {
+                let names: Vec<_> = members.keys().map(String::as_str).collect();
+                names == ["fax", "mms", "sms", "voice"] && members.values().all(Value::is_boolean)
+            }
             ("object", Value::Object(members)) => {
                 field.format == "uri-map"
                     && members.values().all(|uri| uri.as_str().is_some_and(|uri| uri.starts_with("/2010-04-01/")))
@@ -86,7 +91,7 @@ fn has_format(text: &str, format: &str) -> bool {
         ("date-time-rfc-2822", _) => is_rfc_2822(text),
         // Ours are relative to the host, an application's and the dictionary's absolute.
         ("uri", _) => {
-            ["/2010-04-01/", "https://"].iter().any(|start| text.starts_with(start))
+            ["/2010-04-01/", "https://", "http://"].iter().any(|start| text.starts_with(start))
                 && text.is_ascii()
                 && !text.contains([' ', '<', '>'])
         }
@@ -169,6 +174,7 @@ async fn answers(bridge: &Bridge) -> Vec<(&'static str, Reply)> {
     note("UpdateParticipant", bridge.post(&path, "Muted=true").await);
     bridge.will_answer(Ok(Answer::Removed));
     note("DeleteParticipant", bridge.ask("DELETE", &path, None).await);
+    answers.extend(set_up::answers(bridge).await);
     answers
 }
 
@@ -224,13 +230,7 @@ async fn what_is_out_of_scope_is_answered_as_the_list_says() {
         let request = axum::http::Request::builder().method(verb).uri(&path).header("authorization", authorization);
         let form = axum::body::Body::from("To=%2B15005550001&From=%2B15005550006&Url=http://app.test/");
         let reply = bridge.send(request.body(form).expect("is a request")).await;
-        let want = if reason.contains("404") {
-            (404, 20404)
-        } else if reason.contains("405") {
-            (405, 20004)
-        } else {
-            (400, 21214)
-        };
+        let want = if reason.contains("405") { (405, 20004) } else { (404, 20404) };
         assert_eq!(reply.outcome(), want, "{product} {operation} {verb} {path}");
     }
 }

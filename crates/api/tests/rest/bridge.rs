@@ -1,7 +1,7 @@
 //! A bridge without phones: the real router and store, a fake switch, and a client to ask with.
 
 use std::sync::{Arc, Mutex};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use api::{Api, Config, Metric, Reading, Switchboard};
 use axum::Router;
@@ -9,14 +9,15 @@ use axum::body::{Body, to_bytes};
 use axum::http::{HeaderMap, Request, StatusCode, header};
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
+use media::Pages;
 use model::{
-    Account, AccountSid, AccountStatus, Call, CallEvent, CallSid, CallStatus, Conference, ConferenceSid,
+    Account, AccountSid, AccountStatus, Call, CallEvent, CallSid, CallStatus, Clip, Conference, ConferenceSid,
     ConferenceStatus, Direction, Exchange, HttpMethod, Level, Notification, NotificationSid, Participant,
     ParticipantStatus, Timestamp, Tuning,
 };
 use serde_json::Value;
 use store::{Row, Store, Writer};
-use switch::{Answer, Command, Refusal};
+use switch::{Answer, Command, Directory, DirectoryConfig, Effect, Event, Now, OpenRooms, Refusal, RequestId, Switch};
 use tempfile::TempDir;
 use tower::ServiceExt as _;
 
@@ -42,7 +43,7 @@ impl Bridge {
         let scratch = tempfile::tempdir().expect("a scratch directory");
         let store = Store::open(&scratch.path().join("partyline.db")).await.expect("opens");
         store.save_account(&account(ACCOUNT, ACCOUNT)).await.expect("writes");
-        let switch = FakeSwitch::default();
+        let switch = FakeSwitch::with(store.clone());
         let writer = Arc::new(Writer::start(store.clone(), 64));
         let api = Api::new(config, store.clone(), switch.clone(), || at(0), 7)
             .with_writer(Arc::clone(&writer))
@@ -117,21 +118,83 @@ impl Reply {
     }
 }
 
-/// Answers what it was told to, and remembers what it was asked.
-#[derive(Clone, Default)]
+/// Answers what it was told to, and remembers what it was asked. What accounts set up it leaves to a real switch, unless
+/// it was told what to answer.
+#[derive(Clone)]
 pub(crate) struct FakeSwitch {
     asked: Arc<Mutex<Vec<Command>>>,
     answer: Arc<Mutex<Option<Result<Answer, Refusal>>>>,
+    real: Arc<Mutex<Switch>>,
+    store: Store,
+}
+
+impl FakeSwitch {
+    fn with(store: Store) -> Self {
+        let config = DirectoryConfig { numbers: DECLARED.map(str::to_owned).into(), ..DirectoryConfig::default() };
+        let real = Switch::new(switch_config(), 7, 0).with_directory(Directory::load(config, []));
+        Self { asked: Arc::default(), answer: Arc::default(), real: Arc::new(Mutex::new(real)), store }
+    }
+
+    /// What the real one says, after what it changed has been saved.
+    async fn ask(&self, command: Command) -> Result<Answer, Refusal> {
+        let mut effects = Vec::new();
+        let event = Event::Command { request: RequestId(1), command };
+        let now = Now { instant: Instant::now(), wall: at(0) };
+        self.real.lock().expect("no test panics holding it").handle(now, event, &mut effects);
+        let mut rows = Vec::new();
+        let mut answers = Vec::new();
+        for effect in effects {
+            match effect {
+                Effect::Save(switch::Row::Directory(row)) => rows.push(Row::Directory(row)),
+                Effect::Save(switch::Row::DirectoryDeleted(key)) => rows.push(Row::DirectoryDeleted(key)),
+                Effect::Reply { answer, .. } => answers.push(answer),
+                other => panic!("unexpected: {other:?}"),
+            }
+        }
+        self.store.commit(&rows).await.expect("writes");
+        assert_eq!(answers.len(), 1, "one answer");
+        answers.remove(0)
+    }
 }
 
 impl Switchboard for FakeSwitch {
     async fn send(&self, command: Command) -> Result<Answer, Refusal> {
-        self.asked.lock().expect("no test panics holding it").push(command);
+        self.asked.lock().expect("no test panics holding it").push(command.clone());
         let answer = self.answer.lock().expect("no test panics holding it").take();
-        match answer {
-            Some(answer) => answer,
-            None => std::future::pending().await,
+        match (answer, &command) {
+            (Some(answer), _) => answer,
+            (None, Command::Directory(_) | Command::Queue(_) | Command::CreateCall(_)) => self.ask(command).await,
+            (None, Command::CreateParticipant(_)) => self.ask(command).await,
+            (None, _) => std::future::pending().await,
         }
+    }
+}
+
+/// Numbers that carriers deliver.
+pub(crate) const DECLARED: [&str; 4] = ["+15005550006", "+15105550007", "+18005550008", "+442071838750"];
+
+fn switch_config() -> switch::Config {
+    let silence = Arc::new(Pages::new(&Clip { rate_hz: 8_000, samples: Vec::new() }));
+    switch::Config {
+        account: ACCOUNT,
+        open_rooms: OpenRooms::Off,
+        calls_max: 1,
+        room_legs_max: 1,
+        call_time_limit: Duration::from_secs(60),
+        held_rtp_timeout: Duration::from_secs(60),
+        drain: Duration::from_secs(30),
+        fetches_max: 1,
+        asks_max: 1,
+        addresses: Vec::new(),
+        own_addresses: Vec::new(),
+        codecs: vec![sip::AudioCodec::Pcmu],
+        region: "us1".to_owned(),
+        hold_music: silence.clone(),
+        beep: silence.clone(),
+        signalling: Vec::new(),
+        trunks: Vec::new(),
+        ring_back: silence,
+        sip: sip::Config::default(),
     }
 }
 

@@ -11,5 +11,6 @@ mod paging;
 mod participants;
 mod paths;
 mod serving;
+mod set_up;
 mod statistics;
 mod tuning;

@@ -183,7 +183,7 @@ async fn a_kick_is_answered_with_nothing() {
 async fn nobody_can_be_dialled_in() {
     let bridge = room().await;
     let list = format!("/Conferences/{}/Participants.json", conference(0).sid);
-    for (form, code) in [("", 21201), ("To=%2B15005550001", 21213), ("To=%2B15005550001&From=client%3Aana", 21214)] {
+    for (form, code) in [("", 21201), ("To=%2B15005550001", 21213), ("To=%2B15005550001&From=client%3Aana", 21212)] {
         assert_eq!(bridge.post(&list, form).await.outcome(), (400, code), "{form}");
     }
 }

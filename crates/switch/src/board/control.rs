@@ -120,7 +120,11 @@ impl Board {
             status: leg.status,
             plan,
         };
-        self.place(order, turn).map_err(|NoRoute| Refusal::NoRoute)
+        let sid = self.place(order, turn).map_err(|NoRoute| Refusal::NoRoute)?;
+        for remark in leg.remarks {
+            turn.notify(account, Some(sid), remark, None);
+        }
+        Ok(sid)
     }
 
     fn update_call(&mut self, change: CallChange, turn: &mut Turn) -> Result<Answer, Refusal> {
