@@ -1,10 +1,14 @@
 //! Audio for the switch: from over the network, decoded, or spoken, and made ready for the audio plane, all in the
 //! background.
 
-use std::sync::Arc;
+use std::collections::HashMap;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Instant;
 
 use media::Pages;
-use sound::{Fetcher, Method, Request, SpeakError, SpeakWarning, Speaker, Utterance, without_secrets};
+use sound::{
+    CachedFetcher, Fetcher, Genre, Method, Request, SpeakError, SpeakWarning, Speaker, Utterance, without_secrets,
+};
 use switch::{AudioMethod, AudioUrl, Event, FetchFailed, FetchId};
 use tokio::runtime::Handle;
 
@@ -24,7 +28,11 @@ pub(crate) struct Fetches {
 #[derive(Clone)]
 struct Sources {
     fetcher: Fetcher,
+    /// The same for what may be used again.
+    cached: CachedFetcher,
     library: Library,
+    /// At most one of each, 2 to 6 MB.
+    genres: Arc<Mutex<HashMap<Genre, Arc<Pages>>>>,
 }
 
 /// Fetched sound in memory, 20 bytes for each sample at 8 kHz: 55 minutes of different sounds.
@@ -35,7 +43,8 @@ const SPEECH_BYTES_MAX: usize = 64 << 20;
 
 impl Fetches {
     pub(crate) fn new(fetcher: Fetcher, speaker: Speaker, runtime: Handle, inbox: Inbox) -> Self {
-        let sources = Sources { fetcher, library: Library::new(SOUND_BYTES_MAX) };
+        let cached = CachedFetcher::new(fetcher.clone());
+        let sources = Sources { fetcher, cached, library: Library::new(SOUND_BYTES_MAX), genres: Arc::default() };
         Self { sources, speech: Speech::new(speaker, SPEECH_BYTES_MAX), runtime, inbox }
     }
 
@@ -71,8 +80,28 @@ impl Sources {
         };
         // The reason is logged.
         let failed = |code, why: String| FetchFailed { code, reason: format!("{}: {why}", without_secrets(&url)) };
-        let fetched = self.fetcher.fetch(Request::new(method, url.clone())).await;
-        let file = fetched.and_then(|f| f.required_body()).map_err(|error| failed(error.code(), error.to_string()))?;
-        self.library.pages(file).await.map_err(|error| failed(error.code(), error.to_string()))
+        if let Some(genre) = Genre::at(&url) {
+            return self.music(genre).await.map_err(|why| failed(12_400, why));
+        }
+        let fetched = match method {
+            Method::Get => self.cached.get(&url, Instant::now).await,
+            Method::Post => self.fetcher.fetch(Request::new(method, url.clone())).await,
+        };
+        let fetched = fetched.map_err(|error| failed(error.code(), error.to_string()))?;
+        let content_type = fetched.content_type.clone();
+        let file = fetched.required_body().map_err(|error| failed(error.code(), error.to_string()))?;
+        self.library.pages(file, content_type).await.map_err(|error| failed(error.code(), error.to_string()))
+    }
+
+    /// The music of a genre, which is made when it is first asked for and kept.
+    async fn music(&self, genre: Genre) -> Result<Arc<Pages>, String> {
+        let made = |pages: &HashMap<Genre, Arc<Pages>>| pages.get(&genre).cloned();
+        if let Some(pages) = made(&self.genres.lock().unwrap_or_else(PoisonError::into_inner)) {
+            return Ok(pages);
+        }
+        let pages = tokio::task::spawn_blocking(move || Arc::new(Pages::new(&genre.music()))).await;
+        let pages = pages.map_err(|error| error.to_string())?;
+        // Of two who make it at once, one's is used by all who come later.
+        Ok(self.genres.lock().unwrap_or_else(PoisonError::into_inner).entry(genre).or_insert(pages).clone())
     }
 }

@@ -54,21 +54,23 @@ impl Library {
     }
 
     /// The sound that a file holds.
-    pub(crate) async fn pages(&self, file: Bytes) -> Result<Arc<Pages>, LibraryError> {
-        let key = (self.shared.hasher.hash_one(&file), file.len());
+    pub(crate) async fn pages(&self, file: Bytes, content_type: Option<String>) -> Result<Arc<Pages>, LibraryError> {
+        let key = (self.shared.hasher.hash_one((&file, &content_type)), file.len());
         match self.shared.enter(key, file)? {
             Entered::Ready(pages) => Ok(pages),
-            Entered::Under(work) => work.outcome.get_or_init(|| self.decode(key, work.file.clone())).await.clone(),
+            Entered::Under(work) => {
+                work.outcome.get_or_init(|| self.decode(key, work.file.clone(), content_type)).await.clone()
+            }
         }
     }
 
-    async fn decode(&self, key: Key, file: Bytes) -> Result<Arc<Pages>, LibraryError> {
+    async fn decode(&self, key: Key, file: Bytes, content_type: Option<String>) -> Result<Arc<Pages>, LibraryError> {
         let turn = Arc::clone(&self.shared.decoders).acquire_owned().await;
         let shared = Arc::clone(&self.shared);
         // Decoding and resampling to every rate take a while: not on a thread that serves sockets.
         let work = tokio::task::spawn_blocking(move || {
             let _turn = turn; // until the end, even when nobody waits for it any more
-            let clip = sound::decode(&file)?;
+            let clip = sound::decode_as(&file, content_type.as_deref())?;
             drop(file);
             shared.reserve(key, Pages::bytes_of(&clip))?;
             let pages = Arc::new(Pages::new(&clip));
@@ -157,7 +159,7 @@ impl LibraryError {
     /// The code it is logged with (`contract/vectors/errors.json`).
     pub(crate) fn code(&self) -> u32 {
         match self {
-            Self::Decode(_) => 12_300,   // content that is not accepted
+            Self::Decode(_) => 13_420,   // content that cannot be played
             Self::Full { .. } => 12_400, // our own failure
         }
     }
@@ -192,9 +194,9 @@ mod tests {
     #[tokio::test]
     async fn the_same_content_is_shared_while_somebody_plays_it() {
         let library = Library::new(ROOM);
-        let first = library.pages(file(800, 1)).await.expect("a sound");
-        let again = library.pages(file(800, 1)).await.expect("a sound");
-        let other = library.pages(file(800, 2)).await.expect("a sound");
+        let first = library.pages(file(800, 1), None).await.expect("a sound");
+        let again = library.pages(file(800, 1), None).await.expect("a sound");
+        let other = library.pages(file(800, 2), None).await.expect("a sound");
         assert!(Arc::ptr_eq(&first, &again) && !Arc::ptr_eq(&first, &other));
         assert_eq!(sounds(&library), [first.bytes(), other.bytes()]);
         drop((first, again, other));
@@ -206,7 +208,7 @@ mod tests {
         let library = Library::new(ROOM);
         // Nothing is decoded before all have come.
         let decoders = library.shared.decoders.acquire_many(DECODERS_MAX as u32).await.expect("open");
-        let mut all: Vec<_> = (0..100).map(|_| Box::pin(library.pages(file(800, 1)))).collect();
+        let mut all: Vec<_> = (0..100).map(|_| Box::pin(library.pages(file(800, 1), None))).collect();
         let pending = poll_fn(|cx| Poll::Ready(all.iter_mut().all(|one| one.as_mut().poll(cx).is_pending()))).await;
         assert!(pending);
         assert_eq!(sounds(&library), [file(800, 1).len()], "one file waits");
@@ -224,21 +226,21 @@ mod tests {
     async fn what_exceeds_the_room_is_refused_until_there_is_some() {
         let library = Library::new(ROOM);
         let full = LibraryError::Full { bytes_max: ROOM };
-        let half = library.pages(file(30_000, 1)).await.expect("600 kB of pages");
-        assert_eq!(library.pages(file(30_000, 2)).await.err(), Some(full.clone()));
+        let half = library.pages(file(30_000, 1), None).await.expect("600 kB of pages");
+        assert_eq!(library.pages(file(30_000, 2), None).await.err(), Some(full.clone()));
         assert_eq!(sounds(&library), [half.bytes()], "what was refused leaves nothing");
-        assert!(library.pages(file(30_000, 1)).await.is_ok(), "shared, which costs nothing");
-        assert!(library.pages(file(800, 3)).await.is_ok(), "small enough");
+        assert!(library.pages(file(30_000, 1), None).await.is_ok(), "shared, which costs nothing");
+        assert!(library.pages(file(800, 3), None).await.is_ok(), "small enough");
         drop(half);
-        assert!(library.pages(file(30_000, 2)).await.is_ok());
-        assert_eq!(library.pages(vec![0; ROOM + 1].into()).await.err(), Some(full), "not even decoded");
+        assert!(library.pages(file(30_000, 2), None).await.is_ok());
+        assert_eq!(library.pages(vec![0; ROOM + 1].into(), None).await.err(), Some(full), "not even decoded");
     }
 
     #[tokio::test]
     async fn what_is_not_audio_is_an_error_and_forgotten() {
         let library = Library::new(ROOM);
-        let error = library.pages(Bytes::from_static(b"<html>")).await.expect_err("a page");
-        assert_eq!((error.code(), error.to_string()), (12_300, "neither a WAV nor an MP3 file".to_owned()));
+        let error = library.pages(Bytes::from_static(b"<html>"), None).await.expect_err("a page");
+        assert_eq!((error.code(), error.to_string()), (13_420, "no WAV, MP3, AIFF, AU, FLAC or Ogg file".to_owned()));
         assert!(sounds(&library).is_empty());
     }
 }

@@ -80,8 +80,9 @@ impl Shared {
         let mut redirects = 0;
         loop {
             let authorization = credentials.as_ref().filter(|_| authorize);
-            let response = self.send(&url, form.as_deref(), authorization).await?;
+            let response = self.send(&url, form.as_deref(), authorization, &request.unless).await?;
             match response.status().as_u16() {
+                304 if !request.unless.is_empty() => return read(response, url, 0, &self.bodies).await,
                 200..=299 => return read(response, url, bytes_max, &self.bodies).await,
                 status @ (301..=303 | 307 | 308) => {
                     if redirects == self.config.redirects_max {
@@ -110,10 +111,11 @@ impl Shared {
         url: &Url,
         form: Option<&str>,
         authorization: Option<&Credentials>,
+        unless: &HeaderMap,
     ) -> Result<Response, FetchError> {
         let mut attempts = 0;
         loop {
-            let (mut headers, mut method, mut body) = (HeaderMap::new(), web::Method::GET, None);
+            let (mut headers, mut method, mut body) = (unless.clone(), web::Method::GET, None);
             if let Some(form) = form {
                 headers.insert(header::CONTENT_TYPE, HeaderValue::from_static(FORM_TYPE));
                 (method, body) = (web::Method::POST, Some(Bytes::copy_from_slice(form.as_bytes())));
@@ -145,6 +147,7 @@ async fn read(mut response: Response, url: Url, bytes_max: usize, bodies: &Semap
         taken.merge(bodies.try_acquire_many(len).map_err(|_| FetchError::Busy)?);
         body.extend_from_slice(&piece);
     }
+    let caching = Caching::of(response.headers());
     let content_type = response.headers().get(header::CONTENT_TYPE);
     let content_type = content_type.and_then(|v| v.to_str().ok()).and_then(|v| v.split(';').next());
     Ok(Fetched {
@@ -152,7 +155,37 @@ async fn read(mut response: Response, url: Url, bytes_max: usize, bodies: &Semap
         content_type: content_type.map(|t| t.trim().to_ascii_lowercase()),
         url: url.into(),
         body: body.freeze(),
+        caching,
     })
+}
+
+/// How long an answer may be used again, and by what it is known.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub(crate) struct Caching {
+    /// Not forbidden.
+    pub(crate) may_keep: bool,
+    /// From now on.
+    pub(crate) fresh_for: Duration,
+    pub(crate) etag: Option<HeaderValue>,
+    pub(crate) last_modified: Option<HeaderValue>,
+}
+
+impl Caching {
+    fn of(headers: &HeaderMap) -> Self {
+        let seconds = |text: &str| text.trim().trim_matches('"').parse().ok().map(Duration::from_secs);
+        let text = |name| headers.get(name).and_then(|value: &HeaderValue| value.to_str().ok());
+        let control = text(header::CACHE_CONTROL).unwrap_or_default().to_ascii_lowercase();
+        let says = |word| control.split(',').any(|directive| directive.trim() == word);
+        let max_age = control.split(',').find_map(|directive| seconds(directive.trim().strip_prefix("max-age=")?));
+        let age = text(header::AGE).and_then(seconds).unwrap_or_default();
+        let is_fresh = !says("no-cache");
+        Self {
+            may_keep: !says("no-store"),
+            fresh_for: max_age.filter(|_| is_fresh).unwrap_or_default().saturating_sub(age),
+            etag: headers.get(header::ETAG).cloned(),
+            last_modified: headers.get(header::LAST_MODIFIED).cloned(),
+        }
+    }
 }
 
 /// What to fetch.
@@ -162,18 +195,29 @@ pub struct Request {
     url: String,
     parameters: Vec<(String, String)>,
     bytes_max: Option<usize>,
+    /// What is known already.
+    unless: HeaderMap,
 }
 
 impl Request {
     /// A request without parameters. A URL without a scheme is taken as `http://`.
     pub fn new(method: Method, url: impl Into<String>) -> Self {
-        Self { method, url: url.into(), parameters: Vec::new(), bytes_max: None }
+        Self { method, url: url.into(), parameters: Vec::new(), bytes_max: None, unless: HeaderMap::new() }
     }
 
     /// Adds parameters: to the body of a POST, to the query of a GET.
     #[must_use]
     pub fn parameters(mut self, parameters: impl IntoIterator<Item = (String, String)>) -> Self {
         self.parameters.extend(parameters);
+        self
+    }
+
+    /// Only if it has changed since: otherwise 304, without a body.
+    #[must_use]
+    pub(crate) fn unless_unchanged(mut self, known: &Fetched) -> Self {
+        let Caching { etag, last_modified, .. } = &known.caching;
+        self.unless.extend(etag.clone().map(|etag| (header::IF_NONE_MATCH, etag)));
+        self.unless.extend(last_modified.clone().map(|date| (header::IF_MODIFIED_SINCE, date)));
         self
     }
 
@@ -205,6 +249,8 @@ pub struct Fetched {
     pub url: String,
     /// All of it; may be empty.
     pub body: Bytes,
+    /// What its server says about using it again.
+    pub(crate) caching: Caching,
 }
 
 impl Fetched {

@@ -9,16 +9,22 @@
 //! [`decode()`]: both are plain functions of what they are given.
 
 mod builtin;
+mod cache;
+mod container;
 mod decode;
 mod fetch;
+mod genre;
 mod lru;
 mod mp3;
+mod raw;
 mod speak;
 mod wav;
 
 pub use builtin::{beep, hold_music};
-pub use decode::{DecodeError, decode};
+pub use cache::CachedFetcher;
+pub use decode::{DecodeError, decode, decode_as};
 pub use fetch::{FetchConfig, Fetched, Fetcher, Method, Request};
+pub use genre::Genre;
 pub use lru::Lru;
 pub use speak::{SpeakConfig, SpeakError, SpeakWarning, Speaker, Spoken, Utterance};
 pub use web::{FetchError, without_secrets};

@@ -149,14 +149,14 @@ impl Format {
 }
 
 /// ITU-T G.711 µ-law to linear, 16-bit scale.
-fn ulaw(code: u8) -> i32 {
+pub(crate) fn ulaw(code: u8) -> i32 {
     let code = !code;
     let magnitude = (((i32::from(code & 0x0f) << 3) + 0x84) << (code >> 4 & 7)) - 0x84;
     if code & 0x80 == 0 { magnitude } else { -magnitude }
 }
 
 /// ITU-T G.711 A-law to linear, 16-bit scale.
-fn alaw(code: u8) -> i32 {
+pub(crate) fn alaw(code: u8) -> i32 {
     let code = code ^ 0x55;
     let step = i32::from(code & 0x0f) << 4;
     let magnitude = match code >> 4 & 7 {

@@ -172,7 +172,8 @@ async fn parameters_go_into_the_query_or_the_body() {
 
     let fetched = fetcher.fetch(get(server.url("/a?b=c#part")).parameters(parameters.clone())).await.expect("200");
     let url = server.url("/a?b=c&Call+Sid=CA1&To=%2B1%26%3D%C3%A4");
-    let want = Fetched { status: 200, content_type: Some("text/plain".into()), url, body: "hello".into() };
+    let caching = Caching { may_keep: true, ..Caching::default() };
+    let want = Fetched { status: 200, content_type: Some("text/plain".into()), url, body: "hello".into(), caching };
     assert_eq!(fetched, want);
     let request = server.request().await;
     assert!(request.starts_with("GET /a?b=c&Call+Sid=CA1&To=%2B1%26%3D%C3%A4 HTTP/1.1\r\n"), "{request}");
