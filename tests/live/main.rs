@@ -9,6 +9,7 @@ mod hearing;
 mod life;
 mod load;
 mod party;
+mod registration;
 mod rest;
 mod sdk;
 mod sipp;

@@ -24,7 +24,7 @@ fn expect_with(profile: &str, calls: u32, options: &[&str]) {
 }
 
 #[track_caller]
-fn run(server: &Server, profile: &str, calls: u32, options: &[&str]) {
+pub(crate) fn run(server: &Server, profile: &str, calls: u32, options: &[&str]) {
     let profiles = Path::new(env!("CARGO_MANIFEST_DIR")).join("sip-profiles");
     let ours = |what: &str| server.data().join(format!("sipp.{what}"));
     let (statistics, errors) = (ours("csv"), ours("err"));
