@@ -26,6 +26,8 @@ pub(crate) struct LiveCall {
     pub(crate) place: Place,
     pub(crate) errand: Errand,
     pub(crate) address: MediaAddress,
+    /// The audio plane has been asked for its leg.
+    pub(crate) has_leg: bool,
     /// Of our RTP socket; 0 until it is bound.
     pub(crate) port: u16,
     pub(crate) offer_answer: OfferAnswer,
@@ -179,7 +181,9 @@ impl LiveCall {
         if let Some(limit) = self.limit.take() {
             turn.timers.clear(limit);
         }
-        turn.media.push(media::Command::CloseLeg { leg: self.leg });
+        if self.has_leg {
+            turn.media.push(media::Command::CloseLeg { leg: self.leg });
+        }
         info!(status = %self.row.status, "call ended");
     }
 

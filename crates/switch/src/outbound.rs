@@ -3,7 +3,8 @@
 use std::collections::VecDeque;
 use std::time::Duration;
 
-use sip::{Credentials, DialogId, Flow, Headers, NameAddr, Uri};
+use model::RoomId;
+use sip::{Credentials, DialogId, Flow, Headers, NameAddr, SipUri, Uri};
 
 use crate::command::AudioUrl;
 use crate::entry::Entry;
@@ -51,6 +52,16 @@ pub(crate) struct Invitation {
     pub(crate) max_forwards: u8,
 }
 
+/// Where a call leads that is not to a registered phone: to be found out.
+#[derive(Debug, Clone)]
+pub(crate) struct Lead {
+    /// Whom to look for (RFC 3263).
+    pub(crate) next_hop: SipUri,
+    /// What is asked for there.
+    pub(crate) uri: Uri,
+    pub(crate) credentials: Option<Credentials>,
+}
+
 /// The dialling of one call.
 #[derive(Debug)]
 pub(crate) struct Outgoing {
@@ -59,8 +70,14 @@ pub(crate) struct Outgoing {
     pub(crate) at_once: Vec<Target>,
     /// To be tried one after the other when nobody was reached: the ways to one destination.
     pub(crate) else_try: VecDeque<Target>,
+    /// To be found out and tried after those.
+    pub(crate) leads: VecDeque<Lead>,
+    /// The room its leg is opened in, once the first path is known.
+    pub(crate) room: RoomId,
     ringing: Vec<DialogId>,
     accepted: Option<DialogId>,
+    /// The path that was tried last, if it was looked for.
+    pub(crate) last_tried: Option<sip::Target>,
     /// The most telling of the refusals so far.
     refused: Option<u16>,
 }
@@ -69,9 +86,19 @@ pub(crate) struct Outgoing {
 pub(crate) const FORKS_MAX: usize = 10;
 
 impl Outgoing {
-    pub(crate) fn new(invitation: Invitation, mut at_once: Vec<Target>, else_try: VecDeque<Target>) -> Self {
+    pub(crate) fn new(invitation: Invitation, mut at_once: Vec<Target>, leads: VecDeque<Lead>, room: RoomId) -> Self {
         at_once.truncate(FORKS_MAX);
-        Self { invitation, at_once, else_try, ringing: Vec::new(), accepted: None, refused: None }
+        Self {
+            invitation,
+            at_once,
+            else_try: VecDeque::new(),
+            leads,
+            room,
+            ringing: Vec::new(),
+            accepted: None,
+            last_tried: None,
+            refused: None,
+        }
     }
 
     /// The dialog that was accepted.
@@ -139,7 +166,7 @@ mod tests {
         let from = "<sip:us@10.0.0.1>".parse().expect("an address");
         let ring_timeout = Duration::from_secs(60);
         let invitation = Invitation { from, to: None, headers: Headers::new(), ring_timeout, max_forwards: 70 };
-        Outgoing::new(invitation, Vec::new(), VecDeque::new())
+        Outgoing::new(invitation, Vec::new(), VecDeque::new(), RoomId(1))
     }
 
     #[test]

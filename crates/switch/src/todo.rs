@@ -20,4 +20,6 @@ pub(crate) enum Todo {
     End { call: CallSid, how: Leaving, reason: Option<Reason> },
     /// Call the next of a `<Dial>` that calls one after the other, or end it.
     DialNext(DialId),
+    /// Find out where a call of ours leads.
+    Lead(CallSid),
 }

@@ -1,17 +1,17 @@
 //! Trunks: carriers that take our calls to numbers, and bring calls from there.
 
-use std::net::SocketAddr;
+use std::time::Duration;
 
-use sip::Credentials;
+use sip::{Credentials, SipUri};
 
 /// One carrier, as the operator has configured it.
 #[derive(Debug, Clone)]
 pub struct Trunk {
     /// How the operator calls it.
     pub name: String,
-    /// Where our INVITEs go. Several are tried one after the other.
-    pub addresses: Vec<SocketAddr>,
-    /// The host of the Request-URI and of From; the first address if there is none.
+    /// Where our INVITEs go (RFC 3263). Several are tried one after the other.
+    pub uris: Vec<SipUri>,
+    /// The host of the Request-URI and of From; where it goes and where it comes from if there is none.
     pub domain: Option<String>,
     /// What it is answered when it challenges us.
     pub credentials: Option<Credentials>,
@@ -22,6 +22,8 @@ pub struct Trunk {
     pub prefixes: Vec<String>,
     /// What to speak with it, best first; empty: what we speak with everybody.
     pub codecs: Vec<sip::AudioCodec>,
+    /// How often it is asked whether it is there; never if not said.
+    pub keep_alive: Option<Duration>,
 }
 
 impl Trunk {
@@ -49,12 +51,13 @@ mod tests {
     fn trunk(name: &str, prefixes: &[&str]) -> Trunk {
         Trunk {
             name: name.to_owned(),
-            addresses: vec![SocketAddr::from(([127, 0, 0, 1], 5080))],
+            uris: Vec::new(),
             domain: None,
             credentials: None,
             caller_id: None,
             prefixes: prefixes.iter().map(|prefix| (*prefix).to_owned()).collect(),
             codecs: Vec::new(),
+            keep_alive: None,
         }
     }
 

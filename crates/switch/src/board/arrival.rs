@@ -164,6 +164,7 @@ impl Board {
             place: Place::Own,
             errand,
             address,
+            has_leg: true,
             port: 0,
             offer_answer: OfferAnswer::new(session),
             stage,

@@ -85,6 +85,10 @@ impl Board {
         let span = call.span.clone();
         let _in_call = span.enter();
         call.ended(unanswered, turn);
+        if !call.has_leg {
+            self.legs.remove(&call.leg);
+            self.resolving.remove(&sid);
+        }
         // Where it was first, so that its document can tell how that ended.
         self.leave_place(&call, how, turn);
         self.end_dial_of(&call, how, turn);

@@ -15,10 +15,11 @@ mod machine;
 mod placing;
 mod queueing;
 mod referring;
+mod resolving;
 mod scripting;
 mod streaming;
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::time::{Duration, Instant};
 
 use model::{AccountSid, CallSid, CallStatus, Conference, ConferenceSid, ConferenceStatus, LegId, RoomId, StreamSid};
@@ -57,6 +58,8 @@ pub(crate) struct Board {
     dials: HashMap<DialId, LiveDial>,
     queues: Queues,
     streams: BTreeMap<StreamSid, LiveStream>,
+    /// Calls that wait to know where they lead.
+    resolving: BTreeSet<CallSid>,
     pub(crate) counts: Counts,
     pub(crate) quality: Quality,
 }
@@ -105,6 +108,7 @@ impl Board {
             dials: HashMap::new(),
             queues: Queues::default(),
             streams: BTreeMap::new(),
+            resolving: BTreeSet::new(),
             counts: Counts::default(),
             quality: Quality::new(),
         }
@@ -238,6 +242,7 @@ impl Board {
                 self.remove_call(call, how, reason, turn);
             }
             Todo::DialNext(dial) => self.dial_next(dial, turn),
+            Todo::Lead(call) => self.lead(call, turn),
         }
     }
 

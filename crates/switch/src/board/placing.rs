@@ -23,10 +23,11 @@ use crate::dial::DialId;
 use crate::inbound::percent_decode;
 use crate::leg::{LiveLeg, address_towards, local_media};
 use crate::new_call::{Amd, Callee};
-use crate::outbound::{Invitation, Outgoing, Plan, Target};
+use crate::outbound::{Invitation, Lead, Outgoing, Plan, Target};
 use crate::progress::Progress;
 use crate::script::{Role, method_of};
-use crate::trunk::trunk_for;
+use crate::todo::Todo;
+use crate::trunk::{Trunk, trunk_for};
 use crate::turn::Turn;
 use crate::webhook::{CallEventName, CallFacts, DialedSip};
 
@@ -115,8 +116,11 @@ impl Board {
             return Err(NoRoute);
         }
         let shown_from = order.caller_id.clone().unwrap_or_else(|| order.from.clone());
-        let route = self.route(&order, &shown_from, turn)?;
+        let own_room = turn.names.room();
+        let room = order.room.unwrap_or(own_room);
+        let route = self.route(&order, &shown_from, room, turn)?;
         let first = route.at_once.first().map(|target| target.flow);
+        let has_leg = route.leads.is_empty();
         let Some(address) = address_towards(turn.config, first.as_ref()) else { return Err(NoRoute) };
         self.counts.calls += 1;
         self.counts.calls_out += 1;
@@ -140,9 +144,12 @@ impl Board {
         let sid = row.sid;
         let span = info_span!("call", call_sid = %sid);
         span.in_scope(|| info!(from = row.from, to = row.to, paths = route.at_once.len(), "calling"));
-        let (leg, own_room) = (turn.names.leg(), turn.names.room());
-        let room = order.room.unwrap_or(own_room);
-        turn.media.push(Command::OpenLeg { leg, room, address: address.bind });
+        let leg = turn.names.leg();
+        if has_leg {
+            turn.media.push(Command::OpenLeg { leg, room, address: address.bind });
+        } else {
+            turn.todo.push_back(Todo::Lead(sid));
+        }
         self.legs.insert(leg, LiveLeg::new(sid, span.clone()));
         let mut facts = CallFacts::of(row.clone());
         if let Callee::Client { parameters, .. } = &order.to {
@@ -171,6 +178,7 @@ impl Board {
             place,
             errand: order.errand,
             address,
+            has_leg,
             port: 0,
             offer_answer: OfferAnswer::new(session),
             stage: Stage::Dialling,
@@ -194,15 +202,17 @@ impl Board {
     }
 
     /// By which paths a party is reached.
-    fn route(&self, order: &Order, shown_from: &str, turn: &Turn) -> Result<Outgoing, NoRoute> {
+    fn route(&self, order: &Order, shown_from: &str, room: RoomId, turn: &Turn) -> Result<Outgoing, NoRoute> {
         let mut headers = Headers::new();
-        let (at_once, else_try, from_host) = match &order.to {
+        let (mut phones, mut leads) = (Vec::new(), VecDeque::new());
+        let (mut caller, mut host) = (None, None);
+        match &order.to {
             Callee::Client { identity, parameters } => {
                 tell(&mut headers, parameters);
-                (self.phones_of(order.account, identity, turn), VecDeque::new(), None)
+                phones = self.phones_of(order.account, identity, turn);
             }
             Callee::Sip { uri, headers: told } => {
-                for parameter in told {
+                for parameter in told.iter().filter(|parameter| may_be_set(&parameter.name)) {
                     push_header(&mut headers, &parameter.name, &parameter.value);
                 }
                 let uri: Uri = uri.parse().map_err(|_| NoRoute)?;
@@ -211,27 +221,23 @@ impl Board {
                     push_header(&mut headers, &name, &value);
                 }
                 match self.registered_at(order.account, sip, turn) {
-                    Some(phones) => (phones, VecDeque::new(), None),
-                    None => {
-                        (vec![direct(sip, order.credentials.as_ref(), turn).ok_or(NoRoute)?], VecDeque::new(), None)
-                    }
+                    Some(registered) => phones = registered,
+                    None => leads.push_back(lead_of(sip, order.credentials.as_ref())),
                 }
             }
             Callee::Number(number) => {
                 let trunk = trunk_for(&turn.config.trunks, number).ok_or(NoRoute)?;
-                let mut paths: VecDeque<Target> =
-                    trunk.addresses.iter().filter_map(|address| by_trunk(trunk, *address, number, turn)).collect();
-                let first = paths.pop_front().ok_or(NoRoute)?;
-                (vec![first], paths, trunk.domain.clone())
+                (caller, host) = (trunk.caller_id.clone(), trunk.domain.clone());
+                leads.extend(trunk.uris.iter().filter_map(|uri| by_trunk(trunk, uri, number)));
+                if leads.is_empty() {
+                    return Err(NoRoute);
+                }
             }
             Callee::Application { .. } => return Err(NoRoute),
-        };
-        let caller = match &order.to {
-            Callee::Number(number) => trunk_for(&turn.config.trunks, number).and_then(|trunk| trunk.caller_id.clone()),
-            _ => None,
-        };
-        let local = at_once.first().map(|target| target.flow.local);
-        let host = from_host.or_else(|| local.map(|local| advertised(turn, local.ip())));
+        }
+        let local = phones.first().map(|target: &Target| target.flow.local);
+        let own = local.or_else(|| turn.config.signalling.last().copied());
+        let host = host.or_else(|| own.map(|own| advertised(turn, own.ip())));
         let from = from_header(caller.as_deref().unwrap_or(shown_from), order.display.as_deref(), host.as_deref());
         let invitation = Invitation {
             from: from.ok_or(NoRoute)?,
@@ -240,7 +246,7 @@ impl Board {
             ring_timeout: order.ring_timeout,
             max_forwards: 70,
         };
-        Ok(Outgoing::new(invitation, at_once, else_try))
+        Ok(Outgoing::new(invitation, phones, leads, room))
     }
 
     /// The phones of a user, wherever they are registered.
@@ -403,12 +409,20 @@ impl Board {
         let Line::Outbound(outgoing) = &mut call.line else { return };
         let over = outgoing.fail(dialog, status);
         let elsewhere = failure == Failure::Unreachable || status == 503;
-        if elsewhere && let Some(next) = outgoing.else_try.pop_front() {
-            let invitation = outgoing.invitation.clone();
-            info!(target = %next.uri, "trying the next path");
-            let local = local_media(turn.config, call.address, call.port);
-            let offer = call.offer_answer.offer(&local);
-            return self.send_invite(sid, &invitation, next, offer, turn);
+        if elsewhere && over {
+            if let Some(tried) = outgoing.last_tried.take() {
+                let retry_after =
+                    response.and_then(|response| response.headers.retry_after()).map(|s| Duration::from_secs(s.into()));
+                self.resolver.failed(turn.now.instant, tried, retry_after);
+            }
+            if let Some(next) = outgoing.else_try.pop_front() {
+                info!(target = %next.uri, "trying the next path");
+                outgoing.at_once.push(next);
+                return self.invite(sid, turn);
+            }
+            if !outgoing.leads.is_empty() {
+                return self.lead(sid, turn);
+            }
         }
         if over {
             let status = outgoing.refusal();
@@ -423,7 +437,11 @@ impl Board {
         let account = self.by_dialog.get(&dialog).and_then(|sid| self.calls.get(sid)).map(|call| call.row.account_sid);
         let found = account.zip(target.sip()).and_then(|(account, sip)| {
             let registered = self.registered_at(account, sip, turn).and_then(|phones| phones.into_iter().next());
-            registered.or_else(|| direct(sip, None, turn))
+            registered.or_else(|| {
+                let flow = flow_towards(numeric(sip)?, turn)?;
+                let uri = Uri::Sip(SipUri { headers: None, ..sip.clone() });
+                Some(Target { flow, uri, routes: Vec::new(), credentials: None, same_flow: false })
+            })
         });
         match found {
             Some(found) => self.endpoint.follow(turn.now.instant, dialog, found.flow, found.uri),
@@ -554,45 +572,47 @@ fn registered(binding: Binding, turn: &Turn) -> Option<Target> {
     let same_flow = flow.is_some();
     let flow = match flow {
         Some(flow) => flow,
-        None => direct(&uri, None, turn)?.flow,
+        None => flow_towards(numeric(&uri)?, turn)?,
     };
     Some(Target { flow, uri: Uri::Sip(uri), routes: path, credentials: None, same_flow })
 }
 
-/// The address itself, where it is one of digits.
-fn direct(uri: &SipUri, credentials: Option<&SipCredentials>, turn: &Turn) -> Option<Target> {
+/// The address that a URI names in digits, if datagrams are what it wants.
+fn numeric(uri: &SipUri) -> Option<SocketAddr> {
     let ip: IpAddr = match uri.host {
         Host::V4(ip) => ip.into(),
         Host::V6(ip) => ip.into(),
-        Host::Name(ref name) if name.eq_ignore_ascii_case("localhost") => IpAddr::from([127, 0, 0, 1]),
         Host::Name(_) => return None,
     };
-    if uri.secure || uri.transport().is_some_and(|transport| !transport.eq_ignore_ascii_case("udp")) {
-        return None;
-    }
-    let flow = flow_towards(SocketAddr::new(ip, uri.port.unwrap_or(5060)), turn)?;
+    let by_datagrams = uri.transport().is_none_or(|transport| transport.eq_ignore_ascii_case("udp"));
+    (by_datagrams && !uri.secure).then(|| SocketAddr::new(ip, uri.port.unwrap_or(SIP_PORT)))
+}
+
+/// Where SIP is listened for when nothing else is said (RFC 3261 §18.1.1).
+const SIP_PORT: u16 = 5060;
+
+/// An address outside: to be looked for.
+fn lead_of(uri: &SipUri, credentials: Option<&SipCredentials>) -> Lead {
     let credentials = credentials.map(|own| Credentials {
         username: own.username.clone(),
         password: own.password.clone(),
         realm: None,
     });
-    let uri = Uri::Sip(SipUri { headers: None, ..uri.clone() });
-    Some(Target { flow, uri, routes: Vec::new(), credentials, same_flow: false })
+    let bare = SipUri { headers: None, ..uri.clone() };
+    Lead { next_hop: bare.clone(), uri: Uri::Sip(bare), credentials }
 }
 
-fn by_trunk(trunk: &crate::trunk::Trunk, address: SocketAddr, number: &str, turn: &Turn) -> Option<Target> {
-    let flow = flow_towards(address, turn)?;
-    let host = match &trunk.domain {
-        Some(domain) => domain.parse().ok()?,
-        None => Host::from(address.ip()),
+fn by_trunk(trunk: &Trunk, next_hop: &SipUri, number: &str) -> Option<Lead> {
+    let asked = match &trunk.domain {
+        Some(domain) => SipUri::new(domain.parse().ok()?),
+        None => SipUri { port: next_hop.port, ..SipUri::new(next_hop.host.clone()) },
     };
-    let port = if trunk.domain.is_some() { None } else { Some(address.port()) };
-    let uri = Uri::Sip(SipUri { user: Some(number.to_owned()), port, ..SipUri::new(host) });
-    Some(Target { flow, uri, routes: Vec::new(), credentials: trunk.credentials.clone(), same_flow: false })
+    let uri = Uri::Sip(SipUri { user: Some(number.to_owned()), ..asked });
+    Some(Lead { next_hop: next_hop.clone(), uri, credentials: trunk.credentials.clone() })
 }
 
 /// The path of datagrams to an address: from one of ours of the same family, on loopback from loopback.
-fn flow_towards(remote: SocketAddr, turn: &Turn) -> Option<Flow> {
+pub(super) fn flow_towards(remote: SocketAddr, turn: &Turn) -> Option<Flow> {
     let fits = |local: &&SocketAddr| local.is_ipv6() == remote.is_ipv6();
     let same = turn.config.signalling.iter().filter(fits);
     let local = same.max_by_key(|local| local.ip().is_loopback() == remote.ip().is_loopback())?;
