@@ -14,7 +14,7 @@ use std::time::Duration;
 
 use model::AccountSid;
 use sip::{LimitsConfig, Network, Transport};
-use switch::{DirectoryConfig, MediaAddress, OpenRooms};
+use switch::{DirectoryConfig, MediaAddress, OpenRooms, Trunk};
 use web::{AllowRule, Url};
 
 /// Every setting, checked.
@@ -40,6 +40,8 @@ pub(crate) struct Config {
     pub(crate) sip_limits: LimitsConfig,
     /// Who may dial into a room by its name.
     pub(crate) open_rooms: OpenRooms,
+    /// Carriers that take our calls.
+    pub(crate) trunks: Vec<Trunk>,
     /// Numbers that carriers deliver here, and what SIP domains end in.
     pub(crate) directory: DirectoryConfig,
     /// Threads for audio; `None`: one less than cores, at least one.
@@ -202,6 +204,7 @@ pub(crate) fn help() -> String {
 #[derive(Default)]
 struct Given {
     values: BTreeMap<&'static str, (String, String)>,
+    trunks: Vec<Trunk>,
     without_effect: Vec<&'static str>,
 }
 
@@ -212,6 +215,10 @@ impl Given {
         let table: toml::Table = text.parse().map_err(|error| ConfigError::NotToml { path: path.to_owned(), error })?;
         for (key, value) in table {
             let shown = format!("{key} in {}", path.display());
+            if key == "trunk" {
+                self.read_trunks(&shown, &value)?;
+                continue;
+            }
             let text = match toml_text(&value) {
                 Some(text) => text,
                 None => {
@@ -220,6 +227,24 @@ impl Given {
                 }
             };
             self.put(&key, shown, text)?;
+        }
+        Ok(())
+    }
+
+    /// Each `[[trunk]]` is one.
+    fn read_trunks(&mut self, shown: &str, value: &toml::Value) -> Result<(), ConfigError> {
+        let wrong = |value: &toml::Value, reason: String| ConfigError::Wrong {
+            key: shown.to_owned(),
+            value: value.to_string(),
+            reason,
+        };
+        let expected = || "a table for each trunk was expected: [[trunk]]".to_owned();
+        for entry in value.as_array().ok_or_else(|| wrong(value, expected()))? {
+            let table = entry.as_table().ok_or_else(|| wrong(entry, expected()))?;
+            self.trunks.push(crate::trunk::read(table).map_err(|reason| {
+                let name = table.get("name").cloned().unwrap_or_else(|| toml::Value::String(String::new()));
+                wrong(&name, reason)
+            })?);
         }
         Ok(())
     }
@@ -320,6 +345,7 @@ impl Given {
             auth_token: self.optional("auth_token", auth_token)?,
             public_url: self.optional("public_url", public_url)?,
             open_rooms: self.parse("open_rooms", open_rooms)?,
+            trunks: self.trunks.clone(),
             directory: DirectoryConfig {
                 numbers: self.parse("numbers", |text| list(text, e164))?,
                 sip_suffix: self.parse("sip_suffix", host_name)?,

@@ -16,6 +16,7 @@ mod run_loop;
 mod sip_socket;
 mod spoken;
 mod streams;
+mod trunk;
 
 use std::net::{Ipv4Addr, Ipv6Addr};
 use std::path::{Path, PathBuf};
@@ -352,7 +353,7 @@ fn switch_config(config: &Config, account: &Account, sip_bound: &[config::SipLis
         hold_music: Arc::new(Pages::new(&sound::hold_music())),
         beep: Arc::new(Pages::new(&sound::beep())),
         signalling: own_address::signalling(sip_bound),
-        trunks: Vec::new(),
+        trunks: config.trunks.clone(),
         ring_back: Arc::new(Pages::new(&sound::beep())),
         sip: sip::Config {
             server: format!("Partyline/{}", env!("CARGO_PKG_VERSION")),

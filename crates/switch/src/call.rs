@@ -3,11 +3,12 @@
 use std::time::Duration;
 
 use model::{Call, CallSid, CallStatus, ConferenceSid, LegId, RoomId};
-use sip::{Agreed, DialogId, OfferAnswer, SessionDescription};
+use sip::{Agreed, DialogId, LocalMedia, OfferAnswer, SessionDescription};
 use tracing::{Span, info};
 
-use crate::config::MediaAddress;
+use crate::config::{Config, MediaAddress};
 use crate::dial::DialId;
+use crate::leg::local_media;
 use crate::outbound::{Outgoing, Plan};
 use crate::progress::Progress;
 use crate::script::ScriptId;
@@ -30,6 +31,8 @@ pub(crate) struct LiveCall {
     pub(crate) has_leg: bool,
     /// Of our RTP socket; 0 until it is bound.
     pub(crate) port: u16,
+    /// What to speak with it, best first; empty: what we speak with everybody.
+    pub(crate) codecs: Vec<sip::AudioCodec>,
     pub(crate) offer_answer: OfferAnswer,
     pub(crate) stage: Stage,
     /// The ACK of our 200 has come. Before it we listen but send nothing: an INVITE with a forged source would make
@@ -139,6 +142,12 @@ impl LiveCall {
     /// The leg has its port.
     pub(crate) fn has_port(&self) -> bool {
         self.port != 0
+    }
+
+    /// Our side of an offer or an answer.
+    pub(crate) fn local_media(&self, config: &Config) -> LocalMedia {
+        let local = local_media(config, self.address, self.port);
+        if self.codecs.is_empty() { local } else { LocalMedia { codecs: self.codecs.clone(), ..local } }
     }
 
     /// What a request about it says of it.

@@ -99,6 +99,8 @@ pub struct Stats {
     pub conferences: usize,
     /// Participants in them.
     pub participants: usize,
+    /// Trunks that did not answer when they were last asked.
+    pub trunks_silent: usize,
     /// Since the start.
     pub counts: Counts,
     /// Phones registered.
@@ -154,6 +156,7 @@ impl Switch {
         let (media, todo) = (Vec::new(), VecDeque::new());
         let mut turn =
             Turn { now, config, names, fetches, asks, timers, journal, directory, queue_list, effects, media, todo };
+        board.begin_keep_alive(&mut turn);
         match event {
             Event::Sip { flow, bytes } => board.endpoint.receive(now.instant, flow, bytes),
             Event::FlowClosed { connection } => {
@@ -172,7 +175,7 @@ impl Switch {
                 let answer = board.command(command, &mut turn);
                 turn.effects.push(Effect::Reply { request, answer });
             }
-            Event::LookedUp { query, answer } => board.lookups.looked_up(now.instant, query, answer),
+            Event::LookedUp { query, answer } => board.looked_up(query, answer, &mut turn),
             Event::Timeout => {
                 board.endpoint.handle_timeout(now.instant);
                 board.registrations.handle_timeout(now.instant);
@@ -229,6 +232,7 @@ impl Switch {
             calls: self.board.calls_live(),
             conferences: self.board.conferences_live(),
             participants: self.board.participants_live(),
+            trunks_silent: self.board.trunks_silent(),
             counts: self.board.counts,
             registrations: self.board.registrations.bindings(),
             registration_counts: *self.board.registrations.counts(),

@@ -15,6 +15,8 @@ pub(crate) enum Timer {
     CallLimit(CallSid),
     /// A script has paused, or waited for a key, for long enough.
     Script(ScriptId),
+    /// A trunk is to be asked whether it is there, by its place in the configuration.
+    Trunk(usize),
     /// Nobody has answered a `<Dial>`, or the two have talked for long enough.
     Dial(DialId),
 }

@@ -5,7 +5,6 @@ use tracing::{info, warn};
 
 use super::Board;
 use crate::info_digit;
-use crate::leg::local_media;
 use crate::turn::Turn;
 
 impl Board {
@@ -32,7 +31,7 @@ impl Board {
         let Some(call) = self.by_dialog.get(&dialog).and_then(|sid| self.calls.get_mut(sid)) else { return };
         let span = call.span.clone();
         let _in_call = span.enter();
-        let local = local_media(turn.config, call.address, call.port);
+        let local = call.local_media(turn.config);
         let Some(offer) = offer else {
             let sdp = call.offer_answer.offer(&local);
             return self.endpoint.reanswer(turn.now.instant, dialog, sdp);

@@ -10,7 +10,7 @@ use crate::call::{Errand, Line, LiveCall, Place, Stage};
 use crate::conference::Leaving;
 use crate::entry::Entry;
 use crate::inbound::{Called, Destination, destination, e164};
-use crate::leg::{LiveLeg, address_for, local_media};
+use crate::leg::{LiveLeg, address_for};
 use crate::progress::Progress;
 use crate::script::{Outcome, Role, Source};
 use crate::todo::Todo;
@@ -166,6 +166,7 @@ impl Board {
             address,
             has_leg: true,
             port: 0,
+            codecs: Vec::new(),
             offer_answer: OfferAnswer::new(session),
             stage,
             acknowledged: false,
@@ -282,7 +283,7 @@ impl Board {
             return Ok(early.clone());
         }
         let offer = offer.take();
-        let local = local_media(turn.config, call.address, call.port);
+        let local = call.local_media(turn.config);
         let sdp = match offer {
             None => call.offer_answer.offer(&local), // RFC 3264 §4: the offer goes in the 200, the answer is in the ACK
             Some(offer) => {

@@ -18,6 +18,7 @@ mod referring;
 mod resolving;
 mod scripting;
 mod streaming;
+mod trunking;
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::time::{Duration, Instant};
@@ -41,6 +42,7 @@ use crate::timers::Timer;
 use crate::todo::Todo;
 use crate::turn::Turn;
 use streaming::LiveStream;
+use trunking::Trunks;
 
 /// Everything that lives.
 #[derive(Debug)]
@@ -60,6 +62,7 @@ pub(crate) struct Board {
     streams: BTreeMap<StreamSid, LiveStream>,
     /// Calls that wait to know where they lead.
     resolving: BTreeSet<CallSid>,
+    trunks: Trunks,
     pub(crate) counts: Counts,
     pub(crate) quality: Quality,
 }
@@ -109,6 +112,7 @@ impl Board {
             queues: Queues::default(),
             streams: BTreeMap::new(),
             resolving: BTreeSet::new(),
+            trunks: Trunks::default(),
             counts: Counts::default(),
             quality: Quality::new(),
         }
@@ -225,6 +229,7 @@ impl Board {
                 Timer::CallLimit(call) => self.time_limit(call, turn),
                 Timer::Script(script) => self.script_due(script, turn),
                 Timer::Dial(dial) => self.dial_due(dial, turn),
+                Timer::Trunk(at) => self.ping_trunk(at, turn),
             }
         }
         self.release_overdue(turn);
@@ -325,6 +330,11 @@ impl Board {
 
     pub(crate) fn next_deadline(&self) -> Option<Instant> {
         [self.endpoint.next_deadline(), self.registrations.next_deadline()].into_iter().flatten().min()
+    }
+
+    /// Trunks that did not answer when they were last asked.
+    pub(crate) fn trunks_silent(&self) -> usize {
+        self.trunks.silent.len()
     }
 
     pub(crate) fn legs_live(&self) -> usize {

@@ -21,7 +21,7 @@ use crate::command::AudioUrl;
 use crate::conference::Leaving;
 use crate::dial::DialId;
 use crate::inbound::percent_decode;
-use crate::leg::{LiveLeg, address_towards, local_media};
+use crate::leg::{LiveLeg, address_towards};
 use crate::new_call::{Amd, Callee};
 use crate::outbound::{Invitation, Lead, Outgoing, Plan, Target};
 use crate::progress::Progress;
@@ -119,6 +119,11 @@ impl Board {
         let own_room = turn.names.room();
         let room = order.room.unwrap_or(own_room);
         let route = self.route(&order, &shown_from, room, turn)?;
+        let codecs = match &order.to {
+            Callee::Number(number) => trunk_for(&turn.config.trunks, number).map(|trunk| trunk.codecs.clone()),
+            _ => None,
+        };
+        let codecs = codecs.unwrap_or_default();
         let first = route.at_once.first().map(|target| target.flow);
         let has_leg = route.leads.is_empty();
         let Some(address) = address_towards(turn.config, first.as_ref()) else { return Err(NoRoute) };
@@ -180,6 +185,7 @@ impl Board {
             address,
             has_leg,
             port: 0,
+            codecs,
             offer_answer: OfferAnswer::new(session),
             stage: Stage::Dialling,
             acknowledged: true, // whoever answers our INVITE has asked for what we send
@@ -266,7 +272,7 @@ impl Board {
     /// The leg has its port: the INVITEs go out, to all phones at once.
     pub(super) fn invite(&mut self, sid: CallSid, turn: &mut Turn) {
         let Some(call) = self.calls.get_mut(&sid) else { return };
-        let local = local_media(turn.config, call.address, call.port);
+        let local = call.local_media(turn.config);
         let offer = call.offer_answer.offer(&local);
         let Line::Outbound(outgoing) = &mut call.line else { return };
         let targets = std::mem::take(&mut outgoing.at_once);
@@ -413,7 +419,7 @@ impl Board {
             if let Some(tried) = outgoing.last_tried.take() {
                 let retry_after =
                     response.and_then(|response| response.headers.retry_after()).map(|s| Duration::from_secs(s.into()));
-                self.resolver.failed(turn.now.instant, tried, retry_after);
+                self.lookups.failed(turn.now.instant, tried, retry_after);
             }
             if let Some(next) = outgoing.else_try.pop_front() {
                 info!(target = %next.uri, "trying the next path");

@@ -2,17 +2,15 @@
 
 use model::{CallSid, Level};
 use sip::{
-    DialogId, Flow, Headers, NameAddr, OfferAnswer, PingId, ReferId, Reject, Rejection, Replaces, Request,
-    SessionDescription,
+    DialogId, Flow, Headers, NameAddr, OfferAnswer, ReferId, Reject, Rejection, Replaces, Request, SessionDescription,
 };
-use tracing::{debug, info};
+use tracing::info;
 use twiml::Refer;
 
 use super::Board;
 use super::agreement::warning_of;
 use crate::call::{Errand, Line};
 use crate::command::AudioUrl;
-use crate::leg::local_media;
 use crate::script::{ScriptId, Source, method_of};
 use crate::turn::Turn;
 use crate::webhook::{Purpose, ReferCallStatus, Remark};
@@ -127,11 +125,6 @@ impl Board {
         self.refer_over(script, outcome, response_code, Some(status), turn);
     }
 
-    /// A trunk has answered our OPTIONS, or has not.
-    pub(super) fn pinged(&mut self, ping: PingId, status: Option<u16>, _turn: &mut Turn) {
-        debug!(?ping, status, "pinged");
-    }
-
     /// A call that takes the place of another of ours (RFC 3891): the other's phone is let go, everything else about it
     /// stays as it is, its SID and the room it is in.
     pub(super) fn replacing(
@@ -152,7 +145,7 @@ impl Board {
             return self.endpoint.reject(turn.now.instant, dialog, 481, Reject::default());
         };
         info!(call_sid = %call.sid(), source = %flow.remote, from = ?request.headers.from().ok(), "call replaced");
-        let local = local_media(turn.config, call.address, call.port);
+        let local = call.local_media(turn.config);
         let mut offer_answer = OfferAnswer::new(turn.names.session_id());
         let described = match offer {
             None => Ok((offer_answer.offer(&local), None)),

@@ -1,21 +1,17 @@
 //! Finding out where a call of ours leads (RFC 3263).
 
 use model::{CallSid, CallStatus};
-use sip::{LookupFailed, Query, Resolved};
-use tracing::{info, warn};
+use sip::{LookupFailed, Query};
+use tracing::info;
 
 use super::Board;
 use super::placing::flow_towards;
 use crate::call::Line;
 use crate::conference::Leaving;
-use crate::effect::Effect;
 use crate::leg::address_towards;
 use crate::outbound::{Lead, Target};
 use crate::todo::Todo;
 use crate::turn::Turn;
-
-/// Names being looked up at once; a call that needs one more fails.
-const LOOKUPS_MAX: usize = 1_024;
 
 impl Board {
     /// Goes on with the first of a call's leads: its INVITE goes out, or somebody is asked where to.
@@ -26,13 +22,15 @@ impl Board {
         let has_port = call.has_port();
         let Line::Outbound(outgoing) = &mut call.line else { return };
         let Some(lead) = outgoing.leads.front() else { return };
-        match self.resolver.targets(turn.now.instant, &lead.next_hop) {
-            Resolved::Targets(found) => {
+        match self.lookups.targets(turn.now.instant, &lead.next_hop, turn.effects) {
+            Some(Ok(found)) => {
                 let Some(Lead { uri, credentials, .. }) = outgoing.leads.pop_front() else { return };
                 outgoing.last_tried = found.first().copied();
                 let path = |target: &sip::Target| {
+                    // A stream would have to be opened first; whoever offers both is reached by datagrams.
+                    let by_datagrams = target.transport == sip::Transport::Udp;
                     let (uri, credentials) = (uri.clone(), credentials.clone());
-                    let flow = flow_towards(target.address, turn)?;
+                    let flow = flow_towards(target.address, turn).filter(|_| by_datagrams)?;
                     Some(Target { flow, uri, routes: Vec::new(), credentials, same_flow: false })
                 };
                 outgoing.else_try = found.iter().filter_map(path).collect();
@@ -47,19 +45,10 @@ impl Board {
                 (call.address, call.has_leg) = (address, true);
                 turn.media.push(media::Command::OpenLeg { leg, room, address: address.bind });
             }
-            Resolved::Ask(queries) if self.lookups.len() + queries.len() <= LOOKUPS_MAX => {
+            None => {
                 self.resolving.insert(sid);
-                for query in queries {
-                    if self.lookups.insert(query.clone()) {
-                        turn.effects.push(Effect::LookUp(query));
-                    }
-                }
             }
-            Resolved::Ask(_) => {
-                warn!("too many names are being looked up");
-                self.nowhere(sid, 503, turn);
-            }
-            Resolved::Nowhere(why) => {
+            Some(Err(why)) => {
                 info!(next_hop = ?lead.next_hop.host, %why, "leads nowhere");
                 outgoing.leads.pop_front();
                 self.next_lead(sid, turn);
@@ -86,8 +75,7 @@ impl Board {
 
     /// The domain name system has answered: whoever waits for that goes on.
     pub(crate) fn looked_up(&mut self, query: Query, answer: Result<sip::Answered, LookupFailed>, turn: &mut Turn) {
-        self.lookups.remove(&query);
-        self.resolver.learn(turn.now.instant, query, answer);
+        self.lookups.looked_up(turn.now.instant, query, answer);
         turn.todo.extend(std::mem::take(&mut self.resolving).into_iter().map(Todo::Lead));
     }
 }
