@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use model::{CallStatus, Direction};
+use switch::Trunk;
 use switch::webhook::{DialCallStatus, Purpose};
 
 use crate::phone::State;
@@ -157,4 +158,49 @@ fn what_the_callee_says_before_it_answers_is_heard() {
     world.take_up("ben");
     world.run_for(Duration::from_millis(500));
     world.check_hearing(TWO_TALK);
+}
+
+/// Ana's document dials a number, and the carrier for it is this trunk.
+fn ana_dials_out(seed: u64, number: &str, prefixes: &[&str]) -> World {
+    let mut world = World::with(seed, |config, _| {
+        config.trunks = vec![Trunk {
+            name: "carrier".to_owned(),
+            uris: vec!["sip:10.0.0.2:5060".parse::<sip::Uri>().expect("a URI").sip().expect("a SIP URI").clone()],
+            domain: Some("carrier.test".to_owned()),
+            credentials: None,
+            caller_id: Some("+15005550099".to_owned()),
+            prefixes: prefixes.iter().map(|prefix| (*prefix).to_owned()).collect(),
+            codecs: Vec::new(),
+            keep_alive: None,
+        }];
+    });
+    world.phone_waits("gateway"); // the first phone is at 10.0.0.2
+    world.number(NUMBER, VOICE);
+    world.documents(VOICE, &[&format!("<Dial action=\"/after\">{number}</Dial>")]);
+    world.documents(AFTER, &["<Pause length=\"60\"/>"]);
+    world.try_dial("ana", NUMBER);
+    world.run_for(Duration::from_millis(500));
+    world
+}
+
+#[test]
+fn a_number_is_reached_by_its_trunk() {
+    let mut world = ana_dials_out(28, "+44 20 7946 0000", &["+44"]);
+    assert_eq!(world.phone("gateway").state, State::Ringing);
+    let from = world.phone("gateway").called_with("from").expect("a From");
+    assert!(from.contains("sip:+15005550099@carrier.test"), "{from}");
+    world.take_up("gateway");
+    world.run_for(Duration::from_millis(500));
+    world.check_hearing(
+        "        gateway ana music
+                         gateway    -     x    .
+                         ana        x     -    .  ",
+    );
+}
+
+#[test]
+fn a_number_without_a_trunk_fails() {
+    let world = ana_dials_out(29, "+33123456789", &["+44", "+1"]);
+    assert_eq!(world.phone("gateway").state, State::Idle);
+    assert_eq!(result(&world), (DialCallStatus::Failed, Some(false)));
 }

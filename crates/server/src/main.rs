@@ -73,6 +73,8 @@ const ASKS_MAX: usize = 16_384;
 const DESCRIPTORS_WANTED: u64 = 262_144;
 /// Days of logs that are kept.
 const LOG_FILES_MAX: usize = 14;
+/// How a phone rings that says nothing itself, where the document does not say.
+const RING_COUNTRY: &str = "us";
 /// `region` of new conferences.
 const REGION: &str = "us1";
 
@@ -354,7 +356,7 @@ fn switch_config(config: &Config, account: &Account, sip_bound: &[config::SipLis
         beep: Arc::new(Pages::new(&sound::beep())),
         signalling: own_address::signalling(sip_bound),
         trunks: config.trunks.clone(),
-        ring_back: Arc::new(Pages::new(&sound::beep())),
+        ring_back: media::Tones::default().ring(RING_COUNTRY).unwrap_or_else(|| Arc::new(Pages::new(&sound::beep()))),
         sip: sip::Config {
             server: format!("Partyline/{}", env!("CARGO_PKG_VERSION")),
             advertised: advertised.collect(),

@@ -3,6 +3,8 @@
 //! The callees' legs are opened in the parent's own room, where they neither emit nor hear until they are connected:
 //! a `<Dial>` needs no room of its own.
 
+use std::sync::Arc;
+
 use media::{Command, MAIN};
 use model::{CallSid, ConferenceSid, Level};
 use sip::Reason;
@@ -54,14 +56,15 @@ impl Board {
                     let message = format!("callerId {number} is neither a number of this account nor verified");
                     return self.dial_failed(script, sid, Remark { level: Level::Error, code: 13_214, message }, turn);
                 }
-                let waiting = parties.iter().cloned().collect();
+                let (waiting, country) = (parties.iter().cloned().collect(), dial.ring_tone);
                 let id = turn.names.dial();
                 let live = LiveDial { waiting, ..LiveDial::new(sid, script, dial) };
                 self.dials.insert(id, live);
                 if let Some(call) = self.calls.get_mut(&sid) {
                     call.dial = Some(id);
                     if call.is_answered() {
-                        turn.play(call.leg, std::sync::Arc::clone(&turn.config.ring_back), true);
+                        let own = country.and_then(|country| self.tones.ring(country));
+                        turn.play(call.leg, own.unwrap_or_else(|| Arc::clone(&turn.config.ring_back)), true);
                     }
                 }
                 self.dial_next(id, turn);

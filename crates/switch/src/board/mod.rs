@@ -63,6 +63,7 @@ pub(crate) struct Board {
     /// Calls that wait to know where they lead.
     resolving: BTreeSet<CallSid>,
     trunks: Trunks,
+    tones: media::Tones,
     pub(crate) counts: Counts,
     pub(crate) quality: Quality,
 }
@@ -113,6 +114,7 @@ impl Board {
             streams: BTreeMap::new(),
             resolving: BTreeSet::new(),
             trunks: Trunks::default(),
+            tones: media::Tones::default(),
             counts: Counts::default(),
             quality: Quality::new(),
         }

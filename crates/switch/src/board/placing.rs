@@ -64,7 +64,7 @@ impl Board {
         let Some(parent) = self.calls.get(&live.parent) else { return };
         let (to, url, status, send_digits, detection, credentials) = match party.clone() {
             Party::Number(n) => {
-                let to = Callee::Number(n.number);
+                let to = Callee::Number(dialled(&n.number));
                 (to, n.url, n.status, n.send_digits, n.machine_detection, None)
             }
             Party::Client(c) => {
@@ -545,6 +545,11 @@ fn may_be_set(name: &str) -> bool {
     let others = ["user-to-user", "remote-party-id", "p-preferred-identity", "p-called-party-id"];
     let name = name.to_ascii_lowercase();
     name.starts_with("x-") || others.contains(&name.as_str())
+}
+
+/// A number as it is dialled: without what only makes it easier to read (rest-voice §1.10).
+fn dialled(number: &str) -> String {
+    number.chars().filter(|character| !matches!(character, ' ' | '-' | '.' | '(' | ')')).collect()
 }
 
 /// What a refusal says of the call (rest-voice §3.5).
