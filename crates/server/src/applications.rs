@@ -20,9 +20,9 @@ pub(crate) struct Applications {
 
 impl Applications {
     /// To be called on the runtime. Callbacks that were open when the last process ended are sent from now on.
-    pub(crate) fn new(webhooks: Webhooks, store: Store, inbox: Inbox) -> Self {
+    pub(crate) fn new(config: OutboxConfig, webhooks: Webhooks, store: Store, inbox: Inbox) -> Self {
         let into = inbox.clone();
-        let outbox = Outbox::start(OutboxConfig::default(), webhooks.clone(), store, move |closed| {
+        let outbox = Outbox::start(config, webhooks.clone(), store, move |closed| {
             let inbox = into.clone();
             async move {
                 // False: the loop has ended. The row stays open, and is sent again after the start.

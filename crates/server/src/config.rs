@@ -62,6 +62,16 @@ pub(crate) struct Config {
     pub(crate) speech_url: Option<Url>,
     /// Media streams may go without TLS to anywhere, not to this machine only.
     pub(crate) stream_plain: bool,
+    /// PEM file of certificate authorities trusted beside the machine's.
+    pub(crate) trusted_ca: Option<PathBuf>,
+    /// How long an application may take to answer.
+    pub(crate) webhook_timeout: Duration,
+    /// How long a connection to it may take.
+    pub(crate) webhook_connect_timeout: Duration,
+    /// Documents asked for at once.
+    pub(crate) webhooks_max: usize,
+    /// Callbacks being sent at once.
+    pub(crate) callbacks_max: usize,
     /// `tracing` filter, such as `info` or `sip=debug,info`.
     pub(crate) log: String,
     /// Settings of later versions that were given; they have no effect.
@@ -153,8 +163,13 @@ const SETTINGS: &[(&str, &str, &str)] = &[
     (
         "fetch_allow",
         "127.0.0.0/8,::1/128",
-        "what may be fetched beyond public addresses, a comma list of ranges, addresses and host names",
+        "where sound may be fetched and applications asked beyond public addresses, a comma list of ranges, addresses and host names",
     ),
+    ("trusted_ca", "", "PEM file of certificate authorities that are trusted beside the machine's"),
+    ("webhook_timeout_seconds", "15", "how long an application may take to answer a webhook, 1 to 15"),
+    ("webhook_connect_timeout_seconds", "5", "how long connecting to it may take, 1 to 10"),
+    ("webhooks_max", "512", "documents asked for at once, half of them of one host, 2 to 10000; more wait"),
+    ("callbacks_max", "256", "callbacks sent at once, a quarter of them to one host, 4 to 10000; more wait"),
     (
         "speech_url",
         "",
@@ -361,6 +376,11 @@ impl Given {
             })?,
             speech_url: self.optional("speech_url", service_url)?,
             stream_plain: self.parse("stream_plain", on_or_off)?,
+            trusted_ca: self.optional("trusted_ca", |text| Ok(PathBuf::from(text)))?,
+            webhook_timeout: self.seconds("webhook_timeout_seconds", 1..=15)?,
+            webhook_connect_timeout: self.seconds("webhook_connect_timeout_seconds", 1..=10)?,
+            webhooks_max: self.number("webhooks_max", 2..=10_000)?,
+            callbacks_max: self.number("callbacks_max", 4..=10_000)?,
             log: self.parse("log", log_filter)?,
             without_effect: self.without_effect,
         })
@@ -550,6 +570,10 @@ mod tests {
             ("PARTYLINE_ROOM_LEGS_MAX", "1"),
             ("PARTYLINE_DRAIN_SECONDS", "-1"),
             ("PARTYLINE_FETCH_ALLOW", "10.0.0.0/99"),
+            ("PARTYLINE_WEBHOOK_TIMEOUT_SECONDS", "16"),
+            ("PARTYLINE_WEBHOOK_CONNECT_TIMEOUT_SECONDS", "0"),
+            ("PARTYLINE_WEBHOOKS_MAX", "1"),
+            ("PARTYLINE_CALLBACKS_MAX", "many"),
             ("PARTYLINE_SPEECH_URL", "speech.example.test/say"),
             ("PARTYLINE_STREAM_PLAIN", "perhaps"),
             ("PARTYLINE_NO_SUCH_THING", "1"),

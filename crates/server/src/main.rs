@@ -24,7 +24,7 @@ use std::process::ExitCode;
 use std::sync::Arc;
 use std::time::SystemTime;
 
-use api::webhook::{WebhookConfig, Webhooks};
+use api::webhook::{OutboxConfig, WebhookConfig, Webhooks};
 use clap::{Parser, Subcommand};
 use media::{Pages, Plane};
 use model::{Account, AccountSid, Timestamp};
@@ -105,6 +105,8 @@ enum StartError {
     Store(#[from] store::StoreError),
     #[error("the way out to the web: {0}")]
     Web(String),
+    #[error("PARTYLINE_TRUSTED_CA names {path}, which cannot be used: {error}")]
+    TrustedCa { path: PathBuf, error: String },
     #[error("the audio plane: {0}")]
     Media(std::io::Error),
     #[error("PARTYLINE_RTP_ADDRESS names {address}, which cannot be used here: {error}")]
@@ -149,12 +151,13 @@ async fn bridge(config: Config, logs: &Path) -> Result<(), StartError> {
 
     check_media_addresses(&config)?;
     let plane = Plane::start(media_config(&config)).map_err(StartError::Media)?;
-    let web = WebConfig { allow: config.fetch_allow.clone(), ..WebConfig::default() };
+    let trusted = config.trusted_ca.as_deref().map(trusted_authorities).transpose()?.unwrap_or_default();
+    let web = WebConfig { allow: config.fetch_allow.clone(), trusted };
     let web = Web::new(&web).map_err(StartError::Web)?;
     let (stream_web, fetcher) = (web.clone(), Fetcher::over(web.clone(), FetchConfig::default()));
     let clock = || Timestamp::from(SystemTime::now());
     let seed = rand::rng().next_u64();
-    let webhooks = Webhooks::new(WebhookConfig::default(), web, store.clone(), Arc::clone(&writer), clock, seed);
+    let webhooks = Webhooks::new(webhook_config(&config), web, store.clone(), Arc::clone(&writer), clock, seed);
     let speaker = speaker(&config).await?;
     let (inbox, inputs) = Inbox::new();
     let (sockets, sip_bound) =
@@ -169,7 +172,7 @@ async fn bridge(config: Config, logs: &Path) -> Result<(), StartError> {
         .with_directory(directory);
     let snapshots = Snapshots::new(switch.stats(), switch.sip_stats());
     let saves_failed = Arc::default();
-    let applications = Applications::new(webhooks.clone(), store.clone(), inbox.clone());
+    let applications = Applications::new(outbox_config(&config), webhooks.clone(), store.clone(), inbox.clone());
     let sources = Sources {
         snapshots: snapshots.clone(),
         media: plane.stats().to_vec(),
@@ -242,6 +245,32 @@ async fn speaker(config: &Config) -> Result<Speaker, StartError> {
         warn!("{missing}");
     }
     Ok(speaker)
+}
+
+fn webhook_config(config: &Config) -> WebhookConfig {
+    WebhookConfig {
+        asks_max: config.webhooks_max,
+        asks_per_host_max: config.webhooks_max / 2,
+        timeout: config.webhook_timeout,
+        connect_timeout: config.webhook_connect_timeout,
+        ..WebhookConfig::default()
+    }
+}
+
+fn outbox_config(config: &Config) -> OutboxConfig {
+    OutboxConfig {
+        in_flight_max: config.callbacks_max,
+        in_flight_per_host_max: config.callbacks_max / 4,
+        ..OutboxConfig::default()
+    }
+}
+
+/// The certificates of a PEM file.
+fn trusted_authorities(path: &Path) -> Result<Vec<Vec<u8>>, StartError> {
+    let unusable = |error: String| StartError::TrustedCa { path: path.to_owned(), error };
+    let pem = std::fs::read(path).map_err(|error| unusable(error.to_string()))?;
+    let authorities = web::authorities(&pem).map_err(unusable)?;
+    if authorities.is_empty() { Err(unusable("there is no certificate in it".to_owned())) } else { Ok(authorities) }
 }
 
 /// An address that is not ours would refuse every call; better to say so now.

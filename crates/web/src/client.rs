@@ -17,6 +17,7 @@ use reqwest::dns::{Addrs, Name, Resolve, Resolving};
 use reqwest::header::{self, HeaderMap, HeaderValue};
 use reqwest::{Client, Method, Response, redirect};
 use rustls::pki_types::CertificateDer;
+use rustls::pki_types::pem::PemObject as _;
 use url::{Host, Url};
 
 use crate::error::{FetchError, NameError, from_client};
@@ -193,6 +194,15 @@ fn tls_config(trusted: &[Vec<u8>]) -> Result<rustls::ClientConfig, String> {
     Ok(config.map_err(|e| e.to_string())?.with_root_certificates(roots).with_no_client_auth())
 }
 
+/// The certificates of a PEM file, as [`WebConfig::trusted`] takes them.
+///
+/// # Errors
+/// A sentence, when it is damaged.
+pub fn authorities(pem: &[u8]) -> Result<Vec<Vec<u8>>, String> {
+    let certificates = CertificateDer::pem_slice_iter(pem).map(|one| one.map(|certificate| certificate.to_vec()));
+    certificates.collect::<Result<_, _>>().map_err(|error| error.to_string())
+}
+
 /// Looks names up; in tests, in a table.
 pub trait Names: Send + Sync {
     /// The addresses a name leads to now.
@@ -242,3 +252,20 @@ const IDLE_TIMEOUT: Duration = Duration::from_secs(15);
 
 /// Ways of connecting that keep connections open: applications may ask for their own in every URL.
 const CLIENTS_MAX: usize = 32;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn certificates_are_read_from_pem() {
+        let pem = "words\n-----BEGIN CERTIFICATE-----\nAQID\n-----END CERTIFICATE-----\n\
+                   -----BEGIN PRIVATE KEY-----\nBAU=\n-----END PRIVATE KEY-----\n\
+                   -----BEGIN CERTIFICATE-----\nBgc=\n-----END CERTIFICATE-----\n";
+        assert_eq!(authorities(pem.as_bytes()), Ok(vec![vec![1, 2, 3], vec![6, 7]]));
+        assert_eq!(authorities(b"nothing of that kind"), Ok(Vec::new()));
+        assert!(authorities(b"-----BEGIN CERTIFICATE-----\n!\n-----END CERTIFICATE-----\n").is_err());
+        let web = Web::new(&WebConfig { trusted: vec![vec![1, 2, 3]], ..WebConfig::default() });
+        assert!(web.is_err_and(|why| why.contains("cannot be used")));
+    }
+}

@@ -13,7 +13,7 @@ pub mod target;
 mod turns;
 
 pub use bytes::Bytes;
-pub use client::{Connecting, Names, Web, WebConfig};
+pub use client::{Connecting, Names, Web, WebConfig, authorities};
 pub use connection::Connection;
 pub use error::{FetchError, without_secrets};
 pub use guard::{AddressGuard, AllowRule, AllowRuleError};

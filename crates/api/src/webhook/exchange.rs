@@ -77,6 +77,8 @@ pub(crate) struct Exchanges {
     pub(crate) web: Web,
     pub(crate) cookies: Cookies,
     pub(crate) documents: Documents,
+    /// How applications are asked that do not say how.
+    pub(crate) defaults: Overrides,
 }
 
 /// Where one exchange has got to.
@@ -111,7 +113,7 @@ impl Exchanges {
     pub(crate) async fn exchange(&self, message: &Message<'_>) -> Reply {
         let began = Instant::now();
         let mut trace = Trace::default();
-        let (outcome, remarks, url) = match Way::begin(message) {
+        let (outcome, remarks, url) = match Way::begin(message, self.defaults.clone()) {
             Ok((way, remarks)) => {
                 let (shown, total) = (way.asked(), way.overrides.total);
                 let outcome = tokio::time::timeout(total, self.follow(way, &mut trace)).await;
@@ -226,11 +228,11 @@ impl Exchanges {
 }
 
 impl<'a> Way<'a> {
-    fn begin(message: &'a Message<'a>) -> Result<(Self, Vec<Remark>), FetchError> {
+    fn begin(message: &'a Message<'a>, defaults: Overrides) -> Result<(Self, Vec<Remark>), FetchError> {
         let mut url = target::parse(message.url)?;
         let (overrides, remarks) = match url.fragment() {
-            Some(fragment) if message.overridable => Overrides::parse(fragment),
-            _ => (Overrides::default(), Vec::new()),
+            Some(fragment) if message.overridable => defaults.parse(fragment),
+            _ => (defaults, Vec::new()),
         };
         let credentials = take_credentials(&mut url);
         let port_written = written_port(message.url);
@@ -463,7 +465,7 @@ mod tests {
                 overridable: true,
                 wants_document: true,
             };
-            let (way, _) = Way::begin(&message).expect(url);
+            let (way, _) = Way::begin(&message, Overrides::default()).expect(url);
             assert_eq!(way.signed_url(), want);
         }
     }

@@ -27,13 +27,14 @@ use rand::{RngExt as _, SeedableRng as _};
 use store::{Row, Store, Writer};
 use switch::Event;
 use switch::webhook::{Answered, Ask, AskFailed, Purpose, Remark};
-use web::{FetchError, TurnBounds, Turns, Web, form_urlencoded, target};
+use web::{Connecting, FetchError, TurnBounds, Turns, Web, form_urlencoded, target};
 
 use crate::metrics::{Metric, Reading};
 use answer::Kind;
 use cookies::Cookies;
 use documents::Documents;
 use exchange::{Body, Exchanges, Message, Reply};
+use overrides::Overrides;
 use parameters::Pairs;
 
 pub(crate) use exchange::kept;
@@ -50,11 +51,22 @@ pub struct WebhookConfig {
     pub asks_waiting_max: usize,
     /// How long one waits before it fails.
     pub waiting_timeout: Duration,
+    /// For a whole exchange, callbacks' too, unless its URL says otherwise.
+    pub timeout: Duration,
+    /// To connect, likewise.
+    pub connect_timeout: Duration,
 }
 
 impl Default for WebhookConfig {
     fn default() -> Self {
-        Self { asks_max: 512, asks_per_host_max: 256, asks_waiting_max: 8_192, waiting_timeout: Duration::from_secs(5) }
+        Self {
+            asks_max: 512,
+            asks_per_host_max: 256,
+            asks_waiting_max: 8_192,
+            waiting_timeout: Duration::from_secs(5),
+            timeout: Duration::from_secs(15),
+            connect_timeout: Duration::from_secs(5),
+        }
     }
 }
 
@@ -102,7 +114,13 @@ impl Webhooks {
             waiting_per_host_max: config.asks_waiting_max,
             waiting_timeout: config.waiting_timeout,
         });
-        let exchanges = Exchanges { web, cookies: Cookies::default(), documents: Documents::default() };
+        let defaults = Overrides {
+            connecting: Connecting { timeout: config.connect_timeout, ..Connecting::default() },
+            read: config.timeout,
+            total: config.timeout,
+            ..Overrides::default()
+        };
+        let exchanges = Exchanges { web, cookies: Cookies::default(), documents: Documents::default(), defaults };
         let tokens = Mutex::new(StdRng::seed_from_u64(seed));
         let (clock, counts) = (Box::new(clock), Counts::default());
         Self { shared: Arc::new(Shared { exchanges, turns, store, writer, clock, tokens, counts }) }

@@ -55,10 +55,10 @@ impl Default for Overrides {
 }
 
 impl Overrides {
-    /// Reads a fragment; what is wrong in it stays as it would be without, and the remarks say so where the contract
-    /// has a code for it.
-    pub(crate) fn parse(fragment: &str) -> (Self, Vec<Remark>) {
-        let (mut overrides, mut remarks) = (Self::default(), Vec::new());
+    /// As a fragment says; what is wrong in it stays as it was, and the remarks say so where the contract has a code for
+    /// it.
+    pub(crate) fn parse(self, fragment: &str) -> (Self, Vec<Remark>) {
+        let (mut overrides, mut remarks) = (self, Vec::new());
         let remark = |code, message: String| Remark { level: Level::Error, code, message };
         for (name, value) in form_urlencoded::parse(fragment.as_bytes()) {
             let span = |from_ms: u64, to_ms: u64| {
@@ -141,7 +141,7 @@ mod tests {
             ("e=", as_ever.clone(), &[11_240]),
             ("e=DUBLIN!&rp=x", as_ever.clone(), &[11_240, 11_243]),
         ] {
-            let (overrides, remarks) = Overrides::parse(fragment);
+            let (overrides, remarks) = Overrides::default().parse(fragment);
             assert_eq!(overrides, want, "{fragment}");
             assert_eq!(remarks.iter().map(|remark| remark.code).collect::<Vec<_>>(), codes, "{fragment}");
         }
