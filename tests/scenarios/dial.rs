@@ -204,3 +204,11 @@ fn a_number_without_a_trunk_fails() {
     assert_eq!(world.phone("gateway").state, State::Idle);
     assert_eq!(result(&world), (DialCallStatus::Failed, Some(false)));
 }
+
+#[test]
+fn an_address_over_a_stream_that_cannot_be_opened_fails() {
+    let world =
+        ana_dials(30, |_, _| "<Dial action=\"/after\"><Sip>sip:dan@10.0.0.99;transport=tcp</Sip></Dial>".to_owned());
+    assert_eq!(result(&world), (DialCallStatus::Failed, Some(false)));
+    assert_eq!(world.switch.stats().calls, 1, "only ana's is left");
+}

@@ -50,6 +50,8 @@ pub(crate) struct World {
     /// What the application answers to a request for a URL: each one once, the last for ever.
     documents: HashMap<String, VecDeque<String>>,
     due: Vec<(u64, AskId, String)>,
+    /// Where streams were to be opened to.
+    refused: Vec<SocketAddr>,
     fetches: Vec<(u64, FetchId, String)>,
     answers: BTreeMap<u64, Result<Answer, Refusal>>,
     asked: u64,
@@ -117,6 +119,7 @@ impl World {
             files: HashMap::new(),
             documents: HashMap::new(),
             due: Vec::new(),
+            refused: Vec::new(),
             fetches: Vec::new(),
             answers: BTreeMap::new(),
             asked: 0,
@@ -443,6 +446,8 @@ impl World {
                 }
                 // No scenario has a domain name system.
                 Effect::Close { .. } | Effect::Lookup(_) => {}
+                // Nobody here speaks over streams.
+                Effect::Connect { remote } => self.refused.push(remote),
                 Effect::Media(batch) => {
                     self.plane.apply(batch);
                 }
@@ -475,6 +480,9 @@ impl World {
                     self.answers.insert(request.0, answer);
                 }
             }
+        }
+        for remote in std::mem::take(&mut self.refused) {
+            self.handle(Event::Connected { remote, flow: None });
         }
         for (from, said) in replies {
             self.arrive(from, &said);

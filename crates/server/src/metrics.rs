@@ -72,6 +72,18 @@ impl Sources {
                 "INVITEs for nobody here, answered 404.",
                 counts.unknown_destination,
             ),
+            counter("partyline_calls_out_total", "Calls that we made.", counts.calls_out),
+            counter("partyline_documents_total", "TwiML documents that were run.", counts.documents),
+            counter(
+                "partyline_documents_failed_total",
+                "Documents that could not be had, or could not be read.",
+                counts.documents_failed,
+            ),
+            gauge(
+                "partyline_trunks_silent",
+                "Trunks that did not answer when they were last asked.",
+                switch.trunks_silent,
+            ),
             counter(
                 "partyline_calls_refused_total",
                 "INVITEs refused because a bound was reached.",

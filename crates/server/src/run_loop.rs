@@ -242,6 +242,7 @@ impl RunLoop {
             match effect {
                 Effect::Send { flow, bytes } => self.sockets.send(&flow, bytes),
                 Effect::Close { connection } => self.sockets.close(connection),
+                Effect::Connect { remote } => self.sockets.connect(remote),
                 Effect::Lookup(query) => self.lookups.start(query),
                 Effect::Media(batch) => {
                     self.plane.apply(batch);

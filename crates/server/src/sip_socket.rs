@@ -27,6 +27,8 @@ use crate::run_loop::{Inbox, Input};
 pub(crate) struct SipSockets {
     udp: Vec<UdpFlow>,
     connections: HashMap<u64, mpsc::Sender<Bytes>>,
+    /// Where streams of ours run, and what they bring goes.
+    streams: Option<(tokio::runtime::Handle, Inbox)>,
     pub(crate) stats: Arc<SocketStats>,
 }
 
@@ -75,7 +77,8 @@ impl SipSockets {
         skip_missing_families: bool,
         inbox: &Inbox,
     ) -> io::Result<(Self, Vec<SipListen>)> {
-        let mut sockets = Self::default();
+        let streams = Some((tokio::runtime::Handle::current(), inbox.clone()));
+        let mut sockets = Self { streams, ..Self::default() };
         let mut bound = Vec::new();
         for listener in listeners {
             let address = match sockets.bind(*listener, inbox) {
@@ -127,6 +130,33 @@ impl SipSockets {
                 Ok(bound)
             }
         }
+    }
+
+    /// Opens a stream to somebody, and says what came of that. At most [`CONNECT_TIMEOUT`] later.
+    pub(crate) fn connect(&self, remote: SocketAddr) {
+        let Some((runtime, inbox)) = self.streams.clone() else { return };
+        let stats = Arc::clone(&self.stats);
+        runtime.spawn(async move {
+            let full = stats.connections_open.load(Ordering::Relaxed) >= CONNECTIONS_MAX;
+            let opened = match full {
+                true => Err(io::Error::other("too many connections")),
+                false => match tokio::time::timeout(CONNECT_TIMEOUT, TcpStream::connect(remote)).await {
+                    Ok(opened) => opened,
+                    Err(_) => Err(io::ErrorKind::TimedOut.into()),
+                },
+            };
+            match opened.and_then(|stream| Connection::new(stream, remote, inbox.next_connection())) {
+                Ok(connection) => {
+                    stats.connections_open.fetch_add(1, Ordering::Relaxed);
+                    connection.run(inbox, true).await;
+                    stats.connections_open.fetch_sub(1, Ordering::Relaxed);
+                }
+                Err(error) => {
+                    debug!(%remote, %error, "no stream");
+                    inbox.send(Input::Event(switch::Event::Connected { remote, flow: None })).await;
+                }
+            }
+        });
     }
 
     /// A connection exists now; what is sent down it goes through `outbox`.
@@ -245,7 +275,7 @@ async fn accept_connections(listener: TcpListener, inbox: Inbox, stats: Arc<Sock
                         stats.connections_open.fetch_add(1, Ordering::Relaxed);
                         let (inbox, stats) = (inbox.clone(), Arc::clone(&stats));
                         tokio::spawn(async move {
-                            connection.run(inbox).await;
+                            connection.run(inbox, false).await;
                             stats.connections_open.fetch_sub(1, Ordering::Relaxed);
                         });
                     }
@@ -260,6 +290,9 @@ async fn accept_connections(listener: TcpListener, inbox: Inbox, stats: Arc<Sock
         }
     }
 }
+
+/// How long a stream of ours may take to open.
+const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
 
 struct Connection {
     stream: TcpStream,
@@ -276,14 +309,17 @@ impl Connection {
         Ok(Self { stream, flow, id })
     }
 
-    /// Lives until either side closes, or the peer stops reading.
-    async fn run(self, inbox: Inbox) {
+    /// Lives until either side closes, or the peer stops reading. `ours`: we have opened it, and somebody waits for it.
+    async fn run(self, inbox: Inbox, ours: bool) {
         let (outbox, mut outgoing) = mpsc::channel::<Bytes>(OUTBOX_MESSAGES_MAX);
         if !inbox.send(Input::Connected { connection: self.id, outbox }).await {
             return;
         }
         let (mut reader, mut writer) = self.stream.into_split();
         let flow = self.flow;
+        if ours && !inbox.send(Input::Event(switch::Event::Connected { remote: flow.remote, flow: Some(flow) })).await {
+            return;
+        }
         let read = async {
             let mut buffer = BytesMut::with_capacity(READ_LEN);
             while let Ok(1..) = reader.read_buf(&mut buffer).await {

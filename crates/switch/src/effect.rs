@@ -1,5 +1,6 @@
 //! Everything that happens, and everything we do about it.
 
+use std::net::SocketAddr;
 use std::sync::Arc;
 
 use bytes::Bytes;
@@ -28,6 +29,13 @@ pub enum Event {
     FlowClosed {
         /// Which.
         connection: u64,
+    },
+    /// What an [`Effect::Connect`] asked for: exactly once for each.
+    Connected {
+        /// Where to.
+        remote: SocketAddr,
+        /// The stream; `None` if nobody was there.
+        flow: Option<Flow>,
     },
     /// The audio plane has something to say.
     Media(media::Event),
@@ -104,6 +112,11 @@ pub enum Effect {
     Close {
         /// Which.
         connection: u64,
+    },
+    /// Open a stream; answered by [`Event::Connected`].
+    Connect {
+        /// Where to.
+        remote: SocketAddr,
     },
     /// Ask the domain name system; answered by [`Event::LookedUp`] with the same query, exactly once.
     Lookup(sip::Query),

@@ -162,7 +162,9 @@ impl Switch {
             Event::FlowClosed { connection } => {
                 board.endpoint.closed(now.instant, connection);
                 board.registrations.closed(connection);
+                board.disconnected(connection);
             }
+            Event::Connected { remote, flow } => board.connected(remote, flow, &mut turn),
             Event::Media(event) => board.media_event(event, &mut turn),
             Event::Fetched { fetch, outcome } => board.fetched(fetch, outcome, &mut turn),
             Event::Asked { ask, outcome, remarks, exchange } => {

@@ -62,14 +62,22 @@ pub(crate) struct Lead {
     pub(crate) credentials: Option<Credentials>,
 }
 
+/// One way to a destination that was found out.
+#[derive(Debug, Clone)]
+pub(crate) struct Path {
+    pub(crate) target: sip::Target,
+    pub(crate) uri: Uri,
+    pub(crate) credentials: Option<Credentials>,
+}
+
 /// The dialling of one call.
 #[derive(Debug)]
 pub(crate) struct Outgoing {
     pub(crate) invitation: Invitation,
     /// To be called all at once: the phones of one user.
     pub(crate) at_once: Vec<Target>,
-    /// To be tried one after the other when nobody was reached: the ways to one destination.
-    pub(crate) else_try: VecDeque<Target>,
+    /// To be tried one after the other: the ways to one destination.
+    pub(crate) paths: VecDeque<Path>,
     /// To be found out and tried after those.
     pub(crate) leads: VecDeque<Lead>,
     /// The room its leg is opened in, once the first path is known.
@@ -91,7 +99,7 @@ impl Outgoing {
         Self {
             invitation,
             at_once,
-            else_try: VecDeque::new(),
+            paths: VecDeque::new(),
             leads,
             room,
             ringing: Vec::new(),

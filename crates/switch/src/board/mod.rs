@@ -21,10 +21,11 @@ mod streaming;
 mod trunking;
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::net::SocketAddr;
 use std::time::{Duration, Instant};
 
 use model::{AccountSid, CallSid, CallStatus, Conference, ConferenceSid, ConferenceStatus, LegId, RoomId, StreamSid};
-use sip::{DialogId, Endpoint};
+use sip::{DialogId, Endpoint, Flow};
 use tracing::{debug, info, warn};
 
 use crate::call::LiveCall;
@@ -62,6 +63,10 @@ pub(crate) struct Board {
     streams: BTreeMap<StreamSid, LiveStream>,
     /// Calls that wait to know where they lead.
     resolving: BTreeSet<CallSid>,
+    /// Streams that we have opened, by where they lead.
+    streams_out: HashMap<SocketAddr, Flow>,
+    /// Calls that wait for one to be open.
+    connecting: HashMap<SocketAddr, Vec<CallSid>>,
     trunks: Trunks,
     tones: media::Tones,
     pub(crate) counts: Counts,
@@ -113,6 +118,8 @@ impl Board {
             queues: Queues::default(),
             streams: BTreeMap::new(),
             resolving: BTreeSet::new(),
+            streams_out: HashMap::new(),
+            connecting: HashMap::new(),
             trunks: Trunks::default(),
             tones: media::Tones::default(),
             counts: Counts::default(),

@@ -421,13 +421,8 @@ impl Board {
                     response.and_then(|response| response.headers.retry_after()).map(|s| Duration::from_secs(s.into()));
                 self.lookups.failed(turn.now.instant, tried, retry_after);
             }
-            if let Some(next) = outgoing.else_try.pop_front() {
-                info!(target = %next.uri, "trying the next path");
-                outgoing.at_once.push(next);
-                return self.invite(sid, turn);
-            }
-            if !outgoing.leads.is_empty() {
-                return self.lead(sid, turn);
+            if !outgoing.paths.is_empty() || !outgoing.leads.is_empty() {
+                return self.next_path(sid, turn);
             }
         }
         if over {

@@ -1,49 +1,38 @@
-//! Finding out where a call of ours leads (RFC 3263).
+//! Finding out where a call of ours leads, and the way there (RFC 3263).
+
+use std::net::SocketAddr;
 
 use model::{CallSid, CallStatus};
-use sip::{LookupFailed, Query};
+use sip::{Flow, LookupFailed, Query, Transport};
 use tracing::info;
 
 use super::Board;
 use super::placing::flow_towards;
 use crate::call::Line;
 use crate::conference::Leaving;
+use crate::effect::Effect;
 use crate::leg::address_towards;
-use crate::outbound::{Lead, Target};
+use crate::outbound::{Lead, Path, Target};
 use crate::todo::Todo;
 use crate::turn::Turn;
 
+/// Streams being opened at once; a call that needs one more goes another way, or fails.
+const CONNECTING_MAX: usize = 256;
+
 impl Board {
-    /// Goes on with the first of a call's leads: its INVITE goes out, or somebody is asked where to.
+    /// Goes on with the first of a call's leads: the ways there are known, or somebody is asked.
     pub(super) fn lead(&mut self, sid: CallSid, turn: &mut Turn) {
         let Some(call) = self.calls.get_mut(&sid) else { return };
         let span = call.span.clone();
         let _in_call = span.enter();
-        let has_port = call.has_port();
         let Line::Outbound(outgoing) = &mut call.line else { return };
         let Some(lead) = outgoing.leads.front() else { return };
         match self.lookups.targets(turn.now.instant, &lead.next_hop, turn.effects) {
             Some(Ok(found)) => {
                 let Some(Lead { uri, credentials, .. }) = outgoing.leads.pop_front() else { return };
-                outgoing.last_tried = found.first().copied();
-                let path = |target: &sip::Target| {
-                    // A stream would have to be opened first; whoever offers both is reached by datagrams.
-                    let by_datagrams = target.transport == sip::Transport::Udp;
-                    let (uri, credentials) = (uri.clone(), credentials.clone());
-                    let flow = flow_towards(target.address, turn).filter(|_| by_datagrams)?;
-                    Some(Target { flow, uri, routes: Vec::new(), credentials, same_flow: false })
-                };
-                outgoing.else_try = found.iter().filter_map(path).collect();
-                let Some(first) = outgoing.else_try.pop_front() else { return self.next_lead(sid, turn) };
-                let flow = first.flow;
-                outgoing.at_once.push(first);
-                if has_port {
-                    return self.invite(sid, turn);
-                }
-                let Some(address) = address_towards(turn.config, Some(&flow)) else { return self.next_lead(sid, turn) };
-                let (leg, room) = (call.leg, outgoing.room);
-                (call.address, call.has_leg) = (address, true);
-                turn.media.push(media::Command::OpenLeg { leg, room, address: address.bind });
+                let path = |target| Path { target, uri: uri.clone(), credentials: credentials.clone() };
+                outgoing.paths = found.into_iter().map(path).collect();
+                self.next_path(sid, turn);
             }
             None => {
                 self.resolving.insert(sid);
@@ -51,24 +40,69 @@ impl Board {
             Some(Err(why)) => {
                 info!(next_hop = ?lead.next_hop.host, %why, "leads nowhere");
                 outgoing.leads.pop_front();
-                self.next_lead(sid, turn);
+                self.next_path(sid, turn);
             }
         }
     }
 
-    fn next_lead(&mut self, sid: CallSid, turn: &mut Turn) {
-        let Some(call) = self.calls.get(&sid) else { return };
-        let Line::Outbound(outgoing) = &call.line else { return };
-        if outgoing.leads.is_empty() {
-            self.nowhere(sid, 404, turn);
-        } else {
-            turn.todo.push_back(Todo::Lead(sid));
-        }
+    /// Takes the next way there is, or the next lead, or gives up.
+    pub(super) fn next_path(&mut self, sid: CallSid, turn: &mut Turn) {
+        let Some(call) = self.calls.get_mut(&sid) else { return };
+        let Line::Outbound(outgoing) = &mut call.line else { return };
+        let Some(path) = outgoing.paths.front() else {
+            if outgoing.leads.is_empty() {
+                return self.nowhere(sid, turn);
+            }
+            return turn.todo.push_back(Todo::Lead(sid));
+        };
+        let remote = path.target.address;
+        let flow = match path.target.transport {
+            Transport::Udp => flow_towards(remote, turn),
+            Transport::Tcp => match self.streams_out.get(&remote) {
+                Some(flow) => Some(*flow),
+                None if self.connecting.len() < CONNECTING_MAX => {
+                    let waiting = self.connecting.entry(remote).or_default();
+                    if waiting.is_empty() {
+                        turn.effects.push(Effect::Connect { remote });
+                    }
+                    return waiting.push(sid);
+                }
+                None => None,
+            },
+        };
+        self.take_path(sid, flow, turn);
     }
 
-    fn nowhere(&mut self, sid: CallSid, status: u16, turn: &mut Turn) {
+    /// Calls by the first of the ways, if there is a flow for it; otherwise by the next one.
+    fn take_path(&mut self, sid: CallSid, flow: Option<Flow>, turn: &mut Turn) {
+        let Some(call) = self.calls.get_mut(&sid) else { return };
+        let span = call.span.clone();
+        let _in_call = span.enter();
+        let has_port = call.has_port();
+        let Line::Outbound(outgoing) = &mut call.line else { return };
+        let Some(Path { target, uri, credentials }) = outgoing.paths.pop_front() else { return };
+        let Some(flow) = flow else {
+            self.lookups.failed(turn.now.instant, target, None);
+            return self.next_path(sid, turn);
+        };
+        info!(remote = %target.address, transport = ?target.transport, "trying");
+        outgoing.last_tried = Some(target);
+        outgoing.at_once.push(Target { flow, uri, routes: Vec::new(), credentials, same_flow: false });
+        if has_port {
+            return self.invite(sid, turn);
+        }
+        if call.has_leg {
+            return; // the leg is being opened already: the INVITE follows
+        }
+        let (leg, room) = (call.leg, outgoing.room);
+        let Some(address) = address_towards(turn.config, Some(&flow)) else { return self.next_path(sid, turn) };
+        (call.address, call.has_leg) = (address, true);
+        turn.media.push(media::Command::OpenLeg { leg, room, address: address.bind });
+    }
+
+    fn nowhere(&mut self, sid: CallSid, turn: &mut Turn) {
         if let Some(call) = self.calls.get_mut(&sid) {
-            call.sip_code = Some(status);
+            call.sip_code = Some(call.sip_code.unwrap_or(404));
         }
         self.end_call(sid, Some(CallStatus::Failed), Leaving::HungUp, turn);
     }
@@ -77,5 +111,22 @@ impl Board {
     pub(crate) fn looked_up(&mut self, query: Query, answer: Result<sip::Answered, LookupFailed>, turn: &mut Turn) {
         self.lookups.looked_up(turn.now.instant, query, answer);
         turn.todo.extend(std::mem::take(&mut self.resolving).into_iter().map(Todo::Lead));
+    }
+
+    /// A stream is open, or cannot be opened.
+    pub(crate) fn connected(&mut self, remote: SocketAddr, flow: Option<Flow>, turn: &mut Turn) {
+        let known = flow.filter(|flow| flow.connection.is_some_and(|connection| self.endpoint.opened(connection)));
+        if let (Some(Flow { connection: Some(connection), .. }), None) = (flow, known) {
+            turn.effects.push(Effect::Close { connection });
+        }
+        self.streams_out.extend(known.map(|flow| (remote, flow)));
+        for sid in self.connecting.remove(&remote).unwrap_or_default() {
+            self.take_path(sid, known, turn);
+        }
+    }
+
+    /// A stream has ended: the next call there needs another one.
+    pub(crate) fn disconnected(&mut self, connection: u64) {
+        self.streams_out.retain(|_, flow| flow.connection != Some(connection));
     }
 }
