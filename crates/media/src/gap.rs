@@ -6,6 +6,8 @@
 //! Opus makes up for losses and pauses by itself; for the other codecs, [`Concealer`] knows the voice, [`Background`]
 //! what is behind it.
 
+use std::mem::offset_of;
+
 use crate::background::Background;
 use crate::codec::{Codec, Decoder};
 use crate::conceal::Concealer;
@@ -13,12 +15,13 @@ use crate::playout::Pulled;
 use crate::tape::{Tape, mix};
 
 /// See the [module](self).
+#[repr(C)]
 pub(crate) struct Gap {
     codec: Codec,
-    concealer: Concealer,
-    background: Background,
     /// libopus has heard something to go on with.
     opus_knows: bool,
+    concealer: Concealer,
+    background: Background,
 }
 
 /// The packet behind a gap, if it is here: one of Opus may carry what was in it.
@@ -59,6 +62,9 @@ const OPUS_NOISE_MS: usize = 500;
 const OPUS_STEP_US: usize = 2_500;
 
 impl Gap {
+    /// What is looked at of it while nothing is missing.
+    pub(crate) const STEADY_BYTES: usize = offset_of!(Gap, concealer) + Concealer::STEADY_BYTES;
+
     /// `seed`: for what has no period, and for the noise.
     pub(crate) fn new(codec: Codec, seed: u64) -> Gap {
         let (concealer, background) = (Concealer::new(codec.rate_hz(), seed), Background::new(seed));

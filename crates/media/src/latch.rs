@@ -12,22 +12,24 @@
 //! A stranger's address is thus learned once for each agreement, at most. What is checked before a packet
 //! comes here: version and payload type.
 
+use std::mem::offset_of;
 use std::net::SocketAddr;
 
 /// The one source of a leg, as far as it is known.
 #[derive(Debug, Default)]
+#[repr(C)]
 pub(crate) struct Latch {
-    agreed: Option<SocketAddr>,
+    /// Something that [`Latch::sole_source`] follows from may be another since the last [`Latch::take_changed`].
+    changed: bool,
     peer: Option<Peer>,
-    home: Option<SocketAddr>,
-    candidate: Option<Candidate>,
-    /// Whom we have just left by a new agreement: its last packets must not win it back.
-    shunned: Option<(SocketAddr, u64)>,
     /// The peer has agreed anew, and not on where it is heard from: if it is silent, it may turn up anywhere
     /// until then.
     relearn_until_us: u64,
-    /// Something that [`Latch::sole_source`] follows from may be another since the last [`Latch::take_changed`].
-    changed: bool,
+    home: Option<SocketAddr>,
+    candidate: Option<Candidate>,
+    agreed: Option<SocketAddr>,
+    /// Whom we have just left by a new agreement: its last packets must not win it back.
+    shunned: Option<(SocketAddr, u64)>,
 }
 
 /// Who is taken for the peer.
@@ -58,6 +60,9 @@ struct Candidate {
 }
 
 impl Latch {
+    /// What is looked at of it while one peer is heard.
+    pub(crate) const STEADY_BYTES: usize = offset_of!(Latch, agreed);
+
     /// Takes SDP's word for where the peer is.
     pub(crate) fn agree(&mut self, remote: Option<SocketAddr>, now_us: u64) {
         // A hold answered with 0.0.0.0 moves nobody: the peer comes back from where it was.

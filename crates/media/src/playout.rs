@@ -14,6 +14,8 @@
 //! No clock, no socket, no allocation after `new`. Times are microseconds on the media clock; positions in the stream
 //! are RTP timestamps, unwrapped; everything else is samples.
 
+use std::mem::offset_of;
+
 use crate::codec::{Codec, CodecError, Decoder, micros};
 use crate::delay::Delay;
 use crate::gap::{Behind, Gap, Join};
@@ -118,17 +120,14 @@ pub struct PlayoutStats {
     pub drift_ppm: i32,
 }
 
-/// See the [module](self).
+/// See the [module](self). In the order in which a steady stream meets it: what is behind the voice is learnt now and then.
+#[repr(C)]
 pub struct Playout {
     codec: Codec,
     comfort_noise_payload_type: Option<u8>,
     decoder: Decoder,
-    jitter: Jitter,
-    delay: Delay,
     tape: Tape,
-    gap: Gap,
     source: Source,
-    pace: Pace,
     state: State,
     /// Packets before this one have been played or given up …
     next_sequence: i64,
@@ -138,7 +137,11 @@ pub struct Playout {
     unproven: (i64, usize),
     /// What timestamps and frames have in common: the packets' length and 20 ms, in samples.
     granule: usize,
+    pace: Pace,
+    jitter: Jitter,
+    delay: Delay,
     stats: PlayoutStats,
+    gap: Gap,
 }
 
 #[derive(Debug, Clone, Copy)]
@@ -171,6 +174,9 @@ const SILENT_MS: usize = 200;
 const DELAY_FRAMES: i64 = 50;
 
 impl Playout {
+    /// What is looked at of it while packet follows on packet.
+    pub(crate) const STEADY_BYTES: usize = offset_of!(Playout, gap) + Gap::STEADY_BYTES;
+
     /// A stream that has not begun. The same `seed` and packets make the same sound.
     pub fn new(codec: Codec, config: PlayoutConfig, seed: u64) -> Result<Playout, CodecError> {
         Ok(Playout {

@@ -9,6 +9,19 @@ pub(crate) fn prefetch<T: ?Sized>(value: &T) {
     prefetch_bytes((&raw const *value).cast(), size_of_val(value));
 }
 
+/// The same for the first bytes of a value.
+#[inline]
+pub(crate) fn prefetch_first<T>(value: &T, len: usize) {
+    prefetch_bytes((&raw const *value).cast(), len.min(size_of::<T>()));
+}
+
+/// The same for what comes after so many bytes of a value.
+#[inline]
+pub(crate) fn prefetch_from<T>(value: &T, start: usize) {
+    let start = start.min(size_of::<T>());
+    prefetch_bytes((&raw const *value).cast::<i8>().wrapping_add(start), size_of::<T>() - start);
+}
+
 /// The same for the values in a slice of boxes or the like: for what the slice itself holds.
 #[inline]
 pub(crate) fn prefetch_slice<T>(values: &[T]) {

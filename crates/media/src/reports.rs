@@ -14,11 +14,13 @@ use crate::socket::Wire;
 use crate::worker::Tick;
 
 /// One leg's side of RTCP.
+#[repr(C)]
 pub(crate) struct Reports {
-    wire: Box<dyn Wire>,
-    cname: String,
+    /// What every tick asks for; the rest is of a moment now and then.
     look_us: u64,
     report_us: u64,
+    wire: Box<dyn Wire>,
+    cname: String,
     /// Where the peer's RTCP came from, where that is not where it was agreed to come from.
     source: Option<SocketAddr>,
     /// What the peer says about our stream.

@@ -330,7 +330,7 @@ impl Share {
                 prefetch_slice(&self.mixes);
             }
             PrefetchStep::Legs => {
-                first.for_each(|member| prefetch::<Leg>(&member.leg));
+                first.for_each(|member| member.leg.prefetch());
                 self.buses[..COMMON_BUSES].iter().for_each(|bus| bus.prefetch());
                 self.mixes[..COMMON_MIXES].iter().for_each(|mix| mix.prefetch());
             }
@@ -353,7 +353,7 @@ impl Share {
     pub(crate) fn fetch(&mut self, legs: Range<usize>, tick: Tick, inbox: &mut Inbox) {
         for at in legs {
             if let Some(next) = self.members.get(at + 3) {
-                prefetch::<Leg>(&next.leg);
+                next.leg.prefetch();
             }
             if let Some(next) = self.members.get(at + 1) {
                 next.leg.prefetch_wire();
@@ -855,8 +855,8 @@ const COMMON_BUSES: usize = 1;
 /// So are the mix of nothing and the mix of the conversation.
 const COMMON_MIXES: usize = 2;
 
-/// Announcements that wait in one room.
-const ANNOUNCEMENTS_MAX: usize = 16;
+/// Announcements that wait, or are played, in one room.
+pub(crate) const ANNOUNCEMENTS_MAX: usize = 16;
 
 /// The longest RTCP datagram that is read whole.
 const RECEIVED_MAX: usize = 4_096;
