@@ -56,7 +56,7 @@ pub enum Command {
         hear: Groups,
     },
     /// Take a leg to another room, with its socket, its streams and its player. Refused with
-    /// [`Event::LegRefused`] when the room is full: the leg then stays where it is, as it is. The place it leaves
+    /// [`Event::MoveRefused`] when the room is full: the leg then stays where it is, as it is. The place it leaves
     /// is free a moment after it has left, not yet for the rest of the same batch.
     Move {
         /// The leg.
@@ -208,8 +208,15 @@ pub enum Event {
         /// The RTP address; RTCP is one port above.
         local: SocketAddr,
     },
-    /// A leg was not opened, or (for [`Command::Move`]) not moved.
+    /// A leg was not opened: there is none.
     LegRefused {
+        /// The leg.
+        leg: LegId,
+        /// Why not.
+        why: Refusal,
+    },
+    /// A leg was not moved: it lives on where it was, with its route and its sound, and is closed as any other.
+    MoveRefused {
         /// The leg.
         leg: LegId,
         /// Why not.

@@ -16,7 +16,7 @@ use crate::order::{Growth, NewRoute, Order, ShareIndex};
 use crate::partial::Partial;
 use crate::room::exchange::{Exchange, Peer, PeerName, TICKS_AHEAD_IN_ALL};
 use crate::room::memory::Memory;
-use crate::room::{Seats, Share, Voices};
+use crate::room::{ANNOUNCEMENTS_MAX, Seats, Share, Voices};
 
 /// Where a room is.
 pub(crate) struct Place {
@@ -28,6 +28,8 @@ pub(crate) struct Place {
     emits_left: Vec<(Groups, u64)>,
     /// Buses and mixes that what the shares post to each other has room for.
     routes: usize,
+    /// Announcements that were ordered and are not over.
+    announcements: usize,
 }
 
 /// A share of a room on a thread.
@@ -59,7 +61,15 @@ impl Place {
         let (thread, index) = name;
         drafts[thread].push(Order::OpenShare { index, share: Share::new(room, slot) });
         let holdings = vec![Holding::new(thread, index)];
-        Self { slot, holdings, emits: Uses::default(), hears: Uses::default(), emits_left: Vec::new(), routes: 0 }
+        Self {
+            slot,
+            holdings,
+            emits: Uses::default(),
+            hears: Uses::default(),
+            emits_left: Vec::new(),
+            routes: 0,
+            announcements: 0,
+        }
     }
 
     /// Everybody in it, or on the way to it, or not gone yet.
@@ -67,7 +77,6 @@ impl Place {
         self.holdings.iter().map(|holding| holding.size.legs).sum()
     }
 
-    /// Its shares; the first one speaks for it.
     /// The room's only share has taken another slot. `false` when it is not the only one: then all stay together.
     pub(crate) fn take_slot(&mut self, slot: u64) -> bool {
         let is_whole = self.holdings.len() == 1;
@@ -77,8 +86,21 @@ impl Place {
         is_whole
     }
 
+    /// Its shares; the first one speaks for it.
     pub(crate) fn holdings(&self) -> &[Holding] {
         &self.holdings
+    }
+
+    /// Counts one more announcement; the share that is to play it, or none when too many wait already.
+    pub(crate) fn announce(&mut self) -> Option<&Holding> {
+        let has_room = self.announcements < ANNOUNCEMENTS_MAX;
+        self.announcements += usize::from(has_room);
+        self.holdings.first().filter(|_| has_room)
+    }
+
+    /// An announcement is over.
+    pub(crate) fn announced(&mut self) {
+        self.announcements = self.announcements.saturating_sub(1);
     }
 
     /// Its share on a thread.

@@ -104,6 +104,8 @@ struct Driven {
     slot: u64,
     /// It has no time before this slot.
     held_up_until: u64,
+    /// It comes to each slot so many slots too late.
+    behind: u64,
 }
 
 /// The way to one media thread, and what is known about it here.
@@ -178,7 +180,7 @@ impl Plane {
     pub fn manual(config: Config, wires: Box<dyn Wires>) -> Self {
         suppress::warm_up();
         let (mut plane, workers) = Self::new(config, wires, Drive::Caller { workers: Vec::new(), slot: 0 });
-        let driven = |worker| Driven { worker, slot: 1, held_up_until: 0 };
+        let driven = |worker| Driven { worker, slot: 1, held_up_until: 0, behind: 0 };
         plane.drive = Drive::Caller { workers: workers.into_iter().map(driven).collect(), slot: 0 };
         plane
     }
@@ -230,14 +232,16 @@ impl Plane {
         let Drive::Caller { workers, slot } = &mut self.drive else { return };
         while *slot < now_us / SLOT_US {
             *slot += 1;
-            let has_time = |driven: &&mut Driven| *slot >= driven.held_up_until;
+            let has_time = |driven: &&mut Driven| *slot >= driven.held_up_until.max(driven.slot + driven.behind);
             for driven in workers.iter_mut().filter(has_time) {
-                driven.catch_up(*slot);
-                driven.worker.take_orders(Tick::new(*slot, 0));
+                let slot = *slot - driven.behind;
+                driven.catch_up(slot);
+                driven.worker.take_orders(Tick::new(slot, 0));
             }
             for driven in workers.iter_mut().filter(has_time) {
-                driven.worker.tick(Tick::new(*slot, 0));
-                driven.slot = *slot + 1;
+                let slot = *slot - driven.behind;
+                driven.worker.tick(Tick::new(slot, 0));
+                driven.slot = slot + 1;
             }
         }
     }
@@ -249,6 +253,15 @@ impl Plane {
             && let Some(driven) = workers.get_mut(thread)
         {
             driven.held_up_until = *slot + us / SLOT_US;
+        }
+    }
+
+    /// Has one worker come to each slot so many slots too late from now on. Does nothing with real threads.
+    pub fn fall_behind(&mut self, thread: usize, slots: u64) {
+        if let Drive::Caller { workers, .. } = &mut self.drive
+            && let Some(driven) = workers.get_mut(thread)
+        {
+            driven.behind = slots;
         }
     }
 
@@ -313,12 +326,12 @@ impl Plane {
         let (leg, order) = match command {
             Command::OpenLeg { leg, room, address } => return self.open_leg(leg, room, address, drafts),
             Command::Announce { room, playback, sound } => {
-                match self.rooms.get(&room) {
-                    Some(place) => {
-                        let first = &place.holdings()[0];
-                        drafts[first.thread].push(Order::Announce { index: first.index, playback, sound });
-                    }
-                    None => self.events.push_back(Event::AnnouncementEnded { room, playback }),
+                let place = self.rooms.get_mut(&room);
+                if let Some(first) = place.and_then(Place::announce) {
+                    let (thread, index) = (first.thread, first.index);
+                    drafts[thread].push(Order::Announce { index, playback, sound });
+                } else {
+                    self.events.push_back(Event::AnnouncementEnded { room, playback });
                 }
                 return;
             }
@@ -431,8 +444,8 @@ impl Plane {
     fn move_leg(&mut self, number: u64, leg: LegId, room: RoomId, route: (Groups, Groups), drafts: &mut [Vec<Order>]) {
         let spot = match self.spot_for(room) {
             Ok(spot) if self.lines[spot.thread].moving_in < MOVES_MAX => spot,
-            Ok(_) => return self.events.push_back(Event::LegRefused { leg, why: Refusal::Overloaded }),
-            Err(why) => return self.events.push_back(Event::LegRefused { leg, why }),
+            Ok(_) => return self.events.push_back(Event::MoveRefused { leg, why: Refusal::Overloaded }),
+            Err(why) => return self.events.push_back(Event::MoveRefused { leg, why }),
         };
         let Some(samples) = self.legs.get(&leg).map(|seat| seat.samples) else { return };
         let (now_us, thread) = (self.now_us(), spot.thread);
@@ -547,7 +560,14 @@ impl Plane {
 
     fn take_report(&mut self, thread: usize, report: Report) {
         match report {
-            Report::Event(event) => self.events.push_back(event),
+            Report::Event(event) => {
+                if let Event::AnnouncementEnded { room, .. } = &event
+                    && let Some(place) = self.rooms.get_mut(room)
+                {
+                    place.announced();
+                }
+                self.events.push_back(event);
+            }
             Report::Applied { batch, tick } => self.part_applied(batch, tick),
             Report::Slot { room, slot } => self.took_slot(thread, room, slot),
             Report::Arrived(leg) => self.arrived(thread, leg),
@@ -687,8 +707,9 @@ fn random(seed: u64, leg: LegId) -> u64 {
     mixed ^ (mixed >> 31)
 }
 
-/// The default of [`Config::share_legs_max`]: what a thread can tick within a slot of 2 ms, at 3.3 to 4 µs a leg.
-const SHARE_LEGS_MAX: usize = 500;
+/// The default of [`Config::share_legs_max`]: what a thread can tick within a slot of 2 ms, at 5 to 7 µs a leg with the
+/// kernel's part.
+const SHARE_LEGS_MAX: usize = 250;
 
 /// The number of a batch nobody asked for.
 const UNASKED: u64 = 0;

@@ -14,6 +14,7 @@ use crossbeam_channel::{Receiver, Sender, TrySendError};
 use crate::mail::{BATCH_LEGS, Mail};
 use crate::message::Event;
 use crate::order::{Arrival, Batch, Order, Report, Scrapyard, ShareIndex};
+use crate::room::exchange::Patience;
 use crate::room::{Leaver, PrefetchStep, Scratch, Share};
 use crate::stats::ThreadStats;
 
@@ -48,6 +49,8 @@ pub(crate) struct Worker {
     slots: [Vec<ShareIndex>; SLOTS as usize],
     /// Shares that have listened and wait for what the others of their room have heard.
     open: Vec<ShareIndex>,
+    /// Slots for which orders may have waited for those shares.
+    orders_wait_slots: u64,
     /// Batches that are in force once their rooms have ticked, in this slot.
     applied: VecDeque<(u64, u64)>,
     /// Legs whose room, or whose place in it, is not there yet.
@@ -81,6 +84,7 @@ impl Worker {
             shares: std::iter::repeat_with(|| None).take(SHARES_MAX).collect(),
             slots: std::array::from_fn(|_| Vec::with_capacity(SHARES_MAX)),
             open: Vec::with_capacity(SHARES_MAX),
+            orders_wait_slots: 0,
             applied: VecDeque::with_capacity(BATCHES_MAX),
             lobby: VecDeque::with_capacity(MOVES_MAX),
             busy_us: [0; SLOTS as usize],
@@ -105,10 +109,16 @@ impl Worker {
     /// Carries out what the plane has ordered, and takes in legs from other rooms: between ticks, so that those
     /// under way are ended before.
     pub(crate) fn take_orders(&mut self, tick: Tick) {
-        self.answer(tick);
+        self.answer(tick, Patience::OneSlot);
         if !self.open.is_empty() {
-            return;
+            // Where the others of many rooms are late, there is always one that waits: not for ever.
+            self.orders_wait_slots += 1;
+            if self.orders_wait_slots <= ORDERS_WAIT_SLOTS_MAX || !self.has_orders() {
+                return;
+            }
+            self.answer(tick, Patience::Over);
         }
+        self.orders_wait_slots = 0;
         // Each batch taken will need a place among the applied, and among the scrap.
         while self.applied.len() < BATCHES_MAX - MOVES_MAX {
             let Ok(mut batch) = self.links.orders.try_recv() else { break };
@@ -231,7 +241,7 @@ impl Worker {
                 self.tick_batch(slot, batch, tick);
             }
         }
-        self.answer(tick); // who was late may have made up for it
+        self.answer(tick, Patience::OneSlot); // who was late may have made up for it
         self.change_slots(tick);
         self.close_shares();
         self.report_applied(tick);
@@ -356,12 +366,17 @@ impl Worker {
         self.slots[slot as usize].push(index);
     }
 
+    /// There is something to be carried out, or a leg to be taken in.
+    fn has_orders(&self) -> bool {
+        !self.links.orders.is_empty() || !self.links.inbox.is_empty() || !self.lobby.is_empty()
+    }
+
     /// Ends the ticks of shares that listened in an earlier slot, where the others have told what they heard.
-    fn answer(&mut self, tick: Tick) {
+    fn answer(&mut self, tick: Tick, patience: Patience) {
         let mut at = 0;
         while let Some(&index) = self.open.get(at) {
             let share = share_at(&mut self.shares, index);
-            if !share.answer(tick, &mut self.mail.outbox, &self.links.stats.parts_missed, &self.links.scrap) {
+            if !share.answer(tick, patience, &mut self.mail.outbox, &self.links.stats.parts_missed, &self.links.scrap) {
                 at += 1;
                 continue;
             }
@@ -509,6 +524,9 @@ pub(crate) const SHARES_MAX: usize = 16_384;
 
 /// Batches on their way to a thread, or in it and not in force.
 pub(crate) const BATCHES_MAX: usize = 1_024;
+
+/// How long orders wait for shares that wait for others: a cycle.
+const ORDERS_WAIT_SLOTS_MAX: u64 = SLOTS;
 
 /// Legs on their way to one thread.
 pub(crate) const MOVES_MAX: usize = 256;

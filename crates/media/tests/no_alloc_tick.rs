@@ -234,7 +234,8 @@ fn nothing_is_allocated_or_freed_in_a_tick() {
                 Event::DigitsSent { .. } => dialled += 1,
                 Event::Applied { .. } => arrived += 1,
                 Event::Speech { .. } | Event::Speaker { .. } => talked += 1,
-                Event::LegRefused { .. } | Event::Answered { .. } | Event::Digit { .. } | Event::Quiet { .. } => {}
+                Event::LegRefused { .. } | Event::MoveRefused { .. } => {}
+                Event::Answered { .. } | Event::Digit { .. } | Event::Quiet { .. } => {}
             }
         }
     }

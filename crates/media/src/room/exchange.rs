@@ -346,10 +346,17 @@ impl Share {
     }
 
     /// The second half: mix what everybody has told, and send. `false` if that must wait a little for the others.
-    pub(crate) fn answer(&mut self, now: Tick, outbox: &mut Outbox, missing: &Counter, scrap: &Scrapyard) -> bool {
+    pub(crate) fn answer(
+        &mut self,
+        now: Tick,
+        patience: Patience,
+        outbox: &mut Outbox,
+        missing: &Counter,
+        scrap: &Scrapyard,
+    ) -> bool {
         let Some(mut exchange) = self.exchange.take() else { return true };
         let ready = exchange.heard.filter(|heard| {
-            heard.slot < now.slot && (exchange.collect(heard.slot, scrap) || now.slot > heard.slot + PATIENCE_SLOTS)
+            heard.slot < now.slot && (exchange.collect(heard.slot, scrap) || now.slot > heard.slot + patience.slots())
         });
         if let Some(heard) = ready {
             exchange.heard = None;
@@ -436,6 +443,21 @@ const TICKS_AHEAD: usize = 6;
 /// What has been posted to one share and not been given back: what waits for it, what it has at hand, and one more.
 pub(crate) const TICKS_AHEAD_IN_ALL: usize = TICKS_AHEAD + 2;
 
-/// How long to look for what should have been there in the next slot. A large share takes most of a slot to hear its
-/// legs, so that a moment more or less decides; a slot more costs less than a tick without the others.
-const PATIENCE_SLOTS: u64 = 1;
+/// How long to look for what should have been there in the next slot.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Patience {
+    /// A large share takes most of a slot to hear its legs, so that a moment more or less decides; a slot more costs
+    /// less than a tick without the others.
+    OneSlot,
+    /// Something cannot wait any more.
+    Over,
+}
+
+impl Patience {
+    fn slots(self) -> u64 {
+        match self {
+            Patience::OneSlot => 1,
+            Patience::Over => 0,
+        }
+    }
+}

@@ -263,6 +263,22 @@ fn a_thread_that_is_held_up_leaves_the_others_speaking() {
 }
 
 #[test]
+fn orders_are_carried_out_though_somebody_is_always_late() {
+    let mut hall = Hall::with(Config { share_legs_max: 1, ..config(2) });
+    let join = |nth: u64| hall.join(RoomId(nth % 12), Codec::Pcmu, Voice::Tone(440.0, 3_000.0));
+    let phones: Vec<usize> = (0..24).map(join).collect();
+    hall.run_ms(600);
+    assert_eq!(shares(&hall), 24, "each room is on both threads");
+    hall.plane.fall_behind(1, 1);
+    hall.run_ms(200);
+    let leg = hall.phones[phones[0]].leg;
+    let batch = hall.plane.apply(vec![Command::Route { leg, emit: 0, hear: MAIN }]);
+    hall.run_ms(100);
+    let is_applied = |event: &Event| matches!(event, Event::Applied { batch: applied, .. } if *applied == batch);
+    assert!(hall.events.iter().any(is_applied), "{} parts were mixed without", missed(&hall));
+}
+
+#[test]
 fn a_room_grows_together_again() {
     let mut hall = small_shares(3);
     let phones: Vec<usize> = (0..6).map(|_| hall.join(ROOM, Codec::Pcmu, Voice::Tone(440.0, 4_000.0))).collect();

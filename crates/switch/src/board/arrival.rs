@@ -215,17 +215,10 @@ impl Board {
     }
 
     pub(super) fn leg_refused(&mut self, leg: LegId, why: media::Refusal, turn: &mut Turn) {
-        let Some(LiveLeg { call, span, answered, .. }) = self.legs.get(&leg).cloned() else { return };
+        let Some(LiveLeg { call, span, .. }) = self.legs.remove(&leg) else { return };
         span.in_scope(|| warn!(?why, "no leg for this call"));
         self.counts.refused_full += 1;
         let Some(live) = self.calls.get_mut(&call) else { return };
-        if answered {
-            // It was refused another room, not its life: it stays where it is, and that is nowhere any more.
-            let reason = super::leaving::sip_reason(503, "The room is full");
-            turn.todo.push_back(Todo::End { call, how: Leaving::HungUp, reason: Some(reason) });
-            return;
-        }
-        self.legs.remove(&leg);
         match &live.line {
             Line::Inbound(dialog) => {
                 let dialog = *dialog;
@@ -236,6 +229,15 @@ impl Board {
                 self.end_call(call, Some(CallStatus::Failed), Leaving::HungUp, turn);
             }
         }
+    }
+
+    /// There is no room for a leg where it was to go: it stays where it is, and that is nowhere any more.
+    pub(super) fn move_refused(&mut self, leg: LegId, why: media::Refusal, turn: &mut Turn) {
+        let Some(LiveLeg { call, span, .. }) = self.legs.get(&leg) else { return };
+        span.in_scope(|| warn!(?why, "no other room for this call"));
+        self.counts.refused_full += 1;
+        let reason = super::leaving::sip_reason(503, "The room is full");
+        turn.todo.push_back(Todo::End { call: *call, how: Leaving::HungUp, reason: Some(reason) });
     }
 
     /// Answers a call that came in, as soon as its leg has a port. Whoever waits for the answer goes on then.

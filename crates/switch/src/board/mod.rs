@@ -178,6 +178,7 @@ impl Board {
         match event {
             media::Event::LegOpened { leg, local } => self.leg_opened(leg, local.port(), turn),
             media::Event::LegRefused { leg, why } => self.leg_refused(leg, why, turn),
+            media::Event::MoveRefused { leg, why } => self.move_refused(leg, why, turn),
             media::Event::LegClosed { leg, stats } => {
                 turn.journal.leg_told(leg, Some(stats));
                 let Some(gone) = self.legs.remove(&leg) else { return };
