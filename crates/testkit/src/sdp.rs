@@ -1,4 +1,4 @@
-//! Session descriptions of a plain phone: PCMU and telephone-event on one port.
+//! Session descriptions of a plain phone: one codec, mostly PCMU, and telephone-event on one port.
 
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 
@@ -19,6 +19,12 @@ pub enum Flow {
 
 /// Our description, offer or answer alike; `version` grows with each new one.
 pub fn describe(local: SocketAddr, version: u32, flow: Flow, rtcp_mux: bool) -> String {
+    describe_codec(local, version, flow, rtcp_mux, (0, "PCMU/8000"))
+}
+
+/// The same with another codec: its payload type, its name and clock.
+pub fn describe_codec(local: SocketAddr, version: u32, flow: Flow, rtcp_mux: bool, codec: (u8, &str)) -> String {
+    let (payload_type, rtpmap) = codec;
     let family = if local.is_ipv4() { "IP4" } else { "IP6" };
     let (address, port) = (local.ip(), local.port());
     let (connection, direction) = match flow {
@@ -31,7 +37,7 @@ pub fn describe(local: SocketAddr, version: u32, flow: Flow, rtcp_mux: bool) -> 
     let mux = if rtcp_mux { "a=rtcp-mux\r\n" } else { "" };
     format!(
         "v=0\r\no=- {port} {version} IN {family} {address}\r\ns=-\r\nc=IN {family} {connection}\r\nt=0 0\r\n\
-         m=audio {port} RTP/AVP 0 101\r\na=rtpmap:0 PCMU/8000\r\na=rtpmap:101 telephone-event/8000\r\n\
+         m=audio {port} RTP/AVP {payload_type} 101\r\na=rtpmap:{payload_type} {rtpmap}\r\na=rtpmap:101 telephone-event/8000\r\n\
          a=fmtp:101 0-15\r\na=ptime:20\r\n{mux}a={direction}\r\n"
     )
 }

@@ -8,7 +8,7 @@ use std::net::UdpSocket;
 use std::time::{Duration, Instant};
 
 use super::traffic::Traffic;
-use super::{Part, Plan};
+use super::{Audio, Part, Plan};
 use crate::histogram::Histogram;
 use crate::sdp::{self, Flow, Remote};
 use crate::sip::{Dialog, Message, Start, Transport, unique};
@@ -19,6 +19,7 @@ pub(super) struct Caller {
     socket: UdpSocket,
     batch: Batch,
     calls_per_second: u32,
+    audio: Audio,
     calls: Vec<Call>,
     by_call_id: HashMap<String, usize>,
     tag: String,
@@ -97,15 +98,15 @@ impl Caller {
         };
         let calls: Vec<_> = parts.iter().map(call).collect();
         let by_call_id = calls.iter().enumerate().map(|(nth, call)| (call.dialog.call_id().to_owned(), nth)).collect();
-        let (calls_per_second, tag) = (plan.calls_per_second, unique());
+        let (calls_per_second, audio, tag) = (plan.calls_per_second, plan.audio, unique());
         let batch = Batch::new(32, 4096);
-        Self { socket, batch, calls_per_second, calls, by_call_id, tag, counts: Counts::default() }
+        Self { socket, batch, calls_per_second, audio, calls, by_call_id, tag, counts: Counts::default() }
     }
 
     /// Places all calls at the planned rate and waits for their answers.
     pub(super) fn call_everyone(&mut self, traffic: &Traffic) {
         self.everyone(Some(traffic), |caller, leg| {
-            let offer = caller.calls[leg].describe(Flow::SendRecv);
+            let offer = caller.calls[leg].describe(Flow::SendRecv, caller.audio);
             let text = caller.calls[leg].dialog.invite(Some(&offer));
             caller.ask(leg, text, Asks::Join);
         });
@@ -142,7 +143,7 @@ impl Caller {
         for leg in self.calls.len().saturating_sub(holding)..self.calls.len() {
             if matches!(self.calls[leg].state, State::Up) {
                 traffic.rest(leg);
-                let offer = self.calls[leg].describe(flow);
+                let offer = self.calls[leg].describe(flow, self.audio);
                 let text = self.calls[leg].dialog.invite(Some(&offer));
                 self.ask(leg, text, Asks::Change);
             }
@@ -255,7 +256,7 @@ impl Caller {
         if method == "ACK" {
             return;
         }
-        let offer = (method == "INVITE").then(|| self.calls[leg].describe(Flow::SendRecv));
+        let offer = (method == "INVITE").then(|| self.calls[leg].describe(Flow::SendRecv, self.audio));
         let response = request.respond("200 OK", &self.tag, "", offer.as_deref());
         self.send(&response);
         if method == "BYE" && !matches!(self.calls[leg].state, State::Over) {
@@ -287,9 +288,9 @@ impl Caller {
 }
 
 impl Call {
-    fn describe(&mut self, flow: Flow) -> String {
+    fn describe(&mut self, flow: Flow, audio: Audio) -> String {
         self.versions += 1;
-        sdp::describe(self.local, self.versions, flow, false)
+        sdp::describe_codec(self.local, self.versions, flow, false, (audio.payload_type, audio.rtpmap))
     }
 }
 

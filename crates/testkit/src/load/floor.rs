@@ -37,7 +37,7 @@ pub fn measure(plan: &Plan, length: Duration) -> Floor {
     let own: IpAddr = Ipv4Addr::LOCALHOST.into();
     let callers: Vec<_> = parts.iter().map(|_| wire::bind(own).expect("a port for audio")).collect();
     let mut echo = Echo::start(&callers);
-    let traffic = Traffic::start(&parts);
+    let traffic = Traffic::start(&parts, plan.audio);
     for (leg, (caller, port)) in callers.into_iter().zip(echo.ports()).enumerate() {
         caller.connect((own, port)).expect("a way to the echo");
         traffic.join(leg, caller);

@@ -8,6 +8,7 @@
 //! Every leg's stream is checked by header and kernel arrival time ([`stream`]); a sample of legs is recorded and
 //! judged by ear ([`listen`]). [`run`] goes through: idle baseline, calls, talk, chirps, goodbye.
 
+mod audio;
 mod caller;
 pub mod floor;
 mod listen;
@@ -19,6 +20,7 @@ use std::net::SocketAddr;
 use std::thread;
 use std::time::Duration;
 
+pub use self::audio::{Audio, PAYLOAD_MAX};
 pub use self::listen::Listened;
 pub use self::report::{Report, ServerLoad};
 pub use self::stream::Stream;
@@ -39,6 +41,8 @@ pub struct Plan {
     pub server: SocketAddr,
     /// Who meets where.
     pub rooms: Vec<Room>,
+    /// What they speak.
+    pub audio: Audio,
     /// How fast the calls come.
     pub calls_per_second: u32,
     /// How long an idle bridge is watched first, for comparison.
@@ -83,6 +87,7 @@ impl Plan {
         Self {
             server,
             rooms,
+            audio: Audio::PCMU,
             calls_per_second: 50,
             baseline: Duration::from_secs(10),
             settle: Duration::from_secs(2),
@@ -114,7 +119,8 @@ impl Plan {
     /// Spreads the sampled legs over the rooms, never the first legs of one: those send the chirps.
     fn choose_samples(&self, parts: &mut [Part]) {
         let chirpers = |part: &Part| chirpers(part.room_legs);
-        let wanted = self.sampled.min(parts.iter().filter(|part| part.place >= chirpers(part)).count());
+        let sampled = if self.audio.is_heard() { self.sampled } else { 0 };
+        let wanted = sampled.min(parts.iter().filter(|part| part.place >= chirpers(part)).count());
         for nth in 0..wanted {
             let at = nth * parts.len() / wanted;
             let is_free = |&leg: &usize| parts[leg].place >= chirpers(&parts[leg]) && !parts[leg].sampled;
@@ -173,7 +179,7 @@ pub fn run(plan: &Plan, server: Option<&Server>) -> Report {
         drop(lone);
         idle
     });
-    let traffic = Traffic::start(&parts);
+    let traffic = Traffic::start(&parts, plan.audio);
     let mut caller = Caller::new(plan, &parts);
     caller.call_everyone(&traffic);
     caller.serve(plan.settle, &traffic);

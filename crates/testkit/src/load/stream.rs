@@ -3,7 +3,6 @@
 use std::time::Duration;
 
 use crate::histogram::Histogram;
-use crate::pcmu::FRAME_SAMPLES;
 use crate::rtp::Header;
 use crate::wire::Moment;
 
@@ -26,8 +25,8 @@ pub struct Stream {
 }
 
 impl Stream {
-    /// One more packet; how far it was off the 20 ms beat goes to `spacing_errors`.
-    pub fn take(&mut self, header: Header, arrived: Moment, spacing_errors: &mut Histogram) {
+    /// One more packet; timestamps grow by `packet_units` from one to the next. How far it was off the 20 ms beat goes to `spacing_errors`.
+    pub fn take(&mut self, header: Header, arrived: Moment, packet_units: u32, spacing_errors: &mut Histogram) {
         self.received += 1;
         let Some((last, last_arrived)) = self.last.replace((header, arrived)) else { return };
         if header.ssrc != last.ssrc {
@@ -46,7 +45,7 @@ impl Stream {
             return;
         }
         self.missing += steps as u64 - 1;
-        if header.timestamp.wrapping_sub(last.timestamp) != steps as u32 * FRAME_SAMPLES as u32 {
+        if header.timestamp.wrapping_sub(last.timestamp) != steps as u32 * packet_units {
             self.timestamp_errors += 1;
         }
         if steps == 1 {
@@ -70,6 +69,7 @@ const BEAT: Duration = Duration::from_millis(20);
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::pcmu::FRAME_SAMPLES;
 
     #[test]
     fn every_fault_of_a_stream_is_counted_once() {
@@ -87,7 +87,8 @@ mod tests {
                 let sequence = 65_533u16.wrapping_add(place as u16);
                 let timestamp = (u32::MAX - 200).wrapping_add(place * FRAME_SAMPLES as u32);
                 let header = Header { payload_type: 0, marker: false, sequence, timestamp, ssrc: 1 };
-                stream.take(header, Moment(nth as u64 * 20_000_000), &mut spacing_errors);
+                let arrived = Moment(nth as u64 * 20_000_000);
+                stream.take(header, arrived, FRAME_SAMPLES as u32, &mut spacing_errors);
             }
             let counted = [stream.missing, stream.duplicates, stream.reordered];
             assert_eq!(counted, [missing, duplicates, reordered], "{case}");
@@ -101,7 +102,7 @@ mod tests {
         for (sequence, at_ms) in [(0, 0), (1, 20), (2, 43), (3, 60)] {
             let timestamp = u32::from(sequence) * FRAME_SAMPLES as u32;
             let header = Header { payload_type: 0, marker: false, sequence, timestamp, ssrc: 1 };
-            stream.take(header, Moment(at_ms * 1_000_000), &mut spacing_errors);
+            stream.take(header, Moment(at_ms * 1_000_000), FRAME_SAMPLES as u32, &mut spacing_errors);
         }
         assert_eq!(spacing_errors.count(), 3);
         assert_eq!(spacing_errors.longest(), Duration::from_millis(3));

@@ -12,12 +12,12 @@ use std::thread::{self, JoinHandle};
 use std::time::{Duration, Instant};
 
 use super::stream::Stream;
-use super::{Part, chirpers};
+use super::{Audio, PAYLOAD_MAX, Part, chirpers};
 use crate::chirp;
 use crate::histogram::Histogram;
 use crate::pcmu::{self, FRAME_SAMPLES};
-use crate::rtp::{self, HEADER_LEN, Header, HeardPacket};
-use crate::tone::{HUM_DBFS, Tone};
+use crate::rtp::{HEADER_LEN, Header, HeardPacket};
+use crate::tone::Tone;
 use crate::wire::{self, Batch, Moment};
 
 /// A handle on the running thread.
@@ -67,11 +67,11 @@ enum Order {
 
 impl Traffic {
     /// Starts the thread; no leg has joined.
-    pub(super) fn start(parts: &[Part]) -> Self {
+    pub(super) fn start(parts: &[Part], audio: Audio) -> Self {
         let (orders, taken) = mpsc::channel();
         let parts = parts.to_vec();
         let thread = thread::Builder::new().name("load-traffic".to_owned());
-        let thread = thread.spawn(move || Loop::new(parts, taken).run()).expect("a thread more");
+        let thread = thread.spawn(move || Loop::new(parts, audio, taken).run()).expect("a thread more");
         Self { orders, thread }
     }
 
@@ -113,10 +113,11 @@ impl Traffic {
 
 struct Loop {
     parts: Vec<Part>,
+    audio: Audio,
     legs: Vec<Option<Leg>>,
     slots: [Vec<usize>; SLOTS],
-    /// A second of each tone, encoded; shared, so that all of them stay in the processor's cache.
-    hums: HashMap<Tone, Arc<[u8]>>,
+    /// A second of each tone, and of silence, encoded; shared, so that all of them stay in the processor's cache.
+    hums: HashMap<Option<Tone>, Arc<[Vec<u8>]>>,
     joined: usize,
     heard: Heard,
     chirping: bool,
@@ -128,6 +129,7 @@ struct Loop {
 struct Leg {
     wire: UdpSocket,
     header: Header,
+    packet_units: u32,
     voice: Voice,
     heard: HeardLeg,
     sampled: bool,
@@ -135,25 +137,18 @@ struct Leg {
 
 /// What a leg sends, encoded beforehand.
 enum Voice {
-    Silence,
-    /// A second of the tone, and the place in it.
-    Hum {
-        second: Arc<[u8]>,
-        at: usize,
-    },
+    /// A second of the tone, or of silence, packet by packet, and the place in it.
+    Hum { second: Arc<[Vec<u8>]>, at: usize },
     /// Two packets of chirp at the start of every cycle, silence in between.
-    Chirps {
-        chirp: Vec<u8>,
-        nth: usize,
-        cycle: usize,
-    },
+    Chirps { chirp: Vec<u8>, nth: usize, cycle: usize },
 }
 
 impl Loop {
-    fn new(parts: Vec<Part>, orders: Receiver<Order>) -> Self {
+    fn new(parts: Vec<Part>, audio: Audio, orders: Receiver<Order>) -> Self {
         Self {
             legs: parts.iter().map(|_| None).collect(),
             parts,
+            audio,
             slots: Default::default(),
             hums: HashMap::new(),
             joined: 0,
@@ -194,8 +189,8 @@ impl Loop {
                 // A step coprime to the slots spreads any number of legs evenly.
                 self.slots[self.joined * 7 % SLOTS].push(leg);
                 self.joined += 1;
-                let voice = self.parts[leg].tone.map_or(Voice::Silence, |tone| self.hum(tone));
-                self.legs[leg] = Some(Leg::new(wire, leg, voice, self.parts[leg].sampled));
+                let voice = self.hum(self.parts[leg].tone);
+                self.legs[leg] = Some(Leg::new(wire, leg, self.audio, voice, self.parts[leg].sampled));
             }
             Order::Rest { leg } => {
                 if let Some(leg) = &mut self.legs[leg] {
@@ -226,8 +221,8 @@ impl Loop {
         }
     }
 
-    fn hum(&mut self, tone: Tone) -> Voice {
-        let encode = || pcmu::encode_all(&tone.second(HUM_DBFS)).into();
+    fn hum(&mut self, tone: Option<Tone>) -> Voice {
+        let encode = || (self.audio.encode)(tone).into();
         Voice::Hum { second: Arc::clone(self.hums.entry(tone).or_insert_with(encode)), at: 0 }
     }
 
@@ -242,7 +237,7 @@ impl Loop {
     /// We were late by a whole cycle: its packets are lost, not sent in a burst that no network would make.
     fn lose_a_packet_each(&mut self) {
         for leg in self.legs.iter_mut().flatten() {
-            leg.packet();
+            leg.packet(&mut [0; HEADER_LEN + PAYLOAD_MAX]);
         }
     }
 
@@ -262,11 +257,13 @@ impl Loop {
             let received = batch.receive(&leg.wire);
             for (bytes, arrived) in batch.packets() {
                 let Some((from, until)) = self.heard.talk else { continue };
-                let Some(header) = Header::read(bytes).filter(|header| header.payload_type == rtp::PCMU) else {
+                let Some(header) = Header::read(bytes).filter(|header| header.payload_type == self.audio.payload_type)
+                else {
                     continue;
                 };
                 if (from..until).contains(&arrived) {
-                    leg.heard.stream.take(header, arrived, &mut self.heard.spacing_errors);
+                    let units = self.audio.packet_units;
+                    leg.heard.stream.take(header, arrived, units, &mut self.heard.spacing_errors);
                 }
                 if leg.sampled && arrived >= from {
                     leg.heard.recording.extend(HeardPacket::read(bytes, arrived));
@@ -292,7 +289,7 @@ impl Loop {
 }
 
 impl Leg {
-    fn new(wire: UdpSocket, number: usize, voice: Voice, sampled: bool) -> Self {
+    fn new(wire: UdpSocket, number: usize, audio: Audio, voice: Voice, sampled: bool) -> Self {
         let ssrc = 0x1000_0000 + number as u32;
         let heard = HeardLeg {
             stream: Stream::default(),
@@ -304,7 +301,14 @@ impl Leg {
         };
         Self {
             wire,
-            header: Header { payload_type: rtp::PCMU, marker: true, sequence: number as u16, timestamp: ssrc, ssrc },
+            header: Header {
+                payload_type: audio.payload_type,
+                marker: true,
+                sequence: number as u16,
+                timestamp: ssrc,
+                ssrc,
+            },
+            packet_units: audio.packet_units,
             voice,
             heard,
             sampled,
@@ -312,44 +316,47 @@ impl Leg {
     }
 
     fn send(&mut self) {
-        let (packet, chirp_begins) = self.packet();
+        let mut packet = [0; HEADER_LEN + PAYLOAD_MAX];
+        let (len, chirp_begins) = self.packet(&mut packet);
         if chirp_begins {
             self.heard.chirped.push(Moment::now());
         }
-        if self.wire.send(&packet).is_err() {
+        if self.wire.send(&packet[..len]).is_err() {
             self.heard.unsent += 1;
         }
     }
 
-    /// The next packet, and whether a chirp begins in it.
-    fn packet(&mut self) -> ([u8; HEADER_LEN + FRAME_SAMPLES], bool) {
-        let mut packet = [pcmu::SILENCE; HEADER_LEN + FRAME_SAMPLES];
-        packet[..HEADER_LEN].copy_from_slice(&self.header.write());
-        let chirp_begins = self.voice.speak(&mut packet[HEADER_LEN..]);
+    /// Writes the next packet; its length, and whether a chirp begins in it.
+    fn packet(&mut self, packet: &mut [u8; HEADER_LEN + PAYLOAD_MAX]) -> (usize, bool) {
+        let (header, payload) = packet.split_at_mut(HEADER_LEN);
+        header.copy_from_slice(&self.header.write());
+        let (len, chirp_begins) = self.voice.speak(payload);
         self.header.marker = false;
         self.header.sequence = self.header.sequence.wrapping_add(1);
-        self.header.timestamp = self.header.timestamp.wrapping_add(FRAME_SAMPLES as u32);
-        (packet, chirp_begins)
+        self.header.timestamp = self.header.timestamp.wrapping_add(self.packet_units);
+        (HEADER_LEN + len, chirp_begins)
     }
 }
 
 impl Voice {
-    /// Writes the next packet's sound over silence; true when a chirp begins in it.
-    fn speak(&mut self, payload: &mut [u8]) -> bool {
+    /// Writes the next packet's sound; its length, and whether a chirp begins in it.
+    fn speak(&mut self, payload: &mut [u8]) -> (usize, bool) {
         match self {
-            Self::Silence => false,
             Self::Hum { second, at } => {
-                payload.copy_from_slice(&second[*at..*at + FRAME_SAMPLES]);
-                *at = (*at + FRAME_SAMPLES) % second.len();
-                false
+                let sound = &second[*at];
+                payload[..sound.len()].copy_from_slice(sound);
+                *at = (*at + 1) % second.len();
+                (sound.len(), false)
             }
             Self::Chirps { chirp, nth, cycle } => {
                 let nth = mem::replace(nth, (*nth % *cycle) + 1) % *cycle;
                 let place = nth * FRAME_SAMPLES;
-                if let Some(sound) = chirp.get(place..place + FRAME_SAMPLES) {
-                    payload.copy_from_slice(sound);
+                let payload = &mut payload[..FRAME_SAMPLES];
+                match chirp.get(place..place + FRAME_SAMPLES) {
+                    Some(sound) => payload.copy_from_slice(sound),
+                    None => payload.fill(pcmu::SILENCE),
                 }
-                place == 0
+                (FRAME_SAMPLES, place == 0)
             }
         }
     }
