@@ -329,3 +329,190 @@ const REMARKS_MAX: usize = 10;
 /// Of a wrong event, as it is shown.
 const WORD_CHARACTERS_MAX: usize = 40;
 const URL: &str = "an absolute http or https URL";
+
+#[cfg(test)]
+mod tests {
+    use switch::Method;
+
+    use super::*;
+    use crate::new_participant::new_participant;
+
+    const ACCOUNT: AccountSid = AccountSid::from_bits(1);
+
+    /// A call to a number, with these parameters besides.
+    fn read(more: &[(&str, &str)]) -> Result<NewCall, Problem> {
+        let to = [("To", "+15005550001"), ("From", "+15005550006"), ("Url", "http://app.test/")];
+        new_call(ACCOUNT, &Parameters::of(&[&to, more].concat()))
+    }
+
+    fn code<T>(read: Result<T, Problem>) -> Option<u32> {
+        match read {
+            Ok(_) => None,
+            Err(Problem::Invalid { code, .. } | Problem::Missing { code, .. }) => Some(code),
+            Err(Problem::Parameter { .. }) => Some(20001),
+            Err(Problem::UrlMalformed | Problem::UrlMissing) => Some(21205),
+            Err(Problem::CoachTargetMalformed) => Some(13240),
+            Err(other) => panic!("{other:?}"),
+        }
+    }
+
+    #[test]
+    fn each_parameter_has_its_bounds_and_its_code() {
+        let long = "x".repeat(256);
+        let (digits, more_digits) = ("1".repeat(32), "1".repeat(33));
+        let (twiml, more_twiml) = ("x".repeat(4000), "x".repeat(4001));
+        for (name, value, want) in [
+            ("Url", "ftp://app.test/", Some(21205)),
+            ("Method", "PUT", Some(21209)),
+            ("FallbackUrl", "ftp://app.test/", Some(21205)),
+            ("FallbackMethod", "put", Some(21209)),
+            ("ApplicationSid", "AP1", Some(21218)),
+            ("StatusCallback", "http://", Some(21609)),
+            ("StatusCallback", "app.test/s", None),
+            ("CallerId", "client:ana", Some(21212)),
+            ("SendDigits", "12wW*#abcdABCD", None),
+            ("SendDigits", &digits, None),
+            ("SendDigits", &more_digits, Some(21206)),
+            ("SendDigits", "1e", Some(21206)),
+            ("Timeout", "1", None),
+            ("Timeout", "600", None),
+            ("Timeout", "0", Some(21208)),
+            ("Timeout", "601", Some(21208)),
+            ("Timeout", "soon", Some(21208)),
+            ("TimeLimit", "86400", None),
+            ("TimeLimit", "86401", Some(20001)),
+            ("RecordingChannels", "stereo", Some(20001)),
+            ("RecordingTrack", "outbound", None),
+            ("RecordingTrack", "none", Some(20001)),
+            ("Trim", "do-not-trim", None),
+            ("Trim", "true", Some(20001)),
+            ("RecordingStatusCallback", "ftp://x", Some(21609)),
+            ("SipAuthUsername", "alice", Some(21225)),
+            ("SipAuthUsername", &long, Some(21221)),
+            ("SipAuthUsername", "a\u{7}", Some(21222)),
+            ("SipAuthPassword", &long, Some(21223)),
+            ("SipAuthPassword", "a\"b", Some(21224)),
+            ("SipAuthPassword", "secret", None),
+            ("MachineDetection", "Enable", None),
+            ("MachineDetection", "true", Some(21234)),
+            ("MachineDetectionTimeout", "2", Some(21263)),
+            ("MachineDetectionSpeechThreshold", "6001", Some(21263)),
+            ("MachineDetectionSpeechEndThreshold", "499", Some(21263)),
+            ("MachineDetectionSilenceTimeout", "x", Some(21263)),
+            ("AsyncAmd", "maybe", Some(20001)),
+            ("AsyncAmdStatusCallback", "ftp://x", Some(21609)),
+            ("Byoc", "TK0123456789abcdef0123456789abcdef", Some(21300)),
+            ("Byoc", "BY0123456789abcdef0123456789abcdef", None),
+            ("ClientNotificationUrl", "ftp://x", Some(20001)),
+        ] {
+            assert_eq!(code(read(&[(name, value)])), want, "{name}={value}");
+        }
+        for (document, want) in [(&twiml, None), (&more_twiml, Some(20001)), (&String::new(), Some(21205))] {
+            let of = [("To", "client:ana"), ("From", "ben"), ("Twiml", document)];
+            assert_eq!(code(new_call(ACCOUNT, &Parameters::of(&of))), want, "TwiML of {} characters", document.len());
+        }
+    }
+
+    #[test]
+    fn nothing_said_is_the_default() {
+        let new = read(&[]).expect("is right");
+        assert_eq!((new.leg.ring_timeout, new.leg.time_limit), (RING_TIMEOUT_DEFAULT, TIME_LIMIT_DEFAULT));
+        assert_eq!((new.leg.record, new.leg.amd, new.leg.caller_id, new.fallback), (None, None, None, None));
+        assert_eq!(new.leg.status, CallCallback { completed: true, ..CallCallback::default() });
+        let link = Link { url: "http://app.test/".to_owned(), method: Method::Post };
+        assert_eq!(new.instructions, Instructions::Link(link));
+    }
+
+    #[test]
+    fn events_are_words_however_they_come_and_what_is_none_is_passed_over() {
+        for (case, words, want, remarks) in [
+            ("one", &["ringing"][..], [false, true, false, false], 0),
+            ("repeated", &["initiated", "answered"], [true, false, true, false], 0),
+            ("in one value", &["initiated ringing answered completed"], [true; 4], 0),
+            ("one is wrong", &["ringing", "in-progress"], [false, true, false, false], 1),
+            ("all are", &["busy"], [false, false, false, true], 1),
+            ("very many", &["x y z x y z x y z x y z"], [false, false, false, true], REMARKS_MAX),
+        ] {
+            let words: Vec<_> = words.iter().map(|word| ("StatusCallbackEvent", *word)).collect();
+            let leg = read(&words).expect("is right").leg;
+            let CallCallback { initiated, ringing, answered, completed, .. } = leg.status;
+            assert_eq!([initiated, ringing, answered, completed], want, "{case}");
+            assert_eq!(leg.remarks.len(), remarks, "{case}");
+            assert!(leg.remarks.iter().all(|remark| remark.code == 21626), "{case}");
+        }
+    }
+
+    #[test]
+    fn what_excludes_each_other_does() {
+        let both = read(&[("Twiml", "<Response/>"), ("Url", "http://wins.test/")]).expect("is right");
+        let link = Link { url: "http://wins.test/".to_owned(), method: Method::Post };
+        assert_eq!(both.instructions, Instructions::Link(link), "a URL goes before TwiML");
+        let application = read(&[
+            ("ApplicationSid", "AP0123456789abcdef0123456789abcdef"),
+            ("FallbackUrl", "http://f.test/"),
+            ("StatusCallback", "http://s.test/"),
+        ]);
+        let application = application.expect("is right");
+        assert!(matches!(application.instructions, Instructions::Application(_)));
+        assert_eq!((application.fallback, application.leg.status), (None, CallCallback::default()));
+        let amd = [("MachineDetection", "DetectMessageEnd"), ("AsyncAmd", "true")];
+        let found = read(&amd).expect("is right").leg.amd.expect("is wanted");
+        assert!(found.asynchronous && found.detection.message_end);
+        let keys = read(&[amd[0], ("SendDigits", "1")]).expect("is right");
+        assert_eq!(keys.leg.amd, None, "keys are sent to machines");
+        let to_number = [("SipAuthUsername", "alice"), ("SipAuthPassword", "secret")];
+        assert_eq!(read(&to_number).expect("is right").leg.credentials, None, "no number is challenged");
+        let to_sip = read(&[to_number[0], to_number[1], ("To", "sip:a@b.test")]).expect("is right");
+        assert_eq!(to_sip.leg.credentials.expect("are there").username, "alice");
+        let record = [("Record", "true"), ("RecordingChannels", "dual"), ("Trim", "do-not-trim")];
+        let recording = read(&record).expect("is right").leg.record.expect("is wanted");
+        assert!(recording.dual && !recording.trim_silence && recording.callback.completed);
+    }
+
+    #[test]
+    fn a_participants_parameters_have_their_bounds_and_codes() {
+        let room = || switch::ConferenceRef::Name("standup".to_owned());
+        let read = |more: &[(&str, &str)], room| {
+            let to = [("To", "client:ana"), ("From", "ben")];
+            new_participant(ACCOUNT, room, &Parameters::of(&[&to, more].concat()))
+        };
+        let long = "x".repeat(129);
+        let call = "CA0123456789abcdef0123456789abcdef";
+        for (name, value, want) in [
+            ("Label", "customer", None),
+            ("Label", &long, Some(16023)),
+            ("Label", "a/b", Some(16024)),
+            ("Label", call, Some(16024)),
+            ("Timeout", "4", Some(21208)),
+            ("Timeout", "5", None),
+            ("Beep", "onEnter", None),
+            ("Beep", "loud", Some(20001)),
+            ("Coaching", "true", Some(13240)),
+            ("CallSidToCoach", "CF1", Some(13240)),
+            ("CallSidToCoach", call, None),
+            ("WaitUrl", "", None),
+            ("WaitUrl", "ftp://x", Some(20001)),
+            ("MaxParticipants", "1", Some(20001)),
+            ("MaxParticipants", "251", Some(20001)),
+            ("MaxParticipants", "2", None),
+            ("JitterBufferSize", "huge", Some(20001)),
+            ("ConferenceRecord", "record-from-start", None),
+            ("ConferenceRecord", "yes", Some(20001)),
+            ("ConferenceTrim", "yes", Some(20001)),
+            ("ConferenceStatusCallback", "ftp://x", Some(21609)),
+            ("CallerDisplayName", "x", Some(20001)),
+            ("PartylineGain", "21", Some(20001)),
+        ] {
+            assert_eq!(code(read(&[(name, value)], room())), want, "{name}={value}");
+        }
+        assert_eq!(code(read(&[], switch::ConferenceRef::Name(long))), Some(16003));
+        let new = read(&[], room()).expect("is right");
+        assert!(new.beep_on_enter && new.beep_on_exit && new.start_conference_on_enter && new.early_media);
+        assert!(!new.muted && !new.end_conference_on_exit && !new.room.record);
+        assert!(new.room.status_events.start && new.room.status_events.end && !new.room.status_events.join);
+        assert_eq!(new.wait, switch::WaitAudio::Playlist);
+        let quiet = read(&[("WaitUrl", ""), ("Coaching", "false"), ("CallSidToCoach", call)], room());
+        let quiet = quiet.expect("is right");
+        assert_eq!((quiet.wait, quiet.call_sid_to_coach), (switch::WaitAudio::Silence, None));
+    }
+}
