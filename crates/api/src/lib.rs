@@ -1,11 +1,11 @@
 //! Twilio's wire: REST; and what is ours beside it.
 //!
-//! The only place that spells Twilio's parameter names, JSON keys, dates and error codes (rest-voice §1–§5). Reads
+//! The only place that spells Twilio's parameter names, JSON keys, dates and error codes (rest-voice §1–§10). Reads
 //! come from the store, changes go to the switch through the [`Switchboard`]; nothing is decided here but what a
 //! request means. Where to start reading: `router.rs`, all routes on one page.
 //!
 //! ```text
-//! Listener ─▶ front_door (admit, path, auth) ─▶ router ─▶ calls, conferences, participants, accounts
+//! Listener ─▶ front_door (admit, path, auth) ─▶ router ─▶ calls, conferences, participants, directory …
 //!                                                              │ GET ─▶ store     POST, DELETE ─▶ switch
 //! ```
 
