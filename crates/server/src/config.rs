@@ -13,7 +13,7 @@ use std::str::FromStr;
 use std::time::Duration;
 
 use model::AccountSid;
-use sip::{LimitsConfig, Network, Transport};
+use sip::{Algorithm, LimitsConfig, Network, Transport};
 use switch::{DirectoryConfig, MediaAddress, OpenRooms, Trunk};
 use web::{AllowRule, Url};
 
@@ -38,6 +38,8 @@ pub(crate) struct Config {
     pub(crate) public_url: Option<String>,
     /// What strangers may ask over SIP, and how often.
     pub(crate) sip_limits: LimitsConfig,
+    /// What phones are asked to prove their password with, best liked first.
+    pub(crate) sip_digest: Vec<Algorithm>,
     /// Who may dial into a room by its name.
     pub(crate) open_rooms: OpenRooms,
     /// Carriers that take our calls.
@@ -131,6 +133,11 @@ const SETTINGS: &[(&str, &str, &str)] = &[
         "sip_trusted",
         "127.0.0.0/8,::1/128",
         "addresses and networks to which neither applies, a comma list: trunks, proxies of one's own",
+    ),
+    (
+        "sip_digest",
+        "md5",
+        "what phones are asked to prove their password with, best liked first: md5, sha-256 (many a phone knows md5 alone, and reads the first only)",
     ),
     ("http_listen", "127.0.0.1:8080", "where the REST API is served, ADDRESS:PORT"),
     (
@@ -352,6 +359,7 @@ impl Given {
             sip_listen: self.parse("sip_listen", |text| some(list(text, sip_listen)?))?,
             sip_listen_is_default: !self.is_given("sip_listen"),
             sip_limits: self.sip_limits()?,
+            sip_digest: self.parse("sip_digest", |text| some(list(text, digest_algorithm)?))?,
             http_listen: self.parse("http_listen", socket_address)?,
             rtp_addresses: self.parse("rtp_address", |text| some(list(text, media_address)?))?,
             rtp_ports: self.parse("rtp_ports", port_range)?,
@@ -441,6 +449,14 @@ where
 {
     let out_of_range = || format!("a number from {} to {} was expected", range.start(), range.end());
     text.parse().ok().filter(|number| range.contains(number)).ok_or_else(out_of_range)
+}
+
+fn digest_algorithm(text: &str) -> Result<Algorithm, String> {
+    match text.to_ascii_lowercase().as_str() {
+        "md5" => Ok(Algorithm::Md5),
+        "sha-256" => Ok(Algorithm::Sha256),
+        _ => Err(format!("{text:?} is neither md5 nor sha-256")),
+    }
 }
 
 fn socket_address(text: &str) -> Result<SocketAddr, String> {

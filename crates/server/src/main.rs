@@ -391,6 +391,7 @@ fn switch_config(config: &Config, account: &Account, sip_bound: &[config::SipLis
             advertised: advertised.collect(),
             dialogs_max: config.calls_max + DIALOGS_BEYOND_CALLS,
             unacked_max: UNACKED_MAX,
+            algorithms: config.sip_digest.clone(),
             limits: config.sip_limits.clone(),
             ..sip::Config::default()
         },
