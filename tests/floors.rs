@@ -13,6 +13,7 @@ const MAY_KNOW: &[(&str, &[&str])] = &[
     ("web", &[]),
     ("sound", &["model", "web"]),
     ("twiml", &["model"]),
+    ("taskrouter", &["model"]),
     ("switch", &["media", "model", "sip", "twiml"]),
     ("api", &["model", "store", "switch", "web"]),
     ("server", &["api", "media", "model", "sip", "sound", "store", "switch", "web"]),
