@@ -68,6 +68,9 @@ impl Invited {
         if change.hold == Some(true) {
             return Err(Refusal::NotConnected);
         }
+        if change.coaching == Some(true) && change.call_sid_to_coach.or(self.row.call_sid_to_coach).is_none() {
+            return Err(Refusal::CoachWithoutTarget);
+        }
         let before = self.row.clone();
         self.row.muted = change.muted.unwrap_or(self.row.muted);
         self.row.end_conference_on_exit = change.end_conference_on_exit.unwrap_or(self.row.end_conference_on_exit);
@@ -88,6 +91,11 @@ impl Invited {
         }
         Ok(self.row.clone())
     }
+}
+
+/// What is told of the call of somebody who has left.
+fn status_after(goes_on: bool) -> CallStatus {
+    if goes_on { CallStatus::InProgress } else { CallStatus::Completed }
 }
 
 /// What is left after somebody left.
@@ -260,7 +268,7 @@ impl LiveConference {
 
     /// It was only made for somebody who never came.
     pub(crate) fn end_unused(&mut self, turn: &mut Turn) {
-        self.end(ReasonConferenceEnded::LastLeft, None, turn);
+        self.end(ReasonConferenceEnded::LastLeft, None, &|_| false, turn);
     }
 
     fn show(&mut self, turn: &mut Turn) {
@@ -305,7 +313,15 @@ impl LiveConference {
     }
 
     /// A participant goes; its leg is the caller's to close. Its conference may go with it.
-    pub(crate) fn leave(&mut self, call: CallSid, how: Leaving, turn: &mut Turn) -> AfterLeave {
+    ///
+    /// `goes_on`: whether a call has something to do after it, as far as that is known.
+    pub(crate) fn leave(
+        &mut self,
+        call: CallSid,
+        how: Leaving,
+        goes_on: &dyn Fn(CallSid) -> bool,
+        turn: &mut Turn,
+    ) -> AfterLeave {
         let Some(gone) = self.participants.remove(&call) else { return AfterLeave::GoesOn };
         let was_ending = gone.row.end_conference_on_exit;
         let beeps = gone.row.beep_on_exit;
@@ -314,7 +330,8 @@ impl LiveConference {
             Leaving::HungUp => ReasonParticipantLeft::HungUp,
             Leaving::CallEnded | Leaving::Kicked | Leaving::Redirected => ReasonParticipantLeft::UpdatedViaApi,
         };
-        self.complete_participant(gone, why, turn);
+        let status = status_after(how == Leaving::Redirected || goes_on(call));
+        self.complete_participant(gone, why, status, turn);
 
         // Whoever coached the one that left falls silent.
         let mut silenced = Vec::new();
@@ -346,7 +363,7 @@ impl LiveConference {
                 return AfterLeave::GoesOn;
             }
         };
-        AfterLeave::Over { left_behind: self.end(reason, Some((call, label)), turn) }
+        AfterLeave::Over { left_behind: self.end(reason, Some((call, label)), goes_on, turn) }
     }
 
     /// Completes the conference. Returns the calls that were in it: they have nothing more to do.
@@ -356,15 +373,20 @@ impl LiveConference {
         &mut self,
         reason: ReasonConferenceEnded,
         by: Option<(CallSid, Option<String>)>,
+        goes_on: &dyn Fn(CallSid) -> bool,
         turn: &mut Turn,
     ) -> Vec<CallSid> {
         let left_behind = self.participants.keys().chain(self.invited.keys()).copied().collect();
+        for invited in self.invited.keys().copied().collect::<Vec<_>>() {
+            self.not_added(invited, CallStatus::Canceled, turn);
+        }
         let why = match reason {
             ReasonConferenceEnded::ViaApi => ReasonParticipantLeft::ConferenceEndedViaApi,
             _ => ReasonParticipantLeft::ModeratorEnded,
         };
         for participant in std::mem::take(&mut self.participants).into_values() {
-            self.complete_participant(participant, why, turn);
+            let status = status_after(goes_on(participant.row.call_sid));
+            self.complete_participant(participant, why, status, turn);
         }
         for announcement in self.announcements.drain() {
             turn.stop_script(announcement.script);
@@ -435,10 +457,14 @@ impl LiveConference {
 
     /// Asks for an announcement to everyone.
     pub(crate) fn announce(&mut self, audio: &AudioUrl, turn: &mut Turn) {
-        // Whose parameters the application is sent: the one that has been here longest.
-        if let Some(call) = self.participants.values().min_by_key(|p| p.row.seq).map(|p| p.row.call_sid) {
+        if let Some(call) = self.eldest() {
             self.begin_announcement(audio, call, None, turn);
         }
+    }
+
+    /// Whose parameters the application is sent of what concerns everybody: the one that has been here longest.
+    pub(crate) fn eldest(&self) -> Option<CallSid> {
+        self.participants.values().min_by_key(|p| p.row.seq).map(|p| p.row.call_sid)
     }
 
     fn begin_announcement(&mut self, audio: &AudioUrl, about: CallSid, to: Option<CallSid>, turn: &mut Turn) {
@@ -548,6 +574,7 @@ impl LiveConference {
         &mut self,
         mut participant: LiveParticipant,
         reason: ReasonParticipantLeft,
+        call_status: CallStatus,
         turn: &mut Turn,
     ) {
         participant.row.status = ParticipantStatus::Complete;
@@ -558,7 +585,6 @@ impl LiveConference {
             self.announcement_cut(cut, "the participant left", turn);
         }
         info!(conference_sid = %self.row.sid, call_sid = %participant.row.call_sid, "participant left");
-        let call_status = CallStatus::Completed; // a call has nothing to do after its conference
         let left = Happening::Left { participant: participant.row, call_status, reason, stats: None };
         let event = self.event(left, turn);
         turn.journal.note_leave(event, participant.leg, turn.now.instant);

@@ -6,6 +6,7 @@ use std::time::{Duration, Instant};
 use model::{CallSid, QueueSid};
 use twiml::{Dial, Party};
 
+use crate::queue::Member;
 use crate::script::ScriptId;
 use crate::timers::TimerId;
 use crate::webhook::{DequeueResult, Dequeued, DialCallStatus, DialResult};
@@ -20,6 +21,7 @@ pub(crate) struct LiveDial {
     pub(crate) parent: CallSid,
     /// The parent's document, which goes on afterwards.
     pub(crate) script: ScriptId,
+    pub(crate) begun: Instant,
     pub(crate) dial: Dial,
     /// To be called next, of those that are called one after the other.
     pub(crate) waiting: VecDeque<Party>,
@@ -44,13 +46,16 @@ pub(crate) struct FromQueue {
     pub(crate) url: Option<twiml::Link>,
     /// How long that one had waited.
     pub(crate) waited: Duration,
+    /// Its place, until the two are connected.
+    pub(crate) member: Option<Member>,
 }
 
 impl LiveDial {
-    pub(crate) fn new(parent: CallSid, script: ScriptId, dial: Dial) -> Self {
+    pub(crate) fn new(parent: CallSid, script: ScriptId, dial: Dial, begun: Instant) -> Self {
         Self {
             parent,
             script,
+            begun,
             dial,
             waiting: VecDeque::new(),
             callees: Vec::new(),

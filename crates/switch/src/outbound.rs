@@ -42,6 +42,13 @@ pub(crate) struct Plan {
     pub(crate) waits: bool,
 }
 
+impl Plan {
+    /// The call is given something else to do.
+    pub(crate) fn give_up(&mut self) {
+        (self.waits, self.send_digits, self.whisper, self.source) = (false, None, None, None);
+    }
+}
+
 /// What our INVITEs say, whomever they go to.
 #[derive(Debug, Clone)]
 pub(crate) struct Invitation {

@@ -23,7 +23,8 @@ pub(crate) struct LiveParticipant {
     coach_target: Option<model::CallSid>,
     hold_audio: Audio,
     wait_audio: Audio,
-    routed: (Groups, Groups),
+    /// Nothing yet: whoever rang may have been heard before it joined.
+    routed: Option<(Groups, Groups)>,
     /// Its voice is heard, as the media plane says …
     pub(crate) talks: bool,
     /// … and as was told.
@@ -85,7 +86,7 @@ impl LiveParticipant {
             phone_holds,
             hold_audio: Audio::Music,
             wait_audio,
-            routed: (0, 0),
+            routed: None,
             talks: false,
             told_talks: false,
             playing: Playing::Nothing,
@@ -159,8 +160,7 @@ impl LiveParticipant {
 
     /// Tells the media plane what is different from what it was last told.
     pub(crate) fn sound_as(&mut self, wanted: Hearing, turn: &mut Turn) {
-        if self.routed != (wanted.emit, wanted.hear) {
-            self.routed = (wanted.emit, wanted.hear);
+        if self.routed.replace((wanted.emit, wanted.hear)) != Some((wanted.emit, wanted.hear)) {
             turn.media.push(Command::Route { leg: self.leg, emit: wanted.emit, hear: wanted.hear });
         }
         let settled = match self.playing {

@@ -21,6 +21,12 @@ impl Progress {
     pub(crate) fn new(url: String, method: HttpMethod, events: Vec<CallEventName>) -> Self {
         Self { url, method, events, sent: 0, last: None }
     }
+
+    /// From now on somebody else is told, of the end only. The numbers go on.
+    pub(crate) fn told_to(url: String, method: HttpMethod, before: Option<&Self>) -> Self {
+        let (sent, last) = before.map_or((0, None), |before| (before.sent, before.last));
+        Self { url, method, events: vec![CallEventName::Completed], sent, last }
+    }
 }
 
 impl LiveCall {

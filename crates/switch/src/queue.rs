@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, HashMap, VecDeque};
 use std::time::{Duration, Instant};
 
 use model::{AccountSid, CallSid, Queue, QueueSid, Timestamp};
-use twiml::Link;
+use twiml::{Link, WaitAudio};
 
 use crate::dial::DialId;
 use crate::queue_command::{MemberRef, QueueLoad, QueueMember};
@@ -34,8 +34,10 @@ pub(crate) struct Member {
     pub(crate) account: AccountSid,
     /// Its document, which goes on when it leaves.
     pub(crate) script: ScriptId,
-    /// The document it hears meanwhile.
-    pub(crate) wait: Option<(ScriptId, Link)>,
+    /// What it hears meanwhile, …
+    pub(crate) audio: WaitAudio,
+    /// … and by which script, if that is a document.
+    pub(crate) wait: Option<ScriptId>,
     pub(crate) since: Instant,
     pub(crate) enqueued: Timestamp,
 }
@@ -54,11 +56,22 @@ impl Queues {
         fits
     }
 
-    /// The one who waits gets a wait document.
-    pub(crate) fn hears(&mut self, call: CallSid, script: ScriptId, link: Link) {
+    /// A call that was taken out goes back to where it was: nobody in the line has waited longer.
+    pub(crate) fn back(&mut self, queue: QueueSid, member: Member) {
+        self.of_call.insert(member.call, queue);
+        self.lines.entry(queue).or_default().members.push_front(member);
+    }
+
+    /// The one who waits hears a document.
+    pub(crate) fn hears(&mut self, call: CallSid, script: ScriptId) {
         if let Some(member) = self.member_mut(call) {
-            member.wait = Some((script, link));
+            member.wait = Some(script);
         }
+    }
+
+    /// What the one who waits is to hear.
+    pub(crate) fn audio(&self, call: CallSid) -> Option<&WaitAudio> {
+        self.member(call).map(|member| &member.audio)
     }
 
     /// A call leaves the line, from wherever it stands.
@@ -107,7 +120,10 @@ impl Queues {
     }
 
     pub(crate) fn wait_link(&self, call: CallSid) -> Option<Link> {
-        self.member(call).and_then(|member| member.wait.as_ref()).map(|(_, link)| link.clone())
+        match self.audio(call)? {
+            WaitAudio::Url(link) => Some(link.clone()),
+            WaitAudio::Playlist | WaitAudio::Silence => None,
+        }
     }
 
     /// What a wait document is told (twiml §7.2).

@@ -1,6 +1,6 @@
 //! What a handler leaves to be done before its turn ends.
 
-use model::CallSid;
+use model::{CallSid, QueueSid};
 use sip::Reason;
 
 use crate::conference::Leaving;
@@ -22,4 +22,6 @@ pub(crate) enum Todo {
     DialNext(DialId),
     /// Find out where a call of ours leads.
     Lead(CallSid),
+    /// Bring those together that wait for each other in a queue.
+    Serve(QueueSid),
 }

@@ -4,6 +4,7 @@ use sip::{DialogId, Rejection, SessionDescription};
 use tracing::{info, warn};
 
 use super::Board;
+use crate::call::Errand;
 use crate::info_digit;
 use crate::turn::Turn;
 
@@ -55,6 +56,13 @@ impl Board {
         info!(phone_holds = call.phone_holds, "media agreed");
         if let Some(conference) = self.conference_of(call).and_then(|sid| self.conferences.get_mut(&sid)) {
             conference.phone_holds(call.sid(), call.phone_holds, turn);
+        }
+        let callee = match call.errand {
+            Errand::Callee(dial) => Some(dial),
+            _ => None,
+        };
+        if let Some(dial) = call.dial.or(callee).or(call.taken_by) {
+            self.route_pair(dial, turn);
         }
     }
 

@@ -16,7 +16,7 @@ use crate::outbound::Plan;
 use crate::progress::Progress;
 use crate::script::{Doing, Role, Source, method_of};
 use crate::turn::Turn;
-use crate::webhook::{CallEventName, QueueResult, Remark};
+use crate::webhook::{QueueResult, Remark};
 
 impl Board {
     /// Does what the control layer asks, or says why not.
@@ -140,8 +140,7 @@ impl Board {
             return Err(Refusal::NotInProgress);
         }
         if let Some(link) = status_callback {
-            let events = vec![CallEventName::Completed];
-            call.progress = Some(Progress::new(link.url.clone(), method_of(&link), events));
+            call.progress = Some(Progress::told_to(link.url.clone(), method_of(&link), call.progress.as_ref()));
         }
         if let Some(limit) = time_limit {
             call.limit_s = Some(u32::try_from(limit.as_secs()).unwrap_or(u32::MAX));
@@ -175,6 +174,10 @@ impl Board {
         info!("redirected");
         let (place, script, dial, taken_by) = (call.place, call.script, call.dial.take(), call.taken_by);
         let errand = std::mem::replace(&mut call.errand, Errand::Document);
+        if let Some(plan) = call.plan.as_mut() {
+            plan.give_up();
+        }
+        let status = call.row.status;
         if let Place::Conference(conference) = place {
             self.leave_conference(conference, sid, Leaving::Redirected, turn);
         }
@@ -185,8 +188,11 @@ impl Board {
         if let Some(dial) = taken_by {
             self.guest_over(dial, sid, script, Leaving::Redirected, turn);
         }
-        if let Errand::Callee(dial) = errand {
-            self.callee_taken(dial, sid, turn);
+        match errand {
+            Errand::Callee(dial) => self.callee_taken(dial, sid, turn),
+            // It was answered, and had keys to press before it would have joined.
+            Errand::Participant(conference) => self.not_invited(conference, sid, status, turn),
+            Errand::Document | Errand::Room { .. } => {}
         }
         let scripts = self.calls.get(&sid).map(|call| call.scripts.clone()).unwrap_or_default();
         for id in scripts {
@@ -262,11 +268,7 @@ impl Board {
         if !conference.expect(legs_max) {
             return Err(Refusal::ConferenceFull);
         }
-        if let Some(link) = &new.room.status_callback {
-            let hook = (link.url.clone(), method_of(link));
-            turn.journal.call_back(id, ConferenceCallback::new(hook, new.room.status_events), !conference.is_shown());
-        }
-        let room = conference.room;
+        let (room, is_first) = (conference.room, !conference.is_shown());
         let entry = Entry {
             label: new.label,
             muted: new.muted,
@@ -295,6 +297,10 @@ impl Board {
                 return Err(refusal);
             }
         };
+        if let Some(link) = &new.room.status_callback {
+            let hook = (link.url.clone(), method_of(link));
+            turn.journal.call_back(id, ConferenceCallback::new(hook, new.room.status_events), is_first);
+        }
         let conference = self.conferences.get_mut(&id).ok_or(Refusal::ConferenceNotFound)?;
         Ok(conference.invite(sid, entry, turn))
     }
@@ -307,8 +313,13 @@ impl Board {
         if call.row.status != CallStatus::Completed {
             info!(conference_sid = %id, "participant not added");
         }
+        self.not_invited(id, call.sid(), call.row.status, turn);
+    }
+
+    /// A conference waits for somebody no longer.
+    fn not_invited(&mut self, id: ConferenceSid, call: CallSid, status: CallStatus, turn: &mut Turn) {
         let Some(conference) = self.conferences.get_mut(&id) else { return };
-        conference.not_added(call.sid(), call.row.status, turn);
+        conference.not_added(call, status, turn);
         conference.expect_no_longer();
         if conference.is_unused() {
             conference.end_unused(turn);

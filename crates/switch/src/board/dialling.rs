@@ -4,6 +4,7 @@
 //! a `<Dial>` needs no room of its own.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use media::{Command, MAIN};
 use model::{CallSid, ConferenceSid, Level};
@@ -13,7 +14,7 @@ use twiml::{Coach, ConferenceNoun, Dial, DialTo, WaitAudio};
 
 use super::Board;
 use super::leaving::sip_reason;
-use crate::call::{Errand, LiveCall, Place};
+use crate::call::{Errand, LiveCall, Place, Stage};
 use crate::command::AudioUrl;
 use crate::conference::Leaving;
 use crate::conference_callback::ConferenceCallback;
@@ -36,8 +37,7 @@ impl Board {
         let account = call.row.account_sid;
         match &dial.to {
             DialTo::Conference(noun) => {
-                let noun = noun.clone();
-                self.dial_conference(script, sid, &noun, turn);
+                self.dial_conference(script, sid, &dial, noun, turn);
             }
             DialTo::Queue(noun) => {
                 let noun = noun.clone();
@@ -48,7 +48,7 @@ impl Board {
                 self.dial_failed(script, sid, Remark { level: Level::Error, code: 13_000, message }, turn);
             }
             // Why not has been told with the document's other warnings.
-            DialTo::Nobody(_) => self.dialled(script, DialResult::of(DialCallStatus::Failed), turn),
+            DialTo::Nobody(_) => self.not_dialled(script, DialResult::of(DialCallStatus::Failed), turn),
             DialTo::Parties(parties) => {
                 if let Some(number) = dial.caller_id.as_deref().filter(|id| id.starts_with('+'))
                     && !turn.directory.may_call_from(account, number)
@@ -56,16 +56,12 @@ impl Board {
                     let message = format!("callerId {number} is neither a number of this account nor verified");
                     return self.dial_failed(script, sid, Remark { level: Level::Error, code: 13_214, message }, turn);
                 }
-                let (waiting, country) = (parties.iter().cloned().collect(), dial.ring_tone);
+                let waiting = parties.iter().cloned().collect();
                 let id = turn.names.dial();
-                let live = LiveDial { waiting, ..LiveDial::new(sid, script, dial) };
+                let live = LiveDial { waiting, ..LiveDial::new(sid, script, dial, turn.now.instant) };
                 self.dials.insert(id, live);
                 if let Some(call) = self.calls.get_mut(&sid) {
                     call.dial = Some(id);
-                    if call.is_answered() {
-                        let own = country.and_then(|country| self.tones.ring(country));
-                        turn.play(call.leg, own.unwrap_or_else(|| Arc::clone(&turn.config.ring_back)), true);
-                    }
                 }
                 self.dial_next(id, turn);
             }
@@ -76,15 +72,31 @@ impl Board {
         let Some(call) = self.calls.get(&sid) else { return };
         info!(error_code = remark.code, "dial failed: {}", remark.message);
         turn.notify(call.row.account_sid, Some(sid), remark, None);
-        self.dialled(script, DialResult { bridged: Some(false), ..DialResult::of(DialCallStatus::Failed) }, turn);
+        self.not_dialled(script, DialResult { bridged: Some(false), ..DialResult::of(DialCallStatus::Failed) }, turn);
     }
 
     /// A dial is over: the parent's document goes on with that.
-    fn dialled(&mut self, script: ScriptId, result: DialResult, turn: &mut Turn) {
+    fn dialled(&mut self, script: ScriptId, result: DialResult, outcome: twiml::Outcome, turn: &mut Turn) {
         if let Some(script) = self.scripts.get_mut(&script) {
             script.result = Some(Purpose::Dial(Box::new(result)));
         }
-        self.went(script, twiml::Outcome::Done, turn);
+        self.went(script, outcome, turn);
+    }
+
+    /// Nobody could be dialled.
+    pub(super) fn not_dialled(&mut self, script: ScriptId, result: DialResult, turn: &mut Turn) {
+        self.dialled(script, result, twiml::Outcome::Failed, turn);
+    }
+
+    /// A caller that hears us hears that it rings.
+    fn ring_back(&mut self, id: DialId, turn: &mut Turn) {
+        let Some(live) = self.dials.get(&id) else { return };
+        let Some(call) = self.calls.get(&live.parent) else { return };
+        if call.is_answered() || matches!(call.stage, Stage::Arriving { early: Some(_), .. }) {
+            turn.media.push(Command::Route { leg: call.leg, emit: 0, hear: 0 });
+            let own = live.dial.ring_tone.and_then(|country| self.tones.ring(country));
+            turn.play(call.leg, own.unwrap_or_else(|| Arc::clone(&turn.config.ring_back)), true);
+        }
     }
 
     /// Calls those who are next, or ends the dial if nobody is left.
@@ -101,6 +113,7 @@ impl Board {
             let status = live.result.status;
             return self.dial_over(id, status, turn);
         }
+        self.ring_back(id, turn);
         for party in next {
             self.call_party(id, &party, turn);
         }
@@ -126,18 +139,32 @@ impl Board {
         self.ring_caller(parent, early_media, turn);
     }
 
-    /// A callee has answered: the others are let go, and it is told what it is to be told.
-    pub(super) fn callee_answered(&mut self, id: DialId, callee: CallSid, turn: &mut Turn) {
-        let Some(live) = self.dials.get_mut(&id) else { return };
+    /// A callee has answered: the others are let go. False: another one has answered before.
+    pub(super) fn callee_wins(&mut self, id: DialId, callee: CallSid, turn: &mut Turn) -> bool {
+        let Some(live) = self.dials.get_mut(&id) else { return false };
         if live.winner.is_some() {
             turn.todo.push_back(Todo::End { call: callee, how: Leaving::HungUp, reason: Some(answered_elsewhere()) });
-            return;
+            return false;
         }
         live.winner = Some(callee);
         live.waiting.clear();
         for other in live.callees.iter().copied().filter(|other| *other != callee) {
             turn.todo.push_back(Todo::End { call: other, how: Leaving::HungUp, reason: Some(answered_elsewhere()) });
         }
+        let call = self.calls.get(&callee);
+        let is_busy = |call: &&LiveCall| {
+            call.plan.as_ref().is_some_and(|plan| plan.whisper.is_some() || plan.send_digits.is_some())
+        };
+        if let Some(call) = call.filter(is_busy) {
+            // What it said while it rang was heard; what it says to a document is not.
+            turn.media.push(Command::Route { leg: call.leg, emit: 0, hear: 0 });
+            self.ring_back(id, turn);
+        }
+        true
+    }
+
+    /// A callee that has answered is told what it is to be told.
+    pub(super) fn callee_answered(&mut self, id: DialId, callee: CallSid, turn: &mut Turn) {
         let url = self.calls.get(&callee).and_then(|call| call.plan.as_ref()?.whisper.clone());
         match url {
             Some(url) => {
@@ -225,9 +252,11 @@ impl Board {
         if let Some(parent) = self.calls.get_mut(&live.parent).filter(|call| call.dial == Some(id)) {
             parent.dial = None;
             parent.go_home(turn);
-            self.dialled(live.script, result, turn);
+            let took = turn.now.instant.saturating_duration_since(live.begun);
+            self.dialled(live.script, result, outcome_after(took), turn);
         }
         if live.queue.is_some() {
+            self.queues.no_agent(id);
             self.dequeued_over(id, &live, turn);
         }
     }
@@ -277,10 +306,7 @@ impl Board {
                 let reason = Some(sip_reason(408, "Time limit"));
                 turn.todo.push_back(Todo::End { call: callee, how: Leaving::HungUp, reason });
             }
-            (None, None) if live.queue.is_some() => {
-                self.queues.no_agent(id);
-                self.dial_over(id, DialCallStatus::NoAnswer, turn);
-            }
+            (None, None) if live.queue.is_some() => self.dial_over(id, DialCallStatus::NoAnswer, turn),
             _ => {}
         }
     }
@@ -309,10 +335,13 @@ impl Board {
     }
 
     fn star_in_conference(&mut self, sid: CallSid, turn: &mut Turn) -> bool {
+        self.calls.get(&sid).is_some_and(|call| call.leaves_on_star) && self.end_stay(sid, turn)
+    }
+
+    /// A call that dialled a conference leaves it, and goes on with its document. False: it is in none.
+    pub(super) fn end_stay(&mut self, sid: CallSid, turn: &mut Turn) -> bool {
         let Some(call) = self.calls.get(&sid) else { return false };
-        let (Place::Conference(conference), Some(script), true) = (call.place, call.script, call.leaves_on_star) else {
-            return false;
-        };
+        let (Place::Conference(conference), Some(script)) = (call.place, call.script) else { return false };
         self.leave_conference(conference, sid, Leaving::HungUp, turn);
         if let Some(call) = self.calls.get_mut(&sid) {
             call.go_home(turn);
@@ -322,7 +351,7 @@ impl Board {
     }
 
     /// `<Dial><Conference>`: the call goes into the room, if the room takes it (twiml §6).
-    fn dial_conference(&mut self, script: ScriptId, sid: CallSid, noun: &ConferenceNoun, turn: &mut Turn) {
+    fn dial_conference(&mut self, script: ScriptId, sid: CallSid, dial: &Dial, noun: &ConferenceNoun, turn: &mut Turn) {
         let Some(call) = self.calls.get(&sid) else { return };
         let (account, leg, holds) = (call.row.account_sid, call.leg, call.phone_holds);
         let id = self.conference_named(account, &noun.name, turn);
@@ -332,8 +361,8 @@ impl Board {
             info!(error_code = remark.code, "not let into the conference: {}", remark.message);
             turn.notify(account, Some(sid), remark, None);
             return match outcome {
-                twiml::Outcome::Done => self.dialled(script, DialResult::of(DialCallStatus::Failed), turn),
-                other => self.went(script, other, turn),
+                twiml::Outcome::Refused => self.went(script, twiml::Outcome::Refused, turn),
+                _ => self.not_dialled(script, DialResult::of(DialCallStatus::Failed), turn),
             };
         }
         let entry = entry_of(noun);
@@ -346,8 +375,9 @@ impl Board {
         conference.join(sid, leg, holds, entry, turn);
         if let Some(call) = self.calls.get_mut(&sid) {
             call.place = Place::Conference(id);
-            call.leaves_on_star = false;
+            call.leaves_on_star = dial.hangup_on_star;
         }
+        self.set_timer(script, dial.time_limit, turn);
     }
 
     /// Whether a room takes a call; keeps a place for it if so.
@@ -365,11 +395,11 @@ impl Board {
             None => {}
             Some(Coach::Malformed(text)) => {
                 let message = format!("coach is no CallSid: {text}");
-                return Err((remark(Level::Error, 13_240, message), twiml::Outcome::Done));
+                return Err((remark(Level::Error, 13_240, message), twiml::Outcome::Failed));
             }
             Some(Coach::Call(target)) => {
                 if let Err(refusal) = conference.may_coach(sid, *target) {
-                    return Err((remark(Level::Error, 13_240, refusal.to_string()), twiml::Outcome::Done));
+                    return Err((remark(Level::Error, 13_240, refusal.to_string()), twiml::Outcome::Failed));
                 }
             }
         }
@@ -379,16 +409,25 @@ impl Board {
         }
         conference.bound(noun.participants_max as usize);
         if !conference.expect(legs_max) {
-            return Err((remark(Level::Error, 16_020, "the conference is full".to_owned()), twiml::Outcome::Done));
+            return Err((remark(Level::Error, 16_020, "the conference is full".to_owned()), twiml::Outcome::Failed));
         }
         Ok(())
     }
 
     /// A stay in a conference is over, and its call goes on (twiml §6.4).
     pub(super) fn conference_left(&mut self, script: ScriptId, turn: &mut Turn) {
-        self.dialled(script, DialResult::of(DialCallStatus::Answered), turn);
+        self.dialled(script, DialResult::of(DialCallStatus::Answered), twiml::Outcome::Done, turn);
     }
 }
+
+/// Whether something that is over took time: documents that lead to one another over such that does not break off
+/// some day, whoever it was that did not take any.
+pub(super) fn outcome_after(took: Duration) -> twiml::Outcome {
+    if took < MOMENT { twiml::Outcome::Failed } else { twiml::Outcome::Done }
+}
+
+/// What is over sooner has taken no time.
+const MOMENT: Duration = Duration::from_millis(500);
 
 fn entry_of(noun: &ConferenceNoun) -> Entry {
     let wait = match &noun.wait {

@@ -1,5 +1,7 @@
 //! How calls end, and what ends with them.
 
+use std::collections::HashMap;
+
 use model::{Call, CallSid, CallStatus, ConferenceSid, ReasonConferenceEnded};
 use sip::{DialogId, Reason, Reject};
 
@@ -7,6 +9,7 @@ use super::{Board, RETRY_AFTER_S};
 use crate::call::{Errand, Line, LiveCall, Place};
 use crate::command::{Answer, Refusal};
 use crate::conference::{AfterLeave, Leaving};
+use crate::leg::LiveLeg;
 use crate::todo::Todo;
 use crate::turn::Turn;
 use crate::webhook::{CallEventName, DialCallStatus, DialResult, Purpose, QueueResult};
@@ -94,7 +97,9 @@ impl Board {
         self.end_dial_of(&call, how, turn);
         self.end_scripts_of(&call, turn);
         self.end_streams_of(sid, turn);
-        if unanswered.is_some() || call.row.answered.is_some() {
+        // Of one that was canceled before anybody was called, nothing is told (rest-voice §3.5).
+        let never_dialled = call.row.status == CallStatus::Canceled && !call.has_port();
+        if (unanswered.is_some() || call.row.answered.is_some()) && !never_dialled {
             call.tell(CallEventName::Completed, turn);
         }
         Some(call.row)
@@ -121,16 +126,48 @@ impl Board {
 
     /// A participant goes; if its conference is over by that, the others' stay is.
     pub(super) fn leave_conference(&mut self, conference: ConferenceSid, call: CallSid, how: Leaving, turn: &mut Turn) {
-        let after = self.conferences.get_mut(&conference).map(|live| live.leave(call, how, turn));
-        if let Some(AfterLeave::Over { left_behind }) = after {
-            self.forget_conference(conference);
-            self.stays_over(left_behind, turn);
+        let live = self.conferences.get_mut(&conference);
+        let after = live.map(|live| live.leave(call, how, &goes_on(&self.calls), turn));
+        self.leg_stays(call, turn);
+        match after {
+            Some(AfterLeave::Over { left_behind }) => {
+                self.forget_conference(conference);
+                self.stays_over(left_behind, turn);
+            }
+            Some(AfterLeave::GoesOn) => self.pass_on_announcements(conference, call),
+            None => {}
+        }
+    }
+
+    /// A leg that goes on elsewhere does not say what it did here: nothing is to wait for that.
+    fn leg_stays(&self, call: CallSid, turn: &mut Turn) {
+        if let Some(call) = self.calls.get(&call) {
+            turn.journal.leg_told(call.leg, self.legs.get(&call.leg).and_then(LiveLeg::stats));
+        }
+    }
+
+    /// What is announced to all goes on without the one in whose name the application was asked for it.
+    fn pass_on_announcements(&mut self, conference: ConferenceSid, from: CallSid) {
+        let Some(live) = self.conferences.get(&conference) else { return };
+        let Some(to) = live.eldest() else { return };
+        for id in live.announcing() {
+            let Some(script) = self.scripts.get_mut(&id).filter(|script| script.call == from) else { continue };
+            script.call = to;
+            if let Some(before) = self.calls.get_mut(&from) {
+                before.scripts.retain(|other| *other != id);
+            }
+            if let Some(call) = self.calls.get_mut(&to) {
+                call.scripts.push(id);
+            }
         }
     }
 
     /// Calls whose conference is over: they go on with their documents, or have nothing more to do.
     fn stays_over(&mut self, left_behind: Vec<CallSid>, turn: &mut Turn) {
         for sid in left_behind {
+            if self.calls.get(&sid).is_some_and(|call| call.script.is_some()) {
+                self.leg_stays(sid, turn);
+            }
             self.stay_over(sid, turn);
         }
     }
@@ -152,7 +189,7 @@ impl Board {
 
     pub(super) fn complete_conference(&mut self, sid: ConferenceSid, turn: &mut Turn) -> Result<Answer, Refusal> {
         let mut conference = self.forget_conference(sid).ok_or(Refusal::ConferenceNotFound)?;
-        let left_behind = conference.end(ReasonConferenceEnded::ViaApi, None, turn);
+        let left_behind = conference.end(ReasonConferenceEnded::ViaApi, None, &goes_on(&self.calls), turn);
         self.stays_over(left_behind, turn);
         Ok(Answer::Conference(conference.row))
     }
@@ -178,6 +215,11 @@ impl Board {
             self.remove_call(sid, Leaving::HungUp, Some(reason), turn);
         }
     }
+}
+
+/// Whether a call has a document of its own that goes on.
+fn goes_on(calls: &HashMap<CallSid, LiveCall>) -> impl Fn(CallSid) -> bool {
+    |sid| calls.get(&sid).is_some_and(|call| call.script.is_some())
 }
 
 pub(super) fn sip_reason(cause: u16, text: &str) -> Reason {

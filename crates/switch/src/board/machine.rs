@@ -18,7 +18,9 @@ impl Board {
         let account = call.row.account_sid;
         let Some(plan) = call.plan.as_ref() else { return };
         let waits = plan.waits;
-        if let Some(link) = plan.amd.as_ref().and_then(|amd| amd.detection.callback.as_ref()) {
+        if let Some(link) =
+            plan.amd.as_ref().filter(|amd| amd.asynchronous).and_then(|amd| amd.detection.callback.as_ref())
+        {
             let hook = (link.url.clone(), method_of(link));
             let body = CallbackBody::AsyncAmd { call: sid, answered_by: by, machine_detection_ms: after_ms };
             turn.call_back(Lane::Call(sid), account, hook, body);

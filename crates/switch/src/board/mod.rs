@@ -258,6 +258,7 @@ impl Board {
             }
             Todo::DialNext(dial) => self.dial_next(dial, turn),
             Todo::Lead(call) => self.lead(call, turn),
+            Todo::Serve(queue) => self.serve(queue, turn),
         }
     }
 

@@ -413,6 +413,8 @@ impl Board {
             call.remember(self.endpoint.call_id(dialog), &response.headers);
         }
         let Line::Outbound(outgoing) = &mut call.line else { return };
+        // Silence says nothing about the called, whatever status stands for it.
+        let status = if failure == Failure::Unreachable { UNREACHABLE } else { status };
         let over = outgoing.fail(dialog, status);
         let elsewhere = failure == Failure::Unreachable || status == 503;
         if elsewhere && over {
@@ -459,6 +461,12 @@ impl Board {
 
     /// What a call of ours is for begins, now that it is answered.
     fn begin_plan(&mut self, sid: CallSid, turn: &mut Turn) {
+        if let Some(Errand::Callee(dial)) = self.calls.get(&sid).map(|call| &call.errand) {
+            let dial = *dial;
+            if !self.callee_wins(dial, sid, turn) {
+                return;
+            }
+        }
         let Some(call) = self.calls.get_mut(&sid) else { return };
         let leg = call.leg;
         let Some(plan) = call.plan.as_mut() else { return };
@@ -491,6 +499,7 @@ impl Board {
                 let Some(conference) = self.conferences.get_mut(&id) else { return };
                 conference.join(sid, leg, holds, entry, turn);
                 call.place = Place::Conference(id);
+                call.errand = Errand::Document; // and none is known: it ends with its stay
             }
             Errand::Document => {
                 if let Some(source) = plan.source.take() {
@@ -546,6 +555,9 @@ fn may_be_set(name: &str) -> bool {
 fn dialled(number: &str) -> String {
     number.chars().filter(|character| !matches!(character, ' ' | '-' | '.' | '(' | ')')).collect()
 }
+
+/// What stands for an address that says nothing at all.
+const UNREACHABLE: u16 = 503;
 
 /// What a refusal says of the call (rest-voice §3.5).
 fn status_of(status: u16) -> CallStatus {

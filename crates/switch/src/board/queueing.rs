@@ -11,6 +11,7 @@ use tracing::info;
 use twiml::{Dial, Enqueue, EnqueueTo, QueueNoun, WaitAudio};
 
 use super::Board;
+use super::dialling::outcome_after;
 use crate::call::Place;
 use crate::command::{Answer, AudioUrl, Refusal};
 use crate::conference::Leaving;
@@ -19,13 +20,14 @@ use crate::queue::Member;
 use crate::queue_command::{QueueCommand, QueueLoad, QueueState};
 use crate::script::{Role, ScriptId, Source, method_of};
 use crate::timers::Timer;
+use crate::todo::Todo;
 use crate::turn::Turn;
 use crate::webhook::{DequeueResult, Dequeued, DialCallStatus, DialResult, Purpose, QueueResult, Remark};
 
 impl Board {
     pub(super) fn enqueue(&mut self, script: ScriptId, sid: CallSid, enqueue: Enqueue, turn: &mut Turn) {
         let Some(call) = self.calls.get(&sid) else { return };
-        let (account, leg) = (call.row.account_sid, call.leg);
+        let account = call.row.account_sid;
         let name = match enqueue.to {
             EnqueueTo::Queue(name) => name,
             EnqueueTo::Workflow { workflow_sid, .. } => {
@@ -46,30 +48,36 @@ impl Board {
             }
         };
         let (since, enqueued) = (turn.now.instant, turn.now.wall);
-        let member = Member { call: sid, account, script, wait: None, since, enqueued };
+        let member = Member { call: sid, account, script, audio: enqueue.wait, wait: None, since, enqueued };
         if !self.queues.join(&queue, enqueue.queue_size_max, member) {
             return self.not_queued(script, QueueResult::QueueFull, Some(queue.sid), turn);
         }
         info!(queue_sid = %queue.sid, friendly_name = queue.friendly_name, "waiting in a queue");
-        match enqueue.wait {
-            WaitAudio::Playlist => {
+        self.hear_wait(sid, turn);
+        self.serve(queue.sid, turn);
+    }
+
+    /// Whoever waits hears what it is to hear meanwhile.
+    fn hear_wait(&mut self, sid: CallSid, turn: &mut Turn) {
+        let Some(leg) = self.calls.get(&sid).map(|call| call.leg) else { return };
+        match self.queues.audio(sid) {
+            Some(WaitAudio::Playlist) => {
                 turn.play(leg, Arc::clone(&turn.config.hold_music), true);
             }
-            WaitAudio::Silence => {}
-            WaitAudio::Url(link) => {
-                let url = AudioUrl { url: link.url.clone(), method: method_of(&link) };
+            Some(WaitAudio::Silence) | None => {}
+            Some(WaitAudio::Url(link)) => {
+                let url = AudioUrl { url: link.url.clone(), method: method_of(link) };
                 let wait = turn.start_script(sid, Role::QueueWait, Source::Url(url));
-                self.queues.hears(sid, wait, link);
+                self.queues.hears(sid, wait);
             }
         }
-        self.serve(queue.sid, turn);
     }
 
     fn not_queued(&mut self, script: ScriptId, result: QueueResult, queue: Option<QueueSid>, turn: &mut Turn) {
         if let Some(script) = self.scripts.get_mut(&script) {
             script.result = Some(Purpose::Enqueue { result, queue, time: Default::default() });
         }
-        self.went(script, twiml::Outcome::Done, turn);
+        self.went(script, twiml::Outcome::Failed, turn);
     }
 
     /// `<Dial><Queue>`: whoever is in front, now or as soon as there is one.
@@ -94,16 +102,14 @@ impl Board {
             Err(result) => {
                 let dequeued = Dequeued { queue: None, result, call: None, queue_time: None, duration: None };
                 let failed = DialResult { queue: Some(dequeued), ..DialResult::of(DialCallStatus::Failed) };
-                if let Some(script) = self.scripts.get_mut(&script) {
-                    script.result = Some(Purpose::Dial(Box::new(failed)));
-                }
-                return self.went(script, twiml::Outcome::Done, turn);
+                return self.not_dialled(script, failed, turn);
             }
         };
         let id = turn.names.dial();
         let timer = turn.timers.set(turn.now.instant + dial.timeout, Timer::Dial(id));
-        let from = FromQueue { queue, url: noun.url, waited: Default::default() };
-        let live = LiveDial { timer: Some(timer), queue: Some(from), ..LiveDial::new(sid, script, dial) };
+        let from = FromQueue { queue, url: noun.url, waited: Default::default(), member: None };
+        let begun = turn.now.instant;
+        let live = LiveDial { timer: Some(timer), queue: Some(from), ..LiveDial::new(sid, script, dial, begun) };
         self.dials.insert(id, live);
         call.dial = Some(id);
         turn.play(call.leg, Arc::clone(&turn.config.hold_music), true);
@@ -112,7 +118,7 @@ impl Board {
     }
 
     /// Brings those together that wait for each other.
-    fn serve(&mut self, queue: QueueSid, turn: &mut Turn) {
+    pub(super) fn serve(&mut self, queue: QueueSid, turn: &mut Turn) {
         while let Some((id, member)) = self.queues.match_next(queue) {
             let Some(live) = self.dials.get_mut(&id) else { continue };
             if let Some(timer) = live.timer.take() {
@@ -121,11 +127,12 @@ impl Board {
             live.winner = Some(member.call);
             let Some(from) = live.queue.as_mut() else { continue };
             from.waited = turn.now.instant.saturating_duration_since(member.since);
-            let url = from.url.clone();
-            if let Some((wait, _)) = member.wait {
+            let (url, guest) = (from.url.clone(), member.call);
+            if let Some(wait) = member.wait {
                 turn.stop_script(wait);
             }
-            if let Some(call) = self.calls.get_mut(&member.call) {
+            from.member = Some(Member { wait: None, ..member });
+            if let Some(call) = self.calls.get_mut(&guest) {
                 call.taken_by = Some(id);
                 turn.media.push(Command::StopPlay { leg: call.leg });
                 call.span.in_scope(|| info!(queue_sid = %queue, "taken out of the queue"));
@@ -133,7 +140,7 @@ impl Board {
             match url {
                 Some(link) => {
                     let url = AudioUrl { method: method_of(&link), url: link.url };
-                    turn.start_script(member.call, Role::QueueWhisper { dial: id }, Source::Url(url));
+                    turn.start_script(guest, Role::QueueWhisper { dial: id }, Source::Url(url));
                 }
                 None => self.bring(id, turn),
             }
@@ -161,12 +168,24 @@ impl Board {
         self.bridge(id, turn);
     }
 
-    /// The talk of an agent with somebody from a queue is over: that one's document goes on (twiml §7.3).
+    /// The talk of an agent with somebody from a queue is over: that one's document goes on (twiml §7.3). If the agent
+    /// is gone before the two could talk, it waits on, in front.
     pub(super) fn dequeued_over(&mut self, id: DialId, live: &LiveDial, turn: &mut Turn) {
         let (Some(guest), Some(from)) = (live.winner, live.queue.as_ref()) else { return };
         let Some(call) = self.calls.get_mut(&guest).filter(|call| call.taken_by == Some(id)) else { return };
         call.taken_by = None;
         call.go_home(turn);
+        if let (None, Some(member)) = (live.bridged, &from.member) {
+            let told = |other: &ScriptId| {
+                self.scripts.get(other).is_some_and(|script| script.role == Role::QueueWhisper { dial: id })
+            };
+            call.scripts.iter().copied().filter(told).for_each(|script| turn.stop_script(script));
+            call.span.in_scope(|| info!(queue_sid = %from.queue, "back in the queue"));
+            self.queues.back(from.queue, member.clone());
+            self.hear_wait(guest, turn);
+            turn.todo.push_back(Todo::Serve(from.queue));
+            return;
+        }
         let result = QueueResult::Bridged;
         let Some(script) = call.script else { return };
         if let Some(script) = self.scripts.get_mut(&script) {
@@ -208,13 +227,17 @@ impl Board {
         if let Some(call) = self.calls.get_mut(&sid) {
             call.go_home(turn);
         }
-        self.went(script, twiml::Outcome::Done, turn);
+        let waited = match self.scripts.get(&script).and_then(|script| script.result.as_ref()) {
+            Some(Purpose::Enqueue { time, .. }) => *time,
+            _ => Default::default(),
+        };
+        self.went(script, outcome_after(waited), turn);
     }
 
     /// A call is in no queue any more; its document may tell why.
     pub(super) fn out_of_queue(&mut self, sid: CallSid, result: QueueResult, turn: &mut Turn) -> Option<ScriptId> {
         let (queue, member) = self.queues.leave(sid)?;
-        if let Some((wait, _)) = member.wait {
+        if let Some(wait) = member.wait {
             turn.stop_script(wait);
         }
         let time = turn.now.instant.saturating_duration_since(member.since);

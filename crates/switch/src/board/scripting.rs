@@ -230,9 +230,6 @@ impl Board {
         let Some(script) = self.scripts.get_mut(&id) else { return };
         let span = self.calls.get(&script.call).map(|call| call.span.clone());
         let _in_call = span.as_ref().map(tracing::Span::enter);
-        if let Some(timer) = script.timer.take() {
-            turn.timers.clear(timer);
-        }
         let step = match outcome {
             Outcome::Answered => match std::mem::replace(&mut script.doing, Doing::Elsewhere) {
                 Doing::Answering(step) => *step,
@@ -243,6 +240,9 @@ impl Board {
             },
             Outcome::Went(outcome) => {
                 let Some(interpreter) = script.interpreter.as_mut() else { return };
+                if let Some(timer) = script.timer.take() {
+                    turn.timers.clear(timer);
+                }
                 script.doing = Doing::Elsewhere;
                 let step = interpreter.next(outcome);
                 let warnings = interpreter.take_warnings();
@@ -269,7 +269,7 @@ impl Board {
             Step::Pause(pause) => self.prompt(id, Prompt::Pause(pause), turn),
             Step::Gather(gather) => self.gather(id, gather, turn),
             // Nothing records yet, and nothing recorded is silence: the document goes on (twiml §4.2).
-            Step::Record(_) => self.went(id, twiml::Outcome::Nothing, turn),
+            Step::Record(_) => self.went(id, twiml::Outcome::Failed, turn),
             Step::StartRecording(_) => self.went(id, twiml::Outcome::Done, turn),
             Step::Dial(dial) => self.dial(id, sid, *dial, turn),
             Step::Enqueue(enqueue) => self.enqueue(id, sid, *enqueue, turn),
@@ -292,9 +292,6 @@ impl Board {
                 self.leave_queue(sid, crate::webhook::QueueResult::Leave, turn);
             }
             Step::Reject(reason) => self.reject(sid, reason, turn),
-            Step::Hangup if matches!(role, Role::CalleeWhisper { .. }) => {
-                turn.todo.push_back(Todo::End { call: sid, how: Leaving::HungUp, reason: None });
-            }
             Step::Hangup => turn.todo.push_back(Todo::End { call: sid, how: Leaving::HungUp, reason: None }),
             Step::Ended => self.script_over(id, turn),
             Step::Again { pause } => self.ask_again(id, pause, turn),
@@ -384,13 +381,17 @@ impl Board {
         if let Some(id) = call.script
             && let Some(script) = self.scripts.get_mut(&id)
             && let Some(interpreter) = script.interpreter.as_mut()
-            && !matches!(script.doing, Doing::Asking { .. })
+            && !matches!(script.doing, Doing::Asking { .. } | Doing::Answering(_))
             && let Step::Tell { link, with } = interpreter.next(twiml::Outcome::HungUp)
         {
             let purpose = self.purpose(id, with);
             turn.ask(&link.url, method_of(&link), call.facts(), purpose, None, None);
         }
         for id in call.scripts.clone() {
+            // What is announced to all may have been passed on.
+            if self.scripts.get(&id).is_none_or(|script| script.call != call.sid()) {
+                continue;
+            }
             let role = self.scripts.get(&id).map(|script| script.role);
             self.drop_script(id, turn);
             if let Some(role) = role {
@@ -652,7 +653,7 @@ impl Board {
         self.ask(id, link, Purpose::Plain, None, turn);
     }
 
-    fn set_timer(&mut self, id: ScriptId, after: Duration, turn: &mut Turn) {
+    pub(super) fn set_timer(&mut self, id: ScriptId, after: Duration, turn: &mut Turn) {
         let Some(script) = self.scripts.get_mut(&id) else { return };
         let timer = turn.timers.set(turn.now.instant + after, Timer::Script(id));
         if let Some(before) = script.timer.replace(timer) {
@@ -668,6 +669,10 @@ impl Board {
             Doing::Pausing => self.prompt_over(id, twiml::Outcome::Done, turn),
             Doing::Listening => self.gathered(id, None, turn),
             Doing::Over if script.role == Role::QueueWait => self.ask_wait(id, turn),
+            Doing::Elsewhere if script.role == Role::Main => {
+                let call = script.call;
+                self.end_stay(call, turn);
+            }
             _ => {}
         }
     }
