@@ -2,15 +2,20 @@
 //!
 //! Each scenario says what people do and who then hears whom (row hears column). No socket, no sleep.
 
+mod call_out;
 mod conference;
 mod dial;
 mod document;
 mod events;
+mod flows;
 mod network;
 mod phone;
 mod queue;
 mod route;
 mod signalling;
+mod stay;
 mod trouble;
 mod tuning;
+mod update;
+mod wanted;
 mod world;

@@ -21,11 +21,14 @@ pub(crate) struct Phone {
     pub(crate) alive: bool,
     /// `false`: it never sends an ACK.
     pub(crate) acknowledges: bool,
+    pub(crate) voice: Voice,
     /// It is heard before it is taken up.
     early: bool,
     dialog: Dialog,
     /// The INVITE that called it, if it was called.
     called: Option<Message>,
+    /// The INVITE it has called with.
+    sent: String,
     remote: Option<SocketAddr>,
     version: u32,
     flow: Flow,
@@ -51,6 +54,26 @@ pub(crate) enum State {
     Over(u16),
 }
 
+/// What its user does.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Voice {
+    /// So that others can tell who is heard.
+    Hums,
+    Silent,
+    /// As people do: not evenly.
+    Speaks,
+}
+
+/// Syllables of 180 ms and 120 ms apart, each of many tones and not as high as the one before.
+fn spoken(at: u32) -> u8 {
+    let (syllable, within) = (at / 2_400, at % 2_400);
+    let pitch = 110.0 + 20.0 * f64::from(syllable % 5);
+    let turns = f64::from(within) / 8_000.0 * std::f64::consts::TAU;
+    let tone = |n: u32| (pitch * f64::from(n) * turns + f64::from(n * n)).sin() / f64::from(n);
+    let sample = (1..12).map(tone).sum::<f64>() * 2_500.0;
+    pcmu::encode(if within < 1_440 { sample as i16 } else { 0 })
+}
+
 struct Heard {
     at_us: u64,
     pcm: Vec<i16>,
@@ -71,9 +94,11 @@ impl Phone {
             state: State::Calling,
             alive: true,
             acknowledges: true,
+            voice: Voice::Hums,
             early: false,
             dialog: Dialog::new(Transport::Udp, address, name, room, bridge),
             called: None,
+            sent: String::new(),
             remote: None,
             version: 1,
             flow: Flow::SendRecv,
@@ -92,7 +117,22 @@ impl Phone {
 
     pub(crate) fn invite(&mut self) -> String {
         let offer = self.describe();
-        self.dialog.invite(Some(&offer))
+        let invite = self.dialog.invite(Some(&offer));
+        self.sent.clone_from(&invite);
+        invite
+    }
+
+    /// Gives up before the answer: the CANCEL repeats what the INVITE said of itself (RFC 3261 §9.1).
+    pub(crate) fn cancel(&mut self) -> String {
+        let invite = Message::scan(self.sent.as_bytes()).expect("it has called");
+        let value = |name| invite.header(name).unwrap_or_default();
+        let target = self.sent.split(' ').nth(1).expect("a request line");
+        let (via, from, to, call_id) = (value("via"), value("from"), value("to"), value("call-id"));
+        let (sequence, _) = invite.sequence().expect("a request has a CSeq");
+        format!(
+            "CANCEL {target} SIP/2.0\r\nVia: {via}\r\nMax-Forwards: 70\r\nFrom: {from}\r\nTo: {to}\r\n\
+             Call-ID: {call_id}\r\nCSeq: {sequence} CANCEL\r\nContent-Length: 0\r\n\r\n"
+        )
     }
 
     /// An INVITE that wants the bridge's offer.
@@ -181,7 +221,9 @@ impl Phone {
                 let okay = message.respond("200 OK", &self.name, "", None);
                 let invite = self.called.as_ref().filter(|_| self.state == State::Ringing);
                 let gone = invite.map(|invite| invite.respond("487 Request Terminated", &self.name, "", None));
-                self.state = State::Over(487);
+                if gone.is_some() {
+                    self.state = State::Over(487);
+                }
                 std::iter::once(okay).chain(gone).collect()
             }
             Start::Request(method) => {
@@ -235,7 +277,12 @@ impl Phone {
             return;
         }
         let start = (self.timestamp as usize - 50_000) % self.hum.len();
-        let payload: Vec<u8> = self.hum.iter().cycle().skip(start).take(SAMPLES).copied().collect();
+        let mut payload: Vec<u8> = self.hum.iter().cycle().skip(start).take(SAMPLES).copied().collect();
+        match self.voice {
+            Voice::Hums => {}
+            Voice::Silent => payload.fill(pcmu::encode(0)),
+            Voice::Speaks => (self.timestamp..).zip(&mut payload).for_each(|(at, said)| *said = spoken(at)),
+        }
         self.send(PCMU, self.timestamp, false, &payload, network);
         self.timestamp += SAMPLES as u32;
     }
@@ -261,12 +308,16 @@ impl Phone {
     /// Listens to what has arrived. The bridge's stream must be without a gap as long as it sends at all.
     pub(crate) fn listen(&mut self, arrived: Vec<Arrived>) {
         for Arrived { at_us, bytes } in arrived {
-            let Some(header) = Header::read(&bytes).filter(|header| header.payload_type == PCMU) else { continue };
+            let heard = |header: &Header| matches!(header.payload_type, PCMU | EVENT);
+            let Some(header) = Header::read(&bytes).filter(heard) else { continue };
             if let Some(last) = self.last_heard {
                 assert_eq!(header.sequence, last.sequence.wrapping_add(1), "{}: a packet is missing", self.name);
                 assert_eq!(header.ssrc, last.ssrc, "{}: one stream is one SSRC", self.name);
             }
             self.last_heard = Some(header);
+            if header.payload_type == EVENT {
+                continue; // a key, and no sound
+            }
             let pcm = bytes[HEADER_LEN..].iter().map(|&byte| pcmu::decode(byte)).collect();
             self.heard.push(Heard { at_us, pcm });
         }

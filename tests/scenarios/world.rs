@@ -11,20 +11,20 @@ use std::time::{Duration, Instant};
 use bytes::Bytes;
 use media::{Pages, Plane};
 use model::{
-    AccountSid, Call, CallSid, Clip, Conference, ConferenceEvent, ConferenceSid, Exchange, HttpMethod, LegStats,
-    Notification, Participant, Timestamp,
+    AccountSid, Call, CallSid, Clip, Conference, ConferenceEvent, ConferenceSid, Direction, DirectoryRow, Exchange,
+    HttpMethod, LegStats, Notification, Participant, QueueSid, Timestamp,
 };
-use switch::webhook::{Answered, Ask, AskFailed, AskId, Callback, Purpose};
+use switch::webhook::{Answered, Ask, AskFailed, AskId, Callback, CallbackBody, Purpose};
 use switch::{
-    Answer, Command, ConferenceRef, DirectoryCommand, Effect, Event, FetchFailed, FetchId, HookChange, MediaAddress,
-    Now, NumberChange, NumberWanted, OpenRooms, ParticipantChange, ParticipantRef, Refusal, RequestId, Row, Switch,
-    VoiceHooksChange,
+    Answer, CallChange, Command, ConferenceRef, DirectoryCommand, Effect, Event, FetchFailed, FetchId, HookChange,
+    Instructions, Link, MediaAddress, Method, Now, NumberChange, NumberWanted, OpenRooms, ParticipantChange,
+    ParticipantRef, Refusal, RequestId, Row, Switch, VoiceHooksChange,
 };
 use testkit::hearing::{Heard, Picture, Sound};
 use testkit::sdp::Flow;
 
 use crate::network::{Network, Weather};
-use crate::phone::{Phone, State};
+use crate::phone::{Phone, State, Voice};
 
 /// Everything there is.
 pub(crate) struct World {
@@ -32,6 +32,8 @@ pub(crate) struct World {
     pub(crate) calls: BTreeMap<CallSid, Call>,
     pub(crate) conferences: BTreeMap<ConferenceSid, Conference>,
     pub(crate) participants: BTreeMap<CallSid, Participant>,
+    /// Those that there are, by name.
+    queues: BTreeMap<String, QueueSid>,
     pub(crate) leg_stats: BTreeMap<CallSid, LegStats>,
     /// Everything that happened in conferences, as saved.
     pub(crate) events: Vec<ConferenceEvent>,
@@ -107,6 +109,7 @@ impl World {
             calls: BTreeMap::new(),
             conferences: BTreeMap::new(),
             participants: BTreeMap::new(),
+            queues: BTreeMap::new(),
             leg_stats: BTreeMap::new(),
             events: Vec::new(),
             notifications: Vec::new(),
@@ -179,6 +182,18 @@ impl World {
         self.arrive(from, &request);
     }
 
+    /// A phone that has not been answered gives up.
+    pub(crate) fn cancel(&mut self, name: &str) {
+        let phone = self.phone_mut(name);
+        let (from, cancel) = (phone.address, phone.cancel());
+        self.arrive(from, &cancel);
+    }
+
+    /// The phone hums, or speaks, or says nothing more.
+    pub(crate) fn voices(&mut self, name: &str, voice: Voice) {
+        self.phone_mut(name).voice = voice;
+    }
+
     pub(crate) fn hang_up(&mut self, name: &str) {
         let phone = self.phone_mut(name);
         let (from, bye) = (phone.address, phone.bye());
@@ -242,6 +257,17 @@ impl World {
         let phone = self.phone_mut(name);
         let (from, said) = (phone.address, phone.take_up());
         self.arrive(from, &said);
+    }
+
+    /// A phone that rings is taken up, but what it says is still on its way: [`World::say`] delivers it.
+    pub(crate) fn prepare_to_take_up(&mut self, name: &str) -> String {
+        self.phone_mut(name).take_up()
+    }
+
+    /// What a phone has said arrives.
+    pub(crate) fn say(&mut self, name: &str, said: &str) {
+        let from = self.phone(name).address;
+        self.arrive(from, said);
     }
 
     /// A phone that rings is refused.
@@ -315,11 +341,74 @@ impl World {
         self.command(Command::RemoveParticipant { account: ACCOUNT, conference, participant })
     }
 
-    /// The call of a phone, as saved.
+    /// The call of a phone, as saved: the one it has made, else the last that was made to it.
     pub(crate) fn call(&self, name: &str) -> &Call {
-        let from = format!("sip:{name}@");
-        let call = self.calls.values().find(|call| call.from.starts_with(&from));
-        call.unwrap_or_else(|| panic!("{name} has called ({self})"))
+        let address = format!("sip:{name}@");
+        let made = |call: &&Call| call.direction == Direction::Inbound && call.from.starts_with(&address);
+        let got = self.calls.values().filter(|call| call.to.starts_with(&address)).max_by_key(|call| call.seq);
+        let call = self.calls.values().filter(made).max_by_key(|call| call.seq).or(got);
+        call.unwrap_or_else(|| panic!("{name} has called, or was called ({self})"))
+    }
+
+    /// Ends a call, or gives it something else to do, by its phone's name.
+    pub(crate) fn update_call(&mut self, name: &str, adjust: impl FnOnce(&mut CallChange)) -> Result<Call, Refusal> {
+        let mut change = CallChange::none(ACCOUNT, self.call(name).sid);
+        adjust(&mut change);
+        match self.command(Command::UpdateCall(Box::new(change)))? {
+            Answer::Call(call) => Ok(call),
+            other => panic!("an update is answered with the call, not {other:?}"),
+        }
+    }
+
+    /// Gives a live call another document.
+    pub(crate) fn redirect(&mut self, name: &str, url: &str) -> Result<Call, Refusal> {
+        let link = Link { url: url.to_owned(), method: Method::Post };
+        self.update_call(name, |change| change.instructions = Some(Instructions::Link(link)))
+    }
+
+    /// How often something was asked.
+    pub(crate) fn times_asked(&self, url: &str) -> usize {
+        self.purposes(url).len()
+    }
+
+    /// Developers were told of this so often.
+    pub(crate) fn times_notified(&self, code: u16) -> usize {
+        self.notifications.iter().filter(|notification| notification.error_code == code).count()
+    }
+
+    /// The queue of a name.
+    pub(crate) fn queue(&self, name: &str) -> QueueSid {
+        *self.queues.get(name).unwrap_or_else(|| panic!("there is a queue {name} ({self})"))
+    }
+
+    /// What applications were told of one phone's call: the event, its number, and the call's status then.
+    pub(crate) fn told_of_call(&self, name: &str) -> Vec<String> {
+        let sid = self.call(name).sid;
+        let of_call = self.callbacks.iter().filter_map(|callback| match &callback.body {
+            CallbackBody::CallStatus(progress) if progress.facts.call.sid == sid => Some(progress),
+            _ => None,
+        });
+        of_call.map(|p| format!("{} {} {}", p.sequence, p.event.as_str(), p.facts.call.status)).collect()
+    }
+
+    /// What applications were told of conferences: number and event.
+    pub(crate) fn told_of_conferences(&self) -> Vec<String> {
+        let told = self.callbacks.iter().filter_map(|callback| match &callback.body {
+            CallbackBody::Conference { event, sequence } => Some(format!("{sequence} {}", event.name())),
+            _ => None,
+        });
+        told.collect()
+    }
+
+    /// Everybody has gone, and nothing of them is left: no call, no leg, no timer.
+    pub(crate) fn check_nothing_is_left(&mut self) {
+        self.run_for(Duration::from_secs(1));
+        let stats = self.switch.stats();
+        assert!(self.switch.is_idle(), "{stats:?} ({self})");
+        assert_eq!((stats.calls, stats.conferences, stats.participants, stats.running), (0, 0, 0, 0), "{self}");
+        // What SIP keeps for retransmissions (RFC 3261 §17).
+        self.run_in_steps(Duration::from_secs(40), 100 * STEP_US);
+        assert_eq!(self.switch.next_deadline(), None, "no timer is left ({self})");
     }
 
     pub(crate) fn participant(&self, name: &str) -> &Participant {
@@ -347,9 +436,14 @@ impl World {
 
     /// Lets time pass.
     pub(crate) fn run_for(&mut self, span: Duration) {
+        self.run_in_steps(span, STEP_US);
+    }
+
+    /// Lets time pass in which nobody is expected to say anything.
+    fn run_in_steps(&mut self, span: Duration, step_us: u64) {
         let until_us = self.now_us + u64::try_from(span.as_micros()).expect("not for ever");
         while self.now_us < until_us {
-            self.now_us += STEP_US;
+            self.now_us += step_us;
             self.network.set_now(self.now_us);
             for phone in &mut self.phones {
                 phone.hum(self.now_us, &self.network);
@@ -466,8 +560,13 @@ impl World {
                 Effect::Save(Row::Event(event)) => self.events.push(event),
                 Effect::Save(Row::Notification(notification)) => self.notifications.push(notification),
                 Effect::Save(Row::CallbackClosed(id)) => self.callbacks.retain(|callback| callback.id != id),
-                // The switch remembers those itself.
-                Effect::Save(Row::Directory(_) | Row::DirectoryDeleted(_)) => {}
+                Effect::Save(Row::Directory(row)) => {
+                    if let DirectoryRow::Queue(queue) = *row {
+                        self.queues.insert(queue.friendly_name, queue.sid);
+                    }
+                }
+                // The switch remembers what is set up itself.
+                Effect::Save(Row::DirectoryDeleted(_)) => {}
                 Effect::Ask(ask) => {
                     self.due.push((self.now_us + FETCH_US, ask.ask, ask.url.clone()));
                     self.asks.push(ask);

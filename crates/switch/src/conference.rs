@@ -198,6 +198,7 @@ impl LiveConference {
         }
         turn.save_participant(&row);
         self.tell_of(ParticipantHappening::Joined, &row, turn);
+        let coaches = row.coaching;
         let participant = LiveParticipant::new(row, leg, phone_holds, &entry);
         participant.tune(Default::default(), turn);
         self.participants.insert(call, participant);
@@ -210,6 +211,8 @@ impl LiveConference {
             self.tell(Happening::Started, turn);
             info!(conference_sid = %self.row.sid, "conference started");
             self.sound_all(turn);
+        } else if coaches {
+            self.sound_all(turn); // whoever it coaches has to listen to it
         } else {
             self.sound(call, turn);
         }

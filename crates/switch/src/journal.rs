@@ -144,6 +144,11 @@ impl Journal {
         }
     }
 
+    /// Conferences of which somebody is told.
+    pub(crate) fn told_of(&self) -> usize {
+        self.callbacks.len()
+    }
+
     /// Forgets the deadlines of those who need them no longer.
     fn settle(&mut self) {
         while self.due.front().is_some_and(|(_, leg)| !self.waiting.contains_key(leg)) {

@@ -101,6 +101,8 @@ pub struct Stats {
     pub participants: usize,
     /// Trunks that did not answer when they were last asked.
     pub trunks_silent: usize,
+    /// Documents, dials, places in queues, and requests to applications under way.
+    pub running: usize,
     /// Since the start.
     pub counts: Counts,
     /// Phones registered.
@@ -235,6 +237,7 @@ impl Switch {
             conferences: self.board.conferences_live(),
             participants: self.board.participants_live(),
             trunks_silent: self.board.trunks_silent(),
+            running: self.board.running() + self.asks.open() + self.fetches.under_way() + self.journal.told_of(),
             counts: self.board.counts,
             registrations: self.board.registrations.bindings(),
             registration_counts: *self.board.registrations.counts(),

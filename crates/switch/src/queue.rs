@@ -62,6 +62,11 @@ impl Queues {
         self.lines.entry(queue).or_default().members.push_front(member);
     }
 
+    /// All who wait, on either side.
+    pub(crate) fn len(&self) -> usize {
+        self.of_call.len() + self.of_agent.len() + self.lines.len()
+    }
+
     /// The one who waits hears a document.
     pub(crate) fn hears(&mut self, call: CallSid, script: ScriptId) {
         if let Some(member) = self.member_mut(call) {

@@ -199,6 +199,10 @@ impl Fetches {
         Some(fetch)
     }
 
+    pub(crate) fn under_way(&self) -> usize {
+        self.open.len()
+    }
+
     pub(crate) fn asker(&self, fetch: FetchId) -> Option<ScriptId> {
         self.open.get(&fetch).copied()
     }
@@ -225,6 +229,10 @@ pub(crate) struct Asks {
 }
 
 impl Asks {
+    pub(crate) fn open(&self) -> usize {
+        self.open.len()
+    }
+
     pub(crate) fn close(&mut self, ask: AskId) -> Option<Asker> {
         self.open.remove(&ask)
     }

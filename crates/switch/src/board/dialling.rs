@@ -358,8 +358,10 @@ impl Board {
         let refused = self.admit(id, sid, noun, turn);
         if let Err((remark, outcome)) = refused {
             self.forget_if_abandoned(id);
-            info!(error_code = remark.code, "not let into the conference: {}", remark.message);
-            turn.notify(account, Some(sid), remark, None);
+            if let Some(remark) = remark {
+                info!(error_code = remark.code, "not let into the conference: {}", remark.message);
+                turn.notify(account, Some(sid), remark, None);
+            }
             return match outcome {
                 twiml::Outcome::Refused => self.went(script, twiml::Outcome::Refused, turn),
                 _ => self.not_dialled(script, DialResult::of(DialCallStatus::Failed), turn),
@@ -387,16 +389,14 @@ impl Board {
         sid: CallSid,
         noun: &ConferenceNoun,
         turn: &Turn,
-    ) -> Result<(), (Remark, twiml::Outcome)> {
-        let remark = |level, code, message: String| Remark { level, code, message };
+    ) -> Result<(), (Option<Remark>, twiml::Outcome)> {
+        let remark = |level, code, message: String| Some(Remark { level, code, message });
         let legs_max = turn.config.room_legs_max;
         let Some(conference) = self.conferences.get_mut(&id) else { return Ok(()) };
         match &noun.coach {
             None => {}
-            Some(Coach::Malformed(text)) => {
-                let message = format!("coach is no CallSid: {text}");
-                return Err((remark(Level::Error, 13_240, message), twiml::Outcome::Failed));
-            }
+            // That has been told with the document's other warnings.
+            Some(Coach::Malformed(_)) => return Err((None, twiml::Outcome::Failed)),
             Some(Coach::Call(target)) => {
                 if let Err(refusal) = conference.may_coach(sid, *target) {
                     return Err((remark(Level::Error, 13_240, refusal.to_string()), twiml::Outcome::Failed));

@@ -352,6 +352,11 @@ impl Board {
         self.legs.len()
     }
 
+    /// Documents, dials and places in queues.
+    pub(crate) fn running(&self) -> usize {
+        self.scripts.len() + self.dials.len() + self.queues.len()
+    }
+
     pub(crate) fn calls_live(&self) -> usize {
         self.calls.len()
     }
