@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use model::{CallStatus, ConferenceStatus, ReasonConferenceEnded};
 use switch::webhook::{CallbackBody, DialCallStatus, Purpose};
-use switch::{Command, ConferenceEvents, ConferenceRef, Refusal};
+use switch::{Callee, Command, ConferenceEvents, ConferenceRef, Refusal};
 
 use crate::phone::State;
 use crate::wanted;
@@ -314,8 +314,9 @@ fn one_who_is_called_in_first_decides_too_but_not_one_that_cannot_be_called() {
         new.room.status_events = ConferenceEvents { start: true, end: true, ..ConferenceEvents::default() };
         Command::CreateParticipant(Box::new(new))
     };
-    let nowhere = world.command(told("https://app.test/nowhere", "sip:ghost@nowhere.invalid;transport=unknown"));
-    assert!(nowhere.is_err(), "{nowhere:?}");
+    let Command::CreateParticipant(mut nowhere) = told("https://app.test/nowhere", "") else { return };
+    (nowhere.leg.to, nowhere.leg.from) = (Callee::Number("+15005559999".to_owned()), FIRST.to_owned());
+    assert_eq!(world.command(Command::CreateParticipant(nowhere)), Err(Refusal::NoRoute));
     assert_eq!(world.switch.stats().running, 0, "nobody is told of a conference that never was");
     let gil = world.phone_waits("gil");
     world.command(told("https://app.test/gil", &gil)).expect("a place is free");

@@ -520,7 +520,7 @@ fn a_caller_that_gives_up_while_its_document_is_asked_for_leaves_nothing() {
 fn documents_that_lead_to_one_another_and_take_no_time_break_off() {
     for (case, document) in [
         ("redirected", "<Redirect/>"),
-        ("nobody to dial", "<Dial><Sip>sip:ghost@nowhere.test</Sip></Dial><Redirect/>"),
+        ("nobody to dial", "<Dial><Number>+15005559999</Number></Dial><Redirect/>"),
         ("no such queue", "<Dial action=\"/voice\"><Queue>nowhere</Queue></Dial>"),
         ("no such workflow", "<Enqueue action=\"/voice\" workflowSid=\"WW00000000000000000000000000000001\"/>"),
         ("nobody to coach", "<Dial action=\"/voice\"><Conference coach=\"nobody\">standup</Conference></Dial>"),

@@ -27,6 +27,7 @@ pub(crate) fn leg(to: &str) -> NewLeg {
         call_reason: None,
         call_token: None,
         client_notification_url: None,
+        remarks: Vec::new(),
     }
 }
 
