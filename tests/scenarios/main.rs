@@ -3,6 +3,7 @@
 //! Each scenario says what people do and who then hears whom (row hears column). No socket, no sleep.
 
 mod call_out;
+mod chaos;
 mod conference;
 mod dial;
 mod document;

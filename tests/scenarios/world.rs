@@ -376,6 +376,16 @@ impl World {
         self.notifications.iter().filter(|notification| notification.error_code == code).count()
     }
 
+    /// The names of all phones whose calls have got there.
+    pub(crate) fn phones_that(&self, state: &State) -> Vec<String> {
+        self.phones.iter().filter(|phone| phone.state == *state).map(|phone| phone.name.clone()).collect()
+    }
+
+    /// The queue of a name, if there is one.
+    pub(crate) fn find_queue(&self, name: &str) -> Option<QueueSid> {
+        self.queues.get(name).copied()
+    }
+
     /// The queue of a name.
     pub(crate) fn queue(&self, name: &str) -> QueueSid {
         *self.queues.get(name).unwrap_or_else(|| panic!("there is a queue {name} ({self})"))
@@ -546,12 +556,22 @@ impl World {
                     self.plane.apply(batch);
                 }
                 Effect::Save(Row::Call(call)) => {
+                    if let Some(before) = self.calls.get(&call.sid) {
+                        legal::call(before.status, call.status);
+                    }
                     self.calls.insert(call.sid, call);
                 }
                 Effect::Save(Row::Conference(conference)) => {
+                    if let Some(before) = self.conferences.get(&conference.sid) {
+                        legal::conference(before.status, conference.status);
+                    }
                     self.conferences.insert(conference.sid, conference);
                 }
                 Effect::Save(Row::Participant(participant)) => {
+                    let before = self.participants.get(&participant.call_sid);
+                    if let Some(before) = before.filter(|before| before.conference_sid == participant.conference_sid) {
+                        legal::participant(before, &participant);
+                    }
                     self.participants.insert(participant.call_sid, participant);
                 }
                 Effect::Save(Row::LegStats(call, stats)) => {
@@ -586,6 +606,49 @@ impl World {
         for (from, said) in replies {
             self.arrive(from, &said);
         }
+    }
+}
+
+/// Which state may follow which (rest-voice §3.5, §4.3, §5.5): final ones never change.
+mod legal {
+    use model::{CallStatus, ConferenceStatus, Participant, ParticipantStatus};
+
+    pub(super) fn call(before: CallStatus, now: CallStatus) {
+        use CallStatus as S;
+        let order = |status| match status {
+            S::Queued => 0,
+            S::Ringing => 1,
+            S::InProgress => 2,
+            S::Completed | S::Busy | S::NoAnswer | S::Failed | S::Canceled => 3,
+        };
+        let answered_first = now != S::Completed || matches!(before, S::InProgress | S::Completed);
+        let ends = before == now || order(before) < order(now) && (before != S::InProgress || now == S::Completed);
+        assert!(ends && answered_first, "a call that is {before} cannot be {now}");
+    }
+
+    pub(super) fn conference(before: ConferenceStatus, now: ConferenceStatus) {
+        use ConferenceStatus as S;
+        let order = |status| match status {
+            S::Init => 0,
+            S::InProgress => 1,
+            S::Completed => 2,
+        };
+        assert!(before == now && now != S::Completed || order(before) < order(now), "{before} cannot be {now}");
+    }
+
+    pub(super) fn participant(before: &Participant, now: &Participant) {
+        use ParticipantStatus as S;
+        let order = |status| match status {
+            S::Queued => 0,
+            S::Connecting => 1,
+            S::Ringing => 2,
+            S::Connected => 3,
+            S::Complete | S::Failed => 4,
+        };
+        // One call may come to the same conference again: that is another participant.
+        let again = before.seq != now.seq && order(before.status) == 4;
+        let on = before.status == now.status && order(now.status) < 4 || order(before.status) < order(now.status);
+        assert!(again || on, "a participant that is {} cannot be {}", before.status, now.status);
     }
 }
 
