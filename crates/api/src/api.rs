@@ -3,12 +3,12 @@
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
-use model::{CallEvent, RequestSid, Timestamp};
-use rand::rngs::StdRng;
+use model::{AccountSid, CallEvent, RequestSid, Timestamp};
+use rand::rngs::{StdRng, SysRng};
 use rand::{RngExt as _, SeedableRng as _};
 use store::{Row, Store, Writer};
 use switch::{Answer, Command};
-use tokio::sync::{Semaphore, SemaphorePermit};
+use tokio::sync::{Mutex as TurnTaking, MutexGuard as Turn, Semaphore, SemaphorePermit};
 
 use crate::metrics::{Metric, Requests};
 use crate::problem::Problem;
@@ -53,6 +53,9 @@ pub struct Api {
     metrics: Box<dyn Fn() -> Vec<Metric> + Send + Sync>,
     ready: Box<dyn Fn() -> bool + Send + Sync>,
     request_sids: Mutex<StdRng>,
+    /// Of the operating system: who could guess it would know every token.
+    secrets: Mutex<StdRng>,
+    account_changes: TurnTaking<()>,
     admission: Semaphore,
 }
 
@@ -76,6 +79,8 @@ impl Api {
             metrics: Box::new(Vec::new),
             ready: Box::new(|| true),
             request_sids: Mutex::new(StdRng::seed_from_u64(seed)),
+            secrets: Mutex::new(StdRng::try_from_rng(&mut SysRng).expect("the operating system has randomness")),
+            account_changes: TurnTaking::new(()),
         }
     }
 
@@ -135,6 +140,25 @@ impl Api {
     /// A place among the requests worked on, if there is one.
     pub(crate) fn admit(&self) -> Result<SemaphorePermit<'_>, Problem> {
         self.admission.try_acquire().map_err(|_| Problem::TooManyRequests)
+    }
+
+    /// One after the other: what an account has become in the store is what it has become in the switch.
+    pub(crate) async fn account_change(&self) -> Turn<'_, ()> {
+        self.account_changes.lock().await
+    }
+
+    /// A name for a new account.
+    pub(crate) fn account_sid(&self) -> AccountSid {
+        AccountSid::from_bits(self.secret_bits())
+    }
+
+    /// 32 characters that nobody guesses.
+    pub(crate) fn secret(&self) -> String {
+        format!("{:032x}", self.secret_bits())
+    }
+
+    fn secret_bits(&self) -> u128 {
+        self.secrets.lock().unwrap_or_else(std::sync::PoisonError::into_inner).random()
     }
 
     /// A name for one request.

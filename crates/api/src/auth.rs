@@ -29,6 +29,11 @@ impl Caller {
         self.account.owner_account_sid
     }
 
+    /// It owns itself, and others may be its.
+    pub(crate) fn is_parent(&self) -> bool {
+        self.owner() == self.sid()
+    }
+
     /// Whose credentials these are: the account's own, or its owner's.
     pub(crate) fn acts_as(&self) -> AccountSid {
         self.acts_as
@@ -55,7 +60,10 @@ pub(crate) async fn authenticate(api: &Api, headers: &HeaderMap, path: &str) -> 
     }
     let named = api.store.account(named).await?.filter(|named| named.owner_account_sid == account.sid);
     let named = named.ok_or(Problem::NotFound)?;
-    active(&named)?;
+    // Its owner may look at the account itself whatever its status, or it could never be made active again.
+    if !is_account(path) {
+        active(&named)?;
+    }
     Ok(Caller { account: named, acts_as })
 }
 
@@ -69,6 +77,11 @@ fn active(account: &Account) -> Result<(), Problem> {
 /// What follows `/2010-04-01/Accounts/` up to the next slash.
 fn account_in(path: &str) -> Option<&str> {
     path.strip_prefix(VERSION_PATH)?.strip_prefix("/Accounts/")?.split('/').next()
+}
+
+/// Whether the path names an account, and nothing of it.
+fn is_account(path: &str) -> bool {
+    account_in(path).is_some_and(|account| path.len() == VERSION_PATH.len() + "/Accounts/".len() + account.len())
 }
 
 fn credentials(headers: &HeaderMap) -> Result<(AccountSid, String), Problem> {

@@ -61,6 +61,13 @@ pub(crate) enum Problem {
     OnlyParentMoves,
     /// An account that a number is to move to is not of the family.
     NotInFamily,
+    /// Only the parent of a family changes its subaccounts and adds to them.
+    OnlyParent,
+    /// A parent that is to be suspended or closed.
+    ParentStatus,
+    /// A change of an account that is closed.
+    AccountClosed,
+    TooManySubaccounts,
     /// `PageSize` below 1, or no number.
     PageSize,
     /// A `PageToken` we did not hand out.
@@ -119,6 +126,10 @@ impl Problem {
             Self::SidMalformed { name } => return (S::BAD_REQUEST, 20423, format!("{name} is not a valid SID")),
             Self::OnlyParentMoves => (S::BAD_REQUEST, 21474, "Only the parent account may move a phone number"),
             Self::NotInFamily => (S::BAD_REQUEST, 21473, "AccountSid is not an account of the same family"),
+            Self::OnlyParent => (S::FORBIDDEN, 20006, "Only the parent account may do this"),
+            Self::ParentStatus => (S::BAD_REQUEST, 21477, "A parent account cannot change its own status"),
+            Self::AccountClosed => (S::BAD_REQUEST, 21479, "The account is closed"),
+            Self::TooManySubaccounts => (S::BAD_REQUEST, 21480, "The account has as many subaccounts as it may have"),
             Self::PageSize => (S::BAD_REQUEST, 20007, "Page size must be a number from 1 to 1000"),
             Self::PageToken => (S::BAD_REQUEST, 21481, "Invalid PageToken"),
             Self::ToMissing => (S::BAD_REQUEST, 21201, "No 'To' number is specified"),
@@ -248,6 +259,10 @@ mod tests {
             P::SidMalformed { name: "ParentCallSid" },
             P::OnlyParentMoves,
             P::NotInFamily,
+            P::OnlyParent,
+            P::ParentStatus,
+            P::AccountClosed,
+            P::TooManySubaccounts,
             P::PageSize,
             P::PageToken,
             P::ToMissing,

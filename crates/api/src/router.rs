@@ -38,7 +38,7 @@ pub fn router(api: Api) -> Router {
 
 fn resources() -> Router<Arc<Api>> {
     let account = Router::new()
-        .route("/", get(accounts::fetch))
+        .route("/", get(accounts::fetch).post(accounts::update).put(accounts::update))
         .route("/Calls", get(calls::list).post(calls::create))
         .route("/Calls/{call}", get(calls::fetch).post(calls::update).put(calls::update).delete(calls::delete))
         .route("/Calls/{call}/MediaStatistics", get(media_statistics::fetch))
@@ -59,7 +59,7 @@ fn resources() -> Router<Arc<Api>> {
             get(tuning::fetch).post(tuning::update).put(tuning::update),
         );
     let account = account.merge(numbers()).nest("/SIP", sip()).merge(waiting());
-    Router::new().route("/Accounts", get(accounts::list)).nest("/Accounts/{account}", account)
+    Router::new().route("/Accounts", get(accounts::list).post(accounts::create)).nest("/Accounts/{account}", account)
 }
 
 /// Numbers, and what calls to and from them need.

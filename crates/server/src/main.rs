@@ -167,7 +167,8 @@ async fn bridge(config: Config, logs: &Path) -> Result<(), StartError> {
         .map_err(|error| StartError::Http { address: config.http_listen, error })?;
     let http_bound = http.local_addr()?;
 
-    let directory = Directory::load(config.directory.clone(), store.directory().await?);
+    let directory = Directory::load(config.directory.clone(), store.directory().await?)
+        .with_inactive(store.inactive_accounts().await?);
     let switch = Switch::new(switch_config(&config, &account, &sip_bound), rand::rng().next_u64(), recovered.seq_max)
         .with_directory(directory);
     let snapshots = Snapshots::new(switch.stats(), switch.sip_stats());

@@ -115,6 +115,55 @@ impl Store {
         Ok(())
     }
 
+    /// Adds a subaccount; false if its owner has as many as it may have, closed ones aside.
+    pub async fn add_subaccount(&self, account: &Account, subaccounts_max: u32) -> Result<bool, StoreError> {
+        const ADD: &str = "INSERT INTO accounts (sid, owner_account_sid, friendly_name, auth_token, status, created, \
+                updated, seq) \
+            SELECT $1, $2, $3, $4, $5, $6, $7, (SELECT COALESCE(MAX(seq), 0) + 1 FROM accounts) \
+            WHERE (SELECT COUNT(*) FROM accounts \
+                WHERE owner_account_sid = $2 AND sid <> $2 AND status <> 'closed') < $8";
+        let done = sqlx::query(ADD)
+            .bind(account.sid.to_string())
+            .bind(account.owner_account_sid.to_string())
+            .bind(storable(&account.friendly_name, "accounts.friendly_name")?)
+            .bind(storable(&account.auth_token, "accounts.auth_token")?)
+            .bind(account.status.as_str())
+            .bind(account.created.micros())
+            .bind(account.updated.micros())
+            .bind(i64::from(subaccounts_max))
+            .execute(&self.writer)
+            .await?;
+        Ok(done.rows_affected() == 1)
+    }
+
+    /// Changes what is given, and answers what the account has become; nothing if there is none, or it is closed: what
+    /// is closed stays as it is.
+    pub async fn update_account(
+        &self,
+        sid: AccountSid,
+        friendly_name: Option<&str>,
+        status: Option<AccountStatus>,
+        now: Timestamp,
+    ) -> Result<Option<Account>, StoreError> {
+        const UPDATE: &str = "UPDATE accounts SET friendly_name = COALESCE($1, friendly_name), \
+            status = COALESCE($2, status), updated = $3 WHERE sid = $4 AND status <> 'closed' RETURNING *";
+        let row = sqlx::query(UPDATE)
+            .bind(friendly_name.map(|name| storable(name, "accounts.friendly_name")).transpose()?)
+            .bind(status.map(AccountStatus::as_str))
+            .bind(now.micros())
+            .bind(sid.to_string())
+            .fetch_optional(&self.writer)
+            .await?;
+        row.as_ref().map(decode).transpose()
+    }
+
+    /// The accounts that may not act, for the switch to start with.
+    pub async fn inactive_accounts(&self) -> Result<Vec<AccountSid>, StoreError> {
+        Select::new("SELECT sid FROM accounts WHERE status <> 'active'")
+            .all(&self.readers, |row| word(row, "sid"))
+            .await
+    }
+
     async fn oldest_account(&self) -> Result<Option<Account>, StoreError> {
         const OLDEST: &str = "SELECT * FROM accounts WHERE sid = owner_account_sid ORDER BY seq LIMIT 1";
         sqlx::query(OLDEST).fetch_optional(&self.readers).await?.as_ref().map(decode).transpose()
@@ -159,5 +208,46 @@ mod tests {
             assert_eq!((account.sid, account.auth_token.as_str()), (want_sid, want_token), "{case}");
             assert_eq!(store.account(want_sid).await.expect("reads"), Some(account), "{case}");
         }
+    }
+
+    fn subaccount(number: u128) -> Account {
+        Account {
+            sid: AccountSid::from_bits(number),
+            owner_account_sid: FRESH,
+            friendly_name: format!("subaccount {number}"),
+            auth_token: "theirs".to_owned(),
+            status: AccountStatus::Active,
+            created: Timestamp::from_micros(1),
+            updated: Timestamp::from_micros(1),
+        }
+    }
+
+    #[tokio::test]
+    async fn subaccounts_are_bounded_and_what_is_closed_stays_closed() {
+        let (_scratch, store) = open().await;
+        let fresh = || (FRESH, "fresh".to_owned());
+        store.ensure_account(&Credentials::default(), fresh, Timestamp::from_micros(1)).await.expect("saves");
+        for (number, want) in [(1, true), (2, true), (3, false)] {
+            assert_eq!(store.add_subaccount(&subaccount(number), 2).await.expect("runs"), want, "number {number}");
+        }
+        let now = Timestamp::from_micros(2);
+        let update = async |name, status| {
+            let account = store.update_account(subaccount(1).sid, name, status, now).await.expect("runs");
+            account.map(|account| (account.friendly_name, account.status, account.updated))
+        };
+        for (case, name, status, want) in [
+            ("a name", Some("desk"), None, Some(("desk", AccountStatus::Active))),
+            ("suspended", None, Some(AccountStatus::Suspended), Some(("desk", AccountStatus::Suspended))),
+            ("active again", None, Some(AccountStatus::Active), Some(("desk", AccountStatus::Active))),
+            ("closed", Some("gone"), Some(AccountStatus::Closed), Some(("gone", AccountStatus::Closed))),
+            ("active again", None, Some(AccountStatus::Active), None),
+            ("a name", Some("back"), None, None),
+        ] {
+            let want = want.map(|(name, status)| (name.to_owned(), status, now));
+            assert_eq!(update(name, status).await, want, "{case}");
+        }
+        assert_eq!(store.inactive_accounts().await.expect("reads"), [subaccount(1).sid]);
+        assert!(store.add_subaccount(&subaccount(3), 2).await.expect("runs"), "a closed one takes no place");
+        assert_eq!(store.update_account(subaccount(9).sid, None, None, now).await.expect("runs"), None);
     }
 }

@@ -3,8 +3,8 @@
 //! One spelling of each operation, whoever asks (REST today): the rules live behind it, in the switch.
 
 use model::{
-    AccountSid, Call, CallSid, Conference, ConferenceSid, DirectoryRow, HttpMethod, JitterBufferSize, LegStats,
-    Participant, Timestamp, Tuning,
+    AccountSid, AccountStatus, Call, CallSid, Conference, ConferenceSid, DirectoryRow, HttpMethod, JitterBufferSize,
+    LegStats, Participant, Timestamp, Tuning,
 };
 
 use twiml::{Link, Method};
@@ -64,6 +64,14 @@ pub enum Command {
     Directory(DirectoryCommand),
     /// A queue, or who waits in it (rest-voice §7).
     Queue(QueueCommand),
+    /// An account may act, or may not any more (rest-voice §2): whoever calls one that may not is told that nobody is
+    /// there, and the calls of one that is closed end.
+    SetAccountStatus {
+        /// Which.
+        account: AccountSid,
+        /// From now on.
+        status: AccountStatus,
+    },
 }
 
 /// How the application wants a call to end.
@@ -184,6 +192,8 @@ pub enum Answer {
     Participant(Participant),
     /// Of whatever removes or deletes.
     Removed,
+    /// Of [`Command::SetAccountStatus`].
+    AccountStatus(AccountStatus),
     /// Of [`Command::Directory`].
     Directory(Box<DirectoryRow>),
     /// Of [`DirectoryCommand::AvailableNumbers`]: E.164, in order.

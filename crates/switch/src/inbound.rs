@@ -46,11 +46,10 @@ pub(crate) fn destination(
     flow: &Flow,
 ) -> Result<Destination, Unknown> {
     let uri = request.uri.uri();
-    if let Some(called) = uri.sip().and_then(|uri| domain_called(directory, uri)) {
-        return Ok(Destination::Application(Box::new(called)));
-    }
-    if let Some(called) = uri.user().and_then(|user| number_called(directory, &user)) {
-        return Ok(Destination::Application(Box::new(called)));
+    let called = uri.sip().and_then(|uri| domain_called(directory, uri));
+    if let Some(called) = called.or_else(|| number_called(directory, &uri.user()?)) {
+        let active = directory.is_active(called.account);
+        return if active { Ok(Destination::Application(Box::new(called))) } else { Err(Unknown) };
     }
     let open = match config.open_rooms {
         OpenRooms::Any => true,

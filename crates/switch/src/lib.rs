@@ -146,6 +146,9 @@ impl Switch {
 
     /// Handles one event; what is to be done about it is appended to `effects`.
     pub fn handle(&mut self, now: Now, event: Event, effects: &mut Vec<Effect>) {
+        if let Event::Command { command: Command::SetAccountStatus { account, status }, .. } = &event {
+            self.directory.set_account_status(*account, *status);
+        }
         let event = match event {
             Event::Command { request, command: Command::Directory(command) } => {
                 let mut desk = Desk { now: now.wall, names: &mut self.names, effects };

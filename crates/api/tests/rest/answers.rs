@@ -134,7 +134,9 @@ async fn answers(bridge: &Bridge) -> Vec<(&'static str, Reply)> {
     let mut note = |operation, reply| answers.push((operation, reply));
     let (room, ana) = (conference(0).sid, call(0).sid);
     note("FetchAccount", bridge.get(".json").await);
-    note("ListAccount", list_accounts(bridge).await);
+    note("ListAccount", bridge.accounts("GET", "", "").await);
+    note("CreateAccount", bridge.accounts("POST", "", "FriendlyName=desk").await);
+    note("UpdateAccount", bridge.post(".json", "FriendlyName=main").await);
     for path in ["/Calls.json", "/Calls.json?PageSize=1&Page=1&To=sip:standup@bridge.test", "/Calls.json?Status=busy"] {
         note("ListCall", bridge.get(path).await);
     }
@@ -176,13 +178,6 @@ async fn answers(bridge: &Bridge) -> Vec<(&'static str, Reply)> {
     note("DeleteParticipant", bridge.ask("DELETE", &path, None).await);
     answers.extend(set_up::answers(bridge).await);
     answers
-}
-
-async fn list_accounts(bridge: &Bridge) -> Reply {
-    use axum::http::{Request, header};
-    let authorization = crate::bridge::basic(&ACCOUNT.to_string(), crate::bridge::TOKEN);
-    let request = Request::get("/2010-04-01/Accounts.json").header(header::AUTHORIZATION, authorization);
-    bridge.send(request.body(axum::body::Body::empty()).expect("is a request")).await
 }
 
 #[tokio::test]

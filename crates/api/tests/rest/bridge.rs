@@ -82,12 +82,23 @@ impl Bridge {
 
     /// Any verb below the account's path.
     pub(crate) async fn ask(&self, verb: &str, path: &str, form: Option<&str>) -> Reply {
+        let path = format!("/Accounts/{ACCOUNT}{path}");
+        self.ask_as((&ACCOUNT.to_string(), TOKEN), verb, &path, form.unwrap_or_default()).await
+    }
+
+    /// The list of accounts.
+    pub(crate) async fn accounts(&self, verb: &str, query: &str, form: &str) -> Reply {
+        self.ask_as((&ACCOUNT.to_string(), TOKEN), verb, &format!("/Accounts.json{query}"), form).await
+    }
+
+    /// Any verb at any path, by anybody.
+    pub(crate) async fn ask_as(&self, (user, password): (&str, &str), verb: &str, path: &str, form: &str) -> Reply {
         let request = Request::builder()
             .method(verb)
-            .uri(format!("/2010-04-01/Accounts/{ACCOUNT}{path}"))
-            .header(header::AUTHORIZATION, basic(&ACCOUNT.to_string(), TOKEN))
+            .uri(format!("/2010-04-01{path}"))
+            .header(header::AUTHORIZATION, basic(user, password))
             .header(header::CONTENT_TYPE, "application/x-www-form-urlencoded; charset=utf-8");
-        self.send(request.body(form.unwrap_or_default().to_owned().into()).expect("is a request")).await
+        self.send(request.body(form.to_owned().into()).expect("is a request")).await
     }
 
     pub(crate) async fn send(&self, request: Request<Body>) -> Reply {
@@ -164,7 +175,7 @@ impl Switchboard for FakeSwitch {
         match (answer, &command) {
             (Some(answer), _) => answer,
             (None, Command::Directory(_) | Command::Queue(_) | Command::CreateCall(_)) => self.ask(command).await,
-            (None, Command::CreateParticipant(_)) => self.ask(command).await,
+            (None, Command::CreateParticipant(_) | Command::SetAccountStatus { .. }) => self.ask(command).await,
             (None, _) => std::future::pending().await,
         }
     }

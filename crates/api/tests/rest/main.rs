@@ -1,6 +1,7 @@
 //! The control API from outside: requests in, answers out, with a fake switch behind and a real store.
 
 mod abuse;
+mod accounts;
 mod answers;
 mod auth;
 mod bridge;

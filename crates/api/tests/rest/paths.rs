@@ -77,7 +77,7 @@ async fn put_is_post_and_other_verbs_are_not_allowed() {
         ("POST", "/Conferences.json"),
         ("DELETE", "/Calls.json"),
         ("DELETE", &format!("/Conferences/{}.json", conference(0).sid)),
-        ("POST", ".json"),
+        ("DELETE", ".json"),
     ] {
         assert_eq!(bridge.ask(verb, path, None).await.outcome(), (405, 20004), "{verb} {path}");
     }

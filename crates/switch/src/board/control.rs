@@ -1,6 +1,6 @@
 //! What the control layer asks for: calls, conferences, participants, queues.
 
-use model::{AccountSid, CallSid, CallStatus, ConferenceSid, Direction, Level, Participant};
+use model::{AccountSid, AccountStatus, CallSid, CallStatus, ConferenceSid, Direction, Level, Participant};
 use tracing::{Span, info};
 
 use super::Board;
@@ -54,6 +54,12 @@ impl Board {
                 Ok(Answer::Removed)
             }
             Command::Queue(command) => self.queue_command(command, turn),
+            Command::SetAccountStatus { account, status } => {
+                if status == AccountStatus::Closed {
+                    self.end_calls_of(account, turn);
+                }
+                Ok(Answer::AccountStatus(status))
+            }
             // Changed before a turn begins, so that a turn may share it.
             Command::Directory(_) => Err(Refusal::Overloaded),
         }

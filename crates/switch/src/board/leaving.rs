@@ -2,7 +2,7 @@
 
 use std::collections::HashMap;
 
-use model::{Call, CallSid, CallStatus, ConferenceSid, ReasonConferenceEnded};
+use model::{AccountSid, Call, CallSid, CallStatus, ConferenceSid, ReasonConferenceEnded};
 use sip::{DialogId, Reason, Reject};
 
 use super::{Board, RETRY_AFTER_S};
@@ -204,6 +204,16 @@ impl Board {
     /// A call has lasted long enough.
     pub(super) fn time_limit(&mut self, sid: CallSid, turn: &mut Turn) {
         self.remove_call(sid, Leaving::HungUp, Some(sip_reason(408, "Time limit")), turn);
+    }
+
+    /// Ends every call of an account that is closed (rest-voice §2).
+    pub(super) fn end_calls_of(&mut self, account: AccountSid, turn: &mut Turn) {
+        let of_account = self.calls.values().filter(|call| call.row.account_sid == account);
+        let mut all: Vec<CallSid> = of_account.map(LiveCall::sid).collect();
+        all.sort_unstable();
+        for sid in all {
+            self.remove_call(sid, Leaving::CallEnded, None, turn);
+        }
     }
 
     /// Ends every call, as a drain's bound demands.

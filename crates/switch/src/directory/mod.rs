@@ -21,13 +21,14 @@ mod queues;
 #[cfg(test)]
 mod tests;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::net::IpAddr;
 
 use model::{
-    AccountSid, Application, ApplicationSid, Credential, CredentialList, CredentialListSid, DirectoryKey, DirectoryRow,
-    IncomingPhoneNumber, IpAccessControlList, IpAccessControlListSid, IpAddress, IpAddressSid, MappedList,
-    OutgoingCallerId, PhoneNumberSid, SipDomain, SipDomainMapping, SipDomainSid, Timestamp, TrunkSid, VoiceHooks,
+    AccountSid, AccountStatus, Application, ApplicationSid, Credential, CredentialList, CredentialListSid,
+    DirectoryKey, DirectoryRow, IncomingPhoneNumber, IpAccessControlList, IpAccessControlListSid, IpAddress,
+    IpAddressSid, MappedList, OutgoingCallerId, PhoneNumberSid, SipDomain, SipDomainMapping, SipDomainSid, Timestamp,
+    TrunkSid, VoiceHooks,
 };
 
 pub use command::{
@@ -72,6 +73,8 @@ pub struct Directory {
     ip_addresses: BTreeMap<(IpAccessControlListSid, IpAddressSid), IpAddress>,
     caller_ids: BTreeMap<PhoneNumberSid, OutgoingCallerId>,
     caller_id_sids: BTreeMap<(AccountSid, String), PhoneNumberSid>,
+    /// Accounts that may not act: suspended and closed ones.
+    inactive: BTreeSet<AccountSid>,
     /// Handed over to the switch, which knows who waits in them.
     pub(crate) queue_list: QueueList,
 }
@@ -130,6 +133,26 @@ impl Directory {
             directory.put(row);
         }
         directory
+    }
+
+    /// The same, where these accounts may not act.
+    #[must_use]
+    pub fn with_inactive(mut self, accounts: impl IntoIterator<Item = AccountSid>) -> Self {
+        self.inactive.extend(accounts);
+        self
+    }
+
+    /// Whether an account may act.
+    pub fn is_active(&self, account: AccountSid) -> bool {
+        !self.inactive.contains(&account)
+    }
+
+    /// From now on it may, or may not.
+    pub(crate) fn set_account_status(&mut self, account: AccountSid, status: AccountStatus) {
+        match status {
+            AccountStatus::Active => self.inactive.remove(&account),
+            AccountStatus::Suspended | AccountStatus::Closed => self.inactive.insert(account),
+        };
     }
 
     /// The number of that name: E.164, with its plus.
