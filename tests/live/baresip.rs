@@ -5,6 +5,7 @@ use std::path::PathBuf;
 use std::process::{Child, Command, Stdio};
 
 use testkit::process;
+use testkit::rest::metric;
 use testkit::server::{Server, wait_until};
 use testkit::tone::{HUM_DBFS, Tone};
 use testkit::wav;
@@ -12,7 +13,7 @@ use testkit::wav;
 use crate::party::{PATIENCE, Party, ROOM};
 
 /// A running baresip, its directory and its tone.
-struct Baresip {
+pub(crate) struct Baresip {
     child: Child,
     directory: PathBuf,
     tone: Tone,
@@ -29,25 +30,46 @@ struct Codec {
 impl Baresip {
     /// Starts baresip and lets it dial the room, humming.
     fn dial(server: &Server, codec: &Codec, tone: Tone) -> Self {
+        let account = include_str!("../../sip-profiles/baresip/accounts");
+        Self::start(server, codec, tone, account, &["-e", &format!("/dial sip:{ROOM}@{}", server.sip())])
+    }
+
+    /// Starts baresip as this user of a SIP domain: it registers, and answers who calls, humming.
+    pub(crate) fn register(server: &Server, tone: Tone, domain: &str, user: &str, password: &str) -> Self {
+        let account = include_str!("../../sip-profiles/baresip/accounts-registered")
+            .replace("{user}", user)
+            .replace("{domain}", domain)
+            .replace("{password}", password)
+            .replace("{bridge}", &server.sip().to_string());
+        let codec = Codec { name: "PCMU/8000/1", module: "g711", rate_hz: 8_000, channels: 1 };
+        let baresip = Self::start(server, &codec, tone, &account, &[]);
+        let registered = || metric(&server.metrics(), "partyline_registrations") == Some(1.0);
+        assert!(wait_until(PATIENCE, registered), "baresip does not register\n{}", baresip.log());
+        baresip
+    }
+
+    /// Starts baresip with this account and these commands; humming in any call.
+    fn start(server: &Server, codec: &Codec, tone: Tone, account: &str, commands: &[&str]) -> Self {
         let directory = server.data().join("baresip");
         fs::create_dir_all(&directory).expect("a directory for baresip");
         let hum = tone.second_at(codec.rate_hz, HUM_DBFS).repeat(HUM_SECONDS);
         fs::write(directory.join("hum.wav"), wav::write_at(&hum, codec.rate_hz, codec.channels)).expect("a tone file");
-        let profiles = concat!(env!("CARGO_MANIFEST_DIR"), "/sip-profiles/baresip");
         let fill = |template: &str| {
-            let text = fs::read_to_string(format!("{profiles}/{template}")).expect("a profile");
-            text.replace("{directory}", directory.to_str().expect("temporary paths are text"))
+            template
+                .replace("{directory}", directory.to_str().expect("temporary paths are text"))
                 .replace("{address}", &server.callers().to_string())
                 .replace("{codec}", codec.name)
                 .replace("{module}", codec.module)
         };
-        fs::write(directory.join("config"), fill("config")).expect("a configuration");
-        fs::write(directory.join("accounts"), fill("accounts")).expect("an account");
+        fs::write(directory.join("config"), fill(include_str!("../../sip-profiles/baresip/config")))
+            .expect("a configuration");
+        fs::write(directory.join("accounts"), fill(account)).expect("an account");
         let log = fs::File::create(directory.join("log")).expect("a log");
         let child = Command::new("baresip")
             .arg("-f")
             .arg(&directory)
-            .args(["-v", "-e", &format!("/dial sip:{ROOM}@{}", server.sip())])
+            .arg("-v")
+            .args(commands)
             .stdin(Stdio::null())
             .stdout(log.try_clone().expect("a second handle of the log"))
             .stderr(log)
@@ -56,12 +78,12 @@ impl Baresip {
         Self { child, directory, tone }
     }
 
-    fn log(&self) -> String {
+    pub(crate) fn log(&self) -> String {
         fs::read_to_string(self.directory.join("log")).unwrap_or_default()
     }
 
     /// Hangs up, quits, and hands over what was heard, at 8 kHz.
-    fn quit(&mut self) -> Vec<i16> {
+    pub(crate) fn quit(&mut self) -> Vec<i16> {
         process::terminate(&self.child);
         let ended = wait_until(PATIENCE, || self.child.try_wait().expect("our own child").is_some());
         assert!(ended, "baresip does not quit\n{}", self.log());

@@ -4,7 +4,11 @@
 //! for what they want to see, with generous bounds, and count time in packets.
 
 mod baresip;
+mod called;
+mod centre;
+mod durable;
 mod faults;
+mod flows;
 mod hearing;
 mod life;
 mod load;
@@ -12,6 +16,10 @@ mod party;
 mod registration;
 mod rest;
 mod sdk;
+mod signatures;
 mod sipp;
+mod softphone;
 mod sound;
+mod speech;
 mod statistics;
+mod trouble;

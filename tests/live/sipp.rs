@@ -2,7 +2,8 @@
 
 use std::fs;
 use std::path::{Path, PathBuf};
-use std::process::Command;
+use std::process::{Child, Command, Stdio};
+use std::sync::atomic::{AtomicU32, Ordering};
 
 use testkit::phone::Phone;
 use testkit::rest::metric;
@@ -25,27 +26,64 @@ fn expect_with(profile: &str, calls: u32, options: &[&str]) {
 
 #[track_caller]
 pub(crate) fn run(server: &Server, profile: &str, calls: u32, options: &[&str]) {
-    let profiles = Path::new(env!("CARGO_MANIFEST_DIR")).join("sip-profiles");
-    let ours = |what: &str| server.data().join(format!("sipp.{what}"));
-    let (statistics, errors) = (ours("csv"), ours("err"));
-    let callers = server.callers().to_string();
-    let output = Command::new("sipp")
-        .arg(server.sip().to_string())
-        .current_dir(&profiles)
-        .args(["-sf", &format!("{profile}.xml"), "-s", "standup", "-d", "1000"])
-        .args(["-i", &callers, "-mi", &callers, "-bind_local"])
-        .args(["-m", &calls.to_string(), "-r", "10", "-nostdin", "-timeout", "120", "-timeout_error"])
-        .args(["-recv_timeout", "30000", "-trace_err", "-error_file", &text(&errors)])
-        .args(["-trace_stat", "-fd", "1", "-stf", &text(&statistics)])
-        .args(options)
-        .output()
-        .expect("sipp runs: apt-get install sip-tester");
-    let said = fs::read_to_string(&errors).unwrap_or_default();
-    assert_eq!(output.status.code(), Some(0), "{profile} {options:?}\n{said}");
-    let statistics = Statistics::read(&statistics);
-    assert_eq!(statistics.last("SuccessfulCall(C)"), calls, "{profile} {options:?}\n{said}");
-    assert_eq!(statistics.last("FailedCall(C)"), 0, "{profile} {options:?}\n{said}");
+    let target = server.sip().to_string();
+    Sipp::start(server, profile, calls, &[&[target.as_str(), "-s", "standup", "-d", "1000"], options].concat()).ends();
 }
+
+/// One run of sipp. Dropping it kills it.
+pub(crate) struct Sipp {
+    child: Child,
+    what: String,
+    calls: u32,
+    statistics: PathBuf,
+    errors: PathBuf,
+}
+
+impl Sipp {
+    /// Starts a profile, to be run so often; whom to call, if anybody, is among the options.
+    pub(crate) fn start(server: &Server, profile: &str, calls: u32, options: &[&str]) -> Self {
+        let profiles = Path::new(env!("CARGO_MANIFEST_DIR")).join("sip-profiles");
+        let nth = RUNS.fetch_add(1, Ordering::Relaxed);
+        let ours = |what: &str| server.data().join(format!("sipp-{nth}.{what}"));
+        let (statistics, errors) = (ours("csv"), ours("err"));
+        let callers = server.callers().to_string();
+        let child = Command::new("sipp")
+            .current_dir(&profiles)
+            .args(["-sf", &format!("{profile}.xml")])
+            .args(["-i", &callers, "-mi", &callers, "-bind_local"])
+            .args(["-m", &calls.to_string(), "-r", "10", "-nostdin", "-timeout", "120", "-timeout_error"])
+            .args(["-recv_timeout", "30000", "-trace_err", "-error_file", &text(&errors)])
+            .args(["-trace_stat", "-fd", "1", "-stf", &text(&statistics)])
+            .args(options)
+            .stdout(Stdio::null())
+            .stderr(Stdio::null())
+            .spawn()
+            .expect("sipp runs: apt-get install sip-tester");
+        Self { child, what: format!("{profile} {options:?}"), calls, statistics, errors }
+    }
+
+    /// Waits for its end: all calls must have gone as the profile says.
+    #[track_caller]
+    pub(crate) fn ends(mut self) {
+        let status = self.child.wait().expect("our own child");
+        let said = fs::read_to_string(&self.errors).unwrap_or_default();
+        assert_eq!(status.code(), Some(0), "{}\n{said}", self.what);
+        let statistics = Statistics::read(&self.statistics);
+        assert_eq!(statistics.last("SuccessfulCall(C)"), self.calls, "{}\n{said}", self.what);
+        assert_eq!(statistics.last("FailedCall(C)"), 0, "{}\n{said}", self.what);
+    }
+}
+
+impl Drop for Sipp {
+    fn drop(&mut self) {
+        // Mostly it has ended already.
+        drop(self.child.kill());
+        drop(self.child.wait());
+    }
+}
+
+/// Files of each run have names of their own.
+static RUNS: AtomicU32 = AtomicU32::new(0);
 
 fn text(path: &Path) -> String {
     path.to_str().expect("temporary paths are text").to_owned()
@@ -202,7 +240,7 @@ fn uac_calls_while_draining() {
 #[test]
 fn every_profile_is_run_here() {
     let profiles = Path::new(env!("CARGO_MANIFEST_DIR")).join("sip-profiles");
-    let runs = include_str!("sipp.rs");
+    let runs = concat!(include_str!("sipp.rs"), include_str!("called.rs"), include_str!("registration.rs"));
     for entry in fs::read_dir(profiles).expect("the profiles").flatten() {
         let path = entry.path();
         if path.extension().is_some_and(|extension| extension == "xml") {

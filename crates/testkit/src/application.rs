@@ -5,7 +5,9 @@ use std::io::{BufRead, BufReader, Read, Write};
 use std::net::{SocketAddr, TcpListener, TcpStream};
 use std::sync::{Arc, Mutex};
 use std::thread;
-use std::time::Duration;
+use std::time::{Duration, Instant};
+
+use crate::histogram::Histogram;
 
 /// Serves what was put on it, at `http://127.0.0.1:<port>/…`, for as long as the process lives.
 #[derive(Debug, Clone)]
@@ -13,6 +15,7 @@ pub struct Application {
     address: SocketAddr,
     pages: Arc<Mutex<BTreeMap<String, Page>>>,
     requests: Arc<Mutex<Vec<Seen>>>,
+    own_time: Arc<Mutex<Histogram>>,
 }
 
 /// One request, as it came.
@@ -62,7 +65,7 @@ impl Application {
     pub fn start() -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").expect("a free port on loopback");
         let address = listener.local_addr().expect("a bound listener has an address");
-        let application = Self { address, pages: Arc::default(), requests: Arc::default() };
+        let application = Self { address, pages: Arc::default(), requests: Arc::default(), own_time: Arc::default() };
         let server = application.clone();
         thread::spawn(move || {
             for stream in listener.incoming().flatten() {
@@ -114,6 +117,11 @@ impl Application {
         self.requests.lock().expect("no test thread panicked holding it").clone()
     }
 
+    /// How long it took for each file, from the request's last byte to the answer's.
+    pub fn own_time(&self) -> Histogram {
+        self.own_time.lock().expect("no test thread panicked holding it").clone()
+    }
+
     /// Where it listens, for URLs with something in front of the host.
     pub fn address(&self) -> SocketAddr {
         self.address
@@ -126,6 +134,7 @@ impl Application {
 
     fn answer(&self, mut stream: TcpStream) {
         let Some(seen) = read(&stream) else { return };
+        let begun = Instant::now();
         let path = seen.target.split('?').next().unwrap_or_default().to_owned();
         self.requests.lock().expect("no test thread panicked holding it").push(seen);
         let page = match self.pages.lock().expect("no test thread panicked holding it").get_mut(&path) {
@@ -149,7 +158,8 @@ impl Application {
         };
         let head = format!("HTTP/1.1 {head}\r\nContent-Length: {}\r\nConnection: close\r\n\r\n", bytes.len());
         // The other side may have hung up meanwhile; then there is nobody left to tell.
-        drop(stream.write_all(head.as_bytes()).and_then(|()| stream.write_all(&bytes)));
+        drop(stream.write_all(&[head.as_bytes(), &bytes].concat()));
+        self.own_time.lock().expect("no test thread panicked holding it").add(begun.elapsed());
     }
 }
 

@@ -4,6 +4,7 @@
 //! code would share their mistakes.
 
 pub mod application;
+pub mod callee;
 pub mod chirp;
 pub mod hearing;
 pub mod histogram;

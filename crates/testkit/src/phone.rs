@@ -105,6 +105,29 @@ impl Phone {
         Dial { server, room, user, transport: Transport::Udp, tone: None, offers: true }
     }
 
+    /// The phone that takes this call, and the 200 that says so; its audio and all that follows have ports of
+    /// their own. Humming from the moment the 200 is sent.
+    pub(crate) fn answering(invite: &Message, caller: SocketAddr, tag: &str, tone: Tone) -> (Self, String) {
+        let (orders, taken) = mpsc::channel();
+        let ear = Arc::new(Ear::default());
+        let signalling = Signalling::connect(Transport::Udp, caller);
+        let dialog = Dialog::answering(signalling.local(), invite, tag);
+        let mut line = Line::with(dialog, signalling, tag.to_owned(), Some(tone), Arc::clone(&ear), taken);
+        let remote = Remote::read(&invite.body).expect("the INVITE has an offer").address;
+        line.wire.connect(remote).expect("a way to the bridge's audio");
+        let contact = format!("Contact: <sip:phone@{}>\r\n", line.signalling.local());
+        let answer = line.describe();
+        let response = invite.respond("200 OK", tag, &contact, Some(&answer));
+        {
+            let mut ear = ear.lock();
+            ear.answered = true;
+            ear.remote = Some(remote);
+        }
+        let call_id = line.dialog.call_id().to_owned();
+        let line = Some(thread::spawn(move || line.run()));
+        (Self { call_id, orders, ear, line }, response)
+    }
+
     /// The call's name on the wire.
     pub fn call_id(&self) -> &str {
         &self.call_id
@@ -320,17 +343,29 @@ struct Pending {
 impl Line {
     fn new(dial: Dial, ear: Arc<Ear>, orders: mpsc::Receiver<Order>) -> Self {
         let signalling = Signalling::connect(dial.transport, dial.server);
-        let local = signalling.local();
+        let dialog = Dialog::new(dial.transport, signalling.local(), &dial.user, &dial.room, dial.server);
+        Self::with(dialog, signalling, sip::unique(), dial.tone, ear, orders)
+    }
+
+    fn with(
+        dialog: Dialog,
+        signalling: Signalling,
+        tag: String,
+        tone: Option<Tone>,
+        ear: Arc<Ear>,
+        orders: mpsc::Receiver<Order>,
+    ) -> Self {
+        let wire = wire::bind(signalling.local().ip()).expect("a port for audio");
         Self {
-            dialog: Dialog::new(dial.transport, local, &dial.user, &dial.room, dial.server),
+            dialog,
             signalling,
-            tag: sip::unique(),
-            wire: wire::bind(local.ip()).expect("a port for audio"),
+            tag,
+            wire,
             flow: Flow::SendRecv,
             descriptions: 0,
             pending: None,
             last_ack: None,
-            voice: Voice::new(dial.tone),
+            voice: Voice::new(tone),
             batch: Batch::new(64, 512),
             ear,
             orders,

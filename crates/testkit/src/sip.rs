@@ -53,6 +53,23 @@ impl Dialog {
         }
     }
 
+    /// The called's side of the call that this INVITE, answered with this tag, began.
+    pub fn answering(local: SocketAddr, invite: &Message, tag: &str) -> Self {
+        let value = |name| invite.header(name).unwrap_or_default().to_owned();
+        Self {
+            call_id: value("call-id"),
+            transport: Transport::Udp,
+            local,
+            from: format!("{};tag={tag}", value("to")),
+            to: value("from"),
+            target: uri(&value("contact")).to_owned(),
+            routes: invite.headers("record-route").map(str::to_owned).collect(),
+            sequence: 0,
+            invite_branch: String::new(),
+            invite_sequence: 0,
+        }
+    }
+
     /// Its name on the wire.
     pub fn call_id(&self) -> &str {
         &self.call_id
