@@ -5,6 +5,7 @@
 mod call_out;
 mod chaos;
 mod conference;
+mod contacts;
 mod dial;
 mod document;
 mod events;

@@ -27,6 +27,8 @@ pub(crate) struct Phone {
     dialog: Dialog,
     /// The INVITE that called it, if it was called.
     called: Option<Message>,
+    /// What it was last told about something other than a call.
+    pub(crate) answer: Option<Message>,
     /// How often it has been called.
     calls: u32,
     /// The INVITE it has called with.
@@ -100,6 +102,7 @@ impl Phone {
             early: false,
             dialog: Dialog::new(Transport::Udp, address, name, room, bridge),
             called: None,
+            answer: None,
             calls: 0,
             sent: String::new(),
             remote: None,
@@ -245,6 +248,19 @@ impl Phone {
         }
     }
 
+    /// Asks to be known under an address of the bridge's; `headers` are whole lines.
+    pub(crate) fn register(&mut self, aor: &str, headers: &str) -> String {
+        let (address, contact, name) = (self.address, self.contact(), &self.name);
+        let (_, domain) = aor.split_once('@').expect("a user at a domain");
+        self.version += 1;
+        let (sequence, branch) = (self.version, testkit::sip::unique());
+        format!(
+            "REGISTER sip:{domain} SIP/2.0\r\nVia: SIP/2.0/UDP {address};branch=z9hG4bK{branch}\r\nMax-Forwards: 70\r\n\
+             From: <{aor}>;tag={name}\r\nTo: <{aor}>\r\nCall-ID: {name}\r\nCSeq: {sequence} REGISTER\r\n\
+             {contact}Expires: 3600\r\n{headers}Content-Length: 0\r\n\r\n"
+        )
+    }
+
     fn is_of_this_call(&self, message: &Message) -> bool {
         let own = self.called.as_ref().map_or(Some(self.dialog.call_id()), |invite| invite.header("call-id"));
         message.header("call-id") == own
@@ -258,6 +274,7 @@ impl Phone {
             Start::Response(status) => {
                 let (_, method) = message.sequence().expect("a response has a CSeq");
                 if method != "INVITE" {
+                    self.answer = (method == "REGISTER").then(|| message.clone());
                     return None;
                 }
                 if *status >= 300 {

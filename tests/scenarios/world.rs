@@ -14,11 +14,12 @@ use model::{
     AccountSid, Call, CallSid, Clip, Conference, ConferenceEvent, ConferenceSid, Direction, DirectoryRow, Exchange,
     HttpMethod, LegStats, Notification, Participant, QueueSid, Timestamp,
 };
+use sip::{Challenge, Login};
 use switch::webhook::{Answered, Ask, AskFailed, AskId, Callback, CallbackBody, Purpose};
 use switch::{
-    Answer, CallChange, Command, ConferenceRef, DirectoryCommand, Effect, Event, FetchFailed, FetchId, HookChange,
-    Instructions, Link, MediaAddress, Method, Now, NumberChange, NumberWanted, OpenRooms, ParticipantChange,
-    ParticipantRef, Refusal, RequestId, Row, Switch, VoiceHooksChange,
+    Answer, CallChange, Command, ConferenceRef, Directory, DirectoryCommand, DirectoryConfig, Effect, Event,
+    FetchFailed, FetchId, HookChange, Instructions, Link, MediaAddress, Method, Now, NumberChange, NumberWanted,
+    OpenRooms, ParticipantChange, ParticipantRef, Refusal, RequestId, Row, Switch, VoiceHooksChange,
 };
 use testkit::hearing::{Heard, Picture, Sound};
 use testkit::sdp::Flow;
@@ -129,6 +130,28 @@ impl World {
             origin: Instant::now(),
             now_us: 0,
         }
+    }
+
+    /// The same, with what accounts have set up.
+    pub(crate) fn set_up(self, rows: impl IntoIterator<Item = DirectoryRow>) -> Self {
+        let switch = self.switch.with_directory(Directory::load(DirectoryConfig::default(), rows));
+        Self { switch, ..self }
+    }
+
+    /// A phone that waits to be called makes itself known under an address.
+    pub(crate) fn register(&mut self, name: &str, aor: &str, password: &str) {
+        self.phone_waits(name);
+        let request = self.phone_mut(name).register(aor, "");
+        self.say(name, &request);
+        let challenge = self.phone_mut(name).answer.take().expect("a challenge");
+        let challenge = challenge.header("www-authenticate").and_then(|header| Challenge::parse(header).ok());
+        let (user, domain) = aor.trim_start_matches("sip:").split_once('@').expect("a user at a domain");
+        let (uri, login) = (format!("sip:{domain}"), Login::new(user, password));
+        let proof = challenge.expect("a challenge").answer(&login, &sip::Method::Register, &uri, 1, "c0ffee");
+        let request = self.phone_mut(name).register(aor, &format!("Authorization: {proof}\r\n"));
+        self.say(name, &request);
+        let answer = self.phone_mut(name).answer.take();
+        assert_eq!(answer.and_then(|answer| answer.status()), Some(200), "{name} is registered ({self})");
     }
 
     /// A new phone dials a room, and is through when this returns.

@@ -141,11 +141,10 @@ impl Board {
 
     /// A callee has answered: the others are let go. False: another one has answered before.
     pub(super) fn callee_wins(&mut self, id: DialId, callee: CallSid, turn: &mut Turn) -> bool {
-        let Some(live) = self.dials.get_mut(&id) else { return false };
-        if live.winner.is_some() {
+        let Some(live) = self.dials.get_mut(&id).filter(|live| live.winner.is_none()) else {
             turn.todo.push_back(Todo::End { call: callee, how: Leaving::HungUp, reason: Some(answered_elsewhere()) });
             return false;
-        }
+        };
         live.winner = Some(callee);
         live.waiting.clear();
         for other in live.callees.iter().copied().filter(|other| *other != callee) {

@@ -1,0 +1,149 @@
+//! A user with several phones: all ring, one answers, and the most telling of their refusals stands for all (twiml §5.3).
+
+use std::time::Duration;
+
+use model::{
+    AuthType, CallStatus, Credential, CredentialListSid, CredentialSid, DirectoryRow, MappedList, Password, SipDomain,
+    SipDomainMapping, SipDomainSid, Timestamp, VoiceHooks,
+};
+use switch::{CallCallback, Callee, Command};
+
+use crate::phone::State;
+use crate::wanted;
+use crate::world::{ACCOUNT, World};
+
+const PASSWORD: &str = "Sesame123456";
+const URL: &str = "https://app.test/out";
+
+/// Alice has registered these phones, and is called.
+fn alice_is_called(seed: u64, phones: &[&str]) -> World {
+    let (at, domain_sid, list) =
+        (Timestamp::from_micros(0), SipDomainSid::from_bits(1), CredentialListSid::from_bits(2));
+    let domain = DirectoryRow::SipDomain(SipDomain {
+        sid: domain_sid,
+        account_sid: ACCOUNT,
+        domain_name: "phones.sip.test".to_owned(),
+        friendly_name: None,
+        api_version: "2010-04-01".to_owned(),
+        voice: VoiceHooks::default(),
+        auth_type: AuthType::default(),
+        sip_registration: true,
+        secure: false,
+        emergency_calling_enabled: false,
+        byoc_trunk_sid: None,
+        emergency_caller_sid: None,
+        created: at,
+        updated: at,
+        seq: 1,
+    });
+    let mapping = DirectoryRow::SipDomainMapping(SipDomainMapping {
+        domain_sid,
+        account_sid: ACCOUNT,
+        list: MappedList::RegistrationsCredentialList(list),
+        created: at,
+        updated: at,
+        seq: 2,
+    });
+    let credential = DirectoryRow::Credential(Credential {
+        sid: CredentialSid::from_bits(3),
+        account_sid: ACCOUNT,
+        credential_list_sid: list,
+        username: "alice".to_owned(),
+        password: Password(PASSWORD.to_owned()),
+        created: at,
+        updated: at,
+        seq: 3,
+    });
+    let mut world = World::new(seed).set_up([domain, mapping, credential]);
+    for name in phones {
+        world.register(name, "sip:alice@phones.sip.test", PASSWORD);
+    }
+    let mut new = wanted::call("", URL);
+    new.leg.to = Callee::Client { identity: "alice".to_owned(), parameters: Vec::new() };
+    new.leg.ring_timeout = Duration::from_secs(10);
+    let told = Some(wanted::link("https://app.test/status"));
+    new.leg.status = CallCallback { link: told, initiated: true, ringing: true, answered: true, completed: true };
+    world.documents(URL, &["<Say loop=\"0\">Hello</Say>"]);
+    world.voice("Hello", 1_009);
+    world.command(Command::CreateCall(Box::new(new))).expect("her phones are known");
+    world.run_for(Duration::from_millis(200));
+    world
+}
+
+fn status(world: &World) -> CallStatus {
+    world.calls.values().next().map(|call| call.status).expect("one call")
+}
+
+#[test]
+fn all_phones_of_a_user_ring_and_the_first_to_be_taken_up_stops_the_others() {
+    let mut world = alice_is_called(190, &["desk", "car", "home"]);
+    for name in ["desk", "car", "home"] {
+        assert_eq!(world.phone(name).state, State::Ringing, "{name}");
+    }
+    world.refuse("home", "486 Busy Here");
+    world.run_for(Duration::from_millis(100));
+    assert_eq!(status(&world), CallStatus::Ringing, "others still ring");
+    world.take_up("car");
+    world.run_for(Duration::from_millis(300));
+    assert_eq!(world.phone("desk").state, State::Over(487));
+    world.check_hearing(
+        "    desk car home music
+                         desk  -   .   .   .
+                         car   .   -   .   x
+                         home  .   .   -   .  ",
+    );
+    world.hang_up("car");
+    world.run_for(Duration::from_secs(1));
+    assert_eq!(status(&world), CallStatus::Completed);
+    assert_eq!(world.callbacks.len(), 4, "each step once, however many phones rang: {:?}", world.callbacks);
+    assert!(world.switch.is_idle(), "{world}");
+}
+
+#[test]
+fn two_phones_that_are_taken_up_at_once_are_one_call() {
+    let mut world = alice_is_called(191, &["desk", "car"]);
+    let (first, second) = (world.prepare_to_take_up("car"), world.prepare_to_take_up("desk"));
+    world.say("car", &first);
+    world.say("desk", &second);
+    world.run_for(Duration::from_millis(300));
+    assert_eq!((&world.phone("car").state, &world.phone("desk").state), (&State::Talking, &State::Over(200)));
+    assert_eq!(world.times_asked(URL), 1);
+    world.hang_up("car");
+    world.run_for(Duration::from_secs(1));
+    assert!(world.switch.is_idle(), "{world}");
+}
+
+#[test]
+fn the_most_telling_refusal_of_several_phones_stands_for_all() {
+    for (case, desk, car, want) in [
+        ("busy says more than not found", "486 Busy Here", "404 Not Found", CallStatus::Busy),
+        ("whoever speaks last", "404 Not Found", "486 Busy Here", CallStatus::Busy),
+        ("declined everywhere", "480 Temporarily Unavailable", "603 Decline", CallStatus::Busy),
+        ("not there", "480 Temporarily Unavailable", "500 Server Internal Error", CallStatus::NoAnswer),
+    ] {
+        let mut world = alice_is_called(192, &["desk", "car"]);
+        world.refuse("desk", desk);
+        world.refuse("car", car);
+        world.run_for(Duration::from_millis(200));
+        assert_eq!(status(&world), want, "{case}");
+        assert!(world.switch.is_idle(), "{case} ({world})");
+    }
+}
+
+#[test]
+fn one_phone_is_busy_and_the_other_rings_on_until_time_is_up() {
+    let mut world = alice_is_called(193, &["desk", "car"]);
+    world.refuse("desk", "486 Busy Here");
+    world.run_for(Duration::from_secs(11));
+    assert_eq!(world.phone("car").state, State::Over(487));
+    assert_eq!(status(&world), CallStatus::NoAnswer, "somebody could have answered");
+    assert_eq!(world.times_asked(URL), 0);
+}
+
+#[test]
+fn a_user_without_phones_does_not_answer() {
+    let mut world = alice_is_called(194, &[]);
+    world.run_for(Duration::from_millis(200));
+    assert_eq!(status(&world), CallStatus::NoAnswer);
+    assert!(world.switch.is_idle(), "{world}");
+}
