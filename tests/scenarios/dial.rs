@@ -5,6 +5,7 @@ use std::time::Duration;
 use model::{CallStatus, Direction};
 use switch::Trunk;
 use switch::webhook::{DialCallStatus, Purpose};
+use testkit::sdp::Flow;
 
 use crate::phone::State;
 use crate::world::World;
@@ -211,4 +212,68 @@ fn an_address_over_a_stream_that_cannot_be_opened_fails() {
         ana_dials(30, |_, _| "<Dial action=\"/after\"><Sip>sip:dan@10.0.0.99;transport=tcp</Sip></Dial>".to_owned());
     assert_eq!(result(&world), (DialCallStatus::Failed, Some(false)));
     assert_eq!(world.switch.stats().calls, 1, "only ana's is left");
+}
+
+#[test]
+fn a_caller_that_holds_is_not_heard_until_it_takes_up_again() {
+    let mut world = ana_dials(28, |ben, _| format!("<Dial action=\"/after\"><Sip>{ben}</Sip></Dial>"));
+    world.take_up("ben");
+    world.run_for(Duration::from_millis(300));
+    world.phone_says("ana", Flow::SendOnly);
+    world.run_for(Duration::from_millis(100));
+    world.check_hearing(
+        "    ana ben cho music
+                         ana  -   .   .   .
+                         ben  .   -   .   .
+                         cho  .   .   -   .  ",
+    );
+    world.phone_says("ana", Flow::SendRecv);
+    world.run_for(Duration::from_millis(100));
+    world.check_hearing(TWO_TALK);
+}
+
+#[test]
+fn each_of_the_called_tells_its_own_steps() {
+    let told = "statusCallback=\"/told\" statusCallbackEvent=\"initiated ringing answered completed\"";
+    let mut world = ana_dials(29, |ben, cho| {
+        format!("<Dial action=\"/after\"><Sip {told}>{ben}</Sip><Sip {told}>{cho}</Sip></Dial>")
+    });
+    world.take_up("ben");
+    world.run_for(Duration::from_millis(300));
+    world.hang_up("ben");
+    world.run_for(Duration::from_millis(300));
+    assert_eq!(
+        world.told_of_call("ben"),
+        ["0 initiated queued", "1 ringing ringing", "2 answered in-progress", "3 completed completed"]
+    );
+    assert_eq!(world.told_of_call("cho"), ["0 initiated queued", "1 ringing ringing", "2 completed canceled"]);
+    assert!(world.told_of_call("ana").is_empty(), "its number has no callback");
+    let (ana, ben) = (world.call("ana").sid, world.call("ben"));
+    assert_eq!((ben.parent_call_sid, ben.direction), (Some(ana), Direction::OutboundDial));
+    let told = world.purposes(AFTER);
+    assert!(matches!(told.as_slice(), [Purpose::Dial(result)] if result.call == Some(ben.sid)), "the winner: {told:?}");
+}
+
+#[test]
+fn what_one_said_before_it_failed_is_not_heard_while_the_next_one_rings() {
+    let mut world = ana_dials(30, |ben, cho| {
+        format!("<Dial sequential=\"true\" action=\"/after\"><Sip>{ben}</Sip><Sip>{cho}</Sip></Dial>")
+    });
+    world.speak_early("ben");
+    world.run_for(Duration::from_millis(100));
+    world.check_hearing(
+        "    ana ben cho music
+                         ana  -   x   .   .
+                         ben  .   -   .   .
+                         cho  .   .   -   .  ",
+    );
+    world.refuse("ben", "486 Busy Here");
+    world.run_for(Duration::from_millis(200));
+    assert_eq!(world.phone("cho").state, State::Ringing);
+    world.check_hearing(
+        "    ana ben cho music
+                         ana  -   .   .   x
+                         ben  .   -   .   .
+                         cho  .   .   -   .  ",
+    );
 }
