@@ -3,7 +3,7 @@
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
-use model::{AccountSid, CallEvent, RequestSid, Timestamp};
+use model::{AccountSid, ApiKeySid, CallEvent, RequestSid, Timestamp};
 use rand::rngs::{StdRng, SysRng};
 use rand::{RngExt as _, SeedableRng as _};
 use store::{Row, Store, Writer};
@@ -150,6 +150,11 @@ impl Api {
     /// A name for a new account.
     pub(crate) fn account_sid(&self) -> AccountSid {
         AccountSid::from_bits(self.secret_bits())
+    }
+
+    /// A name for a new key.
+    pub(crate) fn api_key_sid(&self) -> ApiKeySid {
+        ApiKeySid::from_bits(self.secret_bits())
     }
 
     /// 32 characters that nobody guesses.

@@ -1,14 +1,17 @@
-//! Authentication: HTTP Basic with `AccountSid:AuthToken` (rest-voice §1.8).
+//! Authentication: HTTP Basic with `AccountSid:AuthToken`, or with a key and its secret (rest-voice §1.8).
+
+use std::str::FromStr;
 
 use axum::http::{HeaderMap, header};
 use base64::Engine as _;
 use base64::alphabet;
 use base64::engine::{DecodePaddingMode, GeneralPurpose, GeneralPurposeConfig};
-use model::{Account, AccountSid, AccountStatus};
+use model::{Account, AccountSid, AccountStatus, ApiKeySid, SidError};
 use subtle::ConstantTimeEq as _;
 
 use crate::api::Api;
 use crate::json::VERSION_PATH;
+use crate::keys;
 use crate::problem::Problem;
 
 /// On which account a request acts, and by whose credentials.
@@ -40,17 +43,33 @@ impl Caller {
     }
 }
 
-/// Who may ask for `path` with these headers: the account the path names, if the credentials are its own or its
-/// owner's; the credentials' account where the path names none.
+/// Who may ask for `path` with these headers: the account the path names, if the credentials are its own, its owner's or
+/// those of a key of it; the credentials' account where the path names none.
 pub(crate) async fn authenticate(api: &Api, headers: &HeaderMap, path: &str) -> Result<Caller, Problem> {
-    let (sid, token) = credentials(headers)?;
-    let account = api.store.account(sid).await?;
-    // An unknown account takes as long as a wrong token.
-    let expected = account.as_ref().map_or("", |account| &account.auth_token);
-    let matches: bool = expected.as_bytes().ct_eq(token.as_bytes()).into();
-    let account = account.filter(|_| matches && !token.is_empty());
+    let (user, password) = credentials(headers)?;
+    // Who is unknown takes as long as a wrong password.
+    let (account, expected, given) = match user {
+        User::Account(sid) => {
+            let account = api.store.account(sid).await?;
+            let expected = account.as_ref().map(|account| account.auth_token.clone());
+            (account, expected.unwrap_or_default(), password)
+        }
+        User::Key(sid) => {
+            let (account, expected) = api.store.api_key_secret(sid).await?.unzip();
+            let account = match account {
+                Some(account) => api.store.account(account).await?,
+                None => None,
+            };
+            (account, expected.unwrap_or_default(), keys::hash(&password))
+        }
+    };
+    let matches: bool = expected.as_bytes().ct_eq(given.as_bytes()).into();
+    let account = account.filter(|_| matches && !given.is_empty());
     let account = account.ok_or(Problem::Unauthenticated { detail: "The credentials are not valid" })?;
     active(&account)?;
+    if matches!(user, User::Key(_)) {
+        return by_key(account, path);
+    }
 
     let acts_as = account.sid;
     let Some(named) = account_in(path) else { return Ok(Caller { account, acts_as }) };
@@ -65,6 +84,16 @@ pub(crate) async fn authenticate(api: &Api, headers: &HeaderMap, path: &str) -> 
         active(&named)?;
     }
     Ok(Caller { account: named, acts_as })
+}
+
+/// A key is of one account, and the keys there are are standard ones: all but accounts and keys (rest-voice §1.8).
+fn by_key(account: Account, path: &str) -> Result<Caller, Problem> {
+    let below_version = path.strip_prefix(VERSION_PATH).unwrap_or_default();
+    match Vec::from_iter(below_version.split('/').filter(|segment| !segment.is_empty()))[..] {
+        ["Accounts"] | ["Accounts", _] | ["Accounts", _, "Keys" | "SigningKeys", ..] => Err(Problem::KeyNotPermitted),
+        ["Accounts", named, ..] if named.parse() != Ok(account.sid) => Err(Problem::NotFound),
+        _ => Ok(Caller { acts_as: account.sid, account }),
+    }
 }
 
 fn active(account: &Account) -> Result<(), Problem> {
@@ -84,10 +113,26 @@ fn is_account(path: &str) -> bool {
     account_in(path).is_some_and(|account| path.len() == VERSION_PATH.len() + "/Accounts/".len() + account.len())
 }
 
-fn credentials(headers: &HeaderMap) -> Result<(AccountSid, String), Problem> {
+/// Whose name the credentials have.
+#[derive(Clone, Copy)]
+enum User {
+    Account(AccountSid),
+    Key(ApiKeySid),
+}
+
+impl FromStr for User {
+    type Err = SidError;
+
+    fn from_str(text: &str) -> Result<Self, SidError> {
+        text.parse().map(Self::Account).or_else(|_| text.parse().map(Self::Key))
+    }
+}
+
+fn credentials(headers: &HeaderMap) -> Result<(User, String), Problem> {
     let mut values = headers.get_all(header::AUTHORIZATION).iter();
     let value = values.next().ok_or(Problem::Unauthenticated { detail: "The request has no credentials" })?;
-    let malformed = Problem::Unauthenticated { detail: "The credentials are not Basic AccountSid:AuthToken" };
+    let malformed =
+        Problem::Unauthenticated { detail: "The credentials are neither Basic AccountSid:AuthToken nor a key's" };
     if values.next().is_some() {
         return Err(malformed);
     }

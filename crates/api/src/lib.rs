@@ -23,6 +23,7 @@ mod form;
 mod front_door;
 mod health;
 mod json;
+mod keys;
 mod listener;
 mod media_statistics;
 pub mod media_stream;

@@ -17,7 +17,7 @@ use crate::directory::{
 };
 use crate::problem::Problem;
 use crate::{
-    accounts, call_events, calls, conferences, events, front_door, health, media_statistics, notifications,
+    accounts, call_events, calls, conferences, events, front_door, health, keys, media_statistics, notifications,
     participants, tuning,
 };
 
@@ -45,6 +45,10 @@ fn resources() -> Router<Arc<Api>> {
         .route("/Calls/{call}/Events", get(call_events::list))
         .route("/Calls/{call}/Notifications", get(notifications::list_of_call))
         .route("/Calls/{call}/Notifications/{notification}", get(notifications::fetch_of_call))
+        .route("/Keys", keys::every(keys::KEYS))
+        .route("/Keys/{key}", keys::one())
+        .route("/SigningKeys", keys::every(keys::SIGNING_KEYS))
+        .route("/SigningKeys/{key}", keys::one())
         .route("/Notifications", get(notifications::list))
         .route("/Notifications/{notification}", get(notifications::fetch))
         .route("/Conferences", get(conferences::list))

@@ -4,6 +4,7 @@
 //! keeps is spelled here once; who may change it, and when, is the switch's business.
 
 mod account;
+mod api_key;
 mod application;
 mod audio;
 mod call;
@@ -27,6 +28,7 @@ mod time;
 mod tuning;
 
 pub use account::{Account, AccountStatus};
+pub use api_key::ApiKey;
 pub use application::Application;
 pub use audio::{AnsweredBy, Clip, LegId, PlaybackId, RoomId, TapId, Track, Tracks};
 pub use call::{Call, CallStatus, Direction};

@@ -12,6 +12,7 @@
 //! microseconds, order by `seq`. A text with NUL in it is refused here, since PostgreSQL would refuse it later.
 
 mod account;
+mod api_key;
 mod call;
 mod call_event;
 mod column;

@@ -137,6 +137,21 @@ async fn answers(bridge: &Bridge) -> Vec<(&'static str, Reply)> {
     note("ListAccount", bridge.accounts("GET", "", "").await);
     note("CreateAccount", bridge.accounts("POST", "", "FriendlyName=desk").await);
     note("UpdateAccount", bridge.post(".json", "FriendlyName=main").await);
+    for (path, [list, create, fetch, update, delete]) in [
+        ("/Keys", ["ListKey", "CreateNewKey", "FetchKey", "UpdateKey", "DeleteKey"]),
+        (
+            "/SigningKeys",
+            ["ListSigningKey", "CreateNewSigningKey", "FetchSigningKey", "UpdateSigningKey", "DeleteSigningKey"],
+        ),
+    ] {
+        let made = bridge.post(&format!("{path}.json"), "").await;
+        let one = format!("{path}/{}.json", made.json()["sid"].as_str().expect("a SID"));
+        note(create, made);
+        note(list, bridge.get(&format!("{path}.json")).await);
+        note(update, bridge.post(&one, "FriendlyName=desk").await);
+        note(fetch, bridge.get(&one).await);
+        note(delete, bridge.ask("DELETE", &one, None).await);
+    }
     for path in ["/Calls.json", "/Calls.json?PageSize=1&Page=1&To=sip:standup@bridge.test", "/Calls.json?Status=busy"] {
         note("ListCall", bridge.get(path).await);
     }

@@ -7,6 +7,7 @@ mod auth;
 mod bridge;
 mod calls;
 mod conferences;
+mod keys;
 mod notifications;
 mod paging;
 mod participants;

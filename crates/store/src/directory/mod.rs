@@ -63,7 +63,7 @@ impl Store {
     }
 
     /// The place that `select` finds, or the one where the row of that name stood before it was deleted.
-    async fn place(&self, select: Select, name: String) -> Result<Option<i64>, StoreError> {
+    pub(crate) async fn place(&self, select: Select, name: String) -> Result<Option<i64>, StoreError> {
         let seq = |row: &SqliteRow| number(row, "seq");
         if let Some(place) = select.first(&self.readers, seq).await? {
             return Ok(Some(place));
