@@ -6,7 +6,7 @@ use axum::Extension;
 use axum::extract::{Path, State};
 use axum::http::StatusCode;
 use axum::response::{IntoResponse as _, Response};
-use model::{Call, CallSid, CallStatus, Timestamp};
+use model::{AnsweredBy, Call, CallSid, CallStatus, Timestamp};
 use serde::Serialize;
 use serde_json::{Map, Value};
 use store::CallFilter;
@@ -139,7 +139,7 @@ struct CallJson {
     price: Option<String>,
     price_unit: &'static str,
     direction: &'static str,
-    answered_by: Option<String>,
+    answered_by: Option<&'static str>,
     api_version: &'static str,
     forwarded_from: Option<String>,
     group_sid: Option<String>,
@@ -164,7 +164,7 @@ impl CallJson {
             to_formatted: formatted(&call.to),
             from: call.from.clone(),
             from_formatted: formatted(&call.from),
-            phone_number_sid: None,
+            phone_number_sid: call.phone_number_sid.map(|sid| sid.to_string()),
             status: call.status.as_str(),
             start_time: call.started.map(Timestamp::rfc2822),
             end_time: call.ended.map(Timestamp::rfc2822),
@@ -172,12 +172,12 @@ impl CallJson {
             price: None, // nobody sells these calls
             price_unit: "USD",
             direction: call.direction.as_str(),
-            answered_by: None,
+            answered_by: call.answered_by.map(AnsweredBy::as_str),
             api_version: API_VERSION,
-            forwarded_from: None,
+            forwarded_from: call.forwarded_from.clone(),
             group_sid: None,
             caller_name: call.caller_name.clone(),
-            queue_time: "0",
+            queue_time: "0", // calls are placed at once
             trunk_sid: None,
             date_created: call.created.rfc2822(),
             date_updated: call.updated.rfc2822(),

@@ -1,6 +1,6 @@
 //! A call: one life with a `CallSid` and one audio path to one party.
 
-use crate::{AccountSid, CallSid, Timestamp, word_enum};
+use crate::{AccountSid, AnsweredBy, CallSid, PhoneNumberSid, Timestamp, word_enum};
 
 /// A call as the API shows it and the store keeps it.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -17,6 +17,12 @@ pub struct Call {
     pub from: String,
     /// Shown name of the caller.
     pub caller_name: Option<String>,
+    /// The account's number that was called, or that the call is shown to come from.
+    pub phone_number_sid: Option<PhoneNumberSid>,
+    /// Who diverted it (`Diversion`).
+    pub forwarded_from: Option<String>,
+    /// Who or what answered, as far as it has been listened for.
+    pub answered_by: Option<AnsweredBy>,
     /// Where its life has got to.
     pub status: CallStatus,
     /// Who began it.

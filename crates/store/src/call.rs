@@ -1,6 +1,6 @@
 //! Calls.
 
-use model::{AccountSid, Call, CallSid, CallStatus, Timestamp};
+use model::{AccountSid, AnsweredBy, Call, CallSid, CallStatus, Timestamp};
 use sqlx::SqliteConnection;
 use sqlx::sqlite::SqliteRow;
 
@@ -63,7 +63,8 @@ impl Store {
     /// Its place in the list stays, without anything about anybody, so that pages that start from it keep working.
     pub async fn delete_call(&self, account: AccountSid, sid: CallSid, now: Timestamp) -> Result<bool, StoreError> {
         const DELETE: &str = "UPDATE calls \
-            SET deleted = 1, to_address = '', from_address = '', caller_name = NULL, leg_stats = NULL, updated = $1 \
+            SET deleted = 1, to_address = '', from_address = '', caller_name = NULL, forwarded_from = NULL, \
+                leg_stats = NULL, updated = $1 \
             WHERE account_sid = $2 AND sid = $3 AND deleted = 0 AND status NOT IN ('queued', 'ringing', 'in-progress')";
         let done = sqlx::query(DELETE)
             .bind(now.micros())
@@ -78,13 +79,15 @@ impl Store {
 /// Writes the call as it is now. A deleted one stays deleted.
 pub(crate) async fn save(call: &Call, connection: &mut SqliteConnection) -> Result<(), StoreError> {
     const SAVE: &str = "INSERT INTO calls (sid, account_sid, parent_call_sid, to_address, from_address, caller_name, \
-            status, direction, created, updated, started, answered, ended, seq) \
-        VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14) \
+            status, direction, created, updated, started, answered, ended, seq, phone_number_sid, forwarded_from, \
+            answered_by) \
+        VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17) \
         ON CONFLICT (sid) DO UPDATE SET parent_call_sid = excluded.parent_call_sid, \
             to_address = excluded.to_address, from_address = excluded.from_address, \
             caller_name = excluded.caller_name, status = excluded.status, direction = excluded.direction, \
             updated = excluded.updated, started = excluded.started, answered = excluded.answered, \
-            ended = excluded.ended \
+            ended = excluded.ended, phone_number_sid = excluded.phone_number_sid, \
+            forwarded_from = excluded.forwarded_from, answered_by = excluded.answered_by \
         WHERE calls.deleted = 0";
     sqlx::query(SAVE)
         .bind(call.sid.to_string())
@@ -101,6 +104,9 @@ pub(crate) async fn save(call: &Call, connection: &mut SqliteConnection) -> Resu
         .bind(call.answered.map(Timestamp::micros))
         .bind(call.ended.map(Timestamp::micros))
         .bind(call.seq)
+        .bind(call.phone_number_sid.map(|sid| sid.to_string()))
+        .bind(call.forwarded_from.as_deref().map(|from| storable(from, "calls.forwarded_from")).transpose()?)
+        .bind(call.answered_by.map(AnsweredBy::as_str))
         .execute(connection)
         .await?;
     Ok(())
@@ -114,6 +120,9 @@ fn decode(row: &SqliteRow) -> Result<Call, StoreError> {
         to: text(row, "to_address")?,
         from: text(row, "from_address")?,
         caller_name: text_if(row, "caller_name")?,
+        phone_number_sid: word_if(row, "phone_number_sid")?,
+        forwarded_from: text_if(row, "forwarded_from")?,
+        answered_by: word_if(row, "answered_by")?,
         status: word(row, "status")?,
         direction: word(row, "direction")?,
         created: time(row, "created")?,
@@ -127,6 +136,8 @@ fn decode(row: &SqliteRow) -> Result<Call, StoreError> {
 
 #[cfg(test)]
 mod tests {
+    use model::PhoneNumberSid;
+
     use super::*;
     use crate::testing::{ACCOUNT, call, open};
     use crate::{Position, Row};
@@ -225,6 +236,22 @@ mod tests {
     }
 
     #[tokio::test]
+    async fn what_is_known_of_a_call_comes_back() {
+        let (_scratch, store) = open().await;
+        let known = Call {
+            phone_number_sid: Some(PhoneNumberSid::from_bits(1)),
+            forwarded_from: Some("+15005550002".to_owned()),
+            answered_by: Some(AnsweredBy::MachineEndBeep),
+            caller_name: Some("Ana".to_owned()),
+            ..call(0)
+        };
+        for row in [call(0), known] {
+            store.commit(&[Row::Call(row.clone())]).await.expect("writes");
+            assert_eq!(store.call(ACCOUNT, row.sid).await.expect("reads"), Some(row));
+        }
+    }
+
+    #[tokio::test]
     async fn every_filter_is_answered_from_an_index() {
         let (_scratch, store) = open().await;
         for (filter, index) in [
@@ -233,11 +260,15 @@ mod tests {
             ("parent_call_sid = 'x' ORDER BY seq DESC", "calls_by_parent"),
             ("status = 'x' ORDER BY seq DESC", "calls_by_status"),
             ("seq < 5 ORDER BY seq DESC", "calls_by_seq"),
+            ("started >= 1 AND started < 2 ORDER BY seq DESC", "calls_by_start"),
+            ("ended >= 1 AND ended < 2 ORDER BY seq DESC", "calls_by_end"),
         ] {
             let sql = format!("EXPLAIN QUERY PLAN SELECT * FROM calls WHERE account_sid = 'a' AND {filter} LIMIT 50");
             let plan = sqlx::query(sqlx::AssertSqlSafe(sql)).fetch_all(&store.readers).await.expect("explains");
             let plan: Vec<String> = plan.iter().map(|row| text(row, "detail").expect("has a detail")).collect();
-            assert!(plan.len() == 1 && plan[0].contains(index), "{filter}: {plan:?}");
+            // A stretch of time is found by its index, and what is in it sorted.
+            let sorted = plan.len() == 2 && plan[1].contains("ORDER BY") && filter.contains(">=");
+            assert!((plan.len() == 1 || sorted) && plan[0].contains(index), "{filter}: {plan:?}");
         }
     }
 }

@@ -85,6 +85,7 @@ fn migrations() -> Migrator {
         step(4, "outbox, notifications, events of calls", include_str!("../migrations/sqlite/0004_outbox.sql")),
         step(5, "what accounts set up", include_str!("../migrations/sqlite/0005_directory.sql")),
         step(6, "keys of accounts", include_str!("../migrations/sqlite/0006_api_keys.sql")),
+        step(7, "more about calls", include_str!("../migrations/sqlite/0007_calls.sql")),
     ])
 }
 

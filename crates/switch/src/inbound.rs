@@ -1,6 +1,6 @@
 //! Where a call that reaches us is to go.
 
-use model::{AccountSid, VoiceHooks};
+use model::{AccountSid, PhoneNumberSid, VoiceHooks};
 use sip::{Flow, Host, Request, SipUri, Uri};
 
 use crate::config::{Config, OpenRooms};
@@ -24,7 +24,7 @@ pub(crate) struct Called {
     pub(crate) to: String,
     pub(crate) hooks: VoiceHooks,
     /// It is a number, so its caller most likely is one.
-    pub(crate) by_number: bool,
+    pub(crate) number: Option<PhoneNumberSid>,
     /// Callers' names are wanted.
     pub(crate) caller_name: bool,
     /// The SIP domain it is in.
@@ -69,7 +69,7 @@ fn domain_called(directory: &Directory, uri: &SipUri) -> Option<Called> {
         account: domain.account_sid,
         to: format!("sip:{user}@{}", domain.domain_name),
         hooks: domain.voice.clone(),
-        by_number: false,
+        number: None,
         caller_name: false,
         domain: Some((domain.domain_name.clone(), domain.sid)),
     })
@@ -85,7 +85,7 @@ fn number_called(directory: &Directory, user: &str) -> Option<Called> {
         account: number.account_sid,
         to: number.phone_number.clone(),
         hooks,
-        by_number: true,
+        number: Some(number.sid),
         caller_name,
         domain: None,
     })

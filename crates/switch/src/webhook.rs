@@ -67,12 +67,8 @@ pub struct Ask {
 pub struct CallFacts {
     /// The call as it is now.
     pub call: Call,
-    /// Who diverted it (`Diversion`).
-    pub forwarded_from: Option<String>,
     /// By way of which number it was diverted.
     pub called_via: Option<String>,
-    /// Who or what answered, as far as it has been listened for.
-    pub answered_by: Option<AnsweredBy>,
     /// How long that took.
     pub machine_detection_ms: Option<u32>,
     /// Of a leg that is SIP and no trunk's.
@@ -84,15 +80,7 @@ pub struct CallFacts {
 impl CallFacts {
     /// Nothing beside the call itself.
     pub fn of(call: Call) -> Self {
-        Self {
-            call,
-            forwarded_from: None,
-            called_via: None,
-            answered_by: None,
-            machine_detection_ms: None,
-            sip: None,
-            custom: Vec::new(),
-        }
+        Self { call, called_via: None, machine_detection_ms: None, sip: None, custom: Vec::new() }
     }
 }
 

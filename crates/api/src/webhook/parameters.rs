@@ -122,7 +122,7 @@ fn call(facts: &CallFacts, status: &str, pairs: &mut Pairs) {
     pairs.add("CallStatus", status);
     pairs.add("ApiVersion", API_VERSION);
     pairs.add("Direction", call.direction);
-    pairs.add_if("ForwardedFrom", facts.forwarded_from.as_ref());
+    pairs.add_if("ForwardedFrom", facts.call.forwarded_from.as_ref());
     pairs.add_if("CalledVia", facts.called_via.as_ref());
     pairs.add_if("CallerName", call.caller_name.as_ref());
     pairs.add_if("ParentCallSid", call.parent_call_sid);
@@ -135,7 +135,7 @@ fn call(facts: &CallFacts, status: &str, pairs: &mut Pairs) {
             pairs.add(country, country::of(number));
         }
     }
-    pairs.add_if("AnsweredBy", facts.answered_by.map(|by| by.as_str()));
+    pairs.add_if("AnsweredBy", facts.call.answered_by.map(|by| by.as_str()));
     pairs.add_if("MachineDetectionDuration", facts.machine_detection_ms);
     if let Some(sip) = &facts.sip {
         pairs.add_if("SipDomain", sip.domain.as_ref());
@@ -308,6 +308,9 @@ mod tests {
             to: to.to_owned(),
             from: from.to_owned(),
             caller_name: None,
+            phone_number_sid: None,
+            forwarded_from: None,
+            answered_by: None,
             status: CallStatus::InProgress,
             direction: Direction::Inbound,
             created: at(0),
@@ -347,11 +350,11 @@ mod tests {
         assert_eq!(shown(&ask(facts("sip:a@b.test", "client:alice"), Purpose::Voice, None)), sip);
 
         let mut all = facts("+442079460000", "+15005550001");
-        all.forwarded_from = Some("+15005550002".to_owned());
+        all.call.forwarded_from = Some("+15005550002".to_owned());
         all.called_via = Some("+15005550003".to_owned());
         all.call.caller_name = Some("Ana".to_owned());
         all.call.parent_call_sid = Some(CallSid::from_bits(0xd));
-        all.answered_by = Some(AnsweredBy::MachineEndBeep);
+        all.call.answered_by = Some(AnsweredBy::MachineEndBeep);
         all.machine_detection_ms = Some(2_345);
         all.sip = Some(SipFacts {
             domain: Some("acme.sip.test".to_owned()),

@@ -1,6 +1,6 @@
 //! Calls.
 
-use model::{Call, CallStatus};
+use model::{AnsweredBy, Call, CallStatus, PhoneNumberSid};
 use store::Row;
 use switch::{Answer, CallChange, CallEnd, Command, Refusal};
 
@@ -9,7 +9,14 @@ use crate::bridge::{ACCOUNT, Bridge, call, ended_call};
 #[tokio::test]
 async fn a_call_reads_as_the_contract_shows_it() {
     let bridge = Bridge::start().await;
-    bridge.save(&[Row::Call(ended_call(0))]).await;
+    let known = Call {
+        phone_number_sid: Some(PhoneNumberSid::from_bits(0xA1)),
+        forwarded_from: Some("+15005550002".to_owned()),
+        answered_by: Some(AnsweredBy::MachineStart),
+        caller_name: Some("Ana".to_owned()),
+        ..ended_call(0)
+    };
+    bridge.save(&[Row::Call(known)]).await;
     let body = bridge.get(&format!("/Calls/{}.json", call(0).sid)).await.json();
     let path = format!("/2010-04-01/Accounts/{ACCOUNT}/Calls/{}", call(0).sid);
     for (key, want) in [
@@ -21,6 +28,10 @@ async fn a_call_reads_as_the_contract_shows_it() {
         ("start_time", "Tue, 10 Feb 2026 09:08:07 +0000"),
         ("end_time", "Tue, 10 Feb 2026 09:08:50 +0000"),
         ("queue_time", "0"),
+        ("phone_number_sid", "PN000000000000000000000000000000a1"),
+        ("forwarded_from", "+15005550002"),
+        ("answered_by", "machine_start"),
+        ("caller_name", "Ana"),
         ("price_unit", "USD"),
         ("api_version", "2010-04-01"),
         ("uri", &format!("{path}.json")),

@@ -89,15 +89,16 @@ impl Board {
         called: Called,
         turn: &mut Turn,
     ) {
-        let from = self.caller(request, flow, called.by_number, turn);
-        let row = new_call(called.account, called.to, from, request, turn);
+        let from = self.caller(request, flow, called.number.is_some(), turn);
+        let mut row = new_call(called.account, called.to, from, request, turn);
+        row.phone_number_sid = called.number;
+        let diversion = request.headers.text(sip::Name::from("Diversion"));
+        row.forwarded_from =
+            diversion.and_then(|text| text.parse::<sip::NameAddr>().ok()).map(|from| party(&from.uri, true));
         let (sid, account) = (row.sid, row.account_sid);
         let name = row.caller_name.clone().filter(|_| called.caller_name);
         let mut facts = CallFacts::of(Call { caller_name: name, ..row });
-        let diversion = request.headers.text(sip::Name::from("Diversion"));
-        facts.forwarded_from =
-            diversion.and_then(|text| text.parse::<sip::NameAddr>().ok()).map(|from| party(&from.uri, true));
-        if !called.by_number {
+        if called.number.is_none() {
             facts.sip = Some(SipFacts {
                 domain: called.domain.as_ref().map(|(name, _)| name.clone()),
                 domain_sid: called.domain.as_ref().map(|(_, sid)| sid.to_string()),
@@ -355,6 +356,9 @@ fn new_call(account: AccountSid, to: String, from: String, request: &Request, tu
         to,
         from,
         caller_name,
+        phone_number_sid: None,
+        forwarded_from: None,
+        answered_by: None,
         status: CallStatus::Ringing,
         direction: Direction::Inbound,
         created: turn.now.wall,

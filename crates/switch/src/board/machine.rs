@@ -13,8 +13,10 @@ impl Board {
     pub(super) fn answered_by(&mut self, sid: CallSid, by: AnsweredBy, after_ms: u32, turn: &mut Turn) {
         let Some(call) = self.calls.get_mut(&sid) else { return };
         call.span.in_scope(|| info!(answered_by = by.as_str(), after_ms, "somebody has answered"));
-        call.facts.answered_by = Some(by);
         call.facts.machine_detection_ms = Some(after_ms);
+        call.row.answered_by = Some(by);
+        call.row.updated = turn.now.wall;
+        turn.save_call(&call.row);
         let account = call.row.account_sid;
         let Some(plan) = call.plan.as_ref() else { return };
         let waits = plan.waits;

@@ -224,8 +224,13 @@ impl Directory {
 
     /// Whether the account's calls may be shown to come from that number: it owns it, or was allowed it.
     pub fn may_call_from(&self, account: AccountSid, phone_number: &str) -> bool {
-        self.number(phone_number).is_some_and(|number| number.account_sid == account)
-            || self.outgoing_caller_id(account, phone_number).is_some()
+        self.caller_sid(account, phone_number).is_some()
+    }
+
+    /// What the account has that number by, if it may call from it.
+    pub(crate) fn caller_sid(&self, account: AccountSid, phone_number: &str) -> Option<PhoneNumberSid> {
+        let owned = self.number(phone_number).filter(|number| number.account_sid == account).map(|number| number.sid);
+        owned.or_else(|| self.outgoing_caller_id(account, phone_number).map(|row| row.sid))
     }
 
     /// The entries of a list of addresses.
