@@ -1,7 +1,8 @@
 //! What every request may use: the store, the switch, the clock.
 
+use std::num::NonZeroU32;
 use std::sync::{Arc, Mutex};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use model::{AccountSid, ApiKeySid, CallEvent, RequestSid, Timestamp};
 use rand::rngs::{StdRng, SysRng};
@@ -12,6 +13,7 @@ use tokio::sync::{Mutex as TurnTaking, MutexGuard as Turn, Semaphore, SemaphoreP
 
 use crate::metrics::{Metric, Requests};
 use crate::problem::Problem;
+use crate::rate::Rates;
 use crate::switchboard::{AnySwitchboard, Switchboard};
 
 /// Bounds of the HTTP side.
@@ -21,6 +23,8 @@ pub struct Config {
     pub body_bytes_max: usize,
     /// Requests worked on at once; one more is answered with 429.
     pub requests_max: usize,
+    /// Requests that one account may make in a second; one more is answered with 429. `None`: as many as it likes.
+    pub requests_per_s: Option<NonZeroU32>,
     /// Connections open at once; one more waits to be accepted.
     pub connections_max: usize,
     /// How long a client may take to send the head of a request, and as long again for its body.
@@ -34,6 +38,7 @@ impl Default for Config {
         Self {
             body_bytes_max: 64 * 1024,
             requests_max: 256,
+            requests_per_s: None,
             connections_max: 1024,
             request_timeout: Duration::from_secs(30),
             switch_timeout: Duration::from_secs(10),
@@ -57,6 +62,7 @@ pub struct Api {
     secrets: Mutex<StdRng>,
     account_changes: TurnTaking<()>,
     admission: Semaphore,
+    rates: Option<Rates>,
 }
 
 impl Api {
@@ -70,6 +76,7 @@ impl Api {
     ) -> Self {
         Self {
             admission: Semaphore::new(config.requests_max),
+            rates: config.requests_per_s.map(Rates::new),
             config,
             store,
             requests: Requests::default(),
@@ -139,7 +146,15 @@ impl Api {
 
     /// A place among the requests worked on, if there is one.
     pub(crate) fn admit(&self) -> Result<SemaphorePermit<'_>, Problem> {
-        self.admission.try_acquire().map_err(|_| Problem::TooManyRequests)
+        self.admission.try_acquire().map_err(|_| Problem::TooManyRequests { after: Duration::from_secs(1) })
+    }
+
+    /// Whether the account may ask again already.
+    pub(crate) fn count_request(&self, account: AccountSid, now: Instant) -> Result<(), Problem> {
+        match &self.rates {
+            Some(rates) => rates.take(account, now).map_err(|after| Problem::TooManyRequests { after }),
+            None => Ok(()),
+        }
     }
 
     /// One after the other: what an account has become in the store is what it has become in the switch.

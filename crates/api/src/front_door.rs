@@ -53,6 +53,7 @@ async fn pass(api: &Api, routes: Router, mut request: Request, arrived: Instant)
     }
     let path = resource_path(request.uri().path()).to_owned();
     let caller = authenticate(api, request.headers(), &path).await?;
+    api.count_request(caller.sid(), arrived)?;
     if path.ends_with(".xml") || path.ends_with(".csv") {
         return Err(Problem::NotFound); // JSON is all we speak
     }

@@ -35,6 +35,7 @@ mod paging;
 mod parameters;
 mod participants;
 mod problem;
+mod rate;
 mod request_line;
 mod router;
 mod switchboard;

@@ -3,6 +3,8 @@
 //! A handler says what is wrong in the field's words; only here does it become an HTTP status, a code and a
 //! sentence (rest-voice §1.9, §13). The body is written by the front door, which knows the path.
 
+use std::time::Duration;
+
 use axum::http::{HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use serde_json::json;
@@ -35,8 +37,11 @@ pub(crate) enum Problem {
     BodyTooLarge {
         bytes_max: usize,
     },
-    /// All places are taken.
-    TooManyRequests,
+    /// All places are taken, or the account asks more often than it may.
+    TooManyRequests {
+        /// When it is worth asking again.
+        after: Duration,
+    },
     /// A parameter with a value that it cannot have.
     Parameter {
         name: &'static str,
@@ -116,7 +121,7 @@ impl Problem {
                 let message = format!("Request body is larger than {bytes_max} bytes");
                 return (S::PAYLOAD_TOO_LARGE, 20413, message);
             }
-            Self::TooManyRequests => (S::TOO_MANY_REQUESTS, 20429, "Too many requests"),
+            Self::TooManyRequests { .. } => (S::TOO_MANY_REQUESTS, 20429, "Too many requests"),
             Self::Parameter { name, expected } => {
                 return (S::BAD_REQUEST, 20001, format!("Invalid value for parameter {name}: expected {expected}"));
             }
@@ -216,7 +221,9 @@ impl Problem {
                 headers.insert(header::WWW_AUTHENTICATE, HeaderValue::from_static("Basic realm=\"Twilio API\""));
             }
             StatusCode::TOO_MANY_REQUESTS | StatusCode::SERVICE_UNAVAILABLE => {
-                headers.insert(header::RETRY_AFTER, HeaderValue::from_static("1"));
+                let after = if let Self::TooManyRequests { after } = self { *after } else { Duration::ZERO };
+                // In whole seconds (RFC 9110 §10.2.3): the next one.
+                headers.insert(header::RETRY_AFTER, after.as_secs().max(1).into());
             }
             _ => {}
         }
@@ -257,7 +264,7 @@ mod tests {
             P::MalformedForm { why: "w" },
             P::ContentType { found: "application/json".to_owned() },
             P::BodyTooLarge { bytes_max: 1 },
-            P::TooManyRequests,
+            P::TooManyRequests { after: Duration::from_secs(1) },
             P::Parameter { name: "Coaching", expected: "true or false" },
             P::Invalid { code: 21208, name: "Timeout", expected: "seconds" },
             P::Missing { code: 21240, name: "FriendlyName" },
@@ -325,7 +332,7 @@ mod tests {
     fn the_headers_a_client_needs_come_along() {
         for (problem, name, value) in [
             (Problem::Unauthenticated { detail: "d" }, header::WWW_AUTHENTICATE, "Basic realm=\"Twilio API\""),
-            (Problem::TooManyRequests, header::RETRY_AFTER, "1"),
+            (Problem::TooManyRequests { after: Duration::from_millis(10) }, header::RETRY_AFTER, "1"),
             (Problem::Refused(Refusal::Overloaded), header::RETRY_AFTER, "1"),
         ] {
             assert_eq!(problem.answer("/").headers()[name], value, "{problem:?}");

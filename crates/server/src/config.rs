@@ -7,6 +7,7 @@ use std::collections::BTreeMap;
 use std::ffi::OsString;
 use std::fmt::{self, Display};
 use std::net::{IpAddr, SocketAddr};
+use std::num::NonZeroU32;
 use std::ops::RangeInclusive;
 use std::path::{Path, PathBuf};
 use std::str::FromStr;
@@ -34,6 +35,8 @@ pub(crate) struct Config {
     pub(crate) account_sid: Option<AccountSid>,
     /// Its token; made at the first start if not given.
     pub(crate) auth_token: Option<String>,
+    /// Requests that one account may make of it in a second; `None`: as many as it likes.
+    pub(crate) api_rate: Option<NonZeroU32>,
     /// How the outside world reaches the API.
     pub(crate) public_url: Option<String>,
     /// What strangers may ask over SIP, and how often.
@@ -153,6 +156,11 @@ const SETTINGS: &[(&str, &str, &str)] = &[
         "",
         "its token, at most 128 characters of ASCII without blanks; made at the first start if not given",
     ),
+    (
+        "api_rate",
+        "",
+        "REST requests that one account may make in a second, 1 to 1000000; as many as it likes if not given",
+    ),
     ("public_url", "", "how the outside world reaches the API, http(s)://HOST[:PORT]"),
     (
         "open_rooms",
@@ -187,7 +195,10 @@ const SETTINGS: &[(&str, &str, &str)] = &[
 ];
 
 /// Names kept for later versions.
-const RESERVED: &[&str] = &["database_url", "https_listen", "grpc_listen", "tls_dir", "api_rate"];
+const RESERVED: &[&str] = &["database_url", "https_listen", "grpc_listen", "tls_dir"];
+
+/// More is no bound.
+const API_RATE_MAX: NonZeroU32 = NonZeroU32::new(1_000_000).expect("is not 0");
 
 /// Longest auth token, in bytes.
 const AUTH_TOKEN_LEN_MAX: usize = 128;
@@ -366,6 +377,7 @@ impl Given {
             data: PathBuf::from(self.text("data").1),
             account_sid: self.optional("account_sid", |text| text.parse::<AccountSid>().map_err(|e| e.to_string()))?,
             auth_token: self.optional("auth_token", auth_token)?,
+            api_rate: self.optional("api_rate", |text| number(text, &(NonZeroU32::MIN..=API_RATE_MAX)))?,
             public_url: self.optional("public_url", public_url)?,
             open_rooms: self.parse("open_rooms", open_rooms)?,
             trunks: self.trunks.clone(),
@@ -578,6 +590,7 @@ mod tests {
             ("PARTYLINE_RTP_PORTS", "10001-10002"),
             ("PARTYLINE_ACCOUNT_SID", "CA0123456789abcdef0123456789abcdef"),
             ("PARTYLINE_AUTH_TOKEN", "two words"),
+            ("PARTYLINE_API_RATE", "0"),
             ("PARTYLINE_PUBLIC_URL", "bridge.example.test"),
             ("PARTYLINE_OPEN_ROOMS", "everyone"),
             ("PARTYLINE_NUMBERS", "+15005550006, 5005550007"),
@@ -613,6 +626,7 @@ mod tests {
             ("PARTYLINE_SIP_BAN_AFTER", "3"),
             ("PARTYLINE_SIP_TRUSTED", "192.0.2.7, 2001:db8::/32"),
             ("PARTYLINE_API_RATE", "100"),
+            ("PARTYLINE_TLS_DIR", "/tls"),
             ("HOME", "/root"),
         ])
         .expect("all are right");
@@ -625,7 +639,8 @@ mod tests {
         assert_eq!((config.sip_limits.requests_per_s, config.sip_limits.offences_max), (None, Some(3)));
         let trusted: Vec<_> = config.sip_limits.exempt.iter().map(ToString::to_string).collect();
         assert_eq!(trusted, ["192.0.2.7/32", "2001:db8::/32"]);
-        assert_eq!(config.without_effect, ["api_rate"]);
+        assert_eq!(config.api_rate, NonZeroU32::new(100));
+        assert_eq!(config.without_effect, ["tls_dir"]);
         let nothing_more =
             read(&[("PARTYLINE_FETCH_ALLOW", ""), ("PARTYLINE_SIP_LISTEN", "")]).expect("both are right");
         assert!(nothing_more.fetch_allow.is_empty(), "an empty list is meant");

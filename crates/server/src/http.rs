@@ -28,11 +28,16 @@ const LAST_REQUESTS: Duration = Duration::from_secs(5);
 
 impl Server {
     /// Serves the API on `listener`.
-    pub(crate) fn start(listener: TcpListener, store: Store, inbox: Inbox, sources: Sources) -> Self {
+    pub(crate) fn start(
+        listener: TcpListener,
+        config: api::Config,
+        store: Store,
+        inbox: Inbox,
+        sources: Sources,
+    ) -> Self {
         let draining = Arc::new(AtomicBool::new(false));
         let is_draining = Arc::clone(&draining);
         let heartbeat = sources.snapshots.clone();
-        let config = api::Config::default();
         let clock = || Timestamp::from(SystemTime::now());
         let api = Api::new(config.clone(), store, RunLoopSwitchboard { inbox }, clock, rand::rng().next_u64())
             .with_writer(Arc::clone(&sources.writer))

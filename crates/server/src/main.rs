@@ -206,7 +206,7 @@ async fn bridge(config: Config, logs: &Path) -> Result<(), StartError> {
         outcome
     })?;
 
-    let server = http::Server::start(http, store.clone(), inbox.clone(), sources);
+    let server = http::Server::start(http, api_config(&config), store.clone(), inbox.clone(), sources);
     // Absolute, since whoever reads the screen later may be somewhere else.
     let (data, logs) = (absolute(&config.data), absolute(logs));
     println!("{}", banner::banner(&sip_bound, http_bound, config.public_url.as_deref(), &account, &data, &logs));
@@ -343,6 +343,10 @@ async fn main_account(store: &Store, config: &Config) -> Result<Account, StartEr
         (AccountSid::from_bits(bits()), format!("{:032x}", bits()))
     };
     Ok(store.ensure_account(&given, fresh, Timestamp::from(SystemTime::now())).await?)
+}
+
+fn api_config(config: &Config) -> api::Config {
+    api::Config { requests_per_s: config.api_rate, ..api::Config::default() }
 }
 
 fn media_config(config: &Config) -> media::Config {

@@ -1,14 +1,16 @@
 //! Paths, verbs, bodies and the headers of every answer.
 
+use std::num::NonZeroU32;
 use std::time::Duration;
 
 use api::Config;
 use axum::body::Body;
 use axum::http::{Request, header};
+use model::AccountSid;
 use store::Row;
 use switch::Answer;
 
-use crate::bridge::{ACCOUNT, Bridge, TOKEN, basic, call, conference, participant};
+use crate::bridge::{ACCOUNT, Bridge, TOKEN, account, basic, call, conference, participant};
 
 #[tokio::test]
 async fn an_extension_and_a_slash_may_be_there_or_not() {
@@ -164,6 +166,30 @@ async fn one_request_too_many_is_told_to_come_back() {
     assert_eq!(bridge.send(probe).await.status, 200, "a probe needs no place");
     drop(waiting);
     assert_eq!(bridge.get(&path).await.outcome(), (200, 0));
+}
+
+#[tokio::test]
+async fn an_account_that_asks_too_often_is_told_to_wait_and_others_are_not() {
+    let bridge = Bridge::with(Config { requests_per_s: NonZeroU32::new(2), ..Config::default() }).await;
+    let child = AccountSid::from_bits(0xC411D);
+    bridge.store.save_account(&account(child, ACCOUNT)).await.expect("writes");
+    let mut outcomes = Vec::new();
+    while outcomes.last() != Some(&(429, 20429)) {
+        let reply = bridge.get("/Calls.json").await;
+        outcomes.push(reply.outcome());
+        if reply.status == 429 {
+            assert_eq!(reply.headers[header::RETRY_AFTER], "1");
+            assert!(reply.headers.contains_key("Twilio-Request-Id"));
+        }
+        assert!(outcomes.len() < 1_000, "there is a bound: {outcomes:?}");
+    }
+    assert_eq!(outcomes[..2], [(200, 0); 2], "as many as it may");
+    let other = format!("/Accounts/{child}/Calls.json");
+    assert_eq!(
+        bridge.ask_as((&child.to_string(), TOKEN), "GET", &other, "").await.outcome(),
+        (200, 0),
+        "its own bucket"
+    );
 }
 
 #[tokio::test]
