@@ -327,6 +327,33 @@ fn a_callee_is_told_before_it_is_connected() {
     centre.check_requests();
 }
 
+#[test]
+fn an_agent_hears_the_details_in_its_own_document_and_joins_the_customer() {
+    let centre = Centre::start();
+    centre.number(NUMBER, "/incoming", "");
+    let ana = centre.dial(NUMBER).humming(ANA).connect();
+    ana.press("2");
+    check_hearing(&[("ana", &ana, ANA)], "ana wait\n ana - x");
+    let ben = centre.callee("ben");
+    let whisper = centre.does("here('/whisper.wav')");
+    let agent = centre.makes(&format!(
+        "client.calls.create(to='{}', from_='{NUMBER}', twiml='<Response><Play loop=\"3\">{}</Play><Dial><Conference
+         endConferenceOnExit=\"true\">service</Conference></Dial></Response>')",
+        ben.uri(),
+        whisper.as_str().expect("a URL")
+    ));
+    let ben = ben.ring().take(BEN);
+    let both: Guests = vec![("ana", &ana, ANA), ("ben", &ben, BEN)];
+    check_hearing(&both, "ana ben whisper wait\n ana - . . x\n ben . - x .");
+    check_hearing(&both, "ana ben whisper wait\n ana - x . .\n ben x - . .");
+    ben.hang_up();
+    let left = &centre.wait_asked("/after-conference", 1)[0]["parameters"];
+    assert_eq!((&left["DialCallStatus"], &left["CallStatus"]), (&"answered".into(), &"in-progress".into()), "{left:#}");
+    assert!(ana.wait_ended(), "her document is at its end");
+    centre.wait_status(&agent, "completed");
+    centre.check_requests();
+}
+
 /// Whether a phone has heard this tone for a fifth of a second on end.
 fn hears(phone: &Phone, tone: Tone) -> bool {
     let packets = phone.heard();
