@@ -154,7 +154,7 @@ def say(asked):
 @route("/play")
 def play(asked):
     response = VoiceResponse()
-    response.play(asked["file"])
+    response.play(asked["file"], loop=asked.get("loop"))
     response.pause(30)
     return response
 

@@ -40,7 +40,7 @@ fn files_of_both_kinds_are_played() {
     for (file, column) in [("/announcement.wav", "announcement"), ("/tone.mp3", "sound")] {
         let centre = Centre::start();
         fs::copy(mp3, centre.server.data().join("files/tone.mp3")).expect("a file of the application");
-        centre.number(NUMBER, &format!("/play?file={file}"), "");
+        centre.number(NUMBER, &format!("/play?loop=5&file={file}"), "");
         let ana = centre.dial(NUMBER).humming(ANA).connect();
         check_hearing(&[("ana", &ana, ANA)], &format!("ana {column}\n ana - x"));
         check_hearing(&[("ana", &ana, ANA)], &format!("ana {column}\n ana - ."));
