@@ -209,7 +209,7 @@ fn a_document_that_waits_for_who_has_answered_is_told_it() {
         seconds(&mut world, 3);
         let asked: Vec<_> = world.asks.iter().filter(|ask| ask.url == URL).collect();
         assert_eq!(asked.len(), 1, "{case}");
-        assert_eq!(asked[0].call.answered_by, Some(by), "{case}");
+        assert_eq!(asked[0].call.call.answered_by, Some(by), "{case}");
         assert!(asked[0].call.machine_detection_ms.is_some_and(|ms| ms > 0), "{case}");
         assert_eq!(told_of_detection(&world), [], "{case}: the document knows");
         world.hang_up("ben");
@@ -222,7 +222,7 @@ fn a_document_that_does_not_wait_runs_while_it_is_found_out() {
     let mut world = calling(129, |new| new.leg.amd = detection(true));
     ben_says(&mut world, 800);
     assert_eq!(world.times_asked(URL), 1, "at once");
-    assert_eq!(world.asks[0].call.answered_by, None);
+    assert_eq!(world.asks[0].call.call.answered_by, None);
     seconds(&mut world, 3);
     assert_eq!(told_of_detection(&world), [AnsweredBy::Human]);
     assert_eq!(world.times_asked(URL), 1);
