@@ -257,10 +257,12 @@ impl Deliverer {
         }
     }
 
-    /// Takes what has been saved.
+    /// Takes what has been saved. A row may be read from the table before we are told that it has been saved: that one
+    /// is here already.
     fn take(&mut self) {
         let mut state = self.inflow.lock();
-        let rows = std::mem::take(&mut state.rows);
+        let mut rows = std::mem::take(&mut state.rows);
+        rows.retain(|row| row.seq > self.seq);
         state.taken += rows.len();
         drop(state);
         rows.into_iter().for_each(|row| self.put(row));

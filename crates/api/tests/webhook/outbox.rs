@@ -155,6 +155,28 @@ async fn what_there_is_no_room_for_waits_in_the_table_and_comes_in_its_order() {
 }
 
 #[tokio::test]
+async fn what_is_read_before_we_are_told_that_it_is_saved_is_sent_once() {
+    let desk = Desk::new().await;
+    let url = desk.application.raw("/status", &[&answer("200 OK", "", "")]);
+    let rows: Vec<_> = (1..=3).map(|number| callback(number, 1, &url)).collect();
+    save(&desk, &rows[..2]).await;
+    let mut delivery = Delivery::start(&desk, OutboxConfig::default());
+    delivery.outbox.announce(2);
+    for number in [1, 2] {
+        assert_eq!(delivery.next().await.id, CallbackId(0xabcd_0000 + number));
+    }
+    delivery.outbox.accept(rows[..2].to_vec());
+    save(&desk, &rows[2..]).await;
+    delivery.outbox.announce(1);
+    delivery.outbox.accept(rows[2..].to_vec());
+    assert_eq!(delivery.next().await.id, CallbackId(0xabcd_0000 + 3));
+    while !delivery.outbox.is_quiet() {
+        tokio::task::yield_now().await;
+    }
+    assert_eq!(arrived(&desk), [1, 2, 3]);
+}
+
+#[tokio::test]
 async fn a_host_that_hangs_leaves_room_for_others() {
     let desk = Desk::new().await;
     let other = testkit::application::Application::start();
