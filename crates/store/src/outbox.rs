@@ -15,7 +15,7 @@ pub struct OpenCallback {
     pub seq: i64,
     /// Random, and always the same.
     pub id: u128,
-    /// Those of one lane are sent in their order, one at a time.
+    /// What one host is told of one lane is sent in its order, one at a time.
     pub lane: String,
     /// Whose token signs it.
     pub account_sid: AccountSid,

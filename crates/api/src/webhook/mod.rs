@@ -12,6 +12,7 @@ mod cookies;
 mod country;
 mod documents;
 mod exchange;
+mod lanes;
 mod outbox;
 mod overrides;
 mod parameters;

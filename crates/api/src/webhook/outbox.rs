@@ -2,8 +2,11 @@
 //!
 //! ```text
 //! committed rows ─▶ lanes ─▶ one of a lane at a time, so many of a host, so many of all ─▶ closed
-//!       └─ no room: they stay in the table, and are read from there when there is some
+//!       └─ no room for all, or for those of a host: they stay in the table, and are read from there when there is some
 //! ```
+//! A host that answers slowly or not at all has no more rows in memory than there is room left for all others, and what
+//! it is to be told waits in the table: what others are to be told is read past it (`lanes.rs`).
+//!
 //! A row is in the table as long as it is open, so nothing here has to survive: a start begins by reading the table. A
 //! lane goes on as soon as its row has been answered or given up; that this is kept, too, is not waited for. A crash in
 //! between sends one callback twice, with the same token.
@@ -15,13 +18,14 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use model::{CallSid, CallbackKind, Level, Timestamp};
-use store::{OpenCallback, Store};
+use store::{OpenCallback, Rows, Store};
 use switch::webhook::{Callback, CallbackBody, CallbackClosed, CallbackId, Lane, Remark};
 use tokio::sync::Notify;
 use tokio::task::{Id, JoinHandle, JoinSet};
-use web::{FetchError, target};
+use web::FetchError;
 
 use super::exchange::{Body, Message, Reply};
+use super::lanes::{Lanes, Sending};
 use super::{Webhooks, code, encode, parameters, uuid};
 use crate::metrics::{Metric, Reading};
 
@@ -32,7 +36,7 @@ pub struct OutboxConfig {
     pub in_flight_max: usize,
     /// The same with one host and port, so that one that hangs leaves room for others.
     pub in_flight_per_host_max: usize,
-    /// Callbacks in memory; more wait in the table.
+    /// Callbacks in memory; more wait in the table. One host has at most half of them, two a third each, and so on.
     pub rows_max: usize,
 }
 
@@ -104,6 +108,8 @@ struct InflowState {
     under_way: usize,
     /// Rows up to this `seq` are to be read from the table: those a start finds, or those there was no room for.
     behind_until: Option<i64>,
+    /// Hosts with rows in the table that there was no room for.
+    hosts_behind: usize,
     closed: u64,
     failed: u64,
 }
@@ -126,6 +132,7 @@ impl Outbox {
             taken: 0,
             under_way: 0,
             behind_until: Some(0),
+            hosts_behind: 0,
             closed: 0,
             failed: 0,
         };
@@ -137,7 +144,6 @@ impl Outbox {
             store,
             closed,
             lanes: Lanes::new(&config),
-            seq: 0,
             running: JoinSet::new(),
             of_task: HashMap::new(),
         };
@@ -175,7 +181,7 @@ impl Outbox {
     /// Nothing is being saved, waiting or under way: whoever is to be told of a closing has been.
     pub fn is_quiet(&self) -> bool {
         let state = self.inflow.lock();
-        state.announced == 0 && state.rows.is_empty() && state.taken == 0 && state.behind_until.is_none()
+        state.announced == 0 && state.rows.is_empty() && state.taken == 0 && !state.is_behind()
     }
 
     /// What is on its way, for `/metrics`.
@@ -199,7 +205,12 @@ impl Outbox {
             gauge(
                 "partyline_callbacks_behind",
                 "1 while callbacks wait in the table because there are too many for memory.",
-                state.behind_until.is_some().into(),
+                state.is_behind().into(),
+            ),
+            gauge(
+                "partyline_callback_hosts_behind",
+                "Hosts with callbacks that wait in the table because they have their share of memory.",
+                state.hosts_behind,
             ),
         ];
         rows.map(|(name, help, reading)| Metric { name, help, labels: Vec::new(), reading }).into()
@@ -218,6 +229,12 @@ impl Inflow {
     }
 }
 
+impl InflowState {
+    fn is_behind(&self) -> bool {
+        self.behind_until.is_some() || self.hosts_behind > 0
+    }
+}
+
 type Closed = Arc<dyn Fn(CallbackClosed) -> Pin<Box<dyn Future<Output = ()> + Send>> + Send + Sync>;
 
 /// Whoever delivers.
@@ -227,8 +244,6 @@ struct Deliverer {
     store: Store,
     closed: Closed,
     lanes: Lanes,
-    /// Of the last row taken: those after it are new.
-    seq: i64,
     running: JoinSet<bool>,
     of_task: HashMap<Id, Sending>,
 }
@@ -237,8 +252,11 @@ impl Deliverer {
     async fn run(mut self) {
         loop {
             self.take();
-            let readable = self.read().await;
+            let read = self.read().await;
+            let caught_up = self.catch_up().await;
             self.send();
+            let is_failed = read.is_none() || caught_up.is_none();
+            let is_more = !is_failed && (read == Some(true) || caught_up == Some(true));
             let changed = self.inflow.changed.notified();
             tokio::select! {
                 () = changed => {}
@@ -252,7 +270,8 @@ impl Deliverer {
                     };
                     self.done(id, is_ok);
                 }
-                () = tokio::time::sleep(READ_PAUSE), if !readable => {}
+                () = tokio::time::sleep(READ_PAUSE), if is_failed => {}
+                () = std::future::ready(()), if is_more => {}
             }
         }
     }
@@ -261,44 +280,51 @@ impl Deliverer {
     /// is here already.
     fn take(&mut self) {
         let mut state = self.inflow.lock();
-        let mut rows = std::mem::take(&mut state.rows);
-        rows.retain(|row| row.seq > self.seq);
+        let rows = std::mem::take(&mut state.rows);
         state.taken += rows.len();
         drop(state);
-        rows.into_iter().for_each(|row| self.put(row));
+        rows.into_iter().for_each(|row| self.lanes.put(row));
+        self.settle();
     }
 
-    fn put(&mut self, row: OpenCallback) {
-        self.seq = row.seq.max(self.seq);
-        self.lanes.put(row);
-    }
-
-    /// Reads what waits in the table, if there is room for it. False: the table could not be read, try again.
-    async fn read(&mut self) -> bool {
-        loop {
-            let until = {
-                let state = self.inflow.lock();
-                if state.behind_until.is_none() || state.taken > self.inflow.rows_max / 2 {
-                    return true;
-                }
-                state.behind_until
-            };
-            let page = match self.store.open_callbacks(self.seq, PAGE_ROWS).await {
-                Ok(page) => page,
-                Err(error) => {
-                    tracing::error!(%error, "the outbox cannot be read");
-                    return false;
-                }
-            };
-            let mut state = self.inflow.lock();
-            state.taken += page.rows.len();
-            // What was committed meanwhile and is not in this page has told so by now, or will find nobody behind.
-            if !page.more && state.behind_until == until {
-                state.behind_until = None;
-            }
-            drop(state);
-            page.rows.into_iter().for_each(|row| self.put(row));
+    /// Reads a page of what nobody has looked at yet and which is in the table only. True: there may be more; none: the
+    /// table cannot be read, try again.
+    async fn read(&mut self) -> Option<bool> {
+        let until = self.inflow.lock().behind_until;
+        if until.is_none() || self.lanes.room() == 0 {
+            return Some(false);
         }
+        let page = self.page(self.lanes.seq()).await?;
+        page.rows.into_iter().for_each(|row| self.lanes.put(row));
+        let mut state = self.inflow.lock();
+        // What was committed meanwhile and is not in this page has told so by now, or will find nobody behind.
+        if !page.more && state.behind_until == until {
+            state.behind_until = None;
+        }
+        let is_behind = state.behind_until.is_some();
+        drop(state);
+        self.settle();
+        Some(is_behind)
+    }
+
+    /// Reads a page for hosts with rows in the table that there is room for now. What it says is as above.
+    async fn catch_up(&mut self) -> Option<bool> {
+        let Some(after) = self.lanes.behind_after() else { return Some(false) };
+        let page = self.page(after).await?;
+        self.lanes.catch_up(after, page.rows, page.more);
+        self.settle();
+        Some(self.lanes.behind_after().is_some())
+    }
+
+    async fn page(&self, after: i64) -> Option<Rows<OpenCallback>> {
+        let page = self.store.open_callbacks(after, PAGE_ROWS).await;
+        page.inspect_err(|error| tracing::error!(%error, "the outbox cannot be read")).ok()
+    }
+
+    /// Says what is here, and what is not.
+    fn settle(&self) {
+        let mut state = self.inflow.lock();
+        (state.taken, state.hosts_behind) = (self.lanes.rows(), self.lanes.hosts_behind());
     }
 
     /// Sends what may be sent.
@@ -320,125 +346,11 @@ impl Deliverer {
         if let Some(sending) = self.of_task.remove(&id) {
             self.lanes.done(sending);
         }
+        self.settle();
         let mut state = self.inflow.lock();
-        state.taken = state.taken.saturating_sub(1);
         state.under_way = self.of_task.len();
         state.closed += 1;
         state.failed += u64::from(!is_ok);
-    }
-}
-
-/// What waits, by lane; and which lane is next, each host in turn.
-#[derive(Debug)]
-struct Lanes {
-    in_flight_max: usize,
-    in_flight_per_host_max: usize,
-    in_flight: usize,
-    /// Lanes with rows. Of one that is sending, the row that is sent is not there any more.
-    lanes: HashMap<String, VecDeque<OpenCallback>>,
-    /// Hosts that are being told something, or wait to be.
-    hosts: HashMap<String, Host>,
-    /// Hosts with a lane that may send now, each once.
-    ready: VecDeque<String>,
-}
-
-#[derive(Debug, Default)]
-struct Host {
-    in_flight: usize,
-    /// Lanes whose next row is for this host and which send nothing.
-    lanes: VecDeque<String>,
-    is_ready: bool,
-}
-
-/// A row under way.
-#[derive(Debug)]
-struct Sending {
-    lane: String,
-    host: String,
-}
-
-impl Lanes {
-    fn new(config: &OutboxConfig) -> Self {
-        Self {
-            in_flight_max: config.in_flight_max.max(1),
-            in_flight_per_host_max: config.in_flight_per_host_max.max(1),
-            in_flight: 0,
-            lanes: HashMap::new(),
-            hosts: HashMap::new(),
-            ready: VecDeque::new(),
-        }
-    }
-
-    fn put(&mut self, row: OpenCallback) {
-        if let Some(waiting) = self.lanes.get_mut(&row.lane) {
-            return waiting.push_back(row);
-        }
-        let (lane, host) = (row.lane.clone(), host(&row.url));
-        self.lanes.insert(lane.clone(), VecDeque::from([row]));
-        self.line_up(lane, host);
-    }
-
-    /// A lane that sends nothing waits for a turn with the host of its next row.
-    fn line_up(&mut self, lane: String, host: String) {
-        let waiting = self.hosts.entry(host.clone()).or_default();
-        waiting.lanes.push_back(lane);
-        if !waiting.is_ready && waiting.in_flight < self.in_flight_per_host_max {
-            waiting.is_ready = true;
-            self.ready.push_back(host);
-        }
-    }
-
-    /// The next row that may be sent.
-    fn next(&mut self) -> Option<(OpenCallback, Sending)> {
-        if self.in_flight >= self.in_flight_max {
-            return None;
-        }
-        let name = self.ready.pop_front()?;
-        let host = self.hosts.get_mut(&name)?;
-        let lane = host.lanes.pop_front();
-        let lane = lane.expect("a host that is ready has a lane that waits for it");
-        host.in_flight += 1;
-        self.in_flight += 1;
-        host.is_ready = !host.lanes.is_empty() && host.in_flight < self.in_flight_per_host_max;
-        if host.is_ready {
-            self.ready.push_back(name.clone());
-        }
-        let row = self.lanes.get_mut(&lane).and_then(VecDeque::pop_front);
-        let row = row.expect("a lane that waits has a row");
-        Some((row, Sending { lane, host: name }))
-    }
-
-    /// The row has been answered or given up.
-    fn done(&mut self, Sending { lane, host: name }: Sending) {
-        self.in_flight -= 1;
-        if let Some(host) = self.hosts.get_mut(&name) {
-            host.in_flight -= 1;
-            if host.lanes.is_empty() {
-                if host.in_flight == 0 {
-                    self.hosts.remove(&name);
-                }
-            } else if !host.is_ready {
-                host.is_ready = true;
-                self.ready.push_back(name);
-            }
-        }
-        match self.lanes.get(&lane).and_then(VecDeque::front) {
-            Some(next) => {
-                let host = host(&next.url);
-                self.line_up(lane, host);
-            }
-            None => drop(self.lanes.remove(&lane)),
-        }
-    }
-}
-
-/// Host and port of a URL; of what is none, the text itself, which fails by itself soon enough.
-fn host(url: &str) -> String {
-    match target::parse(url) {
-        Ok(url) => {
-            format!("{}:{}", url.host_str().unwrap_or_default(), url.port_or_known_default().unwrap_or_default())
-        }
-        Err(_) => String::new(),
     }
 }
 

@@ -196,6 +196,35 @@ async fn a_host_that_hangs_leaves_room_for_others() {
 }
 
 #[tokio::test]
+async fn a_host_that_hangs_leaves_memory_for_others() {
+    let desk = Desk::new().await;
+    let other = testkit::application::Application::start();
+    let hangs = desk.application.silent("/hangs");
+    let well = other.raw("/well", &[&answer("200 OK", "", "")]);
+    let config = OutboxConfig { in_flight_max: 4, in_flight_per_host_max: 2, rows_max: 8 };
+    // Some wait in the table when we start, and more come.
+    let row = |n: i64| callback(n, n.unsigned_abs().into(), if n % 50 == 0 { &well } else { &hangs });
+    let rows: Vec<_> = (1..=1_200).map(row).collect();
+    save(&desk, &rows[..1_000]).await;
+    let mut delivery = Delivery::start(&desk, config);
+    for rows in rows[1_000..].chunks(7) {
+        save(&desk, rows).await;
+        delivery.outbox.announce(rows.len());
+        delivery.outbox.accept(rows.to_vec());
+    }
+    let mut closed = Vec::new();
+    for _ in 0..24 {
+        closed.push(delivery.next().await.id.0 - 0xabcd_0000);
+    }
+    closed.sort_unstable();
+    assert_eq!(closed, (1..=24).map(|n| n * 50).collect::<Vec<_>>());
+    assert_eq!(desk.application.seen().len(), 2);
+    let behind = delivery.outbox.metrics().into_iter().find(|metric| metric.name == "partyline_callback_hosts_behind");
+    assert!(behind.is_some_and(|metric| matches!(metric.reading, api::Reading::Gauge(1.0))));
+    assert!(!delivery.outbox.is_quiet());
+}
+
+#[tokio::test]
 async fn developers_are_told_what_became_of_a_callback() {
     let desk = Desk::new().await;
     let fine = desk.application.raw("/fine", &[&answer("200 OK", "", "")]);
