@@ -13,7 +13,7 @@ mod ssml;
 mod voice;
 
 use std::path::{Path, PathBuf};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use bytes::{Bytes, BytesMut};
 use model::Clip;
@@ -97,7 +97,9 @@ pub struct SpeakConfig {
     pub concurrent_max: usize,
     /// Texts waiting for their turn; 256.
     pub waiting_max: usize,
-    /// For one text, from its turn on; 15 s.
+    /// How long one waits for its turn before it fails; 10 s.
+    pub waiting_timeout: Duration,
+    /// For one text, all of its pieces and its wait for a turn together; 20 s.
     pub timeout: Duration,
 }
 
@@ -109,7 +111,8 @@ impl Default for SpeakConfig {
             espeak: "espeak-ng".into(),
             concurrent_max: 2,
             waiting_max: 256,
-            timeout: Duration::from_secs(15),
+            waiting_timeout: Duration::from_secs(10),
+            timeout: Duration::from_secs(20),
         }
     }
 }
@@ -186,28 +189,34 @@ impl Speaker {
         let Ok(_place) = self.places.try_acquire() else {
             return Spoken { warnings, outcome: Err(SpeakError::Busy) };
         };
-        let _turn = self.slots.acquire().await;
+        let deadline = Instant::now() + self.config.timeout;
+        let waiting = self.config.waiting_timeout.min(self.config.timeout);
+        let Ok(_turn) = tokio::time::timeout(waiting, self.slots.acquire()).await else {
+            return Spoken { warnings, outcome: Err(SpeakError::Busy) };
+        };
         if let Some(service) = &self.config.service {
-            match self.ask(service, &pieces, utterance, &choice).await {
+            // Half of the time that is left, or nobody could speak in its place.
+            let timeout = left(deadline) / 2;
+            match self.ask(service, &pieces, utterance, &choice, timeout).await {
                 Ok(clip) => return Spoken { warnings, outcome: Ok(clip) },
                 Err(error) => warn(13_520, format!("the speech service failed, so another engine speaks: {error}")),
             }
         }
         let english = voice::flite_voice(choice.gender, &choice.language);
         let outcome = match english {
-            Some(voice) if self.has_flite => self.flite(voice, &pieces).await,
-            _ if self.has_espeak => self.espeak(&choice, &pieces, *ssml).await,
+            Some(voice) if self.has_flite => self.flite(voice, &pieces, deadline).await,
+            _ if self.has_espeak => self.espeak(&choice, &pieces, *ssml, deadline).await,
             _ if self.has_flite => {
                 warn(13_512, format!("nothing here speaks {}: spoken as English", choice.language));
                 let voice = voice::flite_voice(choice.gender, voice::LANGUAGE_DEFAULT).unwrap_or("slt");
-                self.flite(voice, &pieces).await
+                self.flite(voice, &pieces, deadline).await
             }
             _ => Err(SpeakError::NoEngine),
         };
         Spoken { warnings, outcome }
     }
 
-    async fn flite(&self, voice: &str, pieces: &[Piece]) -> Result<Clip, SpeakError> {
+    async fn flite(&self, voice: &str, pieces: &[Piece], deadline: Instant) -> Result<Clip, SpeakError> {
         let mut whole = Clip { rate_hz: 0, samples: Vec::new() };
         let mut pause_ms = 0;
         for piece in ssml::to_plain(pieces) {
@@ -216,7 +225,7 @@ impl Speaker {
                 Plain::Text(text) if !text.contains(char::is_alphanumeric) => {}
                 Plain::Text(text) => {
                     let arguments = ["-voice", voice, "-f", "/dev/stdin", "-o", "/dev/stdout"];
-                    let clip = self.run(&self.config.flite, &arguments, &text).await?;
+                    let clip = self.run(&self.config.flite, &arguments, &text, deadline).await?;
                     if whole.samples.is_empty() {
                         whole.rate_hz = clip.rate_hz;
                     }
@@ -229,7 +238,13 @@ impl Speaker {
         Ok(whole)
     }
 
-    async fn espeak(&self, choice: &Choice, pieces: &[Piece], ssml: bool) -> Result<Clip, SpeakError> {
+    async fn espeak(
+        &self,
+        choice: &Choice,
+        pieces: &[Piece],
+        ssml: bool,
+        deadline: Instant,
+    ) -> Result<Clip, SpeakError> {
         let name = voice::espeak_voice(&choice.language).unwrap_or("en-us");
         let name = match choice.gender {
             Gender::Man => name.to_owned(),
@@ -244,11 +259,11 @@ impl Speaker {
             // Two brackets begin what it takes for phonemes.
             text.collect::<String>().replace("[[", "[ [")
         };
-        self.run(&self.config.espeak, &arguments, &text).await
+        self.run(&self.config.espeak, &arguments, &text, deadline).await
     }
 
-    async fn run(&self, program: &Path, arguments: &[&str], text: &str) -> Result<Clip, SpeakError> {
-        let file = process::run(program, arguments, text, self.config.timeout).await;
+    async fn run(&self, program: &Path, arguments: &[&str], text: &str, deadline: Instant) -> Result<Clip, SpeakError> {
+        let file = process::run(program, arguments, text, left(deadline)).await;
         let file = file.map_err(|error: ProcessError| SpeakError::Engine(error.to_string()))?;
         decoded(file.into()).await
     }
@@ -260,6 +275,7 @@ impl Speaker {
         pieces: &[Piece],
         utterance: &Utterance,
         choice: &Choice,
+        timeout: Duration,
     ) -> Result<Clip, SpeakError> {
         let text = if utterance.ssml {
             ssml::to_document(pieces)
@@ -289,8 +305,8 @@ impl Speaker {
             }
             Ok(body.freeze())
         };
-        let answer = tokio::time::timeout(self.config.timeout, answer).await;
-        let late = |_| SpeakError::Engine(format!("no answer within {:?}", self.config.timeout));
+        let answer = tokio::time::timeout(timeout, answer).await;
+        let late = |_| SpeakError::Engine(format!("no answer within {timeout:?}"));
         decoded(answer.map_err(late)??).await
     }
 }
@@ -300,6 +316,10 @@ async fn decoded(file: Bytes) -> Result<Clip, SpeakError> {
     let clip = tokio::task::spawn_blocking(move || decode(&file)).await;
     // Only a fault in a decoder can end it like this.
     Ok(clip.unwrap_or(Err(DecodeError::NotAudio))?)
+}
+
+fn left(deadline: Instant) -> Duration {
+    deadline.saturating_duration_since(Instant::now())
 }
 
 fn pause(clip: &mut Clip, ms: usize) {

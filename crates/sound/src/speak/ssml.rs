@@ -111,6 +111,9 @@ impl Reader {
 
     fn pause(&mut self, length: Duration) {
         let length = length.min(PAUSE_MAX).min(self.pauses);
+        if length < PAUSE_MIN {
+            return;
+        }
         self.pauses -= length;
         self.pieces.push(Piece::Pause(length));
     }
@@ -145,7 +148,8 @@ pub(crate) fn to_document(pieces: &[Piece]) -> String {
     document + "</speak>"
 }
 
-/// The same for an engine that reads text only.
+/// The same for an engine that reads text only, in at most [`PIECES_MAX`]: what would be more is one text, without its
+/// pauses.
 pub(crate) fn to_plain(pieces: &[Piece]) -> Vec<Plain> {
     let (mut plain, mut spelled) = (Vec::new(), Vec::new());
     let say = |plain: &mut Vec<Plain>, text: &str| match plain.last_mut() {
@@ -174,6 +178,12 @@ pub(crate) fn to_plain(pieces: &[Piece]) -> Vec<Plain> {
         }
     }
     plain.retain(|piece| !matches!(piece, Plain::Text(text) if text.trim().is_empty()));
+    if plain.len() > PIECES_MAX {
+        let rest = plain.split_off(PIECES_MAX - 1).into_iter();
+        let texts: Vec<_> =
+            rest.filter_map(|piece| if let Plain::Text(text) = piece { Some(text) } else { None }).collect();
+        plain.push(Plain::Text(texts.join(" ")));
+    }
     plain
 }
 
@@ -268,6 +278,11 @@ const ELEMENTS: &[(&str, &[&str])] = &[
 /// The longest pause, and of all in one text: speech is to be paid for in bytes.
 const PAUSE_MAX: Duration = Duration::from_secs(10);
 const PAUSES_MAX: Duration = Duration::from_secs(120);
+/// What is shorter is none: engines are told milliseconds.
+const PAUSE_MIN: Duration = Duration::from_millis(1);
+
+/// Each text is one run of a program.
+const PIECES_MAX: usize = 64;
 
 const DEPTH_MAX: usize = 32;
 
@@ -290,6 +305,7 @@ mod tests {
             ("a pause", "a<break time='1.5s'/>b", vec![text("a"), pause(1_500), text("b")]),
             ("pauses add up", "a<break time=\"300ms\"/><break strength=\"strong\"/>", vec![text("a"), pause(1_300)]),
             ("a pause that is too long", "<break time=\"1h\"/><break time=\"99s\"/>", vec![pause(10_500)]),
+            ("no pause", "a<break time=\"0s\"/>b<break strength=\"none\"/>c<break time='0.9ms'/>d", vec![text("abcd")]),
             ("entities", "R&amp;D &lt;3 &#65;&#x42; &no; &", vec![text("R&D <3 AB &no; &")]),
             ("spelt", "<say-as interpret-as=\"digits\">42</say-as>", vec![text("4 2 ")]),
             ("not spelt", "<say-as interpret-as=\"date\">42</say-as>", vec![text("42")]),
@@ -302,6 +318,17 @@ mod tests {
         ] {
             assert_eq!(to_plain(&read(ssml, 4_096).0), want, "{case}");
         }
+    }
+
+    #[test]
+    fn many_pieces_are_joined() {
+        let pieces = |n: usize| to_plain(&read(&"a<break time=\"1ms\"/>".repeat(n), 4_096).0);
+        let whole = pieces(PIECES_MAX / 2);
+        assert_eq!((whole.len(), whole.last()), (PIECES_MAX, Some(&Plain::Pause(PAUSE_MIN))));
+        let joined = pieces(PIECES_MAX / 2 + 2);
+        assert_eq!(joined[..PIECES_MAX - 1], whole[..PIECES_MAX - 1]);
+        assert_eq!(joined[PIECES_MAX - 1..], [Plain::Text("a a".to_owned())]);
+        assert_eq!(pieces(4_096).len(), PIECES_MAX);
     }
 
     #[test]

@@ -196,3 +196,39 @@ async fn what_exceeds_the_queue_is_refused() {
     drop(turn);
     assert!(waiting.await.outcome.is_ok());
 }
+
+#[tokio::test]
+async fn nobody_waits_for_a_turn_for_ever() {
+    let engines = Engines::new(&["flite"]);
+    let mut speaker = engines.speaker().await;
+    let soon = Duration::from_millis(20);
+    for (waiting_timeout, timeout) in [(soon, LONG), (LONG, soon)] {
+        (speaker.config.waiting_timeout, speaker.config.timeout) = (waiting_timeout, timeout);
+        let turns = speaker.slots.try_acquire_many(2).expect("free");
+        let spoken = speaker.speak(&say("Hello", "", "")).await;
+        assert!(matches!(spoken.outcome, Err(SpeakError::Busy)), "{:?}", spoken.outcome);
+        assert_eq!(spoken.outcome.err().map(|error| error.code()), Some(13_520));
+        drop(turns);
+    }
+    assert_eq!(engines.asked(), "");
+    speaker.config.timeout = LONG;
+    assert!(speaker.speak(&say("Hello", "", "")).await.outcome.is_ok());
+}
+
+#[tokio::test]
+async fn all_pieces_of_a_text_have_one_deadline() {
+    let engines = Engines::new(&["flite"]);
+    let slow = fs::read_to_string(engines.path("flite")).expect("written").replace("exit 0\n", "exit 0\nsleep 0.05\n");
+    fs::write(engines.path("flite"), slow).expect("written");
+    let mut speaker = engines.speaker().await;
+    speaker.config.timeout = Duration::from_millis(500);
+    // One after the other: 50 ms each, 1.6 s together.
+    let text = "a<break time=\"1ms\"/>".repeat(32);
+    let utterance = Utterance { ssml: true, ..say(&text, "", "") };
+    let spoken = speaker.speak(&utterance).await;
+    assert!(matches!(spoken.outcome, Err(SpeakError::Engine(_))), "{:?}", spoken.outcome);
+    assert!(engines.asked().matches("flite").count() < 32);
+    assert_eq!(speaker.slots.available_permits(), 2);
+}
+
+const LONG: Duration = Duration::from_secs(600);
