@@ -38,6 +38,7 @@ mod problem;
 mod rate;
 mod request_line;
 mod router;
+mod streams;
 mod switchboard;
 mod tuning;
 pub mod webhook;

@@ -159,7 +159,8 @@ impl Problem {
                 | Refusal::ConferenceNotFound
                 | Refusal::ParticipantNotFound
                 | Refusal::QueueNotFound
-                | Refusal::MemberNotFound,
+                | Refusal::MemberNotFound
+                | Refusal::StreamNotFound,
             ) => return (S::NOT_FOUND, 20404, not_found()),
             Self::Refused(Refusal::Directory(refusal)) => match refusal::row(*refusal) {
                 Some(row) => row,
@@ -170,6 +171,12 @@ impl Problem {
             }
             Self::Refused(Refusal::ApplicationUnknown) => {
                 (S::BAD_REQUEST, 21218, "ApplicationSid is not an application of this account")
+            }
+            Self::Refused(Refusal::StreamNameTaken) => {
+                (S::BAD_REQUEST, 20001, "Name is taken by a stream of this call")
+            }
+            Self::Refused(Refusal::TooManyStreams) => {
+                (S::BAD_REQUEST, 20001, "The call has as many streams as it may have")
             }
             Self::Refused(Refusal::NoRoute) => (S::BAD_REQUEST, 21214, "No route leads to To"),
             Self::Refused(Refusal::LabelTaken) => (S::BAD_REQUEST, 16026, "Label is taken in this conference"),
@@ -300,6 +307,9 @@ mod tests {
             P::Refused(Refusal::NotInProgress),
             P::Refused(Refusal::QueueNotFound),
             P::Refused(Refusal::MemberNotFound),
+            P::Refused(Refusal::StreamNotFound),
+            P::Refused(Refusal::StreamNameTaken),
+            P::Refused(Refusal::TooManyStreams),
             P::Refused(Refusal::CallerNotOwned),
             P::Refused(Refusal::ApplicationUnknown),
             P::Refused(Refusal::NoRoute),

@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use axum::Router;
 use axum::extract::Request;
-use axum::routing::{MethodRouter, get};
+use axum::routing::{MethodRouter, get, post};
 use model::NumberType;
 
 use crate::api::Api;
@@ -18,7 +18,7 @@ use crate::directory::{
 use crate::problem::Problem;
 use crate::{
     accounts, call_events, calls, conferences, events, front_door, health, keys, media_statistics, notifications,
-    participants, tuning,
+    participants, streams, tuning,
 };
 
 /// The HTTP side of the bridge, ready to be served.
@@ -43,6 +43,8 @@ fn resources() -> Router<Arc<Api>> {
         .route("/Calls/{call}", get(calls::fetch).post(calls::update).put(calls::update).delete(calls::delete))
         .route("/Calls/{call}/MediaStatistics", get(media_statistics::fetch))
         .route("/Calls/{call}/Events", get(call_events::list))
+        .route("/Calls/{call}/Streams", post(streams::create))
+        .route("/Calls/{call}/Streams/{stream}", post(streams::update).put(streams::update))
         .route("/Calls/{call}/Notifications", get(notifications::list_of_call))
         .route("/Calls/{call}/Notifications/{notification}", get(notifications::fetch_of_call))
         .route("/Keys", keys::every(keys::KEYS))

@@ -12,6 +12,7 @@ use twiml::{Link, Method};
 use crate::directory::{DirectoryCommand, DirectoryRefusal};
 use crate::new_call::{CallChange, NewCall, NewParticipant};
 use crate::queue_command::{QueueCommand, QueueLoad, QueueMember, QueueState};
+use crate::stream::{StreamCommand, StreamState};
 
 /// One operation on live things, or on what they are routed by. Answered exactly once, after what it changed has been saved.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -64,6 +65,8 @@ pub enum Command {
     Directory(DirectoryCommand),
     /// A queue, or who waits in it (rest-voice §7).
     Queue(QueueCommand),
+    /// A media stream of a call (rest-voice §11).
+    Stream(StreamCommand),
     /// An account may act, or may not any more (rest-voice §2): whoever calls one that may not is told that nobody is
     /// there, and the calls of one that is closed end.
     SetAccountStatus {
@@ -192,6 +195,8 @@ pub enum Answer {
     Participant(Participant),
     /// Of whatever removes or deletes.
     Removed,
+    /// Of [`Command::Stream`].
+    Stream(StreamState),
     /// Of [`Command::SetAccountStatus`].
     AccountStatus(AccountStatus),
     /// Of [`Command::Directory`].
@@ -265,6 +270,15 @@ pub enum Refusal {
     /// Nobody like that waits in the queue.
     #[error("no such member in the queue")]
     MemberNotFound,
+    /// The call has no such stream, or has it no longer.
+    #[error("no such stream")]
+    StreamNotFound,
+    /// A stream of the call has that name.
+    #[error("the name is taken by another stream of the call")]
+    StreamNameTaken,
+    /// As many streams as a call may have.
+    #[error("the call has too many streams")]
+    TooManyStreams,
     /// It does not fit what is set up.
     #[error(transparent)]
     Directory(#[from] DirectoryRefusal),

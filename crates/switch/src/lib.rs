@@ -59,13 +59,13 @@ pub use new_call::{Amd, CallChange, Callee, Instructions, LegRecording, NewCall,
 pub use quality::{Histogram, Quality};
 pub use queue_command::{MemberRef, QueueCommand, QueueLoad, QueueMember, QueueState};
 pub use registration::{Identity, RegistrationCounts, Registrations};
-pub use stream::{OpenStream, StreamEvent, StreamOrder};
+pub use stream::{OpenStream, StreamCommand, StreamEvent, StreamOrder, StreamRef, StreamState};
 pub use trunk::Trunk;
 pub use turn::Now;
 /// What calls that are asked for have in common with those that documents dial.
 pub use twiml::{
     CallCallback, ConferenceEvents, Link, MachineDetection, Method, Parameter, RecordingCallback, SipCredentials,
-    Track, WaitAudio,
+    Stream, Track, WaitAudio,
 };
 
 use board::Board;

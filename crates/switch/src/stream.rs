@@ -1,6 +1,7 @@
 //! Media streams: a call's audio on its way to an application, and back (twiml §9.3).
 
-use model::{AccountSid, CallSid, LegId, StreamSid, Tracks};
+use model::{AccountSid, CallSid, LegId, StreamSid, Timestamp, Tracks};
+use twiml::Stream;
 
 /// What is asked of the streams.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -57,4 +58,53 @@ pub enum StreamEvent {
         /// What was seen, for the log and `StreamError`.
         reason: String,
     },
+}
+
+/// What the control layer asks of a call's streams (rest-voice §11).
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum StreamCommand {
+    /// Let an application listen, as `<Start><Stream>` does. Answered before anybody has connected.
+    Start {
+        /// Whose call.
+        account: AccountSid,
+        /// Which; answered.
+        call: CallSid,
+        /// Where to, and what.
+        stream: Box<Stream>,
+    },
+    /// Stop it, as `<Stop><Stream>` does.
+    Stop {
+        /// Whose call.
+        account: AccountSid,
+        /// Which.
+        call: CallSid,
+        /// Which of its streams.
+        stream: StreamRef,
+    },
+}
+
+/// A stream as a path names it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum StreamRef {
+    /// By SID.
+    Sid(StreamSid),
+    /// By the application's own name for it.
+    Name(String),
+}
+
+/// A stream as the control layer is told of it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct StreamState {
+    /// `MZ…`.
+    pub sid: StreamSid,
+    /// Whose.
+    pub account_sid: AccountSid,
+    /// Of which call.
+    pub call_sid: CallSid,
+    /// The application's own name for it.
+    pub name: Option<String>,
+    /// It has been told to stop.
+    pub stopped: bool,
+    /// Last changed.
+    pub updated: Timestamp,
 }

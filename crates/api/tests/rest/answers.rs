@@ -7,7 +7,9 @@ use serde_json::Value;
 use store::Row;
 use switch::Answer;
 
-use crate::bridge::{ACCOUNT, Bridge, Reply, call, call_event, conference, ended_call, notification, participant};
+use crate::bridge::{
+    ACCOUNT, Bridge, Reply, call, call_event, conference, ended_call, notification, participant, stream,
+};
 use crate::set_up;
 
 const RESPONSES: &str = include_str!("../../../../fixtures/rest/responses.tsv");
@@ -157,6 +159,14 @@ async fn answers(bridge: &Bridge) -> Vec<(&'static str, Reply)> {
     }
     for number in 0..4 {
         note("FetchCall", bridge.get(&format!("/Calls/{}.json", call(number).sid)).await);
+    }
+    for (operation, name, stopped) in [("CreateStream", None, false), ("UpdateStream", Some("ears"), true)] {
+        bridge.will_answer(Ok(Answer::Stream(stream(name, stopped))));
+        let (path, form) = match name {
+            None => (format!("/Calls/{ana}/Streams.json"), "Url=wss://app.test/"),
+            Some(name) => (format!("/Calls/{ana}/Streams/{name}.json"), "Status=stopped"),
+        };
+        note(operation, bridge.post(&path, form).await);
     }
     bridge.will_answer(Ok(Answer::Call(ended_call(0))));
     note("UpdateCall", bridge.post(&format!("/Calls/{ana}.json"), "Status=completed").await);

@@ -13,11 +13,13 @@ use media::Pages;
 use model::{
     Account, AccountSid, AccountStatus, Call, CallEvent, CallSid, CallStatus, Clip, Conference, ConferenceSid,
     ConferenceStatus, Direction, Exchange, HttpMethod, Level, Notification, NotificationSid, Participant,
-    ParticipantStatus, Timestamp, Tuning,
+    ParticipantStatus, StreamSid, Timestamp, Tuning,
 };
 use serde_json::Value;
 use store::{Row, Store, Writer};
-use switch::{Answer, Command, Directory, DirectoryConfig, Effect, Event, Now, OpenRooms, Refusal, RequestId, Switch};
+use switch::{
+    Answer, Command, Directory, DirectoryConfig, Effect, Event, Now, OpenRooms, Refusal, RequestId, StreamState, Switch,
+};
 use tempfile::TempDir;
 use tower::ServiceExt as _;
 
@@ -317,6 +319,18 @@ pub(crate) fn notification(number: i64) -> Notification {
         exchange: (number == 0).then(|| Arc::new(exchange)),
         at: at(number),
         seq: number + 1,
+    }
+}
+
+/// A stream of call 0.
+pub(crate) fn stream(name: Option<&str>, stopped: bool) -> StreamState {
+    StreamState {
+        sid: StreamSid::from_bits(0x53),
+        account_sid: ACCOUNT,
+        call_sid: call(0).sid,
+        name: name.map(str::to_owned),
+        stopped,
+        updated: at(2),
     }
 }
 

@@ -15,4 +15,5 @@ mod paths;
 mod serving;
 mod set_up;
 mod statistics;
+mod streams;
 mod tuning;

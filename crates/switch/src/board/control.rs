@@ -54,6 +54,7 @@ impl Board {
                 Ok(Answer::Removed)
             }
             Command::Queue(command) => self.queue_command(command, turn),
+            Command::Stream(command) => self.stream_command(command, turn),
             Command::SetAccountStatus { account, status } => {
                 if status == AccountStatus::Closed {
                     self.end_calls_of(account, turn);

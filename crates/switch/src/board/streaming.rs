@@ -1,13 +1,14 @@
 //! Media streams: applications that listen to a call, and may speak to it (twiml §9.3).
 
-use model::{CallSid, Level, StreamSid, Tracks};
+use model::{CallSid, Level, StreamSid, Timestamp, Tracks};
 use tracing::info;
 use twiml::{Connect, ConnectTo, StopStream, Stream};
 
 use super::Board;
+use crate::command::{Answer, Refusal};
 use crate::effect::{Effect, FetchId};
 use crate::script::{ScriptId, method_of};
-use crate::stream::{OpenStream, StreamEvent as Became, StreamOrder};
+use crate::stream::{OpenStream, StreamCommand, StreamEvent as Became, StreamOrder, StreamRef, StreamState};
 use crate::turn::Turn;
 use crate::webhook::{CallbackBody, ConversationOutcome, ConversationResult, Lane, Purpose, Remark, StreamEvent};
 
@@ -19,6 +20,9 @@ pub(crate) struct LiveStream {
     status: Option<twiml::Link>,
     /// The document that waits for its end (`<Connect>`).
     script: Option<ScriptId>,
+    /// It has been told to stop.
+    stopped: bool,
+    updated: Timestamp,
 }
 
 /// Streams of one call; one more is refused.
@@ -28,7 +32,7 @@ impl Board {
     pub(super) fn connect(&mut self, script: ScriptId, sid: CallSid, connect: Connect, turn: &mut Turn) {
         match connect.to {
             ConnectTo::Stream(stream) => {
-                if !self.open_stream(sid, &stream, Some(script), turn) {
+                if self.open_stream(sid, &stream, Some(script), turn).is_none() {
                     self.went(script, twiml::Outcome::Done, turn);
                 }
             }
@@ -55,13 +59,18 @@ impl Board {
         self.went(script, twiml::Outcome::Done, turn);
     }
 
-    fn open_stream(&mut self, sid: CallSid, stream: &Stream, script: Option<ScriptId>, turn: &mut Turn) -> bool {
-        let Some(call) = self.calls.get(&sid) else { return false };
-        let of_call = self.streams.values().filter(|live| live.call == sid).count();
-        if of_call >= STREAMS_MAX {
+    fn open_stream(
+        &mut self,
+        sid: CallSid,
+        stream: &Stream,
+        script: Option<ScriptId>,
+        turn: &mut Turn,
+    ) -> Option<StreamSid> {
+        let call = self.calls.get(&sid)?;
+        if self.streams_of(sid).count() >= STREAMS_MAX {
             let message = format!("a call has at most {STREAMS_MAX} streams");
             turn.notify(call.row.account_sid, Some(sid), Remark { level: Level::Error, code: 14_300, message }, None);
-            return false;
+            return None;
         }
         let id = turn.names.stream();
         let order = OpenStream {
@@ -78,31 +87,93 @@ impl Board {
             bidirectional: script.is_some(),
             parameters: stream.parameters.iter().map(|p| (p.name.clone(), p.value.clone())).collect(),
         };
-        let live = LiveStream { call: sid, name: stream.name.clone(), status: stream.status_callback.clone(), script };
+        let live = LiveStream {
+            call: sid,
+            name: stream.name.clone(),
+            status: stream.status_callback.clone(),
+            script,
+            stopped: false,
+            updated: turn.now.wall,
+        };
         self.streams.insert(id, live);
         turn.effects.push(Effect::Stream(StreamOrder::Open(Box::new(order))));
-        true
+        Some(id)
+    }
+
+    fn streams_of(&self, sid: CallSid) -> impl Iterator<Item = (StreamSid, &LiveStream)> {
+        self.streams.iter().filter(move |(_, live)| live.call == sid).map(|(id, live)| (*id, live))
+    }
+
+    /// Does what the control layer asks of a call's streams (rest-voice §11).
+    pub(super) fn stream_command(&mut self, command: StreamCommand, turn: &mut Turn) -> Result<Answer, Refusal> {
+        let (account, sid) = match &command {
+            StreamCommand::Start { account, call, .. } | StreamCommand::Stop { account, call, .. } => (*account, *call),
+        };
+        let call = self.calls.get(&sid).filter(|call| call.row.account_sid == account).ok_or(Refusal::CallNotFound)?;
+        let answered = call.is_answered();
+        let id = match command {
+            StreamCommand::Start { stream, .. } => {
+                let taken = |live: &LiveStream| stream.name.is_some() && live.name == stream.name && !live.stopped;
+                if !answered {
+                    return Err(Refusal::NotInProgress);
+                } else if self.streams_of(sid).any(|(_, live)| taken(live)) {
+                    return Err(Refusal::StreamNameTaken);
+                } else if self.streams_of(sid).count() >= STREAMS_MAX {
+                    return Err(Refusal::TooManyStreams);
+                }
+                self.open_stream(sid, &stream, None, turn).ok_or(Refusal::TooManyStreams)?
+            }
+            StreamCommand::Stop { stream, .. } => {
+                let named = |(id, live): &(StreamSid, &LiveStream)| match &stream {
+                    StreamRef::Sid(wanted) => id == wanted,
+                    StreamRef::Name(name) => live.name.as_ref() == Some(name),
+                };
+                // One of that name that was stopped before may not be gone yet.
+                let found = self.streams_of(sid).filter(named).min_by_key(|(_, live)| live.stopped);
+                let id = found.map(|(id, _)| id).ok_or(Refusal::StreamNotFound)?;
+                self.tell_to_stop(id, turn);
+                id
+            }
+        };
+        let live = self.streams.get(&id).ok_or(Refusal::StreamNotFound)?;
+        Ok(Answer::Stream(StreamState {
+            sid: id,
+            account_sid: account,
+            call_sid: sid,
+            name: live.name.clone(),
+            stopped: live.stopped,
+            updated: live.updated,
+        }))
+    }
+
+    /// Once.
+    fn tell_to_stop(&mut self, id: StreamSid, turn: &mut Turn) {
+        let Some(live) = self.streams.get_mut(&id).filter(|live| !live.stopped) else { return };
+        (live.stopped, live.updated) = (true, turn.now.wall);
+        turn.effects.push(Effect::Stream(StreamOrder::Close { stream: id }));
     }
 
     pub(super) fn stop_stream(&mut self, script: ScriptId, sid: CallSid, stop: &StopStream, turn: &mut Turn) {
-        let named = |live: &&LiveStream| live.call == sid && (stop.name.is_none() || live.name == stop.name);
-        for (id, _) in self.streams.iter().filter(|(_, live)| named(live)) {
-            turn.effects.push(Effect::Stream(StreamOrder::Close { stream: *id }));
+        let named = |(_, live): &(StreamSid, &LiveStream)| stop.name.is_none() || live.name == stop.name;
+        let streams: Vec<_> = self.streams_of(sid).filter(named).map(|(id, _)| id).collect();
+        for id in streams {
+            self.tell_to_stop(id, turn);
         }
         self.went(script, twiml::Outcome::Done, turn);
     }
 
     /// The streams of a call that is over.
     pub(super) fn end_streams_of(&mut self, sid: CallSid, turn: &mut Turn) {
-        for (id, _) in self.streams.iter().filter(|(_, live)| live.call == sid) {
-            turn.effects.push(Effect::Stream(StreamOrder::Close { stream: *id }));
+        let streams: Vec<_> = self.streams_of(sid).map(|(id, _)| id).collect();
+        for id in streams {
+            self.tell_to_stop(id, turn);
         }
     }
 
     /// The streams of a call hear of its keys.
     pub(super) fn stream_digit(&self, sid: CallSid, digit: char, turn: &mut Turn) {
-        for (id, _) in self.streams.iter().filter(|(_, live)| live.call == sid) {
-            turn.effects.push(Effect::Stream(StreamOrder::Digit { stream: *id, digit }));
+        for (id, _) in self.streams_of(sid) {
+            turn.effects.push(Effect::Stream(StreamOrder::Digit { stream: id, digit }));
         }
     }
 
