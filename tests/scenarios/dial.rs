@@ -163,6 +163,15 @@ fn what_the_callee_says_before_it_answers_is_heard() {
 
 /// Ana's document dials a number, and the carrier for it is this trunk.
 fn ana_dials_out(seed: u64, number: &str, prefixes: &[&str]) -> World {
+    dials_out(seed, &format!("<Dial action=\"/after\">{number}</Dial>"), prefixes)
+}
+
+/// The same, to a number of the trunk, and shown as this.
+fn ana_dials_out_as(seed: u64, caller_id: &str) -> World {
+    dials_out(seed, &format!("<Dial action=\"/after\" callerId=\"{caller_id}\">+442079460000</Dial>"), &["+44"])
+}
+
+fn dials_out(seed: u64, document: &str, prefixes: &[&str]) -> World {
     let mut world = World::with(seed, |config, _| {
         config.trunks = vec![Trunk {
             name: "carrier".to_owned(),
@@ -177,7 +186,7 @@ fn ana_dials_out(seed: u64, number: &str, prefixes: &[&str]) -> World {
     });
     world.phone_waits("gateway"); // the first phone is at 10.0.0.2
     world.number(NUMBER, VOICE);
-    world.documents(VOICE, &[&format!("<Dial action=\"/after\">{number}</Dial>")]);
+    world.documents(VOICE, &[document]);
     world.documents(AFTER, &["<Pause length=\"60\"/>"]);
     world.try_dial("ana", NUMBER);
     world.run_for(Duration::from_millis(500));
@@ -276,4 +285,28 @@ fn what_one_said_before_it_failed_is_not_heard_while_the_next_one_rings() {
                          ben  .   -   .   .
                          cho  .   .   -   .  ",
     );
+}
+
+#[test]
+fn nobody_dials_the_bridge_itself() {
+    let world = ana_dials(31, |_, _| "<Dial action=\"/after\"><Sip>sip:standup@10.0.0.1</Sip></Dial>".to_owned());
+    assert_eq!(result(&world), (DialCallStatus::Failed, Some(false)));
+}
+
+#[test]
+fn a_number_is_shown_only_by_whom_it_belongs_to_however_it_is_written() {
+    for (caller_id, reached) in [
+        ("+15005550001", true),
+        ("15005550001", true),
+        ("+1 (500) 555-0001", true),
+        ("+15005550002", false),
+        ("15005550002", false),
+        ("client:15005550002", false),
+    ] {
+        let world = ana_dials_out_as(32, caller_id);
+        let want = if reached { State::Ringing } else { State::Idle };
+        assert_eq!(world.phone("gateway").state, want, "{caller_id}");
+        let codes: Vec<u16> = world.notifications.iter().map(|told| told.error_code).collect();
+        assert_eq!(codes.contains(&13_214), !reached, "{caller_id}: {codes:?}");
+    }
 }

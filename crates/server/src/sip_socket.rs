@@ -342,7 +342,8 @@ impl Connection {
         };
         let mut write = std::pin::pin!(write);
         let half_closed = tokio::select! { () = read => true, () = &mut write => false };
-        if half_closed {
+        // A stream of ours that the peer has closed is of no more use: the next call needs another one, at once.
+        if half_closed && !ours {
             // The peer has said all it will say, and may still be waiting for our answers.
             let _ = tokio::time::timeout(HALF_CLOSED, write).await;
         }

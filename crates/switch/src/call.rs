@@ -58,6 +58,8 @@ pub(crate) struct LiveCall {
     pub(crate) dial: Option<DialId>,
     /// What the application is told of it beyond its row.
     pub(crate) facts: CallFacts,
+    /// Hops that are left of it, for calls made on its behalf (RFC 3261 §16.3).
+    pub(crate) max_forwards: u8,
     /// The last answer to our INVITE, or ours to theirs.
     pub(crate) sip_code: Option<u16>,
     /// Who is told how it gets on.

@@ -66,6 +66,8 @@ pub(crate) struct Lead {
     pub(crate) next_hop: SipUri,
     /// What is asked for there.
     pub(crate) uri: Uri,
+    /// Proxies on the way.
+    pub(crate) routes: Vec<NameAddr>,
     pub(crate) credentials: Option<Credentials>,
 }
 
@@ -74,6 +76,7 @@ pub(crate) struct Lead {
 pub(crate) struct Path {
     pub(crate) target: sip::Target,
     pub(crate) uri: Uri,
+    pub(crate) routes: Vec<NameAddr>,
     pub(crate) credentials: Option<Credentials>,
 }
 
@@ -119,6 +122,11 @@ impl Outgoing {
     /// The dialog that was accepted.
     pub(crate) fn dialog(&self) -> Option<DialogId> {
         self.accepted
+    }
+
+    /// There are ways that have not been tried.
+    pub(crate) fn has_others(&self) -> bool {
+        !self.paths.is_empty() || !self.leads.is_empty()
     }
 
     /// An INVITE is out.

@@ -110,6 +110,7 @@ impl Board {
         let room = turn.names.room();
         self.open(dialog, flow, offer, facts, Errand::Document, room, turn);
         let Some(call) = self.calls.get_mut(&sid) else { return };
+        call.max_forwards = request.headers.max_forwards().ok().flatten().unwrap_or(HOPS_MAX);
         if let Some(url) = called.hooks.status_callback.url.clone() {
             let events = vec![CallEventName::Completed];
             call.progress = Some(Progress::new(url, called.hooks.status_callback.method, events));
@@ -181,6 +182,7 @@ impl Board {
             plan: None,
             leaves_on_star: false,
             facts,
+            max_forwards: HOPS_MAX,
             sip_code: None,
             progress: None,
             span,
@@ -386,6 +388,9 @@ pub(super) fn told_headers(headers: &sip::Headers) -> Vec<(String, String)> {
         .map(|(name, value)| (name.as_str().to_owned(), String::from_utf8_lossy(value).into_owned()))
         .collect()
 }
+
+/// Hops of a call of which nobody has said how many are left.
+pub(super) const HOPS_MAX: u8 = 70;
 
 /// Headers of one call that applications are told of; further ones are not.
 const TOLD_HEADERS_MAX: usize = 64;

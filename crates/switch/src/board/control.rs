@@ -4,7 +4,7 @@ use model::{AccountSid, AccountStatus, CallSid, CallStatus, ConferenceSid, Direc
 use tracing::{Span, info};
 
 use super::Board;
-use super::arrival::audio_url;
+use super::arrival::{HOPS_MAX, audio_url};
 use super::placing::{NoRoute, Order};
 use crate::call::{Errand, LiveCall, Place};
 use crate::command::{Answer, AudioUrl, CallEnd, Command, ConferenceRef, ParticipantRef, Refusal};
@@ -125,6 +125,7 @@ impl Board {
             ring_timeout: leg.ring_timeout,
             limit: Some(leg.time_limit),
             status: leg.status,
+            max_forwards: HOPS_MAX,
             plan,
         };
         let sid = self.place(order, turn).map_err(|NoRoute| Refusal::NoRoute)?;

@@ -10,16 +10,18 @@ use media::{Command, MAIN};
 use model::{CallSid, ConferenceSid, Level};
 use sip::Reason;
 use tracing::info;
-use twiml::{Coach, ConferenceNoun, Dial, DialTo, WaitAudio};
+use twiml::{Coach, ConferenceNoun, Dial, DialTo, Party, WaitAudio};
 
 use super::Board;
 use super::leaving::sip_reason;
+use super::placing::dialled;
 use crate::call::{Errand, LiveCall, Place, Stage};
 use crate::command::AudioUrl;
 use crate::conference::Leaving;
 use crate::conference_callback::ConferenceCallback;
 use crate::dial::{DialId, LiveDial};
 use crate::entry::{Beep, Entry};
+use crate::inbound::e164;
 use crate::script::{Role, ScriptId, Source, method_of};
 use crate::timers::Timer;
 use crate::todo::Todo;
@@ -50,10 +52,12 @@ impl Board {
             // Why not has been told with the document's other warnings.
             DialTo::Nobody(_) => self.not_dialled(script, DialResult::of(DialCallStatus::Failed), turn),
             DialTo::Parties(parties) => {
-                if let Some(number) = dial.caller_id.as_deref().filter(|id| id.starts_with('+'))
-                    && !turn.directory.may_call_from(account, number)
-                {
-                    let message = format!("callerId {number} is neither a number of this account nor verified");
+                // To a number only a number of one's own is shown, however it is written.
+                let to_number = parties.iter().any(|party| matches!(party, Party::Number(_)));
+                let own = |id: &str| e164(&dialled(id)).is_some_and(|id| turn.directory.may_call_from(account, &id));
+                let shown = dial.caller_id.as_deref();
+                if let Some(id) = shown.filter(|id| (to_number || id.starts_with('+')) && !own(id)) {
+                    let message = format!("callerId {id} is neither a number of this account nor verified");
                     return self.dial_failed(script, sid, Remark { level: Level::Error, code: 13_214, message }, turn);
                 }
                 let waiting = parties.iter().cloned().collect();

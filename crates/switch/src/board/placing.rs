@@ -50,6 +50,8 @@ pub(super) struct Order {
     pub(super) ring_timeout: Duration,
     pub(super) limit: Option<Duration>,
     pub(super) status: CallCallback,
+    /// Hops that are left of the call it is made for.
+    pub(super) max_forwards: u8,
     pub(super) plan: Plan,
 }
 
@@ -93,6 +95,7 @@ impl Board {
             ring_timeout: live.dial.timeout,
             limit: None,
             status,
+            max_forwards: parent.max_forwards.saturating_sub(1),
             plan: Plan { send_digits, amd, whisper, ..Plan::default() },
         };
         match self.place(order, turn) {
@@ -115,6 +118,10 @@ impl Board {
             self.counts.refused_full += 1;
             return Err(NoRoute);
         }
+        if order.max_forwards == 0 {
+            info!(to = order.to.address(), "a call that has come round too often (RFC 3261 §16.3)");
+            return Err(NoRoute);
+        }
         let shown_from = order.caller_id.clone().unwrap_or_else(|| order.from.clone());
         let own_room = turn.names.room();
         let room = order.room.unwrap_or(own_room);
@@ -125,7 +132,7 @@ impl Board {
         };
         let codecs = codecs.unwrap_or_default();
         let first = route.at_once.first().map(|target| target.flow);
-        let has_leg = route.leads.is_empty();
+        let has_leg = !route.at_once.is_empty() || route.leads.is_empty();
         let Some(address) = address_towards(turn.config, first.as_ref()) else { return Err(NoRoute) };
         self.counts.calls += 1;
         self.counts.calls_out += 1;
@@ -202,6 +209,7 @@ impl Board {
             plan: Some(Box::new(order.plan)),
             leaves_on_star: false,
             facts,
+            max_forwards: order.max_forwards,
             sip_code: None,
             progress,
             span,
@@ -218,7 +226,7 @@ impl Board {
         match &order.to {
             Callee::Client { identity, parameters } => {
                 tell(&mut headers, parameters);
-                phones = self.phones_of(order.account, identity, turn);
+                (phones, leads) = self.phones_of(order.account, identity, turn);
             }
             Callee::Sip { uri, headers: told } => {
                 for parameter in told.iter().filter(|parameter| may_be_set(&parameter.name)) {
@@ -230,7 +238,7 @@ impl Board {
                     push_header(&mut headers, &name, &value);
                 }
                 match self.registered_at(order.account, sip, turn) {
-                    Some(registered) => phones = registered,
+                    Some(registered) => (phones, leads) = registered,
                     None => leads.push_back(lead_of(sip, order.credentials.as_ref())),
                 }
             }
@@ -253,23 +261,21 @@ impl Board {
             to: None,
             headers,
             ring_timeout: order.ring_timeout,
-            max_forwards: 70,
+            max_forwards: order.max_forwards,
         };
         Ok(Outgoing::new(invitation, phones, leads, room))
     }
 
-    /// The phones of a user, wherever they are registered.
-    fn phones_of(&self, account: AccountSid, user: &str, turn: &Turn) -> Vec<Target> {
-        let bindings = self.registrations.contacts(turn.directory, account, user);
-        bindings.into_iter().filter_map(|binding| registered(binding, turn)).collect()
+    /// The phones of a user, wherever they are registered: those whose way is known, and those to be looked for.
+    fn phones_of(&self, account: AccountSid, user: &str, turn: &Turn) -> (Vec<Target>, VecDeque<Lead>) {
+        ways(self.registrations.contacts(turn.directory, account, user), turn)
     }
 
     /// The phones of an address at one of the account's own domains; none if it is no such address.
-    fn registered_at(&self, account: AccountSid, uri: &SipUri, turn: &Turn) -> Option<Vec<Target>> {
+    fn registered_at(&self, account: AccountSid, uri: &SipUri, turn: &Turn) -> Option<(Vec<Target>, VecDeque<Lead>)> {
         let Host::Name(host) = &uri.host else { return None };
         turn.directory.domain(host).filter(|domain| domain.account_sid == account)?;
-        let bindings = self.registrations.contacts_at(turn.directory, uri);
-        Some(bindings.into_iter().filter_map(|binding| registered(binding, turn)).collect())
+        Some(ways(self.registrations.contacts_at(turn.directory, uri), turn))
     }
 
     /// The leg has its port: the INVITEs go out, to all phones at once.
@@ -295,6 +301,9 @@ impl Board {
     fn send_invite(&mut self, sid: CallSid, invitation: &Invitation, target: Target, offer: String, turn: &mut Turn) {
         let Invitation { from, to, headers, ring_timeout, max_forwards } = invitation.clone();
         let Target { flow, uri, routes, credentials, same_flow } = target;
+        let has_others =
+            matches!(&self.calls.get(&sid).map(|call| &call.line), Some(Line::Outbound(o)) if o.has_others());
+        let silence_timeout = if has_others { SILENCE_MAX } else { Duration::MAX };
         let invite = Invite {
             to,
             routes,
@@ -303,6 +312,8 @@ impl Board {
             ring_timeout,
             max_forwards,
             same_flow,
+            silence_timeout,
+            redirects: true,
             ..Invite::new(flow, uri, from, Some(offer))
         };
         let dialog = self.endpoint.invite(turn.now.instant, invite);
@@ -377,7 +388,7 @@ impl Board {
             self.endpoint.hangup(turn.now.instant, other, Some(reason));
         }
         call.sip_code = Some(response.status);
-        call.remember(self.endpoint.call_id(dialog), &response.headers);
+        call.remember(&response.headers);
         if let Some(answer) = answer {
             match call.offer_answer.accept_answer(&answer) {
                 Ok(agreed) => call.agree(&agreed, turn),
@@ -412,13 +423,15 @@ impl Board {
         let span = call.span.clone();
         let _in_call = span.enter();
         info!(status, ?failure, "not reached");
-        let nothing_said = Headers::new();
-        call.remember(self.endpoint.call_id(dialog), response.map_or(&nothing_said, |response| &response.headers));
+        if let Some(response) = response {
+            call.remember(&response.headers);
+        }
         let Line::Outbound(outgoing) = &mut call.line else { return };
         // Silence says nothing about the called, whatever status stands for it.
         let status = if failure == Failure::Unreachable { UNREACHABLE } else { status };
         let over = outgoing.fail(dialog, status);
-        let elsewhere = failure == Failure::Unreachable || status == 503;
+        // What we are too full for says nothing of the path.
+        let elsewhere = failure == Failure::Unreachable || status == 503 && failure != Failure::Full;
         if elsewhere && over {
             if let Some(tried) = outgoing.last_tried.take() {
                 let retry_after =
@@ -441,7 +454,7 @@ impl Board {
     pub(super) fn redirected(&mut self, dialog: DialogId, target: &Uri, turn: &mut Turn) {
         let account = self.by_dialog.get(&dialog).and_then(|sid| self.calls.get(sid)).map(|call| call.row.account_sid);
         let found = account.zip(target.sip()).and_then(|(account, sip)| {
-            let registered = self.registered_at(account, sip, turn).and_then(|phones| phones.into_iter().next());
+            let registered = self.registered_at(account, sip, turn).and_then(|(phones, _)| phones.into_iter().next());
             registered.or_else(|| {
                 let flow = flow_towards(numeric(sip)?, turn)?;
                 let uri = Uri::Sip(SipUri { headers: None, ..sip.clone() });
@@ -526,9 +539,9 @@ impl Board {
 
 impl LiveCall {
     /// Keeps what SIP has said, for the application to be told.
-    fn remember(&mut self, call_id: Option<&str>, headers: &Headers) {
+    fn remember(&mut self, headers: &Headers) {
         let sip = self.facts.sip.get_or_insert_with(Default::default);
-        sip.call_id = call_id.unwrap_or_default().to_owned();
+        sip.call_id = headers.text(sip::Name::CallId).unwrap_or_default().into_owned();
         sip.headers = told_headers(headers);
     }
 
@@ -554,7 +567,7 @@ fn may_be_set(name: &str) -> bool {
 }
 
 /// A number as it is dialled: without what only makes it easier to read (rest-voice §1.10).
-fn dialled(number: &str) -> String {
+pub(super) fn dialled(number: &str) -> String {
     number.chars().filter(|character| !matches!(character, ' ' | '-' | '.' | '(' | ')')).collect()
 }
 
@@ -586,15 +599,24 @@ pub(super) fn push_header(headers: &mut Headers, name: &str, value: &str) {
     }
 }
 
-/// A registered phone: down the path it registered by, or where its contact says.
-fn registered(binding: Binding, turn: &Turn) -> Option<Target> {
-    let Binding { uri, flow, path, .. } = binding;
-    let same_flow = flow.is_some();
-    let flow = match flow {
-        Some(flow) => flow,
-        None => flow_towards(numeric(&uri)?, turn)?,
-    };
-    Some(Target { flow, uri: Uri::Sip(uri), routes: path, credentials: None, same_flow })
+/// How registered phones are reached: down the path they registered by, or where their proxy or their contact leads.
+fn ways(bindings: Vec<Binding>, turn: &Turn) -> (Vec<Target>, VecDeque<Lead>) {
+    let (mut targets, mut leads) = (Vec::new(), VecDeque::new());
+    for Binding { uri, flow, path, .. } in bindings {
+        let by_proxy = path.first().and_then(|hop| hop.uri.sip().cloned());
+        let known = match flow {
+            Some(flow) => Some((flow, true)),
+            None if by_proxy.is_none() => numeric(&uri).and_then(|to| flow_towards(to, turn)).map(|flow| (flow, false)),
+            None => None,
+        };
+        let next_hop = by_proxy.unwrap_or_else(|| uri.clone());
+        let uri = Uri::Sip(uri);
+        match known {
+            Some((flow, same_flow)) => targets.push(Target { flow, uri, routes: path, credentials: None, same_flow }),
+            None => leads.push_back(Lead { next_hop, uri, routes: path, credentials: None }),
+        }
+    }
+    (targets, leads)
 }
 
 /// The address that a URI names in digits, if datagrams are what it wants.
@@ -608,6 +630,10 @@ fn numeric(uri: &SipUri) -> Option<SocketAddr> {
     (by_datagrams && !uri.secure).then(|| SocketAddr::new(ip, uri.port.unwrap_or(SIP_PORT)))
 }
 
+/// How long a path that says nothing at all is waited for where there are others: seven retransmissions (RFC 3261
+/// §17.1.1.2). A trunk that is there says 100 within one.
+const SILENCE_MAX: Duration = Duration::from_secs(4);
+
 /// Where SIP is listened for when nothing else is said (RFC 3261 §18.1.1).
 const SIP_PORT: u16 = 5060;
 
@@ -619,7 +645,7 @@ fn lead_of(uri: &SipUri, credentials: Option<&SipCredentials>) -> Lead {
         realm: None,
     });
     let bare = SipUri { headers: None, ..uri.clone() };
-    Lead { next_hop: bare.clone(), uri: Uri::Sip(bare), credentials }
+    Lead { next_hop: bare.clone(), uri: Uri::Sip(bare), routes: Vec::new(), credentials }
 }
 
 fn by_trunk(trunk: &Trunk, next_hop: &SipUri, number: &str) -> Option<Lead> {
@@ -628,7 +654,7 @@ fn by_trunk(trunk: &Trunk, next_hop: &SipUri, number: &str) -> Option<Lead> {
         None => SipUri { port: next_hop.port, ..SipUri::new(next_hop.host.clone()) },
     };
     let uri = Uri::Sip(SipUri { user: Some(number.to_owned()), ..asked });
-    Some(Lead { next_hop: next_hop.clone(), uri, credentials: trunk.credentials.clone() })
+    Some(Lead { next_hop: next_hop.clone(), uri, routes: Vec::new(), credentials: trunk.credentials.clone() })
 }
 
 /// The path of datagrams to an address: from one of ours of the same family, on loopback from loopback.

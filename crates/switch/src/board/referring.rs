@@ -125,6 +125,14 @@ impl Board {
         self.refer_over(script, outcome, response_code, Some(status), turn);
     }
 
+    /// Whose a request is: of the domain that has let it in, or of the phone that has registered where it comes from.
+    fn account_of(&self, request: &Request, flow: &Flow, turn: &Turn) -> Option<model::AccountSid> {
+        let host = request.uri.uri().sip().map(|uri| uri.host.to_string());
+        let admitted = host.and_then(|host| turn.directory.domain(&host)).map(|domain| domain.account_sid);
+        let registered = || self.registrations.identify(turn.directory, request, flow).map(|own| own.account);
+        admitted.or_else(registered)
+    }
+
     /// A call that takes the place of another of ours (RFC 3891): the other's phone is let go, everything else about it
     /// stays as it is, its SID and the room it is in.
     pub(super) fn replacing(
@@ -140,8 +148,10 @@ impl Board {
             Ok(replaced) => replaced,
             Err(status) => return self.endpoint.reject(turn.now.instant, dialog, status, Reject::default()),
         };
+        // Only within the account, and only for somebody who has proved to be of it (twiml §5.1, RFC 3891 §3).
+        let account = self.account_of(request, flow, turn);
         let found = self.by_dialog.get(&replaced).copied().and_then(|sid| self.calls.get_mut(&sid));
-        let Some(call) = found.filter(|call| call.is_answered()) else {
+        let Some(call) = found.filter(|call| call.is_answered() && Some(call.row.account_sid) == account) else {
             return self.endpoint.reject(turn.now.instant, dialog, 481, Reject::default());
         };
         info!(call_sid = %call.sid(), source = %flow.remote, from = ?request.headers.from().ok(), "call replaced");

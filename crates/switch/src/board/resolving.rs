@@ -29,8 +29,11 @@ impl Board {
         let Some(lead) = outgoing.leads.front() else { return };
         match self.lookups.targets(turn.now.instant, &lead.next_hop, turn.effects) {
             Some(Ok(found)) => {
-                let Some(Lead { uri, credentials, .. }) = outgoing.leads.pop_front() else { return };
-                let path = |target| Path { target, uri: uri.clone(), credentials: credentials.clone() };
+                let Some(Lead { uri, routes, credentials, .. }) = outgoing.leads.pop_front() else { return };
+                let path = |target| {
+                    let (uri, routes, credentials) = (uri.clone(), routes.clone(), credentials.clone());
+                    Path { target, uri, routes, credentials }
+                };
                 outgoing.paths = found.into_iter().map(path).collect();
                 self.next_path(sid, turn);
             }
@@ -56,6 +59,12 @@ impl Board {
             return turn.todo.push_back(Todo::Lead(sid));
         };
         let remote = path.target.address;
+        if turn.config.signalling.contains(&remote) {
+            // Our own rooms and numbers are not asked for from outside: who may do that is not known there any more.
+            info!(%remote, "leads back here");
+            outgoing.paths.pop_front();
+            return self.next_path(sid, turn);
+        }
         let flow = match path.target.transport {
             Transport::Udp => flow_towards(remote, turn),
             Transport::Tcp => match self.streams_out.get(&remote) {
@@ -80,14 +89,14 @@ impl Board {
         let _in_call = span.enter();
         let has_port = call.has_port();
         let Line::Outbound(outgoing) = &mut call.line else { return };
-        let Some(Path { target, uri, credentials }) = outgoing.paths.pop_front() else { return };
+        let Some(Path { target, uri, routes, credentials }) = outgoing.paths.pop_front() else { return };
         let Some(flow) = flow else {
             self.lookups.failed(turn.now.instant, target, None);
             return self.next_path(sid, turn);
         };
         info!(remote = %target.address, transport = ?target.transport, "trying");
         outgoing.last_tried = Some(target);
-        outgoing.at_once.push(Target { flow, uri, routes: Vec::new(), credentials, same_flow: false });
+        outgoing.at_once = vec![Target { flow, uri, routes, credentials, same_flow: false }];
         if has_port {
             return self.invite(sid, turn);
         }
