@@ -423,9 +423,8 @@ impl Board {
         let span = call.span.clone();
         let _in_call = span.enter();
         info!(status, ?failure, "not reached");
-        if let Some(response) = response {
-            call.remember(&response.headers);
-        }
+        let nothing_said = Headers::new();
+        call.remember(response.map_or(&nothing_said, |response| &response.headers));
         let Line::Outbound(outgoing) = &mut call.line else { return };
         // Silence says nothing about the called, whatever status stands for it.
         let status = if failure == Failure::Unreachable { UNREACHABLE } else { status };
