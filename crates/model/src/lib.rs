@@ -46,9 +46,10 @@ pub use outgoing_caller_id::OutgoingCallerId;
 pub use participant::{Participant, ParticipantStatus};
 pub use queue::Queue;
 pub use sid::{
-    AccountSid, AddressSid, ApiKeySid, ApplicationSid, BundleSid, ByocTrunkSid, CallSid, ConferenceSid,
+    AccountSid, ActivitySid, AddressSid, ApiKeySid, ApplicationSid, BundleSid, ByocTrunkSid, CallSid, ConferenceSid,
     CredentialListSid, CredentialSid, IdentitySid, IpAccessControlListSid, IpAddressSid, NotificationSid,
-    PhoneNumberSid, QueueSid, RecordingSid, RequestSid, SidError, SipDomainSid, StreamSid, TrunkSid,
+    PhoneNumberSid, QueueSid, RecordingSid, RequestSid, ReservationSid, SidError, SipDomainSid, StreamSid,
+    TaskChannelSid, TaskQueueSid, TaskSid, TrunkSid, WorkerSid, WorkflowSid,
 };
 pub use sip_credential::{Credential, CredentialList, Password};
 pub use sip_domain::{AuthType, MappedList, SipDomain, SipDomainMapping};

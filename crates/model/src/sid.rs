@@ -114,6 +114,20 @@ sid! {
     IdentitySid = "RI",
     /// A bundle of such proofs: `BU…`; kept and echoed.
     BundleSid = "BU",
+    /// What a worker is doing: `WA…`.
+    ActivitySid = "WA",
+    /// A kind of work, such as voice or chat: `TC…`.
+    TaskChannelSid = "TC",
+    /// Somebody who takes tasks: `WK…`.
+    WorkerSid = "WK",
+    /// A queue of tasks: `WQ…`.
+    TaskQueueSid = "WQ",
+    /// What brings tasks into queues: `WW…`.
+    WorkflowSid = "WW",
+    /// A task: `WT…`.
+    TaskSid = "WT",
+    /// A task offered to a worker: `WR…`.
+    ReservationSid = "WR",
 }
 
 #[cfg(test)]

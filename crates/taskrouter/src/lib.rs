@@ -12,9 +12,36 @@
 //! # Ok::<(), taskrouter::ExpressionError>(())
 //! ```
 
+mod attributes;
+mod engine;
+mod event;
 mod expression;
+mod free;
+mod names;
+mod queue;
+mod reservation;
+mod task;
+mod waiting;
+mod worker;
+mod workflow;
 
+pub use attributes::{ATTRIBUTES_MAX, Attributes, AttributesError};
+pub use engine::{
+    ACTIVITIES_MAX, ASSIGNED_MAX, Engine, Input, KEPT, NewTask, NewWorker, Output, PAUSE, QUEUES_MAX,
+    RESERVATION_TIMEOUT, Refusal, RoutingTarget, TASKS_MAX, TaskChange, WORKERS_MAX, WORKFLOWS_MAX, WorkerChange,
+    Workspace,
+};
+pub use event::{Event, EventType, ReservationFacts, TaskFacts, WorkerFacts};
 pub use expression::{
     Expression, ExpressionError, INVALID_PARAMETER, LENGTH_MAX, NESTING_MAX, Names, Path, Step, Text, Value, Wrong,
     descend,
+};
+pub use names::{TargetNames, TaskNames, WorkerNames, WorkersNames};
+pub use queue::{MAX_RESERVED_MAX, TaskOrder, TaskQueue};
+pub use reservation::{Reservation, ReservationStatus};
+pub use task::{RESERVATIONS_MAX, Route, Task, TaskStatus, WorkflowStep};
+pub use worker::{Activity, CAPACITY_MAX, TaskChannel, Worker, WorkerChannel};
+pub use workflow::{
+    CONFIGURATION_MAX, ConfigurationError, Direction, Filter, KnownWorker, OrderBy, OrderByError, PRIORITY_MAX,
+    TASK_TIMEOUT_MAX, Target, Workflow,
 };

@@ -61,11 +61,14 @@ impl From<u32> for Value<'_> {
 
 /// Follows `steps` into `value`: a missing member, an index out of range and a path through a scalar are null.
 pub fn descend<'a>(value: &'a Json, steps: &[Step]) -> Value<'a> {
-    let into = |value: &'a Json, step: &Step| match step {
+    find(value, steps).map_or(Value::Null, Value::from)
+}
+
+pub(crate) fn find<'a>(value: &'a Json, steps: &[Step]) -> Option<&'a Json> {
+    steps.iter().try_fold(value, |value, step| match step {
         Step::Name(name) => value.as_object()?.get(name),
         Step::Index(index) => value.as_array()?.get(*index),
-    };
-    steps.iter().try_fold(value, into).map_or(Value::Null, Value::from)
+    })
 }
 
 pub(super) fn holds(node: &Node, names: &impl Names) -> bool {

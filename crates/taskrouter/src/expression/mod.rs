@@ -3,13 +3,14 @@
 //! `text ─▶ parse (once) ─▶ Expression ─▶ is_true(names) ─▶ true or false`
 //!
 //! Parsing is linear in the text and bounded in length and nesting. Evaluating never fails: what is missing is null,
-//! what does not compare is false. It neither allocates nor recurses deeper than [`NESTING_MAX`].
+//! what does not compare is false.
 
 mod evaluate;
 mod parse;
 
 use std::fmt;
 
+pub(crate) use evaluate::find;
 pub use evaluate::{Names, Text, Value, descend};
 
 /// An expression that has been understood.

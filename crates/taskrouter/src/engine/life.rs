@@ -1,0 +1,335 @@
+//! Reservations and tasks from one state to the next (taskrouter §6.2, §7.1).
+
+use rand::Rng;
+
+use super::*;
+use crate::event::{EventType, ReservationFacts, TaskFacts, WorkerFacts};
+use crate::task::RESERVATIONS_MAX;
+
+use ReservationStatus as Status;
+
+impl Engine {
+    /// Offers a pending task to these workers, all at once.
+    pub(super) fn reserve(&mut self, now: Timestamp, sid: TaskSid, workers: &[WorkerSid]) {
+        self.waiting.leave(sid);
+        self.skips.remove(&sid);
+        let Some(task) = self.tasks.get_mut(&sid) else { return };
+        task.status = TaskStatus::Reserved;
+        task.version += 1;
+        let (channel, queue) = (task.channel, task.queue.and_then(|queue| self.queues.get(&queue)));
+        let activity = queue.and_then(|queue| queue.reservation_activity).filter(|_| !self.workspace.multi_task);
+        let workflow = self.tasks.get(&sid).and_then(Task::workflow).and_then(|workflow| self.workflows.get(&workflow));
+        let times_out = now + workflow.map_or(RESERVATION_TIMEOUT, |workflow| workflow.reservation_timeout);
+        for worker_sid in workers {
+            let mut bits = [0; 16];
+            self.random.fill_bytes(&mut bits);
+            let reservation = Reservation {
+                sid: ReservationSid::from_bits(u128::from_le_bytes(bits)),
+                task: sid,
+                worker: *worker_sid,
+                channel,
+                status: Status::Pending,
+                canceled_reason_code: None,
+                created: now,
+                times_out,
+                version: 0,
+            };
+            let offer = reservation.sid;
+            if let Some(task) = self.tasks.get_mut(&sid) {
+                task.reservations.push(offer);
+            }
+            if let Some(worker) = self.workers.get_mut(worker_sid) {
+                worker.open.insert(offer);
+                worker.last_reserved = Some(now);
+                if let Some(on) = worker.channels.get_mut(&channel) {
+                    on.open += 1;
+                    on.last_reserved = Some(now);
+                }
+            }
+            self.timers.insert((times_out, Timer::Reservation(offer)));
+            self.reservations.insert(offer, reservation);
+            self.tell_reservation(now, EventType::ReservationCreated, offer);
+            self.outputs.push_back(Output::Assign { task: sid, worker: *worker_sid, reservation: offer });
+            if let Some(activity) = activity {
+                self.move_worker(now, *worker_sid, activity);
+            }
+            self.refresh_worker(*worker_sid);
+        }
+    }
+
+    pub(super) fn accept(&mut self, now: Timestamp, sid: ReservationSid) -> Result<(), Refusal> {
+        let (task, worker) = self.expect(sid, Status::Accepted)?;
+        self.set_reservation(now, sid, Status::Accepted, EventType::ReservationAccepted, None);
+        for other in self.of_task(task, |status| status == Status::Pending) {
+            self.set_reservation(now, other, Status::Rescinded, EventType::ReservationRescinded, None);
+        }
+        self.unset_target_timer(task);
+        self.unset_task_timeout(task);
+        if let Some(task) = self.tasks.get_mut(&task) {
+            task.status = TaskStatus::Assigned;
+            task.assigned = Some(now);
+            task.version += 1;
+            self.timers.insert((now + ASSIGNED_MAX, Timer::Stale(task.sid)));
+        }
+        let queue = self.tasks.get(&task).and_then(|task| task.queue).and_then(|queue| self.queues.get(&queue));
+        let activity = queue.and_then(|queue| queue.assignment_activity).filter(|_| !self.workspace.multi_task);
+        if let Some(activity) = activity {
+            self.move_worker(now, worker, activity);
+        }
+        Ok(())
+    }
+
+    pub(super) fn reject(
+        &mut self,
+        now: Timestamp,
+        sid: ReservationSid,
+        activity: Option<ActivitySid>,
+    ) -> Result<(), Refusal> {
+        let (task, worker) = self.expect(sid, Status::Rejected)?;
+        if let Some(activity) = activity.filter(|activity| !self.activities.contains_key(activity)) {
+            return Err(not_found(activity));
+        }
+        self.set_reservation(now, sid, Status::Rejected, EventType::ReservationRejected, None);
+        if let Some(activity) = activity {
+            self.move_worker(now, worker, activity);
+        }
+        self.offer_failed(now, task);
+        Ok(())
+    }
+
+    pub(super) fn no_answer(&mut self, now: Timestamp, sid: ReservationSid) -> Result<(), Refusal> {
+        let (task, worker) = self.expect(sid, Status::Timeout)?;
+        self.set_reservation(now, sid, Status::Timeout, EventType::ReservationTimeout, None);
+        if let Some(activity) = self.workspace.timeout_activity {
+            self.move_worker(now, worker, activity);
+        }
+        self.offer_failed(now, task);
+        Ok(())
+    }
+
+    pub(super) fn fail(&mut self, now: Timestamp, sid: ReservationSid, code: u16) -> Result<(), Refusal> {
+        let (task, worker) = self.expect_pending(sid)?;
+        self.set_reservation(now, sid, Status::Canceled, EventType::ReservationCanceled, Some(code));
+        if let Some(until) = self.pauses.insert((task, worker), now + PAUSE) {
+            self.timers.remove(&(until, Timer::PauseOver(task, worker)));
+        }
+        self.timers.insert((now + PAUSE, Timer::PauseOver(task, worker)));
+        self.offer_failed(now, task);
+        Ok(())
+    }
+
+    /// When the last offer has failed, the task is pending again.
+    fn offer_failed(&mut self, now: Timestamp, sid: TaskSid) {
+        if !self.of_task(sid, |status| status == Status::Pending).is_empty() {
+            return;
+        }
+        let Some(task) = self.tasks.get_mut(&sid).filter(|task| task.status == TaskStatus::Reserved) else { return };
+        if task.reservations.len() >= RESERVATIONS_MAX {
+            return self.cancel(now, sid, Some("Task reached its reservation limit".to_owned()));
+        }
+        task.status = TaskStatus::Pending;
+        task.version += 1;
+        self.resume(now, sid);
+    }
+
+    pub(super) fn wrap(&mut self, now: Timestamp, sid: ReservationSid) -> Result<(), Refusal> {
+        let (task, _) = self.expect(sid, Status::Wrapping)?;
+        self.end_task(now, task, TaskStatus::Wrapping, None)
+    }
+
+    pub(super) fn complete(&mut self, now: Timestamp, sid: ReservationSid) -> Result<(), Refusal> {
+        let (task, _) = self.expect(sid, Status::Completed)?;
+        self.end_task(now, task, TaskStatus::Completed, None)
+    }
+
+    pub(super) fn end_task(
+        &mut self,
+        now: Timestamp,
+        sid: TaskSid,
+        to: TaskStatus,
+        reason: Option<String>,
+    ) -> Result<(), Refusal> {
+        let task = self.tasks.get(&sid).ok_or_else(|| not_found(sid))?;
+        let from = task.status;
+        if from == to {
+            return Ok(()); // §6.1
+        }
+        let asked_for = matches!(to, TaskStatus::Canceled | TaskStatus::Wrapping | TaskStatus::Completed);
+        if !asked_for || !from.may_become(to) {
+            return Err(Refusal::Task { from, to });
+        }
+        match to {
+            TaskStatus::Canceled => self.cancel(now, sid, reason),
+            TaskStatus::Wrapping => {
+                for reservation in self.of_task(sid, |status| status == Status::Accepted) {
+                    self.set_reservation(now, reservation, Status::Wrapping, EventType::ReservationWrapup, None);
+                }
+                self.unset_stale(sid);
+                self.set_task(now, sid, TaskStatus::Wrapping, EventType::TaskWrapup, reason);
+            }
+            _ => {
+                for reservation in self.of_task(sid, Status::is_open) {
+                    self.set_reservation(now, reservation, Status::Completed, EventType::ReservationCompleted, None);
+                }
+                self.unset_stale(sid);
+                self.over(now, sid, TaskStatus::Completed, EventType::TaskCompleted, reason);
+            }
+        }
+        Ok(())
+    }
+
+    pub(super) fn cancel(&mut self, now: Timestamp, sid: TaskSid, reason: Option<String>) {
+        self.waiting.leave(sid);
+        self.skips.remove(&sid);
+        for reservation in self.of_task(sid, Status::is_open) {
+            self.set_reservation(now, reservation, Status::Canceled, EventType::ReservationCanceled, None);
+        }
+        self.unset_target_timer(sid);
+        self.unset_task_timeout(sid);
+        self.over(now, sid, TaskStatus::Canceled, EventType::TaskCanceled, reason);
+    }
+
+    fn over(&mut self, now: Timestamp, sid: TaskSid, to: TaskStatus, kind: EventType, reason: Option<String>) {
+        if let Some(task) = self.tasks.get_mut(&sid) {
+            task.ended = Some(now);
+            self.timers.insert((now + KEPT, Timer::Gone(sid)));
+        }
+        self.set_task(now, sid, to, kind, reason);
+    }
+
+    fn set_task(&mut self, now: Timestamp, sid: TaskSid, to: TaskStatus, kind: EventType, reason: Option<String>) {
+        if let Some(task) = self.tasks.get_mut(&sid) {
+            task.status = to;
+            task.reason = reason.or(task.reason.take());
+            task.version += 1;
+        }
+        self.tell_task(now, kind, sid);
+    }
+
+    pub(super) fn delete_task(&mut self, now: Timestamp, sid: TaskSid) -> Result<(), Refusal> {
+        if !self.tasks.contains_key(&sid) {
+            return Err(not_found(sid));
+        }
+        self.forget(now, sid, EventType::TaskDeleted);
+        Ok(())
+    }
+
+    fn forget(&mut self, now: Timestamp, sid: TaskSid, kind: EventType) {
+        self.waiting.leave(sid);
+        self.skips.remove(&sid);
+        for reservation in self.of_task(sid, Status::is_open) {
+            self.set_reservation(now, reservation, Status::Canceled, EventType::ReservationCanceled, None);
+        }
+        self.unset_target_timer(sid);
+        self.unset_task_timeout(sid);
+        self.unset_stale(sid);
+        if let Some(ended) = self.tasks.get(&sid).and_then(|task| task.ended) {
+            self.timers.remove(&(ended + KEPT, Timer::Gone(sid)));
+        }
+        self.tell_task(now, kind, sid);
+        for reservation in self.tasks.remove(&sid).map(|task| task.reservations).unwrap_or_default() {
+            if let Some(reservation) = self.reservations.remove(&reservation)
+                && let Some(until) = self.pauses.remove(&(sid, reservation.worker))
+            {
+                self.timers.remove(&(until, Timer::PauseOver(sid, reservation.worker)));
+            }
+        }
+    }
+
+    pub(super) fn fire(&mut self, now: Timestamp, timer: Timer) {
+        match timer {
+            // It is pending as long as its timer runs, so this cannot be refused.
+            Timer::Reservation(reservation) => drop(self.no_answer(now, reservation)),
+            Timer::TaskTimeout(task) => {
+                let waits = self.tasks.get(&task).is_some_and(|task| task.status.may_become(TaskStatus::Canceled));
+                if waits {
+                    self.cancel(now, task, Some("Task TTL Exceeded".to_owned()));
+                }
+            }
+            Timer::TargetTimeout(task) => self.target_timeout(now, task),
+            Timer::PauseOver(task, worker) => {
+                self.pauses.remove(&(task, worker));
+                self.waiting.freshen_task(task, worker);
+            }
+            Timer::Stale(task) => self.forget(now, task, EventType::TaskSystemDeleted),
+            Timer::Gone(task) => self.forget(now, task, EventType::TaskDeleted),
+        }
+    }
+
+    /// The task and worker of a reservation that may become what is asked.
+    fn expect(&self, sid: ReservationSid, next: Status) -> Result<(TaskSid, WorkerSid), Refusal> {
+        let reservation = self.reservations.get(&sid).ok_or_else(|| not_found(sid))?;
+        if reservation.status.may_become(next) {
+            Ok((reservation.task, reservation.worker))
+        } else {
+            Err(Refusal::Reservation(reservation.status))
+        }
+    }
+
+    fn expect_pending(&self, sid: ReservationSid) -> Result<(TaskSid, WorkerSid), Refusal> {
+        let reservation = self.reservations.get(&sid).ok_or_else(|| not_found(sid))?;
+        match reservation.status {
+            Status::Pending => Ok((reservation.task, reservation.worker)),
+            status => Err(Refusal::Reservation(status)),
+        }
+    }
+
+    fn of_task(&self, task: TaskSid, is: impl Fn(Status) -> bool) -> Vec<ReservationSid> {
+        // The open ones are among the last: a task is offered anew only when all before have failed.
+        let all = self.tasks.get(&task).into_iter().flat_map(|task| &task.reservations).rev();
+        let mut found: Vec<ReservationSid> = (all.take(crate::queue::MAX_RESERVED_MAX as usize).copied())
+            .filter(|sid| self.reservations.get(sid).is_some_and(|reservation| is(reservation.status)))
+            .collect();
+        found.reverse();
+        found
+    }
+
+    /// A reservation goes on, which frees its worker if it ends.
+    fn set_reservation(&mut self, now: Timestamp, sid: ReservationSid, to: Status, kind: EventType, code: Option<u16>) {
+        let Some(reservation) = self.reservations.get_mut(&sid) else { return };
+        if reservation.status == Status::Pending {
+            self.timers.remove(&(reservation.times_out, Timer::Reservation(sid)));
+        }
+        reservation.status = to;
+        reservation.canceled_reason_code = code;
+        reservation.version += 1;
+        let (worker_sid, channel) = (reservation.worker, reservation.channel);
+        if !to.is_open()
+            && let Some(worker) = self.workers.get_mut(&worker_sid)
+        {
+            worker.open.remove(&sid);
+            worker.idle_since = now;
+            if let Some(on) = worker.channels.get_mut(&channel) {
+                on.open = on.open.saturating_sub(1);
+                on.idle_since = now;
+            }
+        }
+        self.tell_reservation(now, kind, sid);
+        if !to.is_open() {
+            self.refresh_worker(worker_sid);
+        }
+    }
+
+    fn unset_task_timeout(&mut self, sid: TaskSid) {
+        if let Some(task) = self.tasks.get(&sid) {
+            self.timers.remove(&(task.created + task.timeout, Timer::TaskTimeout(sid)));
+        }
+    }
+
+    fn unset_stale(&mut self, sid: TaskSid) {
+        if let Some(assigned) = self.tasks.get(&sid).and_then(|task| task.assigned) {
+            self.timers.remove(&(assigned + ASSIGNED_MAX, Timer::Stale(sid)));
+        }
+    }
+
+    fn tell_reservation(&mut self, now: Timestamp, kind: EventType, sid: ReservationSid) {
+        let Some(reservation) = self.reservations.get(&sid) else { return };
+        let event = Event {
+            reservation: Some(ReservationFacts::from(reservation)),
+            task: self.tasks.get(&reservation.task).map(TaskFacts::from),
+            worker: self.workers.get(&reservation.worker).map(WorkerFacts::from),
+            ..Event::new(kind, now)
+        };
+        self.emit(event);
+    }
+}

@@ -1,0 +1,433 @@
+//! One workspace: what is asked of it, what it answers, and who gets which task.
+//!
+//! ```text
+//! handle(now, Input) ─▶ the change itself, at once ─┐
+//! work(now, budget)  ─▶ timeouts, matching ─────────┴─▶ poll() ─▶ Event, Assign, Warning …
+//! ```
+//!
+//! After [`Engine::handle`], and whenever [`Engine::next_deadline`] has come: [`Engine::work`] until it says that
+//! there is no more, and [`Engine::poll`] until there is none. Time is wall-clock time: a task's age outlives the process.
+//! Every row can be read out ([`Engine::tasks`] and its kin); the indexes follow from them.
+
+mod life;
+mod matching;
+mod routing;
+mod settings;
+
+use std::collections::{BTreeMap, BTreeSet, HashMap, VecDeque};
+use std::sync::Arc;
+use std::time::Duration;
+
+use model::{ActivitySid, ReservationSid, TaskChannelSid, TaskQueueSid, TaskSid, Timestamp, WorkerSid, WorkflowSid};
+use rand::SeedableRng;
+use rand::rngs::StdRng;
+
+use crate::free::FreeWorkers;
+use crate::waiting::Waiting;
+use crate::{
+    Activity, Attributes, Event, Reservation, ReservationStatus, Route, Task, TaskChannel, TaskOrder, TaskQueue,
+    TaskStatus, Worker, Workflow,
+};
+
+/// What holds for a whole workspace (taskrouter §2).
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Workspace {
+    /// Workers may have several tasks at once, as far as their channels have room.
+    pub multi_task: bool,
+    /// Which kind of queue comes first among equal priority.
+    pub prioritize_queue_order: TaskOrder,
+    /// What a worker does who lets a reservation time out; `None` leaves it as it is.
+    pub timeout_activity: Option<ActivitySid>,
+}
+
+/// What is asked.
+#[derive(Debug, Clone, PartialEq)]
+#[allow(missing_docs)] // the resources' own words
+pub enum Input {
+    SetWorkspace(Workspace),
+    PutActivity(Activity),
+    DeleteActivity(ActivitySid),
+    PutChannel(TaskChannel),
+    CreateWorker(NewWorker),
+    UpdateWorker {
+        worker: WorkerSid,
+        change: WorkerChange,
+    },
+    UpdateWorkerChannel {
+        worker: WorkerSid,
+        channel: TaskChannelSid,
+        capacity: Option<u32>,
+        available: Option<bool>,
+    },
+    DeleteWorker(WorkerSid),
+    PutQueue(TaskQueue),
+    DeleteQueue(TaskQueueSid),
+    /// `re_evaluate`: every task that is not yet assigned begins anew.
+    PutWorkflow {
+        workflow: Workflow,
+        re_evaluate: bool,
+    },
+    DeleteWorkflow(WorkflowSid),
+    CreateTask(NewTask),
+    UpdateTask {
+        task: TaskSid,
+        change: TaskChange,
+    },
+    /// The `AssignmentStatus` of an update: canceled, wrapping or completed.
+    EndTask {
+        task: TaskSid,
+        status: TaskStatus,
+        reason: Option<String>,
+    },
+    DeleteTask(TaskSid),
+    Accept(ReservationSid),
+    Reject {
+        reservation: ReservationSid,
+        activity: Option<ActivitySid>,
+    },
+    /// The worker did not answer the call of an instruction.
+    NoAnswer(ReservationSid),
+    /// The call of an instruction failed.
+    Fail {
+        reservation: ReservationSid,
+        code: u16,
+    },
+    Wrap(ReservationSid),
+    Complete(ReservationSid),
+}
+
+/// A worker to be.
+#[derive(Debug, Clone, PartialEq)]
+#[allow(missing_docs)] // as in `Worker`
+pub struct NewWorker {
+    pub sid: WorkerSid,
+    pub friendly_name: String,
+    pub attributes: Attributes,
+    pub activity: ActivitySid,
+}
+
+/// What changes about a worker.
+#[derive(Debug, Clone, Default, PartialEq)]
+#[allow(missing_docs)] // as in `Worker`
+pub struct WorkerChange {
+    pub friendly_name: Option<String>,
+    pub attributes: Option<Attributes>,
+    pub activity: Option<ActivitySid>,
+    /// If the new activity is unavailable, what is offered to the worker is rejected.
+    pub reject_pending_reservations: bool,
+}
+
+/// A task to be.
+#[derive(Debug, Clone, PartialEq)]
+#[allow(missing_docs)] // as in `Task`
+pub struct NewTask {
+    pub sid: TaskSid,
+    pub attributes: Attributes,
+    pub channel: TaskChannelSid,
+    pub priority: u32,
+    pub timeout: Duration,
+    pub virtual_start: Option<Timestamp>,
+    pub to: RoutingTarget,
+}
+
+/// Where a new task goes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum RoutingTarget {
+    /// Through a workflow.
+    Workflow(WorkflowSid),
+    /// To the workers of a queue.
+    Queue(TaskQueueSid),
+    /// To one worker; the queue is where it is counted.
+    Worker {
+        /// Who.
+        worker: WorkerSid,
+        /// Whether or not available and with room.
+        ignore_capacity: bool,
+        /// The queue it is counted in.
+        queue: Option<TaskQueueSid>,
+    },
+}
+
+/// What changes about a task.
+#[derive(Debug, Clone, Default, PartialEq)]
+#[allow(missing_docs)] // as in `Task`
+pub struct TaskChange {
+    pub attributes: Option<Attributes>,
+    pub channel: Option<TaskChannelSid>,
+    pub priority: Option<u32>,
+    pub virtual_start: Option<Timestamp>,
+}
+
+/// What comes of it.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Output {
+    /// To be told and kept.
+    Event(Event),
+    /// A reservation is made: the assignment callback is to be sent. Its event has gone before.
+    Assign {
+        /// What is offered.
+        task: TaskSid,
+        /// To whom.
+        worker: WorkerSid,
+        /// By this.
+        reservation: ReservationSid,
+    },
+    /// Something the developer is to be told in the log.
+    Warning {
+        /// As in the contract's table of errors.
+        code: u16,
+        /// On account of which task.
+        task: TaskSid,
+    },
+}
+
+/// Why something asked for is not done.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum Refusal {
+    /// There is none by that SID.
+    #[error("{0} was not found")]
+    NotFound(String),
+    /// The reservation has gone on.
+    #[error("the reservation is {0:?}")]
+    Reservation(ReservationStatus),
+    /// The task is not where it would have to be.
+    #[error("a task that is {from:?} cannot become {to:?}")]
+    Task {
+        /// How it stands.
+        from: TaskStatus,
+        /// What was asked.
+        to: TaskStatus,
+    },
+    /// Something still needs it.
+    #[error("{0} is in use")]
+    InUse(String),
+    /// As many as there may be.
+    #[error("there are {0} already")]
+    Full(usize),
+    /// An activity's availability, which cannot change, or a capacity that is too high.
+    #[error("{0} is out of bounds")]
+    Invalid(&'static str),
+}
+
+/// When something happens by itself. The order is that within one moment.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+enum Timer {
+    Reservation(ReservationSid),
+    TaskTimeout(TaskSid),
+    TargetTimeout(TaskSid),
+    PauseOver(TaskSid, WorkerSid),
+    /// Assigned for a day.
+    Stale(TaskSid),
+    /// Over for five minutes.
+    Gone(TaskSid),
+}
+
+/// Work that is done piece by piece.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Job {
+    /// Looks at the workers after this one for whether they belong to a queue.
+    Membership { queue: TaskQueueSid, after: Option<WorkerSid> },
+    /// Brings the tasks after this one in line with their workflow as it is now; `anew`: from its first filter on.
+    ReEvaluate { workflow: WorkflowSid, anew: bool, after: Option<TaskSid> },
+}
+
+/// One workspace, live.
+#[derive(Debug)]
+pub struct Engine {
+    workspace: Workspace,
+    activities: BTreeMap<ActivitySid, Activity>,
+    channels: BTreeMap<TaskChannelSid, TaskChannel>,
+    workers: BTreeMap<WorkerSid, Worker>,
+    worker_names: HashMap<String, WorkerSid>,
+    queues: BTreeMap<TaskQueueSid, Arc<TaskQueue>>,
+    workflows: BTreeMap<WorkflowSid, Arc<Workflow>>,
+    tasks: BTreeMap<TaskSid, Task>,
+    reservations: BTreeMap<ReservationSid, Reservation>,
+    /// Whose tasks a queue's are, and the other way round.
+    members: HashMap<TaskQueueSid, BTreeSet<WorkerSid>>,
+    queues_of: HashMap<WorkerSid, BTreeSet<TaskQueueSid>>,
+    /// How many members of a queue are in which activity.
+    staff: HashMap<TaskQueueSid, BTreeMap<ActivitySid, u32>>,
+    free: FreeWorkers,
+    waiting: Waiting,
+    /// Whom a task is not offered to until then: its last call there failed.
+    pauses: HashMap<(TaskSid, WorkerSid), Timestamp>,
+    timers: BTreeSet<(Timestamp, Timer)>,
+    jobs: VecDeque<Job>,
+    /// Tasks whose target is skipped if nobody takes them in this round.
+    skips: BTreeSet<TaskSid>,
+    outputs: VecDeque<Output>,
+    random: StdRng,
+}
+
+impl Engine {
+    /// An empty workspace. `seed` is where the SIDs of reservations come from.
+    pub fn new(workspace: Workspace, seed: u64) -> Self {
+        Self {
+            workspace,
+            activities: BTreeMap::new(),
+            channels: BTreeMap::new(),
+            workers: BTreeMap::new(),
+            worker_names: HashMap::new(),
+            queues: BTreeMap::new(),
+            workflows: BTreeMap::new(),
+            tasks: BTreeMap::new(),
+            reservations: BTreeMap::new(),
+            members: HashMap::new(),
+            queues_of: HashMap::new(),
+            staff: HashMap::new(),
+            free: FreeWorkers::default(),
+            waiting: Waiting::default(),
+            pauses: HashMap::new(),
+            timers: BTreeSet::new(),
+            jobs: VecDeque::new(),
+            skips: BTreeSet::new(),
+            outputs: VecDeque::new(),
+            random: StdRng::seed_from_u64(seed),
+        }
+    }
+
+    /// Does what is asked, or says why not and leaves everything as it was. Nobody is offered anything yet: that is work.
+    pub fn handle(&mut self, now: Timestamp, input: Input) -> Result<(), Refusal> {
+        match input {
+            Input::SetWorkspace(workspace) => self.set_workspace(now, workspace),
+            Input::PutActivity(activity) => self.put_activity(now, activity)?,
+            Input::DeleteActivity(activity) => self.delete_activity(now, activity)?,
+            Input::PutChannel(channel) => self.put_channel(now, channel),
+            Input::CreateWorker(worker) => self.create_worker(now, worker)?,
+            Input::UpdateWorker { worker, change } => self.update_worker(now, worker, change)?,
+            Input::UpdateWorkerChannel { worker, channel, capacity, available } => {
+                self.update_worker_channel(now, worker, channel, capacity, available)?;
+            }
+            Input::DeleteWorker(worker) => self.delete_worker(now, worker)?,
+            Input::PutQueue(queue) => self.put_queue(now, queue)?,
+            Input::DeleteQueue(queue) => self.delete_queue(now, queue)?,
+            Input::PutWorkflow { workflow, re_evaluate } => self.put_workflow(now, workflow, re_evaluate)?,
+            Input::DeleteWorkflow(workflow) => self.delete_workflow(now, workflow)?,
+            Input::CreateTask(task) => self.create_task(now, task)?,
+            Input::UpdateTask { task, change } => self.update_task(now, task, change)?,
+            Input::EndTask { task, status, reason } => self.end_task(now, task, status, reason)?,
+            Input::DeleteTask(task) => self.delete_task(now, task)?,
+            Input::Accept(reservation) => self.accept(now, reservation)?,
+            Input::Reject { reservation, activity } => self.reject(now, reservation, activity)?,
+            Input::NoAnswer(reservation) => self.no_answer(now, reservation)?,
+            Input::Fail { reservation, code } => self.fail(now, reservation, code)?,
+            Input::Wrap(reservation) => self.wrap(now, reservation)?,
+            Input::Complete(reservation) => self.complete(now, reservation)?,
+        }
+        Ok(())
+    }
+
+    /// Does what is due, looking at about `budget` workers and tasks. True: there is more, so come back at once.
+    pub fn work(&mut self, now: Timestamp, budget: usize) -> bool {
+        let mut left = budget.max(1);
+        while left > 0 {
+            let spent = match self.timers.first() {
+                Some((at, timer)) if *at <= now => {
+                    let timer = *timer;
+                    self.timers.pop_first();
+                    self.fire(now, timer);
+                    1
+                }
+                _ if !self.jobs.is_empty() => self.work_job(now, left),
+                _ => match self.waiting.due() {
+                    Some(line) => self.match_line(now, line),
+                    None => match self.skips.pop_first() {
+                        Some(task) => self.skip_if_nobody_took(now, task),
+                        None => return false,
+                    },
+                },
+            };
+            left = left.saturating_sub(spent.max(1));
+        }
+        self.has_work(now)
+    }
+
+    fn has_work(&self, now: Timestamp) -> bool {
+        !self.jobs.is_empty()
+            || self.waiting.due().is_some()
+            || !self.skips.is_empty()
+            || self.timers.first().is_some_and(|(at, _)| *at <= now)
+    }
+
+    /// What has come of it, in order.
+    pub fn poll(&mut self) -> Option<Output> {
+        self.outputs.pop_front()
+    }
+
+    /// When [`Engine::work`] is to be called next, even if nothing is asked.
+    pub fn next_deadline(&self) -> Option<Timestamp> {
+        self.timers.first().map(|(at, _)| *at)
+    }
+
+    /// Every task, those that were completed or canceled less than five minutes ago included.
+    pub fn tasks(&self) -> impl Iterator<Item = &Task> {
+        self.tasks.values()
+    }
+
+    /// One task.
+    pub fn task(&self, sid: TaskSid) -> Option<&Task> {
+        self.tasks.get(&sid)
+    }
+
+    /// Every reservation of those tasks.
+    pub fn reservations(&self) -> impl Iterator<Item = &Reservation> {
+        self.reservations.values()
+    }
+
+    /// One reservation.
+    pub fn reservation(&self, sid: ReservationSid) -> Option<&Reservation> {
+        self.reservations.get(&sid)
+    }
+
+    /// Every worker.
+    pub fn workers(&self) -> impl Iterator<Item = &Worker> {
+        self.workers.values()
+    }
+
+    /// One worker.
+    pub fn worker(&self, sid: WorkerSid) -> Option<&Worker> {
+        self.workers.get(&sid)
+    }
+
+    /// Whose tasks a queue's are.
+    pub fn members(&self, queue: TaskQueueSid) -> impl Iterator<Item = WorkerSid> {
+        self.members.get(&queue).into_iter().flatten().copied()
+    }
+
+    /// Until when a task is not offered to a worker whose last call failed.
+    pub fn pauses(&self) -> impl Iterator<Item = (TaskSid, WorkerSid, Timestamp)> {
+        self.pauses.iter().map(|((task, worker), until)| (*task, *worker, *until))
+    }
+
+    fn is_available(&self, worker: &Worker) -> bool {
+        self.activities.get(&worker.activity).is_some_and(|activity| activity.available)
+    }
+
+    fn emit(&mut self, event: Event) {
+        self.outputs.push_back(Output::Event(event));
+    }
+}
+
+fn not_found(sid: impl std::fmt::Display) -> Refusal {
+    Refusal::NotFound(sid.to_string())
+}
+
+/// After the call of an instruction failed, its worker is not offered the task again for so long (taskrouter §7.1).
+pub const PAUSE: Duration = Duration::from_secs(5);
+/// How long a task that is over can still be read (taskrouter §6.2).
+pub const KEPT: Duration = Duration::from_secs(5 * 60);
+/// How long a task may be assigned (taskrouter §6.2).
+pub const ASSIGNED_MAX: Duration = Duration::from_secs(24 * 60 * 60);
+/// How long a reservation that no workflow made may be pending (taskrouter §5).
+pub const RESERVATION_TIMEOUT: Duration = Duration::from_secs(120);
+/// Limits of taskrouter §9.
+pub const WORKERS_MAX: usize = 15_000;
+/// As above.
+pub const QUEUES_MAX: usize = 5_000;
+/// As above.
+pub const WORKFLOWS_MAX: usize = 1_000;
+/// As above.
+pub const ACTIVITIES_MAX: usize = 100;
+/// As above; those that are over but not yet gone are counted, too.
+pub const TASKS_MAX: usize = 500_000;

@@ -1,0 +1,356 @@
+//! A task's way through its workflow (taskrouter §5.2).
+
+use super::*;
+use crate::event::{EventType, TaskFacts};
+use crate::{KnownWorker, Target, TargetNames, TaskNames, WorkersNames, WorkflowStep, expression};
+
+impl Task {
+    pub(super) fn workflow(&self) -> Option<WorkflowSid> {
+        match self.route {
+            Route::Workflow { workflow, .. } => Some(workflow),
+            Route::Queue(_) | Route::Worker { .. } => None,
+        }
+    }
+
+    fn step(&self) -> Option<WorkflowStep> {
+        match self.route {
+            Route::Workflow { step, .. } => step,
+            Route::Queue(_) | Route::Worker { .. } => None,
+        }
+    }
+}
+
+impl Engine {
+    pub(super) fn create_task(&mut self, now: Timestamp, new: NewTask) -> Result<(), Refusal> {
+        if self.tasks.len() >= TASKS_MAX {
+            return Err(Refusal::Full(TASKS_MAX));
+        }
+        if self.tasks.contains_key(&new.sid) {
+            return Err(Refusal::InUse(new.sid.to_string()));
+        }
+        if !self.channels.contains_key(&new.channel) {
+            return Err(not_found(new.channel));
+        }
+        let knows = |queue: TaskQueueSid| if self.queues.contains_key(&queue) { Ok(()) } else { Err(not_found(queue)) };
+        let (route, queue) = match new.to {
+            RoutingTarget::Workflow(workflow) if !self.workflows.contains_key(&workflow) => {
+                return Err(not_found(workflow));
+            }
+            RoutingTarget::Workflow(workflow) => (Route::Workflow { workflow, step: None }, None),
+            RoutingTarget::Queue(queue) => (Route::Queue(queue), Some(queue)),
+            RoutingTarget::Worker { worker, .. } if !self.workers.contains_key(&worker) => {
+                return Err(not_found(worker));
+            }
+            RoutingTarget::Worker { worker, ignore_capacity, queue } => {
+                (Route::Worker { worker, ignore_capacity }, queue)
+            }
+        };
+        queue.map_or(Ok(()), knows)?;
+        let task = Task {
+            sid: new.sid,
+            attributes: new.attributes,
+            channel: new.channel,
+            priority: new.priority,
+            created: now,
+            virtual_start: new.virtual_start.unwrap_or(now),
+            timeout: new.timeout,
+            status: TaskStatus::Pending,
+            reason: None,
+            queue: None,
+            queue_entered: None,
+            route,
+            reservations: Vec::new(),
+            re_evaluate: false,
+            assigned: None,
+            ended: None,
+            version: 0,
+        };
+        let sid = task.sid;
+        self.timers.insert((now + task.timeout, Timer::TaskTimeout(sid)));
+        self.tasks.insert(sid, task);
+        match new.to {
+            RoutingTarget::Workflow(_) => {
+                self.tell_task(now, EventType::WorkflowEntered, sid);
+                let step = self.first_step(sid, None, now);
+                match step {
+                    Some(step) => self.enter(now, sid, step, true),
+                    None => {
+                        self.tell_task(now, EventType::TaskCreated, sid);
+                        self.outputs.push_back(Output::Warning { code: NO_FILTER, task: sid });
+                        self.cancel(now, sid, Some("No matching filter".to_owned()));
+                    }
+                }
+            }
+            RoutingTarget::Queue(_) | RoutingTarget::Worker { .. } => {
+                if let Some(queue) = queue {
+                    self.move_to(now, sid, queue);
+                }
+                self.tell_task(now, EventType::TaskCreated, sid);
+                self.queue_up(sid);
+            }
+        }
+        Ok(())
+    }
+
+    pub(super) fn update_task(&mut self, now: Timestamp, sid: TaskSid, change: TaskChange) -> Result<(), Refusal> {
+        let task = self.tasks.get_mut(&sid).ok_or_else(|| not_found(sid))?;
+        if let Some(channel) = change.channel.filter(|channel| !self.channels.contains_key(channel)) {
+            return Err(not_found(channel));
+        }
+        task.attributes = change.attributes.unwrap_or_else(|| task.attributes.clone());
+        // What is reserved on a channel stays on it: each reservation knows its own.
+        task.channel = change.channel.unwrap_or(task.channel);
+        task.priority = change.priority.unwrap_or(task.priority);
+        task.virtual_start = change.virtual_start.unwrap_or(task.virtual_start);
+        task.version += 1;
+        self.tell_task(now, EventType::TaskUpdated, sid);
+        self.queue_up(sid);
+        Ok(())
+    }
+
+    /// The first target of the first filter after `after` that takes a task, or that of the default filter.
+    fn first_step(&self, sid: TaskSid, after: Option<WorkflowStep>, since: Timestamp) -> Option<WorkflowStep> {
+        let task = self.tasks.get(&sid)?;
+        let workflow = self.workflows.get(&task.workflow()?)?;
+        let allowed = after.map_or(Duration::ZERO, |step| step.allowed);
+        let timed_out = after.is_some_and(|step| step.timed_out);
+        let from = after.map_or(Some(0), |step| step.filter.map(|filter| filter + 1))?;
+        let names = TaskNames(&task.attributes);
+        let filter =
+            workflow.filters.iter().enumerate().skip(from).find(|(_, filter)| filter.expression.is_true(&names));
+        let filter = match filter {
+            Some((at, _)) => Some(at),
+            // Only if every filter was skipped or did not match (§5.2, 5).
+            None if !timed_out && workflow.default_filter.is_some() => None,
+            None => return None,
+        };
+        let timeout = workflow.targets(filter).first()?.timeout;
+        Some(step_into(filter, 0, since, allowed, timeout, timed_out))
+    }
+
+    /// The step after one that is left, `by_time` or skipped.
+    fn next_step(&self, sid: TaskSid, by_time: bool) -> Option<WorkflowStep> {
+        let task = self.tasks.get(&sid)?;
+        let mut step = task.step()?;
+        step.timed_out |= by_time;
+        let workflow = self.workflows.get(&task.workflow()?)?;
+        match workflow.targets(step.filter).get(step.target + 1) {
+            Some(next) => {
+                Some(step_into(step.filter, step.target + 1, step.since, step.allowed, next.timeout, step.timed_out))
+            }
+            None => self.first_step(sid, Some(step), step.since),
+        }
+    }
+
+    /// A task comes to a target; `is_new`: with its first, it is created.
+    fn enter(&mut self, now: Timestamp, sid: TaskSid, step: WorkflowStep, is_new: bool) {
+        self.unset_target_timer(sid);
+        let Some(task) = self.tasks.get_mut(&sid) else { return };
+        let Some(workflow) = task.workflow() else { return };
+        task.route = Route::Workflow { workflow, step: Some(step) };
+        task.version += u32::from(!is_new);
+        if let Some(expires) = step.expires {
+            self.timers.insert((expires, Timer::TargetTimeout(sid)));
+        }
+        let Some(target) = self.tasks.get(&sid).and_then(|task| self.target_of(task)).cloned() else { return };
+        if let (Some(task), Some(priority)) = (self.tasks.get_mut(&sid), target.priority) {
+            task.priority = priority;
+        }
+        self.move_to(now, sid, target.queue);
+        if is_new {
+            self.tell_task(now, EventType::TaskCreated, sid);
+        }
+        self.tell_task(now, EventType::WorkflowTargetMatched, sid);
+        if let (Some(known), Some(task)) = (&target.known_worker, self.tasks.get(&sid)) {
+            let wrong = match self.known_worker(task, known) {
+                Ok(worker) => {
+                    let is_member = self.members.get(&target.queue).is_some_and(|members| members.contains(&worker));
+                    (!is_member).then_some(KNOWN_WORKER_NOT_IN_QUEUE)
+                }
+                Err(code) => code,
+            };
+            if let Some(code) = wrong {
+                self.outputs.push_back(Output::Warning { code, task: sid });
+            }
+        }
+        self.wait(sid);
+    }
+
+    /// A pending task stands in line, and is skipped on if its target says so and nobody takes it.
+    pub(super) fn wait(&mut self, sid: TaskSid) {
+        self.queue_up(sid);
+        let task = self.tasks.get(&sid).filter(|task| task.status == TaskStatus::Pending);
+        if task.and_then(|task| self.target_of(task)).is_some_and(|target| target.skip_if.is_some()) {
+            self.skips.insert(sid);
+        }
+    }
+
+    fn move_to(&mut self, now: Timestamp, sid: TaskSid, queue: TaskQueueSid) {
+        let Some(task) = self.tasks.get_mut(&sid).filter(|task| task.queue != Some(queue)) else { return };
+        task.queue_entered = Some(now);
+        let kind = match task.queue.replace(queue) {
+            None => EventType::TaskQueueEntered,
+            Some(_) => EventType::TaskQueueMoved,
+        };
+        self.tell_task(now, kind, sid);
+    }
+
+    pub(super) fn target_of(&self, task: &Task) -> Option<&Target> {
+        let step = task.step()?;
+        self.workflows.get(&task.workflow()?)?.targets(step.filter).get(step.target)
+    }
+
+    /// The worker an attribute of the task names. It may be missing, which is no error (`Err(None)`).
+    pub(super) fn known_worker(&self, task: &Task, known: &KnownWorker) -> Result<WorkerSid, Option<u16>> {
+        let path = match known {
+            KnownWorker::Sid(path) | KnownWorker::FriendlyName(path) => path,
+        };
+        let value =
+            expression::find(task.attributes.json(), &path.steps).filter(|value| !value.is_null()).ok_or(None)?;
+        let name = value.as_str().ok_or(Some(KNOWN_WORKER_UNKNOWN))?;
+        let worker = match known {
+            KnownWorker::Sid(_) => name.parse().ok().filter(|sid| self.workers.contains_key(sid)),
+            KnownWorker::FriendlyName(_) => self.worker_names.get(name).copied(),
+        };
+        worker.ok_or(Some(KNOWN_WORKER_UNKNOWN))
+    }
+
+    /// The round is over and nobody took the task: on to the next target, if this one is to be skipped then.
+    pub(super) fn skip_if_nobody_took(&mut self, now: Timestamp, sid: TaskSid) -> usize {
+        let Some(task) = self.tasks.get(&sid).filter(|task| task.status == TaskStatus::Pending) else { return 1 };
+        let Some(target) = self.target_of(task) else { return 1 };
+        let Some(skip_if) = target.skip_if.clone() else { return 1 };
+        let (names, spent) = self.count_workers(task, target);
+        if skip_if.is_true(&names) {
+            self.tell_task(now, EventType::WorkflowSkipped, sid);
+            self.leave_target(now, sid, false);
+        }
+        spent
+    }
+
+    /// How many workers match a target, and how many were looked at.
+    fn count_workers(&self, task: &Task, target: &Target) -> (WorkersNames, usize) {
+        let mut by_activity: BTreeMap<ActivitySid, u32> =
+            self.activities.keys().map(|activity| (*activity, 0)).collect();
+        let mut spent = 1;
+        if target.expression.is_none() && target.known_worker.is_none() {
+            let staff = self.staff.get(&target.queue).into_iter().flatten();
+            by_activity.extend(staff.map(|(activity, count)| (*activity, *count)));
+        } else {
+            let known = target.known_worker.as_ref().map(|known| self.known_worker(task, known).ok());
+            for worker in self.members.get(&target.queue).into_iter().flatten() {
+                spent += 1;
+                let Some(worker) = self.workers.get(worker) else { continue };
+                let names = TargetNames {
+                    task: Some(&task.attributes),
+                    worker: self.worker_names(worker),
+                    channels: &self.channels,
+                };
+                let matches = known.is_none_or(|known| known == Some(worker.sid))
+                    && target.expression.as_ref().is_none_or(|expression| expression.is_true(&names));
+                *by_activity.entry(worker.activity).or_default() += u32::from(matches);
+            }
+        }
+        let (mut available, mut unavailable) = (0, 0);
+        for (activity, count) in &by_activity {
+            let is_available = self.activities.get(activity).is_some_and(|activity| activity.available);
+            *if is_available { &mut available } else { &mut unavailable } += count;
+        }
+        (WorkersNames { available, unavailable, by_activity }, spent)
+    }
+
+    /// A pending task goes on from the target it is at, and is canceled after the last.
+    pub(super) fn leave_target(&mut self, now: Timestamp, sid: TaskSid, by_time: bool) {
+        self.waiting.leave(sid);
+        self.skips.remove(&sid);
+        match self.next_step(sid, by_time) {
+            Some(step) => self.enter(now, sid, step, false),
+            None => {
+                self.tell_task(now, EventType::WorkflowTimeout, sid);
+                self.cancel(now, sid, Some("Task canceled on Workflow timeout".to_owned()));
+            }
+        }
+    }
+
+    /// The time of a target is over. What is reserved stays so, and goes on only when that has failed.
+    pub(super) fn target_timeout(&mut self, now: Timestamp, sid: TaskSid) {
+        if self.tasks.get(&sid).is_some_and(|task| task.status == TaskStatus::Pending) {
+            self.tell_task(now, EventType::TaskQueueTimeout, sid);
+            self.leave_target(now, sid, true);
+        }
+    }
+
+    /// Its reservations have failed: the task waits again, or goes on if its target's time has run out meanwhile.
+    pub(super) fn resume(&mut self, now: Timestamp, sid: TaskSid) {
+        let Some(task) = self.tasks.get(&sid) else { return };
+        match (task.re_evaluate, task.workflow(), task.step().and_then(|step| step.expires)) {
+            (true, Some(workflow), _) => self.re_evaluate(now, sid, workflow, true),
+            (_, _, Some(expires)) if expires <= now => self.target_timeout(now, sid),
+            _ => self.wait(sid),
+        }
+    }
+
+    /// The workflow has changed under a task.
+    pub(super) fn re_evaluate(&mut self, now: Timestamp, sid: TaskSid, workflow: WorkflowSid, anew: bool) {
+        let Some(task) = self.tasks.get_mut(&sid).filter(|task| task.workflow() == Some(workflow)) else { return };
+        match task.status {
+            TaskStatus::Pending => {}
+            TaskStatus::Reserved => {
+                task.re_evaluate |= anew;
+                return;
+            }
+            TaskStatus::Assigned | TaskStatus::Wrapping | TaskStatus::Completed | TaskStatus::Canceled => return,
+        }
+        let queue = task.queue;
+        task.re_evaluate = false;
+        let task = &*task;
+        let still_there = self.workflows.get(&workflow).zip(task.step()).is_some_and(|(workflow, step)| {
+            workflow.targets(step.filter).get(step.target).is_some_and(|target| Some(target.queue) == queue)
+        });
+        if still_there && !anew {
+            return self.wait(sid);
+        }
+        self.unset_target_timer(sid);
+        self.waiting.leave(sid);
+        self.skips.remove(&sid);
+        // Its targets' time counts from now: counted from its creation, an old task would fall through all of them.
+        match self.first_step(sid, None, now) {
+            Some(step) => self.enter(now, sid, step, false),
+            None => {
+                self.outputs.push_back(Output::Warning { code: NO_FILTER, task: sid });
+                self.cancel(now, sid, Some("No matching filter".to_owned()));
+            }
+        }
+    }
+
+    pub(super) fn unset_target_timer(&mut self, sid: TaskSid) {
+        if let Some(expires) = self.tasks.get(&sid).and_then(Task::step).and_then(|step| step.expires) {
+            self.timers.remove(&(expires, Timer::TargetTimeout(sid)));
+        }
+    }
+
+    pub(super) fn tell_task(&mut self, now: Timestamp, kind: EventType, sid: TaskSid) {
+        let task = self.tasks.get(&sid).map(TaskFacts::from);
+        self.emit(Event { task, ..Event::new(kind, now) });
+    }
+}
+
+/// Timeouts add up, whether a target before was left by time or skipped; without one, there is no end to a target.
+fn step_into(
+    filter: Option<usize>,
+    target: usize,
+    since: Timestamp,
+    before: Duration,
+    timeout: Option<Duration>,
+    timed_out: bool,
+) -> WorkflowStep {
+    let allowed = before + timeout.unwrap_or_default();
+    WorkflowStep { filter, target, since, allowed, expires: timeout.map(|_| since + allowed), timed_out }
+}
+
+/// "task could not be created": no filter takes it.
+pub(super) const NO_FILTER: u16 = 14_222;
+/// The worker a task asks for is not one of the target's queue.
+const KNOWN_WORKER_NOT_IN_QUEUE: u16 = 40_152;
+/// There is no such worker.
+const KNOWN_WORKER_UNKNOWN: u16 = 40_154;

@@ -1,0 +1,383 @@
+//! Activities, workers, queues and workflows come, change and go (taskrouter §2 to §5).
+
+use std::ops::Bound::{Excluded, Unbounded};
+
+use super::*;
+use crate::event::{EventType, WorkerFacts};
+use crate::worker::{CAPACITY_MAX, WorkerChannel};
+use crate::{Expression, Path, Step, WorkerNames};
+
+impl Engine {
+    pub(super) fn set_workspace(&mut self, now: Timestamp, workspace: Workspace) {
+        let reordered = self.workspace.prioritize_queue_order != workspace.prioritize_queue_order;
+        self.workspace = workspace;
+        self.emit(Event::new(EventType::WorkspaceUpdated, now));
+        if reordered {
+            self.requeue(|_| true);
+        }
+        self.refresh_all();
+    }
+
+    pub(super) fn put_activity(&mut self, now: Timestamp, activity: Activity) -> Result<(), Refusal> {
+        let kind = match self.activities.get(&activity.sid) {
+            Some(old) if old.available != activity.available => return Err(Refusal::Invalid("Available")),
+            Some(_) => EventType::ActivityUpdated,
+            None if self.activities.len() >= ACTIVITIES_MAX => return Err(Refusal::Full(ACTIVITIES_MAX)),
+            None => EventType::ActivityCreated,
+        };
+        let sid = activity.sid;
+        self.activities.insert(sid, activity);
+        self.emit(Event { activity: Some(sid), ..Event::new(kind, now) });
+        if kind == EventType::ActivityUpdated {
+            // Its name is one that expressions may ask for.
+            let workers: Vec<_> = self.workers.values().filter(|w| w.activity == sid).map(|w| w.sid).collect();
+            workers.into_iter().for_each(|worker| self.evaluate_worker(worker));
+        }
+        Ok(())
+    }
+
+    pub(super) fn delete_activity(&mut self, now: Timestamp, sid: ActivitySid) -> Result<(), Refusal> {
+        let in_use = self.workspace.timeout_activity == Some(sid) || self.workers.values().any(|w| w.activity == sid);
+        if in_use {
+            return Err(Refusal::InUse(sid.to_string()));
+        }
+        self.activities.remove(&sid).ok_or_else(|| not_found(sid))?;
+        self.emit(Event { activity: Some(sid), ..Event::new(EventType::ActivityDeleted, now) });
+        Ok(())
+    }
+
+    pub(super) fn put_channel(&mut self, now: Timestamp, channel: TaskChannel) {
+        let sid = channel.sid;
+        let is_new = self.channels.insert(sid, channel).is_none();
+        let kind = if is_new { EventType::TaskChannelCreated } else { EventType::TaskChannelUpdated };
+        self.emit(Event { channel: Some(sid), ..Event::new(kind, now) });
+        for worker in self.workers.values_mut() {
+            worker.channels.entry(sid).or_insert_with(|| WorkerChannel::new(now));
+        }
+        self.refresh_all();
+    }
+
+    pub(super) fn create_worker(&mut self, now: Timestamp, new: NewWorker) -> Result<(), Refusal> {
+        if self.workers.len() >= WORKERS_MAX {
+            return Err(Refusal::Full(WORKERS_MAX));
+        }
+        if self.workers.contains_key(&new.sid) {
+            return Err(Refusal::InUse(new.sid.to_string()));
+        }
+        if self.worker_names.contains_key(&new.friendly_name) {
+            return Err(Refusal::InUse(new.friendly_name));
+        }
+        if !self.activities.contains_key(&new.activity) {
+            return Err(not_found(new.activity));
+        }
+        let worker = Worker {
+            sid: new.sid,
+            friendly_name: new.friendly_name,
+            attributes: new.attributes,
+            activity: new.activity,
+            status_changed: now,
+            channels: self.channels.keys().map(|channel| (*channel, WorkerChannel::new(now))).collect(),
+            open: BTreeSet::new(),
+            idle_since: now,
+            last_reserved: None,
+            version: 0,
+        };
+        let sid = worker.sid;
+        self.worker_names.insert(worker.friendly_name.clone(), sid);
+        self.workers.insert(sid, worker);
+        self.tell_worker(now, EventType::WorkerCreated, sid);
+        self.evaluate_worker(sid);
+        Ok(())
+    }
+
+    pub(super) fn update_worker(
+        &mut self,
+        now: Timestamp,
+        sid: WorkerSid,
+        change: WorkerChange,
+    ) -> Result<(), Refusal> {
+        let worker = self.workers.get_mut(&sid).ok_or_else(|| not_found(sid))?;
+        if let Some(activity) = change.activity.filter(|activity| !self.activities.contains_key(activity)) {
+            return Err(not_found(activity));
+        }
+        let mut told = false;
+        if let Some(name) = change.friendly_name.filter(|name| *name != worker.friendly_name) {
+            if self.worker_names.contains_key(&name) {
+                return Err(Refusal::InUse(name));
+            }
+            self.worker_names.remove(&worker.friendly_name);
+            self.worker_names.insert(name.clone(), sid);
+            worker.friendly_name = name;
+            told = true;
+        }
+        if let Some(attributes) = change.attributes {
+            worker.attributes = attributes;
+            told = true;
+        }
+        if told {
+            worker.version += 1;
+            self.tell_worker(now, EventType::WorkerAttributesUpdate, sid);
+        }
+        if let Some(activity) = change.activity {
+            self.move_worker(now, sid, activity);
+            let worker = self.workers.get(&sid).filter(|worker| !self.is_available(worker));
+            if let Some(worker) = worker.filter(|_| change.reject_pending_reservations) {
+                for reservation in worker.open.clone() {
+                    if self.reservations.get(&reservation).is_some_and(|r| r.status == ReservationStatus::Pending) {
+                        self.reject(now, reservation, None)?;
+                    }
+                }
+            }
+        }
+        self.evaluate_worker(sid);
+        Ok(())
+    }
+
+    /// A worker does something else from now on.
+    pub(super) fn move_worker(&mut self, now: Timestamp, sid: WorkerSid, activity: ActivitySid) {
+        let Some(is_available) = self.activities.get(&activity).map(|activity| activity.available) else { return };
+        let Some(worker) = self.workers.get(&sid).filter(|worker| worker.activity != activity) else { return };
+        let (previous, since, was_available) = (worker.activity, worker.status_changed, self.is_available(worker));
+        for queue in self.queues_of.get(&sid).into_iter().flatten() {
+            let staff = self.staff.entry(*queue).or_default();
+            count_down(staff, previous);
+            *staff.entry(activity).or_default() += 1;
+        }
+        let Some(worker) = self.workers.get_mut(&sid) else { return };
+        worker.activity = activity;
+        worker.status_changed = now;
+        worker.version += 1;
+        if is_available && !was_available {
+            worker.idle_since = now;
+            worker.channels.values_mut().for_each(|channel| channel.idle_since = now);
+        }
+        let event = Event {
+            activity: Some(previous),
+            activity_since: Some(since),
+            ..self.about_worker(now, EventType::WorkerActivityUpdate, sid)
+        };
+        self.emit(event);
+        self.evaluate_worker(sid);
+    }
+
+    pub(super) fn update_worker_channel(
+        &mut self,
+        now: Timestamp,
+        sid: WorkerSid,
+        channel: TaskChannelSid,
+        capacity: Option<u32>,
+        available: Option<bool>,
+    ) -> Result<(), Refusal> {
+        if capacity.is_some_and(|capacity| capacity > CAPACITY_MAX) {
+            return Err(Refusal::Invalid("Capacity"));
+        }
+        let worker = self.workers.get_mut(&sid).ok_or_else(|| not_found(sid))?;
+        let on = worker.channels.get_mut(&channel).ok_or_else(|| not_found(channel))?;
+        let mut told = Vec::new();
+        if let Some(capacity) = capacity.filter(|capacity| *capacity != on.capacity) {
+            told.push((EventType::WorkerCapacityUpdate, Some(on.capacity)));
+            on.capacity = capacity;
+        }
+        if let Some(available) = available.filter(|available| *available != on.available) {
+            told.push((EventType::WorkerChannelAvailabilityUpdate, None));
+            on.available = available;
+        }
+        if !told.is_empty() {
+            worker.version += 1;
+        }
+        for (kind, previous_capacity) in told {
+            let event = Event { channel: Some(channel), previous_capacity, ..self.about_worker(now, kind, sid) };
+            self.emit(event);
+        }
+        self.refresh_worker(sid);
+        Ok(())
+    }
+
+    pub(super) fn delete_worker(&mut self, now: Timestamp, sid: WorkerSid) -> Result<(), Refusal> {
+        let worker = self.workers.get(&sid).ok_or_else(|| not_found(sid))?;
+        if !worker.open.is_empty() {
+            return Err(Refusal::InUse(sid.to_string()));
+        }
+        self.tell_worker(now, EventType::WorkerDeleted, sid);
+        self.free.remove(sid);
+        for queue in self.queues_of.get(&sid).cloned().unwrap_or_default() {
+            self.set_member(queue, sid, false);
+        }
+        self.queues_of.remove(&sid);
+        if let Some(worker) = self.workers.remove(&sid) {
+            self.worker_names.remove(&worker.friendly_name);
+        }
+        Ok(())
+    }
+
+    pub(super) fn put_queue(&mut self, now: Timestamp, queue: TaskQueue) -> Result<(), Refusal> {
+        let sid = queue.sid;
+        let old = self.queues.get(&sid);
+        if old.is_none() && self.queues.len() >= QUEUES_MAX {
+            return Err(Refusal::Full(QUEUES_MAX));
+        }
+        let reordered = old.is_some_and(|old| old.task_order != queue.task_order);
+        let (kind, evaluate) = match old {
+            None => (Some(EventType::TaskQueueCreated), true),
+            Some(old) if old.target_workers != queue.target_workers => {
+                (Some(EventType::TaskQueueExpressionUpdated), true)
+            }
+            Some(_) => (None, false),
+        };
+        self.queues.insert(sid, Arc::new(queue));
+        if let Some(kind) = kind {
+            self.emit(Event { queue: Some(sid), ..Event::new(kind, now) });
+        }
+        if reordered {
+            self.requeue(|task| task.queue == Some(sid));
+        }
+        if evaluate {
+            self.jobs.retain(|job| !matches!(job, Job::Membership { queue, .. } if *queue == sid));
+            self.jobs.push_back(Job::Membership { queue: sid, after: None });
+        }
+        Ok(())
+    }
+
+    pub(super) fn delete_queue(&mut self, now: Timestamp, sid: TaskQueueSid) -> Result<(), Refusal> {
+        let named = self.workflows.values().any(|workflow| workflow.queues().any(|queue| queue == sid));
+        let waited =
+            |task: &Task| task.queue == Some(sid) && matches!(task.status, TaskStatus::Pending | TaskStatus::Reserved);
+        if named || self.waiting.waits_in(sid) || self.tasks.values().any(waited) {
+            return Err(Refusal::InUse(sid.to_string()));
+        }
+        self.queues.remove(&sid).ok_or_else(|| not_found(sid))?;
+        self.jobs.retain(|job| !matches!(job, Job::Membership { queue, .. } if *queue == sid));
+        for worker in self.members.remove(&sid).unwrap_or_default() {
+            if let Some(queues) = self.queues_of.get_mut(&worker) {
+                queues.remove(&sid);
+            }
+        }
+        self.staff.remove(&sid);
+        self.free.close(sid);
+        self.emit(Event { queue: Some(sid), ..Event::new(EventType::TaskQueueDeleted, now) });
+        Ok(())
+    }
+
+    pub(super) fn put_workflow(&mut self, now: Timestamp, workflow: Workflow, anew: bool) -> Result<(), Refusal> {
+        let sid = workflow.sid;
+        if let Some(queue) = workflow.queues().find(|queue| !self.queues.contains_key(queue)) {
+            return Err(not_found(queue));
+        }
+        let is_new = !self.workflows.contains_key(&sid);
+        if is_new && self.workflows.len() >= WORKFLOWS_MAX {
+            return Err(Refusal::Full(WORKFLOWS_MAX));
+        }
+        self.workflows.insert(sid, Arc::new(workflow));
+        let kind = if is_new { EventType::WorkflowCreated } else { EventType::WorkflowUpdated };
+        self.emit(Event { workflow: Some(sid), ..Event::new(kind, now) });
+        if !is_new {
+            self.jobs.retain(|job| *job != Job::ReEvaluate { workflow: sid, anew, after: None });
+            self.jobs.push_back(Job::ReEvaluate { workflow: sid, anew, after: None });
+        }
+        Ok(())
+    }
+
+    pub(super) fn delete_workflow(&mut self, now: Timestamp, sid: WorkflowSid) -> Result<(), Refusal> {
+        if self.tasks.values().any(|task| !task.status.is_over() && task.workflow() == Some(sid)) {
+            return Err(Refusal::InUse(sid.to_string()));
+        }
+        self.workflows.remove(&sid).ok_or_else(|| not_found(sid))?;
+        self.jobs.retain(|job| !matches!(job, Job::ReEvaluate { workflow, .. } if *workflow == sid));
+        self.emit(Event { workflow: Some(sid), ..Event::new(EventType::WorkflowDeleted, now) });
+        Ok(())
+    }
+
+    /// A piece of what was put off; how much that was.
+    pub(super) fn work_job(&mut self, now: Timestamp, budget: usize) -> usize {
+        let Some(job) = self.jobs.pop_front() else { return 0 };
+        match job {
+            Job::Membership { queue, after } => {
+                let from = after.map_or(Unbounded, Excluded);
+                let batch: Vec<WorkerSid> =
+                    self.workers.range((from, Unbounded)).take(budget).map(|(sid, _)| *sid).collect();
+                let Some(config) = self.queues.get(&queue).cloned() else { return 1 };
+                for worker in &batch {
+                    let belongs = self.belongs(*worker, config.target_workers.as_ref());
+                    if self.set_member(queue, *worker, belongs) {
+                        self.refresh_worker(*worker);
+                    }
+                }
+                if batch.len() == budget {
+                    self.jobs.push_front(Job::Membership { queue, after: batch.last().copied() });
+                }
+                batch.len()
+            }
+            Job::ReEvaluate { workflow, anew, after } => {
+                let from = after.map_or(Unbounded, Excluded);
+                let batch: Vec<TaskSid> =
+                    self.tasks.range((from, Unbounded)).take(budget).map(|(sid, _)| *sid).collect();
+                if batch.len() == budget {
+                    self.jobs.push_front(Job::ReEvaluate { workflow, anew, after: batch.last().copied() });
+                }
+                for task in &batch {
+                    self.re_evaluate(now, *task, workflow, anew);
+                }
+                batch.len()
+            }
+        }
+    }
+
+    fn belongs(&self, worker: WorkerSid, expression: Option<&Expression>) -> bool {
+        let (Some(worker), Some(expression)) = (self.workers.get(&worker), expression) else { return false };
+        expression.is_true(&self.worker_names(worker))
+    }
+
+    pub(super) fn worker_names<'a>(&'a self, worker: &'a Worker) -> WorkerNames<'a> {
+        let activity = self.activities.get(&worker.activity);
+        WorkerNames { worker, activity_name: activity.map_or("", |activity| &activity.friendly_name), bare: false }
+    }
+
+    /// Which queues a worker belongs to, after something about it has changed.
+    pub(super) fn evaluate_worker(&mut self, sid: WorkerSid) {
+        let queues: Vec<Arc<TaskQueue>> = self.queues.values().cloned().collect();
+        for queue in queues {
+            let belongs = self.belongs(sid, queue.target_workers.as_ref());
+            self.set_member(queue.sid, sid, belongs);
+        }
+        self.refresh_worker(sid);
+    }
+
+    /// True: that is a change.
+    fn set_member(&mut self, queue: TaskQueueSid, worker: WorkerSid, belongs: bool) -> bool {
+        let members = self.members.entry(queue).or_default();
+        let changed = if belongs { members.insert(worker) } else { members.remove(&worker) };
+        if changed {
+            let queues = self.queues_of.entry(worker).or_default();
+            if belongs {
+                queues.insert(queue)
+            } else {
+                queues.remove(&queue)
+            };
+            if let Some(activity) = self.workers.get(&worker).map(|worker| worker.activity) {
+                let staff = self.staff.entry(queue).or_default();
+                if belongs { *staff.entry(activity).or_default() += 1 } else { count_down(staff, activity) }
+            }
+        }
+        changed
+    }
+
+    fn refresh_all(&mut self) {
+        let workers: Vec<WorkerSid> = self.workers.keys().copied().collect();
+        workers.into_iter().for_each(|worker| self.refresh_worker(worker));
+    }
+
+    pub(super) fn about_worker(&self, now: Timestamp, kind: EventType, sid: WorkerSid) -> Event {
+        Event { worker: self.workers.get(&sid).map(WorkerFacts::from), ..Event::new(kind, now) }
+    }
+
+    fn tell_worker(&mut self, now: Timestamp, kind: EventType, sid: WorkerSid) {
+        let event = self.about_worker(now, kind, sid);
+        self.emit(event);
+    }
+}
+
+fn count_down(staff: &mut BTreeMap<ActivitySid, u32>, activity: ActivitySid) {
+    if let Some(count) = staff.get_mut(&activity) {
+        *count = count.saturating_sub(1);
+    }
+}

@@ -1,0 +1,158 @@
+//! Tasks, and the life they have (taskrouter §6).
+
+use std::time::Duration;
+
+use model::{ReservationSid, TaskChannelSid, TaskQueueSid, TaskSid, Timestamp, WorkerSid, WorkflowSid};
+
+use crate::Attributes;
+
+/// Something to be done by somebody.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Task {
+    /// Its name in the API.
+    pub sid: TaskSid,
+    /// What expressions may ask about it.
+    pub attributes: Attributes,
+    /// What kind of work it is.
+    pub channel: TaskChannelSid,
+    /// Higher is first.
+    pub priority: u32,
+    /// When it was created; its age counts from here.
+    pub created: Timestamp,
+    /// What orders it in its queue.
+    pub virtual_start: Timestamp,
+    /// How old it may become without being assigned.
+    pub timeout: Duration,
+    /// How it stands.
+    pub status: TaskStatus,
+    /// Why it was canceled or completed.
+    pub reason: Option<String>,
+    /// The queue it is in, or was accepted from.
+    pub queue: Option<TaskQueueSid>,
+    /// Since when it is in that.
+    pub queue_entered: Option<Timestamp>,
+    /// Where it is routed, and how far that has come.
+    pub route: Route,
+    /// Every reservation it has had, the newest last; at most [`RESERVATIONS_MAX`].
+    pub reservations: Vec<ReservationSid>,
+    /// The workflow is to be run anew once its reservations have failed.
+    pub re_evaluate: bool,
+    /// When it was assigned.
+    pub assigned: Option<Timestamp>,
+    /// When it was completed or canceled.
+    pub ended: Option<Timestamp>,
+    /// Grows with every change.
+    pub version: u32,
+}
+
+/// How a task stands.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum TaskStatus {
+    /// It waits.
+    Pending,
+    /// It is offered to one worker or several.
+    Reserved,
+    /// A worker has it.
+    Assigned,
+    /// That worker finishes up.
+    Wrapping,
+    /// Done.
+    Completed,
+    /// Given up.
+    Canceled,
+}
+
+impl TaskStatus {
+    /// The state machine of §6.2.
+    pub const fn may_become(self, next: Self) -> bool {
+        use TaskStatus as S;
+        match self {
+            S::Pending => matches!(next, S::Reserved | S::Canceled),
+            S::Reserved => matches!(next, S::Pending | S::Assigned | S::Canceled),
+            S::Assigned => matches!(next, S::Wrapping | S::Completed),
+            S::Wrapping => matches!(next, S::Completed),
+            S::Completed | S::Canceled => false,
+        }
+    }
+
+    /// Completed or canceled.
+    pub const fn is_over(self) -> bool {
+        matches!(self, Self::Completed | Self::Canceled)
+    }
+}
+
+/// Who is to get a task.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Route {
+    /// By a workflow, which has come to this step.
+    Workflow {
+        /// Which.
+        workflow: WorkflowSid,
+        /// Where in it, unless none of its filters matched.
+        step: Option<WorkflowStep>,
+    },
+    /// Any worker of a queue.
+    Queue(TaskQueueSid),
+    /// One worker.
+    Worker {
+        /// Who.
+        worker: WorkerSid,
+        /// Whether or not it is available and has room.
+        ignore_capacity: bool,
+    },
+}
+
+/// How far a workflow has come with a task (taskrouter §5.2).
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct WorkflowStep {
+    /// Which filter; `None` is the default filter.
+    pub filter: Option<usize>,
+    /// Which of its targets.
+    pub target: usize,
+    /// From when the timeouts of the targets count.
+    pub since: Timestamp,
+    /// The sum of the timeouts of all targets so far, this one's included.
+    pub allowed: Duration,
+    /// When this target is left; `None`: never by time.
+    pub expires: Option<Timestamp>,
+    /// Some target before was left by time rather than skipped.
+    pub timed_out: bool,
+}
+
+/// Reservations of one task (taskrouter §6.2, §9).
+pub const RESERVATIONS_MAX: usize = 1000;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::ReservationStatus as R;
+
+    #[test]
+    fn the_state_machines_have_the_contracts_edges_only() {
+        use TaskStatus::{Assigned, Canceled, Completed, Pending, Reserved, Wrapping};
+        let tasks = [Pending, Reserved, Assigned, Wrapping, Completed, Canceled];
+        let legal: Vec<_> = tasks.iter().flat_map(|from| tasks.iter().map(move |to| (*from, *to))).collect();
+        let legal: Vec<_> = legal.into_iter().filter(|(from, to)| from.may_become(*to)).collect();
+        // §6.2
+        assert_eq!(
+            legal,
+            [
+                (Pending, Reserved),
+                (Pending, Canceled),
+                (Reserved, Pending),
+                (Reserved, Assigned),
+                (Reserved, Canceled),
+                (Assigned, Wrapping),
+                (Assigned, Completed),
+                (Wrapping, Completed),
+            ]
+        );
+        let all =
+            [R::Pending, R::Accepted, R::Wrapping, R::Completed, R::Rejected, R::Timeout, R::Rescinded, R::Canceled];
+        let edges = |from: R| all.iter().filter(|to| from.may_become(**to)).count();
+        assert_eq!(all.map(edges), [5, 3, 2, 0, 0, 0, 0, 0]); // §7.1
+        for from in all {
+            assert_eq!(from.is_open(), edges(from) > 0, "{from:?}");
+        }
+    }
+}

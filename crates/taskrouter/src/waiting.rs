@@ -1,0 +1,209 @@
+//! Tasks that wait, in lines: the tasks of one line may be taken by the same workers.
+//!
+//! A line is what a target says (queue, expression, order, known worker) together with the values of the task attributes
+//! it speaks of. So one look at its head decides for the whole line: if nobody free may take that, nobody free may
+//! take any of it, and a task that joins needs no look at all. A line is *due* when that may have changed, and the line
+//! with the foremost head is looked at first: whoever is free gets the foremost task there is for him.
+
+use std::cmp::Reverse;
+use std::collections::{BTreeSet, HashMap};
+use std::sync::Arc;
+
+use model::{TaskChannelSid, TaskQueueSid, TaskSid, WorkerSid};
+
+use crate::OrderBy;
+
+/// Which task is first: priority, kind of queue, virtual start time (turned round for LIFO), SID (taskrouter §11).
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) struct Rank {
+    pub(crate) priority: Reverse<u32>,
+    pub(crate) kind: u8,
+    pub(crate) start: i64,
+    pub(crate) task: TaskSid,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub(crate) struct LineKey {
+    /// `None` only of a task for one worker.
+    pub(crate) queue: Option<TaskQueueSid>,
+    pub(crate) channel: TaskChannelSid,
+    pub(crate) only: Option<WorkerSid>,
+    pub(crate) ignore_capacity: bool,
+    pub(crate) order: Arc<OrderBy>,
+    pub(crate) expression: String,
+    /// What the expression says of the task.
+    pub(crate) values: Vec<String>,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub(crate) struct LineId(u64);
+
+/// Whom the last look has not seen.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) enum Fresh {
+    Everybody,
+    These(BTreeSet<WorkerSid>),
+}
+
+#[derive(Debug)]
+pub(crate) struct Line {
+    pub(crate) key: Arc<LineKey>,
+    waiting: BTreeSet<Rank>,
+    pub(crate) fresh: Fresh,
+    /// A worker was passed over for some task's sake only, so that another task may still have it.
+    passed_over: bool,
+    due_as: Option<Rank>,
+}
+
+impl Line {
+    /// The first, or the next after `rank`.
+    pub(crate) fn next(&self, after: Option<Rank>) -> Option<Rank> {
+        match after {
+            None => self.waiting.first().copied(),
+            Some(rank) => {
+                self.waiting.range((std::ops::Bound::Excluded(rank), std::ops::Bound::Unbounded)).next().copied()
+            }
+        }
+    }
+}
+
+#[derive(Debug, Default)]
+pub(crate) struct Waiting {
+    lines: HashMap<LineId, Line>,
+    by_key: HashMap<Arc<LineKey>, LineId>,
+    of_queue: HashMap<(TaskQueueSid, TaskChannelSid), BTreeSet<LineId>>,
+    of_worker: HashMap<WorkerSid, BTreeSet<LineId>>,
+    of_task: HashMap<TaskSid, (LineId, Rank)>,
+    due: BTreeSet<(Rank, LineId)>,
+    last: u64,
+}
+
+impl Waiting {
+    pub(crate) fn join(&mut self, key: LineKey, rank: Rank) {
+        let id = match self.by_key.get(&key) {
+            Some(id) => *id,
+            None => self.open(key),
+        };
+        let Some(line) = self.lines.get_mut(&id) else { return };
+        line.waiting.insert(rank);
+        self.of_task.insert(rank.task, (id, rank));
+        if std::mem::take(&mut line.passed_over) {
+            line.fresh = Fresh::Everybody;
+        }
+        if line.fresh != Fresh::These(BTreeSet::new()) {
+            self.make_due(id);
+        }
+    }
+
+    fn open(&mut self, key: LineKey) -> LineId {
+        self.last += 1;
+        let (id, key) = (LineId(self.last), Arc::new(key));
+        match (key.only, key.queue) {
+            (Some(worker), _) => drop(self.of_worker.entry(worker).or_default().insert(id)),
+            (None, Some(queue)) => drop(self.of_queue.entry((queue, key.channel)).or_default().insert(id)),
+            (None, None) => {}
+        }
+        self.by_key.insert(key.clone(), id);
+        let line = Line { key, waiting: BTreeSet::new(), fresh: Fresh::Everybody, passed_over: false, due_as: None };
+        self.lines.insert(id, line);
+        id
+    }
+
+    pub(crate) fn leave(&mut self, task: TaskSid) {
+        let Some((id, rank)) = self.of_task.remove(&task) else { return };
+        let Some(line) = self.lines.get_mut(&id) else { return };
+        line.waiting.remove(&rank);
+        if line.due_as.is_some() {
+            self.make_due(id);
+        }
+        if self.lines.get(&id).is_some_and(|line| line.waiting.is_empty()) {
+            self.close(id);
+        }
+    }
+
+    fn close(&mut self, id: LineId) {
+        let Some(line) = self.lines.remove(&id) else { return };
+        self.by_key.remove(&line.key);
+        if let Some(worker) = line.key.only {
+            remove_from(&mut self.of_worker, worker, id);
+        } else if let Some(queue) = line.key.queue {
+            remove_from(&mut self.of_queue, (queue, line.key.channel), id);
+        }
+    }
+
+    /// Puts a line where its head belongs among those that are due.
+    fn make_due(&mut self, id: LineId) {
+        let Some(line) = self.lines.get_mut(&id) else { return };
+        let head = line.waiting.first().copied();
+        if let Some(rank) = std::mem::replace(&mut line.due_as, head) {
+            self.due.remove(&(rank, id));
+        }
+        if let Some(rank) = head {
+            self.due.insert((rank, id));
+        }
+    }
+
+    /// A worker has room on a channel, or may have become eligible: the lines of its queue have somebody to look at.
+    pub(crate) fn freshen(&mut self, queue: TaskQueueSid, channel: TaskChannelSid, worker: WorkerSid) {
+        let lines: Vec<LineId> = self.of_queue.get(&(queue, channel)).into_iter().flatten().copied().collect();
+        for id in lines {
+            self.freshen_line(id, worker);
+        }
+    }
+
+    /// As [`Waiting::freshen`], of the lines that wait for this worker alone.
+    pub(crate) fn freshen_own(&mut self, worker: WorkerSid) {
+        let lines: Vec<LineId> = self.of_worker.get(&worker).into_iter().flatten().copied().collect();
+        for id in lines {
+            self.freshen_line(id, worker);
+        }
+    }
+
+    /// As [`Waiting::freshen`], of the line this task waits in.
+    pub(crate) fn freshen_task(&mut self, task: TaskSid, worker: WorkerSid) {
+        if let Some((id, _)) = self.of_task.get(&task) {
+            self.freshen_line(*id, worker);
+        }
+    }
+
+    fn freshen_line(&mut self, id: LineId, worker: WorkerSid) {
+        if let Some(line) = self.lines.get_mut(&id) {
+            if let Fresh::These(workers) = &mut line.fresh {
+                workers.insert(worker);
+            }
+            self.make_due(id);
+        }
+    }
+
+    pub(crate) fn line(&self, id: LineId) -> Option<&Line> {
+        self.lines.get(&id)
+    }
+
+    /// The line to be looked at first.
+    pub(crate) fn due(&self) -> Option<LineId> {
+        self.due.first().map(|(_, id)| *id)
+    }
+
+    /// Nobody free may take what waits in a line.
+    pub(crate) fn settle(&mut self, id: LineId, passed_over: bool) {
+        let Some(line) = self.lines.get_mut(&id) else { return };
+        line.fresh = Fresh::These(BTreeSet::new());
+        line.passed_over |= passed_over;
+        if let Some(rank) = line.due_as.take() {
+            self.due.remove(&(rank, id));
+        }
+    }
+
+    pub(crate) fn waits_in(&self, queue: TaskQueueSid) -> bool {
+        self.by_key.keys().any(|key| key.queue == Some(queue))
+    }
+}
+
+fn remove_from<K: std::hash::Hash + Eq>(map: &mut HashMap<K, BTreeSet<LineId>>, key: K, id: LineId) {
+    if let std::collections::hash_map::Entry::Occupied(mut lines) = map.entry(key) {
+        lines.get_mut().remove(&id);
+        if lines.get().is_empty() {
+            lines.remove();
+        }
+    }
+}
