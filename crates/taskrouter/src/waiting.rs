@@ -7,6 +7,7 @@
 
 use std::cmp::Reverse;
 use std::collections::{BTreeSet, HashMap};
+use std::ops::Bound::{Excluded, Unbounded};
 use std::sync::Arc;
 
 use model::{TaskChannelSid, TaskQueueSid, TaskSid, WorkerSid};
@@ -52,19 +53,8 @@ pub(crate) struct Line {
     pub(crate) fresh: Fresh,
     /// A worker was passed over for some task's sake only, so that another task may still have it.
     passed_over: bool,
+    /// The task to be looked at next, if the line is due.
     due_as: Option<Rank>,
-}
-
-impl Line {
-    /// The first, or the next after `rank`.
-    pub(crate) fn next(&self, after: Option<Rank>) -> Option<Rank> {
-        match after {
-            None => self.waiting.first().copied(),
-            Some(rank) => {
-                self.waiting.range((std::ops::Bound::Excluded(rank), std::ops::Bound::Unbounded)).next().copied()
-            }
-        }
-    }
 }
 
 #[derive(Debug, Default)]
@@ -133,12 +123,16 @@ impl Waiting {
 
     /// Puts a line where its head belongs among those that are due.
     fn make_due(&mut self, id: LineId) {
+        let head = self.lines.get(&id).and_then(|line| line.waiting.first().copied());
+        self.set_due(id, head);
+    }
+
+    fn set_due(&mut self, id: LineId, rank: Option<Rank>) {
         let Some(line) = self.lines.get_mut(&id) else { return };
-        let head = line.waiting.first().copied();
-        if let Some(rank) = std::mem::replace(&mut line.due_as, head) {
+        if let Some(rank) = std::mem::replace(&mut line.due_as, rank) {
             self.due.remove(&(rank, id));
         }
-        if let Some(rank) = head {
+        if let Some(rank) = rank {
             self.due.insert((rank, id));
         }
     }
@@ -179,18 +173,27 @@ impl Waiting {
         self.lines.get(&id)
     }
 
-    /// The line to be looked at first.
-    pub(crate) fn due(&self) -> Option<LineId> {
-        self.due.first().map(|(_, id)| *id)
+    /// The line to be looked at first, and the task in it.
+    pub(crate) fn due(&self) -> Option<(LineId, TaskSid)> {
+        self.due.first().map(|(rank, id)| (*id, rank.task))
     }
 
     /// Nobody free may take what waits in a line.
-    pub(crate) fn settle(&mut self, id: LineId, passed_over: bool) {
+    pub(crate) fn settle(&mut self, id: LineId) {
+        if let Some(line) = self.lines.get_mut(&id) {
+            line.fresh = Fresh::These(BTreeSet::new());
+        }
+        self.set_due(id, None);
+    }
+
+    /// Somebody free may not have this task, but perhaps the next in its line: that is due in its own turn.
+    pub(crate) fn pass_over(&mut self, id: LineId) {
         let Some(line) = self.lines.get_mut(&id) else { return };
-        line.fresh = Fresh::These(BTreeSet::new());
-        line.passed_over |= passed_over;
-        if let Some(rank) = line.due_as.take() {
-            self.due.remove(&(rank, id));
+        line.passed_over = true;
+        let next = line.due_as.and_then(|rank| line.waiting.range((Excluded(rank), Unbounded)).next().copied());
+        match next {
+            Some(next) => self.set_due(id, Some(next)),
+            None => self.settle(id),
         }
     }
 

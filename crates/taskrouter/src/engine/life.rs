@@ -11,7 +11,7 @@ use ReservationStatus as Status;
 impl Engine {
     /// Offers a pending task to these workers, all at once.
     pub(super) fn reserve(&mut self, now: Timestamp, sid: TaskSid, workers: &[WorkerSid]) {
-        self.waiting.leave(sid);
+        self.leave_line(sid);
         self.skips.remove(&sid);
         let Some(task) = self.tasks.get_mut(&sid) else { return };
         task.status = TaskStatus::Reserved;
@@ -179,7 +179,7 @@ impl Engine {
     }
 
     pub(super) fn cancel(&mut self, now: Timestamp, sid: TaskSid, reason: Option<String>) {
-        self.waiting.leave(sid);
+        self.leave_line(sid);
         self.skips.remove(&sid);
         for reservation in self.of_task(sid, Status::is_open) {
             self.set_reservation(now, reservation, Status::Canceled, EventType::ReservationCanceled, None);
@@ -215,7 +215,7 @@ impl Engine {
     }
 
     fn forget(&mut self, now: Timestamp, sid: TaskSid, kind: EventType) {
-        self.waiting.leave(sid);
+        self.leave_line(sid);
         self.skips.remove(&sid);
         for reservation in self.of_task(sid, Status::is_open) {
             self.set_reservation(now, reservation, Status::Canceled, EventType::ReservationCanceled, None);

@@ -42,13 +42,21 @@ impl Engine {
 
     /// A pending task waits for whoever may take it, if anybody may.
     pub(super) fn queue_up(&mut self, sid: TaskSid) {
-        self.waiting.leave(sid);
+        self.leave_line(sid);
         let Some(task) = self.tasks.get(&sid).filter(|task| task.status == TaskStatus::Pending) else { return };
-        let (Some(key), rank) = (self.line_key(task), self.rank(task)) else { return };
+        let (Some(key), rank) = (self.line_key(task), self.rank(task)) else {
+            self.unclaimed.insert(sid);
+            return;
+        };
         if let (None, Some(queue)) = (key.only, key.queue) {
             self.open_shelf(Shelf { queue, channel: key.channel, order: key.order.clone() });
         }
         self.waiting.join(key, rank);
+    }
+
+    pub(super) fn leave_line(&mut self, sid: TaskSid) {
+        self.waiting.leave(sid);
+        self.unclaimed.remove(&sid);
     }
 
     /// As [`Engine::queue_up`], of all that a setting concerns.
@@ -121,25 +129,17 @@ impl Engine {
         Some(key)
     }
 
-    /// Looks at a line until its foremost task is reserved, or nobody may have any. How many were looked at.
-    pub(super) fn match_line(&mut self, now: Timestamp, id: LineId) -> usize {
-        let mut spent = 1;
-        let mut passed_over = false;
-        let mut after = None;
-        while let Some(rank) = self.waiting.line(id).and_then(|line| line.next(after)) {
-            let mut passed = false;
-            let workers = self.candidates(id, rank.task, &mut spent, &mut passed);
-            if !workers.is_empty() {
-                self.reserve(now, rank.task, &workers);
-                return spent;
-            }
-            passed_over |= passed;
-            if !passed {
-                break;
-            }
-            after = Some(rank);
+    /// Looks at the foremost task of the line that is due. How many were looked at.
+    pub(super) fn match_line(&mut self, now: Timestamp, id: LineId, task: TaskSid) -> usize {
+        let (mut spent, mut passed) = (1, false);
+        let workers = self.candidates(id, task, &mut spent, &mut passed);
+        if !workers.is_empty() {
+            self.reserve(now, task, &workers);
+        } else if passed {
+            self.waiting.pass_over(id);
+        } else {
+            self.waiting.settle(id);
         }
-        self.waiting.settle(id, passed_over);
         spent
     }
 

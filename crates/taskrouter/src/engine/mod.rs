@@ -250,6 +250,8 @@ pub struct Engine {
     staff: HashMap<TaskQueueSid, BTreeMap<ActivitySid, u32>>,
     free: FreeWorkers,
     waiting: Waiting,
+    /// Tasks that wait for a worker there is not.
+    unclaimed: BTreeSet<TaskSid>,
     /// Whom a task is not offered to until then: its last call there failed.
     pauses: HashMap<(TaskSid, WorkerSid), Timestamp>,
     timers: BTreeSet<(Timestamp, Timer)>,
@@ -278,6 +280,7 @@ impl Engine {
             staff: HashMap::new(),
             free: FreeWorkers::default(),
             waiting: Waiting::default(),
+            unclaimed: BTreeSet::new(),
             pauses: HashMap::new(),
             timers: BTreeSet::new(),
             jobs: VecDeque::new(),
@@ -331,7 +334,7 @@ impl Engine {
                 }
                 _ if !self.jobs.is_empty() => self.work_job(now, left),
                 _ => match self.waiting.due() {
-                    Some(line) => self.match_line(now, line),
+                    Some((line, task)) => self.match_line(now, line, task),
                     None => match self.skips.pop_first() {
                         Some(task) => self.skip_if_nobody_took(now, task),
                         None => return false,
@@ -358,6 +361,11 @@ impl Engine {
     /// When [`Engine::work`] is to be called next, even if nothing is asked.
     pub fn next_deadline(&self) -> Option<Timestamp> {
         self.timers.first().map(|(at, _)| *at)
+    }
+
+    /// What holds for all of it.
+    pub fn workspace(&self) -> &Workspace {
+        &self.workspace
     }
 
     /// Every task, those that were completed or canceled less than five minutes ago included.

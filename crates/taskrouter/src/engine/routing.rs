@@ -261,7 +261,7 @@ impl Engine {
 
     /// A pending task goes on from the target it is at, and is canceled after the last.
     pub(super) fn leave_target(&mut self, now: Timestamp, sid: TaskSid, by_time: bool) {
-        self.waiting.leave(sid);
+        self.leave_line(sid);
         self.skips.remove(&sid);
         match self.next_step(sid, by_time) {
             Some(step) => self.enter(now, sid, step, false),
@@ -308,10 +308,10 @@ impl Engine {
             workflow.targets(step.filter).get(step.target).is_some_and(|target| Some(target.queue) == queue)
         });
         if still_there && !anew {
-            return self.wait(sid);
+            return self.queue_up(sid);
         }
         self.unset_target_timer(sid);
-        self.waiting.leave(sid);
+        self.leave_line(sid);
         self.skips.remove(&sid);
         // Its targets' time counts from now: counted from its creation, an old task would fall through all of them.
         match self.first_step(sid, None, now) {

@@ -5,7 +5,7 @@ use std::ops::Bound::{Excluded, Unbounded};
 use super::*;
 use crate::event::{EventType, WorkerFacts};
 use crate::worker::{CAPACITY_MAX, WorkerChannel};
-use crate::{Expression, Path, Step, WorkerNames};
+use crate::{Expression, WorkerNames};
 
 impl Engine {
     pub(super) fn set_workspace(&mut self, now: Timestamp, workspace: Workspace) {
@@ -87,6 +87,7 @@ impl Engine {
         self.workers.insert(sid, worker);
         self.tell_worker(now, EventType::WorkerCreated, sid);
         self.evaluate_worker(sid);
+        self.requeue_unclaimed();
         Ok(())
     }
 
@@ -100,7 +101,7 @@ impl Engine {
         if let Some(activity) = change.activity.filter(|activity| !self.activities.contains_key(activity)) {
             return Err(not_found(activity));
         }
-        let mut told = false;
+        let (mut told, renamed) = (false, change.friendly_name.is_some());
         if let Some(name) = change.friendly_name.filter(|name| *name != worker.friendly_name) {
             if self.worker_names.contains_key(&name) {
                 return Err(Refusal::InUse(name));
@@ -130,7 +131,15 @@ impl Engine {
             }
         }
         self.evaluate_worker(sid);
+        if renamed {
+            self.requeue_unclaimed();
+        }
         Ok(())
+    }
+
+    /// Tasks that ask for a worker there was not: perhaps there is now.
+    fn requeue_unclaimed(&mut self) {
+        std::mem::take(&mut self.unclaimed).into_iter().for_each(|task| self.queue_up(task));
     }
 
     /// A worker does something else from now on.

@@ -1,0 +1,473 @@
+//! Random afternoons in a workspace, every decision checked against rules written down a second time, without indexes.
+//! A failure names its seed.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::time::Duration;
+
+use model::{ActivitySid, ReservationSid, TaskChannelSid, TaskQueueSid, TaskSid, Timestamp, WorkerSid, WorkflowSid};
+use rand::rngs::StdRng;
+use rand::{RngExt, SeedableRng};
+use serde_json::json;
+use taskrouter::{
+    Activity, Attributes, Engine, Event, EventType, Expression, Input, NewTask, NewWorker, Output, ReservationStatus,
+    Route, RoutingTarget, Task, TaskChange, TaskChannel, TaskOrder, TaskQueue, TaskStatus, Worker, WorkerChange,
+    Workflow, Workspace,
+};
+
+const OFFLINE: ActivitySid = ActivitySid::from_bits(1);
+const AVAILABLE: ActivitySid = ActivitySid::from_bits(2);
+const WORKFLOW: WorkflowSid = WorkflowSid::from_bits(1);
+const WORKERS: u128 = 6;
+const QUEUES: u128 = 4;
+const CHANNELS: u128 = 2;
+
+/// Queue 1: team a, queue 2: team b, queue 3: anybody, queue 4: team a, last in first out, three at once.
+fn queue(sid: u128) -> TaskQueue {
+    let target_workers = ["team == \"a\"", "worker.team == \"b\"", "1==1", "team IN ['a']"][sid as usize - 1];
+    TaskQueue {
+        sid: TaskQueueSid::from_bits(sid),
+        friendly_name: format!("queue {sid}"),
+        target_workers: Some(Expression::parse(target_workers).expect("valid")),
+        max_reserved_workers: if sid == 4 { 3 } else { 1 },
+        task_order: if sid == 4 { TaskOrder::Lifo } else { TaskOrder::Fifo },
+        reservation_activity: None,
+        assignment_activity: None,
+    }
+}
+
+fn workflow() -> Workflow {
+    let queue = |sid: u128| TaskQueueSid::from_bits(sid).to_string();
+    let configuration = json!({"task_routing": {
+        "filters": [
+            {"expression": "kind == 'level'", "targets": [
+                {"queue": queue(1), "expression": "worker.level >= task.min", "order_by": "worker.level DESC", "timeout": 40},
+                {"queue": queue(2), "priority": 7, "timeout": 60}]},
+            {"expression": "kind == 'known'", "targets": [
+                {"queue": queue(3), "known_worker_friendly_name": "task.who", "timeout": 50}, {"timeout": 500}]},
+            {"expression": "kind == 'crowd'", "targets": [{"queue": queue(4)}]},
+        ],
+        "default_filter": {"queue": queue(3)},
+    }});
+    let timeout = Duration::from_secs(20);
+    Workflow::parse(WORKFLOW, "w", &configuration.to_string(), timeout, |_| true).expect("valid")
+}
+
+struct Afternoon {
+    engine: Engine,
+    random: StdRng,
+    now: Timestamp,
+    multi_task: bool,
+    tasks: u128,
+    reservation_events: BTreeMap<ReservationSid, Vec<EventType>>,
+    task_events: BTreeMap<TaskSid, Vec<EventType>>,
+    assigned: usize,
+}
+
+impl Afternoon {
+    fn begin(seed: u64) -> Self {
+        let mut random = StdRng::seed_from_u64(seed);
+        let multi_task = random.random_bool(0.7);
+        let workspace = Workspace {
+            multi_task,
+            prioritize_queue_order: if random.random_bool(0.5) { TaskOrder::Fifo } else { TaskOrder::Lifo },
+            timeout_activity: Some(OFFLINE),
+        };
+        let mut afternoon = Self {
+            engine: Engine::new(workspace, seed),
+            random,
+            now: Timestamp::from_micros(1_000_000_000),
+            multi_task,
+            tasks: 0,
+            reservation_events: BTreeMap::new(),
+            task_events: BTreeMap::new(),
+            assigned: 0,
+        };
+        for (sid, name, available) in [(OFFLINE, "Offline", false), (AVAILABLE, "Available", true)] {
+            afternoon.ask(Input::PutActivity(Activity { sid, friendly_name: name.to_owned(), available }));
+        }
+        for sid in 1..=CHANNELS {
+            let unique_name = format!("channel{sid}");
+            afternoon.ask(Input::PutChannel(TaskChannel {
+                sid: TaskChannelSid::from_bits(sid),
+                unique_name,
+                optimized: sid == 2,
+            }));
+        }
+        (1..=QUEUES).for_each(|sid| afternoon.ask(Input::PutQueue(queue(sid))));
+        afternoon.ask(Input::PutWorkflow { workflow: workflow(), re_evaluate: false });
+        for sid in 1..=WORKERS {
+            let attributes = afternoon.worker_attributes();
+            afternoon.ask(Input::CreateWorker(NewWorker {
+                sid: WorkerSid::from_bits(sid),
+                friendly_name: format!("worker{sid}"),
+                attributes,
+                activity: AVAILABLE,
+            }));
+        }
+        afternoon
+    }
+
+    fn worker_attributes(&mut self) -> Attributes {
+        let team = ["a", "b", "c"][self.random.random_range(0..3)];
+        let level: Option<u32> = self.random.random_bool(0.8).then(|| self.random.random_range(0..4));
+        Attributes::parse(&json!({"team": team, "level": level}).to_string()).expect("valid")
+    }
+
+    fn task_attributes(&mut self) -> Attributes {
+        let kind = ["level", "level", "known", "crowd", "other"][self.random.random_range(0..5)];
+        let (min, who) = (self.random.random_range(0..4), self.random.random_range(1..=WORKERS + 1));
+        let attributes = json!({"kind": kind, "min": min, "who": format!("worker{who}")});
+        Attributes::parse(&attributes.to_string()).expect("valid")
+    }
+
+    /// Does something, which may well be refused, and then whatever follows from it, one step at a time.
+    fn ask(&mut self, input: Input) {
+        let refused = self.engine.handle(self.now, input).is_err();
+        if refused {
+            assert!(self.engine.poll().is_none(), "what is refused has no consequences");
+        }
+        self.look(None);
+        for _ in 0..10_000 {
+            let before = self.snapshot();
+            let more = self.engine.work(self.now, 1);
+            self.look(Some(&before));
+            if !more {
+                return self.check_nobody_idles();
+            }
+        }
+        panic!("work without end");
+    }
+
+    fn something(&mut self) {
+        let worker = WorkerSid::from_bits(self.random.random_range(1..=WORKERS));
+        let reservation = self.any_reservation();
+        let task = TaskSid::from_bits(self.random.random_range(1..=self.tasks.max(1)));
+        let channel = TaskChannelSid::from_bits(self.random.random_range(1..=CHANNELS));
+        let input = match self.random.random_range(0..100) {
+            0..30 => self.new_task(),
+            30..38 => {
+                let activity = if self.random.random_bool(0.7) { AVAILABLE } else { OFFLINE };
+                let reject_pending_reservations = self.random.random_bool(0.3);
+                let change =
+                    WorkerChange { activity: Some(activity), reject_pending_reservations, ..Default::default() };
+                Input::UpdateWorker { worker, change }
+            }
+            38..42 => {
+                let attributes = Some(self.worker_attributes());
+                Input::UpdateWorker { worker, change: WorkerChange { attributes, ..Default::default() } }
+            }
+            42..46 => {
+                let open =
+                    self.engine.worker(worker).and_then(|worker| worker.channels.get(&channel)).map_or(0, |on| on.open);
+                let capacity = Some(self.random.random_range(open..=open.max(3)));
+                let available = Some(self.random.random_bool(0.8));
+                Input::UpdateWorkerChannel { worker, channel, capacity, available }
+            }
+            46..60 => Input::Accept(reservation),
+            60..66 => {
+                let activity = self.random.random_bool(0.7).then_some(OFFLINE);
+                Input::Reject {
+                    reservation,
+                    activity: activity.or(Some(AVAILABLE)).filter(|_| self.random.random_bool(0.9)),
+                }
+            }
+            66..70 => Input::Fail { reservation, code: 13_224 },
+            70..74 => Input::Wrap(reservation),
+            74..82 => Input::Complete(reservation),
+            82..86 => {
+                let status =
+                    [TaskStatus::Canceled, TaskStatus::Wrapping, TaskStatus::Completed][self.random.random_range(0..3)];
+                Input::EndTask { task, status, reason: None }
+            }
+            86..88 => Input::DeleteTask(task),
+            88..91 => {
+                let attributes = self.random.random_bool(0.5).then(|| self.task_attributes());
+                let priority = Some(self.random.random_range(0..4));
+                Input::UpdateTask { task, change: TaskChange { attributes, priority, ..Default::default() } }
+            }
+            91..92 => Input::PutWorkflow { workflow: workflow(), re_evaluate: self.random.random_bool(0.5) },
+            92..93 => {
+                let changed = self.random.random_range(1..=QUEUES);
+                Input::PutQueue(TaskQueue { target_workers: None, ..queue(changed) })
+            }
+            _ => {
+                self.now = self.now + Duration::from_secs(self.random.random_range(0..15));
+                Input::PutQueue(queue(self.random.random_range(1..=QUEUES)))
+            }
+        };
+        self.ask(input);
+    }
+
+    fn new_task(&mut self) -> Input {
+        self.tasks += 1;
+        let back = self.random.random_range(0..3);
+        let to = match self.random.random_range(0..10) {
+            0 => RoutingTarget::Queue(TaskQueueSid::from_bits(self.random.random_range(1..=QUEUES))),
+            1 => RoutingTarget::Worker {
+                worker: WorkerSid::from_bits(self.random.random_range(1..=WORKERS)),
+                ignore_capacity: false,
+                queue: None,
+            },
+            _ => RoutingTarget::Workflow(WORKFLOW),
+        };
+        Input::CreateTask(NewTask {
+            sid: TaskSid::from_bits(self.tasks),
+            attributes: self.task_attributes(),
+            channel: TaskChannelSid::from_bits(self.random.random_range(1..=CHANNELS)),
+            priority: self.random.random_range(0..3),
+            timeout: Duration::from_secs(600),
+            virtual_start: Some(Timestamp::from_micros(self.now.micros() - back * 60_000_000)),
+            to,
+        })
+    }
+
+    fn any_reservation(&mut self) -> ReservationSid {
+        let all: Vec<ReservationSid> =
+            self.engine.reservations().filter(|r| r.status.is_open()).map(|r| r.sid).collect();
+        if all.is_empty() { ReservationSid::from_bits(0) } else { all[self.random.random_range(0..all.len())] }
+    }
+
+    fn snapshot(&self) -> Snapshot {
+        Snapshot {
+            now: self.now,
+            multi_task: self.multi_task,
+            tasks: self.engine.tasks().filter(|task| task.status == TaskStatus::Pending).cloned().collect(),
+            workers: self.engine.workers().cloned().collect(),
+            open: (self.engine.reservations().filter(|r| r.status.is_open())).map(|r| (r.worker, r.channel)).collect(),
+            members: (1..=QUEUES).map(TaskQueueSid::from_bits).map(|q| (q, self.engine.members(q).collect())).collect(),
+            paused: self.engine.pauses().map(|(task, worker, _)| (task, worker)).collect(),
+        }
+    }
+
+    /// Every output, in order; what was assigned in one step must be what the rules want on the state before it.
+    fn look(&mut self, before: Option<&Snapshot>) {
+        let mut offered: Vec<(TaskSid, WorkerSid)> = Vec::new();
+        let mut moved = false;
+        while let Some(output) = self.engine.poll() {
+            match output {
+                Output::Event(event) => {
+                    moved |= event.kind != EventType::ReservationCreated;
+                    self.check_event(&event);
+                }
+                Output::Assign { task, worker, reservation } => {
+                    let row = self.engine.reservation(reservation).expect("it exists");
+                    assert_eq!((row.task, row.worker, row.status), (task, worker, ReservationStatus::Pending));
+                    offered.push((task, worker));
+                }
+                Output::Warning { code, .. } => assert!([40_152, 40_154].contains(&code), "{code}"),
+            }
+        }
+        if let (Some((task, _)), Some(before)) = (offered.first(), before) {
+            assert!(!moved, "a decision is a step of its own");
+            self.assigned += 1;
+            let foremost = before.foremost(&self.engine);
+            assert_eq!(foremost.as_ref().map(|(task, _)| *task), Some(*task), "higher priority, then longest waiting");
+            assert_eq!(foremost.map(|(_, workers)| workers), Some(offered.iter().map(|(_, worker)| *worker).collect()));
+        }
+        let after = self.snapshot();
+        for worker in &after.workers {
+            for (channel, on) in &worker.channels {
+                let open = after.open.iter().filter(|open| **open == (worker.sid, *channel)).count();
+                assert_eq!(open, on.open as usize);
+                assert!(open <= on.capacity as usize, "{} above its capacity", worker.friendly_name);
+            }
+            let open = after.open.iter().filter(|(who, _)| *who == worker.sid).count();
+            assert!(self.multi_task || open <= 1, "one task at a time");
+            assert_eq!(open, worker.open.len());
+        }
+        for task in self.engine.tasks() {
+            let of_task = self.engine.reservations().filter(|r| r.task == task.sid);
+            let (mut pending, mut has) = (0, 0);
+            of_task.for_each(|r| match r.status {
+                ReservationStatus::Pending => pending += 1,
+                ReservationStatus::Accepted | ReservationStatus::Wrapping => has += 1,
+                _ => {}
+            });
+            match task.status {
+                TaskStatus::Reserved => assert!(pending > 0 && has == 0),
+                TaskStatus::Assigned | TaskStatus::Wrapping => assert_eq!((pending, has), (0, 1)),
+                TaskStatus::Pending | TaskStatus::Completed | TaskStatus::Canceled => {
+                    assert_eq!((pending, has), (0, 0))
+                }
+            }
+        }
+    }
+
+    fn check_event(&mut self, event: &Event) {
+        use EventType as E;
+        if let (Some(reservation), Some(task)) = (&event.reservation, &event.task) {
+            let seen = self.reservation_events.entry(reservation.sid).or_default();
+            let status = |kind| match kind {
+                E::ReservationCreated => ReservationStatus::Pending,
+                E::ReservationAccepted => ReservationStatus::Accepted,
+                E::ReservationWrapup => ReservationStatus::Wrapping,
+                E::ReservationCompleted => ReservationStatus::Completed,
+                E::ReservationRejected => ReservationStatus::Rejected,
+                E::ReservationTimeout => ReservationStatus::Timeout,
+                E::ReservationRescinded => ReservationStatus::Rescinded,
+                E::ReservationCanceled => ReservationStatus::Canceled,
+                kind => panic!("{} about a reservation", kind.as_str()),
+            };
+            assert_eq!(reservation.status, status(event.kind));
+            match seen.last() {
+                Some(last) => assert!(status(*last).may_become(reservation.status), "{last:?} to {:?}", event.kind),
+                None => assert_eq!(event.kind, E::ReservationCreated),
+            }
+            seen.push(event.kind);
+            assert!(!self.task_events.get(&task.sid).is_some_and(|seen| seen.contains(&E::TaskDeleted)));
+        } else if let Some(task) = &event.task {
+            let seen = self.task_events.entry(task.sid).or_default();
+            let once =
+                [E::TaskCreated, E::TaskCanceled, E::TaskWrapup, E::TaskCompleted, E::TaskDeleted, E::WorkflowEntered];
+            assert!(!once.contains(&event.kind) || !seen.contains(&event.kind), "{} twice", event.kind.as_str());
+            assert!(!seen.contains(&E::TaskDeleted), "{} after the end", event.kind.as_str());
+            let over = seen.contains(&E::TaskCanceled) || seen.contains(&E::TaskCompleted);
+            assert!(
+                !over || [E::TaskDeleted, E::TaskUpdated].contains(&event.kind),
+                "{} when over",
+                event.kind.as_str()
+            );
+            match event.kind {
+                E::TaskCanceled => assert_eq!(task.status, TaskStatus::Canceled),
+                E::TaskCompleted => assert_eq!(task.status, TaskStatus::Completed),
+                E::TaskWrapup => assert_eq!(task.status, TaskStatus::Wrapping),
+                _ => {}
+            }
+            seen.push(event.kind);
+        }
+    }
+
+    fn check_nobody_idles(&self) {
+        let now = self.snapshot();
+        assert_eq!(now.foremost(&self.engine), None, "a worker idles while a task it may take waits");
+    }
+
+    /// Time passes until nothing is left to happen.
+    fn end(mut self) -> usize {
+        let wrapping: Vec<TaskSid> =
+            self.engine.tasks().filter(|t| t.status == TaskStatus::Wrapping).map(|t| t.sid).collect();
+        for task in wrapping {
+            self.ask(Input::EndTask { task, status: TaskStatus::Completed, reason: None });
+        }
+        for worker in 1..=WORKERS {
+            let change = WorkerChange { activity: Some(OFFLINE), ..Default::default() };
+            self.ask(Input::UpdateWorker { worker: WorkerSid::from_bits(worker), change });
+        }
+        while let Some(at) = self.engine.next_deadline() {
+            self.now = self.now.max(at);
+            self.ask(Input::PutQueue(queue(1)));
+        }
+        assert_eq!((self.engine.tasks().count(), self.engine.reservations().count()), (0, 0));
+        assert_eq!(self.engine.pauses().count(), 0);
+        for (task, seen) in &self.task_events {
+            let end = [EventType::TaskDeleted, EventType::TaskSystemDeleted];
+            assert!(seen.last().is_some_and(|last| end.contains(last)), "{task}: {seen:?}");
+        }
+        self.assigned
+    }
+}
+
+/// What a decision is made on.
+struct Snapshot {
+    now: Timestamp,
+    multi_task: bool,
+    tasks: Vec<Task>,
+    workers: Vec<Worker>,
+    open: Vec<(WorkerSid, TaskChannelSid)>,
+    members: BTreeMap<TaskQueueSid, BTreeSet<WorkerSid>>,
+    paused: BTreeSet<(TaskSid, WorkerSid)>,
+}
+
+impl Snapshot {
+    /// The first task that anybody free may have, and to whom it goes.
+    fn foremost(&self, engine: &Engine) -> Option<(TaskSid, Vec<WorkerSid>)> {
+        let fifo_first = engine.workspace().prioritize_queue_order == TaskOrder::Fifo;
+        let mut tasks: Vec<&Task> = self.tasks.iter().collect();
+        tasks.sort_by_key(|task| {
+            let lifo = task.queue == Some(TaskQueueSid::from_bits(4));
+            let start = task.virtual_start.micros();
+            (u32::MAX - task.priority, lifo == fifo_first, if lifo { -start } else { start }, task.sid)
+        });
+        tasks.into_iter().map(|task| (task.sid, self.takers(task))).find(|(_, takers)| !takers.is_empty())
+    }
+
+    fn takers(&self, task: &Task) -> Vec<WorkerSid> {
+        let mut takers: Vec<&Worker> = self.workers.iter().filter(|worker| self.may_take(task, worker)).collect();
+        let attributes = task.attributes.json();
+        let by_level = matches!(task.route, Route::Workflow { .. })
+            && attributes["kind"] == "level"
+            && task.queue == Some(TaskQueueSid::from_bits(1));
+        takers.sort_by_key(|worker| {
+            let level = worker.attributes.json()["level"].as_i64().map_or(i64::MAX, |level| -level);
+            let on = &worker.channels[&task.channel];
+            let optimized = task.channel == TaskChannelSid::from_bits(2);
+            let (since, last) =
+                if optimized { (on.idle_since, on.last_reserved) } else { (worker.idle_since, worker.last_reserved) };
+            let mut open = self
+                .open
+                .iter()
+                .filter(|(who, channel)| *who == worker.sid && (!optimized || *channel == task.channel));
+            let idle = if open.next().is_some() { (1, last.expect("it has a task")) } else { (0, since) };
+            (if by_level { level } else { 0 }, idle, worker.sid)
+        });
+        let at_once = if task.queue == Some(TaskQueueSid::from_bits(4)) { 3 } else { 1 };
+        takers.iter().take(at_once).map(|worker| worker.sid).collect()
+    }
+
+    fn may_take(&self, task: &Task, worker: &Worker) -> bool {
+        let on = &worker.channels[&task.channel];
+        let of_worker = || self.open.iter().filter(|(who, _)| *who == worker.sid);
+        let on_channel = of_worker().filter(|(_, channel)| *channel == task.channel).count();
+        let room = if self.multi_task {
+            on_channel < on.capacity as usize
+        } else {
+            on.capacity > 0 && of_worker().count() == 0
+        };
+        let is_free = worker.activity == AVAILABLE && on.available && room;
+        let is_member = |queue: TaskQueueSid| self.members[&queue].contains(&worker.sid);
+        let (attributes, of_worker) = (task.attributes.json(), worker.attributes.json());
+        let fits = match task.route {
+            Route::Worker { worker: only, .. } => only == worker.sid,
+            Route::Queue(queue) => is_member(queue),
+            Route::Workflow { step, .. } => {
+                let (queue, step) = (task.queue.expect("it is in a queue"), step.expect("it is somewhere"));
+                is_member(queue)
+                    && match (step.filter, step.target) {
+                        (Some(0), 0) => of_worker["level"]
+                            .as_i64()
+                            .is_some_and(|level| level >= attributes["min"].as_i64().unwrap_or(9)),
+                        (Some(1), 0) => attributes["who"] == worker.friendly_name.as_str(),
+                        _ => true,
+                    }
+            }
+        };
+        is_free && fits && !self.paused.contains(&(task.sid, worker.sid)) && self.now >= task.created
+    }
+}
+
+#[test]
+fn every_decision_is_what_the_rules_want() {
+    let mut assigned = 0;
+    for seed in 0..SEEDS {
+        let run = std::panic::catch_unwind(|| {
+            let mut afternoon = Afternoon::begin(seed);
+            (0..STEPS).for_each(|_| afternoon.something());
+            afternoon.end()
+        });
+        assigned += run.unwrap_or_else(|_| panic!("seed {seed}"));
+    }
+    assert!(assigned > 20 * SEEDS as usize, "{assigned} decisions are too few to prove anything");
+}
+
+#[test]
+fn the_same_seed_is_the_same_afternoon() {
+    let run = || {
+        let mut afternoon = Afternoon::begin(7);
+        (0..STEPS).for_each(|_| afternoon.something());
+        (afternoon.reservation_events.clone(), afternoon.engine.tasks().cloned().collect::<Vec<_>>())
+    };
+    assert_eq!(run(), run());
+}
+
+const SEEDS: u64 = 16;
+const STEPS: usize = 200;
