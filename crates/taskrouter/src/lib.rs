@@ -1,6 +1,7 @@
 //! TaskRouter: which worker is offered which task (contract: taskrouter.md).
 //!
-//! Floor 1: no I/O, no clock; knows neither calls nor REST.
+//! Floor 1: no I/O, no clock; knows neither calls nor REST. An [`Engine`] is one workspace: it is told what is asked
+//! and what time it is, and says who is offered what. Expressions stand alone:
 //!
 //! ```
 //! use serde_json::json;
@@ -11,6 +12,9 @@
 //! assert!(!queue.is_true(&json!({"languages": ["hi"], "level": 5})));
 //! # Ok::<(), taskrouter::ExpressionError>(())
 //! ```
+//!
+//! `attributes`, `worker`, `queue`, `workflow`, `task`, `reservation` are the words; `engine` is what happens to them;
+//! `waiting` and `free` are why that is quick.
 
 mod attributes;
 mod engine;

@@ -162,7 +162,7 @@ pub struct TaskChange {
 #[derive(Debug, Clone, PartialEq)]
 pub enum Output {
     /// To be told and kept.
-    Event(Event),
+    Event(Box<Event>),
     /// A reservation is made: the assignment callback is to be sent. Its event has gone before.
     Assign {
         /// What is offered.
@@ -238,6 +238,7 @@ pub struct Engine {
     activities: BTreeMap<ActivitySid, Activity>,
     channels: BTreeMap<TaskChannelSid, TaskChannel>,
     workers: BTreeMap<WorkerSid, Worker>,
+    /// By friendly name in lower case: no two differ in case only.
     worker_names: HashMap<String, WorkerSid>,
     queues: BTreeMap<TaskQueueSid, Arc<TaskQueue>>,
     workflows: BTreeMap<WorkflowSid, Arc<Workflow>>,
@@ -413,7 +414,7 @@ impl Engine {
     }
 
     fn emit(&mut self, event: Event) {
-        self.outputs.push_back(Output::Event(event));
+        self.outputs.push_back(Output::Event(Box::new(event)));
     }
 }
 

@@ -210,7 +210,10 @@ impl Engine {
         let name = value.as_str().ok_or(Some(KNOWN_WORKER_UNKNOWN))?;
         let worker = match known {
             KnownWorker::Sid(_) => name.parse().ok().filter(|sid| self.workers.contains_key(sid)),
-            KnownWorker::FriendlyName(_) => self.worker_names.get(name).copied(),
+            KnownWorker::FriendlyName(_) => {
+                let sid = self.worker_names.get(&name.to_lowercase()).copied();
+                sid.filter(|sid| self.workers.get(sid).is_some_and(|worker| worker.friendly_name == name))
+            }
         };
         worker.ok_or(Some(KNOWN_WORKER_UNKNOWN))
     }

@@ -64,7 +64,7 @@ impl Engine {
         if self.workers.contains_key(&new.sid) {
             return Err(Refusal::InUse(new.sid.to_string()));
         }
-        if self.worker_names.contains_key(&new.friendly_name) {
+        if self.worker_names.contains_key(&new.friendly_name.to_lowercase()) {
             return Err(Refusal::InUse(new.friendly_name));
         }
         if !self.activities.contains_key(&new.activity) {
@@ -83,7 +83,7 @@ impl Engine {
             version: 0,
         };
         let sid = worker.sid;
-        self.worker_names.insert(worker.friendly_name.clone(), sid);
+        self.worker_names.insert(worker.friendly_name.to_lowercase(), sid);
         self.workers.insert(sid, worker);
         self.tell_worker(now, EventType::WorkerCreated, sid);
         self.evaluate_worker(sid);
@@ -103,11 +103,11 @@ impl Engine {
         }
         let (mut told, renamed) = (false, change.friendly_name.is_some());
         if let Some(name) = change.friendly_name.filter(|name| *name != worker.friendly_name) {
-            if self.worker_names.contains_key(&name) {
+            if self.worker_names.get(&name.to_lowercase()).is_some_and(|other| *other != sid) {
                 return Err(Refusal::InUse(name));
             }
-            self.worker_names.remove(&worker.friendly_name);
-            self.worker_names.insert(name.clone(), sid);
+            self.worker_names.remove(&worker.friendly_name.to_lowercase());
+            self.worker_names.insert(name.to_lowercase(), sid);
             worker.friendly_name = name;
             told = true;
         }
@@ -214,7 +214,7 @@ impl Engine {
         }
         self.queues_of.remove(&sid);
         if let Some(worker) = self.workers.remove(&sid) {
-            self.worker_names.remove(&worker.friendly_name);
+            self.worker_names.remove(&worker.friendly_name.to_lowercase());
         }
         Ok(())
     }
