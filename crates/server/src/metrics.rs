@@ -12,7 +12,7 @@ use switch::{Histogram, Quality};
 
 use crate::sip_socket::SocketStats;
 
-/// The run loop's numbers as of its last round: an immutable snapshot, swapped whole.
+/// The run loop's numbers as of one of its last rounds: an immutable snapshot, swapped whole.
 #[derive(Debug, Clone)]
 pub(crate) struct Snapshots(Arc<Mutex<Snapshot>>);
 

@@ -70,9 +70,11 @@ const MEDIA_POLL: Duration = Duration::from_millis(4);
 const MEDIA_REST_POLL: Duration = Duration::from_millis(20);
 /// The same without legs.
 const IDLE_POLL: Duration = Duration::from_millis(500);
+/// Between two snapshots of what is counted: they look at every conference.
+const SNAPSHOT_PAUSE: Duration = Duration::from_millis(100);
 /// After a drain's bound has ended all calls, how long their BYEs may take to be answered.
 const FAREWELL: Duration = Duration::from_secs(3);
-/// How long applications may take for the last callbacks …
+/// How long applications may take for the last callbacks and questions …
 const LAST_CALLBACKS: Duration = Duration::from_secs(5);
 /// … and how often we look whether they have them.
 const LAST_CALLBACKS_POLL: Duration = Duration::from_millis(20);
@@ -132,8 +134,11 @@ impl RunLoop {
     pub(crate) fn run(mut self, inputs: &Receiver<Input>) -> Result<(), AudioLost> {
         let mut effects = Vec::new();
         let mut drained_by: Option<Instant> = None;
+        let mut published = Instant::now();
+        let mut is_published = true;
         loop {
-            match inputs.recv_timeout(self.patience()) {
+            let patience = self.patience();
+            match inputs.recv_timeout(if is_published { patience } else { patience.min(SNAPSHOT_PAUSE) }) {
                 Ok(input) => {
                     drained_by = self.take(input, &mut effects).or(drained_by);
                     for input in inputs.try_iter().take(INPUTS_AT_ONCE) {
@@ -148,28 +153,34 @@ impl RunLoop {
                 return Err(AudioLost);
             }
             self.collect_media(&mut effects);
-            self.snapshots.publish(self.switch.stats(), self.switch.sip_stats());
             let now = Instant::now();
+            is_published = now >= published + SNAPSHOT_PAUSE;
+            if is_published {
+                self.snapshots.publish(self.switch.stats(), self.switch.sip_stats());
+                published = now;
+            }
             if self.switch.next_deadline().is_some_and(|at| at <= now) {
                 self.handle(Event::Timeout, &mut effects);
             }
             if drained_by.is_some_and(|by| self.switch.is_idle() || by <= now) {
                 self.handle(Event::Farewell, &mut effects);
                 self.tell_the_rest(inputs, &mut effects);
-                info!(calls = self.switch.stats().calls, "drained");
+                info!(calls = self.switch.calls_live(), "drained");
                 return Ok(());
             }
         }
     }
 
-    /// Callbacks that are open get a little time; those that still are after it stay so in the database.
+    /// Callbacks that are open get a little time; those that still are after it stay so in the database. What is being
+    /// asked gets the same: the actions of the last calls, which no database keeps.
     fn tell_the_rest(&mut self, inputs: &Receiver<Input>, effects: &mut Vec<Effect>) {
         let until = Instant::now() + LAST_CALLBACKS;
         loop {
-            let is_quiet = self.applications.outbox.is_quiet();
+            let mut is_quiet = self.applications.is_quiet();
             for input in inputs.try_iter().take(INPUTS_MAX) {
-                if let Input::Event(event @ Event::CallbackClosed(_)) = input {
+                if let Input::Event(event @ (Event::CallbackClosed(_) | Event::Asked { .. })) = input {
                     self.handle(event, effects);
+                    is_quiet = false; // it may have led to more
                 }
             }
             if is_quiet || Instant::now() >= until {
@@ -180,7 +191,7 @@ impl RunLoop {
     }
 
     fn patience(&self) -> Duration {
-        let poll = match self.switch.stats().calls {
+        let poll = match self.switch.calls_live() {
             _ if self.plane.is_asked() => MEDIA_POLL,
             0 => IDLE_POLL,
             _ => MEDIA_REST_POLL,
@@ -212,7 +223,7 @@ impl RunLoop {
                 self.handle(Event::Command { request, command }, effects);
             }
             Input::Drain => {
-                info!(calls = self.switch.stats().calls, "draining");
+                info!(calls = self.switch.calls_live(), "draining");
                 self.handle(Event::Drain, effects);
                 return Some(Instant::now() + self.drain + FAREWELL);
             }

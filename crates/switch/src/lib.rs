@@ -233,6 +233,11 @@ impl Switch {
         self.board.calls_live() == 0 && self.board.legs_live() == 0 && self.board.endpoint.dialogs_open() == 0
     }
 
+    /// Calls that are not over. Costs nothing, unlike all of [`Switch::stats`].
+    pub fn calls_live(&self) -> usize {
+        self.board.calls_live()
+    }
+
     /// How much is going on.
     pub fn stats(&self) -> Stats {
         Stats {
