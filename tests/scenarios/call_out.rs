@@ -308,3 +308,26 @@ fn an_answer_that_crosses_a_cancel_is_hung_up() {
     assert_eq!(world.phone("ben").state, State::Over(200), "it was told BYE");
     world.check_nothing_is_left();
 }
+
+#[test]
+fn the_fallback_is_asked_each_time_and_the_call_ends_only_with_it() {
+    const FALLBACK: &str = "https://app.test/fallback";
+    let again = "<Pause length=\"1\"/><Redirect>https://app.test/gone</Redirect>";
+    let own = Instructions::Twiml("<Response><Redirect>https://app.test/gone</Redirect></Response>".to_owned());
+    for (case, instructions) in [("a URL", None), ("TwiML", Some(own))] {
+        for (second, talks) in [("<Pause length=\"60\"/>", true), ("<Say>never closed", false)] {
+            let mut world = World::new(135);
+            let ben = world.phone_waits("ben");
+            let mut new = wanted::call(&ben, "https://app.test/gone");
+            new.instructions = instructions.clone().unwrap_or(new.instructions);
+            new.fallback = Some(wanted::link(FALLBACK));
+            world.documents(FALLBACK, &[again, second]);
+            world.command(Command::CreateCall(Box::new(new))).expect("a way leads there");
+            world.run_for(Duration::from_millis(100));
+            world.take_up("ben");
+            seconds(&mut world, 3);
+            assert_eq!(world.times_asked(FALLBACK), 2, "{case}");
+            assert_eq!(world.phone("ben").state == State::Talking, talks, "{case}, then {second}");
+        }
+    }
+}

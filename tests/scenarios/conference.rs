@@ -299,3 +299,33 @@ fn who_comes_while_the_last_one_goes_finds_a_new_conference() {
     );
     assert_eq!(world.switch.stats().conferences, 1);
 }
+
+#[test]
+fn what_is_announced_is_repeated_as_often_as_the_document_says() {
+    for to_one in [false, true] {
+        let mut world = World::new(12);
+        world.dial("ana", "standup");
+        world.dial("ben", "standup");
+        world.file("http://app.test/tone.wav", 1_009);
+        world.documents("http://app.test/notice", &["<Play loop=\"3\">/tone.wav</Play>"]);
+        let announce = Some(AudioUrl { url: "http://app.test/notice".to_owned(), method: AudioMethod::Get });
+        if to_one {
+            world.update("ana", ParticipantChange { announce, ..ParticipantChange::default() }).expect("she is there");
+        } else {
+            let conference = ConferenceRef::Name("standup".to_owned());
+            let command = Command::UpdateConference { account: ACCOUNT, conference, complete: false, announce };
+            world.command(command).expect("the conference is there");
+        }
+        let picture = |ana: &str, ben: &str| {
+            format!(
+                "    ana ben music
+                             ana  -   x   {ana}
+                             ben  x   -   {ben}  "
+            )
+        };
+        world.run_for(Duration::from_millis(2_300));
+        world.check_hearing(&picture("x", if to_one { "." } else { "x" }));
+        world.run_for(Duration::from_millis(500));
+        world.check_hearing(&picture(".", "."));
+    }
+}

@@ -3,8 +3,8 @@
 use std::time::Duration;
 
 use model::{
-    AuthType, CallStatus, Credential, CredentialListSid, CredentialSid, DirectoryRow, MappedList, Password, SipDomain,
-    SipDomainMapping, SipDomainSid, Timestamp, VoiceHooks,
+    AccountSid, AuthType, CallStatus, Credential, CredentialListSid, CredentialSid, DirectoryRow, MappedList, Password,
+    SipDomain, SipDomainMapping, SipDomainSid, Timestamp, VoiceHooks,
 };
 use switch::{CallCallback, Callee, Command};
 
@@ -15,13 +15,13 @@ use crate::world::{ACCOUNT, World};
 const PASSWORD: &str = "Sesame123456";
 const URL: &str = "https://app.test/out";
 
-/// Alice has registered these phones, and is called.
-fn alice_is_called(seed: u64, phones: &[&str]) -> World {
+/// Alice has registered these phones at a domain of this account.
+fn alice_of(account: AccountSid, seed: u64, phones: &[&str]) -> World {
     let (at, domain_sid, list) =
         (Timestamp::from_micros(0), SipDomainSid::from_bits(1), CredentialListSid::from_bits(2));
     let domain = DirectoryRow::SipDomain(SipDomain {
         sid: domain_sid,
-        account_sid: ACCOUNT,
+        account_sid: account,
         domain_name: "phones.sip.test".to_owned(),
         friendly_name: None,
         api_version: "2010-04-01".to_owned(),
@@ -38,7 +38,7 @@ fn alice_is_called(seed: u64, phones: &[&str]) -> World {
     });
     let mapping = DirectoryRow::SipDomainMapping(SipDomainMapping {
         domain_sid,
-        account_sid: ACCOUNT,
+        account_sid: account,
         list: MappedList::RegistrationsCredentialList(list),
         created: at,
         updated: at,
@@ -46,7 +46,7 @@ fn alice_is_called(seed: u64, phones: &[&str]) -> World {
     });
     let credential = DirectoryRow::Credential(Credential {
         sid: CredentialSid::from_bits(3),
-        account_sid: ACCOUNT,
+        account_sid: account,
         credential_list_sid: list,
         username: "alice".to_owned(),
         password: Password(PASSWORD.to_owned()),
@@ -58,6 +58,12 @@ fn alice_is_called(seed: u64, phones: &[&str]) -> World {
     for name in phones {
         world.register(name, "sip:alice@phones.sip.test", PASSWORD);
     }
+    world
+}
+
+/// Alice has registered these phones, and is called.
+fn alice_is_called(seed: u64, phones: &[&str]) -> World {
+    let mut world = alice_of(ACCOUNT, seed, phones);
     let mut new = wanted::call("", URL);
     new.leg.to = Callee::Client { identity: "alice".to_owned(), parameters: Vec::new() };
     new.leg.ring_timeout = Duration::from_secs(10);
@@ -146,4 +152,24 @@ fn a_user_without_phones_does_not_answer() {
     world.run_for(Duration::from_millis(200));
     assert_eq!(status(&world), CallStatus::NoAnswer);
     assert!(world.switch.is_idle(), "{world}");
+}
+
+#[test]
+fn who_is_registered_with_another_account_is_a_client_of_that_one_only() {
+    for (account, from) in [(ACCOUNT, "client:alice"), (AccountSid::from_bits(0xbad), "sip:alice@phones.sip.test")] {
+        let mut world = alice_of(account, 410, &["desk"]);
+        world.number("+15005550001", URL);
+        world.documents(URL, &["<Reject/>"]);
+        let address = world.phone("desk").address;
+        world.say(
+            "desk",
+            &format!(
+                "INVITE sip:+15005550001@10.0.0.1 SIP/2.0\r\nVia: SIP/2.0/UDP {address};branch=z9hG4bKcalls\r\n\
+                 Max-Forwards: 70\r\nFrom: <sip:alice@phones.sip.test>;tag=calls\r\nTo: <sip:+15005550001@10.0.0.1>\r\n\
+                 Contact: <sip:desk@{address}>\r\nCall-ID: calls\r\nCSeq: 1 INVITE\r\nContent-Length: 0\r\n\r\n"
+            ),
+        );
+        let told = world.asks.first().map(|ask| ask.call.call.from.as_str());
+        assert_eq!(told, Some(from), "{account}");
+    }
 }

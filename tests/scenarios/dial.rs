@@ -310,3 +310,16 @@ fn a_number_is_shown_only_by_whom_it_belongs_to_however_it_is_written() {
         assert_eq!(codes.contains(&13_214), !reached, "{caller_id}: {codes:?}");
     }
 }
+
+#[test]
+fn a_party_that_nothing_leads_to_is_told_and_nobody_before_it_in_its_place() {
+    let mut world = ana_dials(35, |ben, _| {
+        format!("<Dial sequential=\"true\" action=\"/after\"><Sip>{ben}</Sip><Number>+33123456789</Number></Dial>")
+    });
+    world.refuse("ben", "486 Busy Here");
+    world.run_for(Duration::from_millis(200));
+    let told = world.purposes(AFTER);
+    let [Purpose::Dial(result)] = told.as_slice() else { panic!("one action, not {told:?}") };
+    assert_eq!((result.status, result.call, result.sip.is_some()), (DialCallStatus::Failed, None, false));
+    assert_eq!(world.times_notified(13_224), 1);
+}

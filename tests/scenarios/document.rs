@@ -4,10 +4,11 @@ use std::time::Duration;
 
 use model::CallStatus;
 use switch::webhook::Purpose;
+use switch::{Command, DirectoryCommand, HookChange, NumberChange, NumberWanted, VoiceHooksChange};
 use testkit::tone::Tone;
 
 use crate::phone::State;
-use crate::world::World;
+use crate::world::{ACCOUNT, World};
 
 const NUMBER: &str = "+15005550001";
 const VOICE: &str = "https://app.test/voice";
@@ -152,4 +153,54 @@ fn a_conference_is_dialled_and_left() {
                          ana  -   .   .
                          ben  .   -   .  ",
     );
+}
+
+#[test]
+fn a_call_without_a_leg_ends_as_failed_and_its_application_is_told() {
+    // One pair of RTP ports, and ben has it.
+    let mut world = World::with(30, |_, media| media.ports = 10_000..=10_001);
+    let hook = |url: &str| HookChange { url: Some(Some(url.to_owned())), method: None };
+    let status_callback = hook("https://app.test/status");
+    let voice = VoiceHooksChange { voice: hook(VOICE), status_callback, ..VoiceHooksChange::default() };
+    let change = Box::new(NumberChange { voice, ..NumberChange::default() });
+    let number = NumberWanted::Exactly(NUMBER.to_owned());
+    let create = DirectoryCommand::CreateNumber { account: ACCOUNT, number, number_type: None, change };
+    world.command(Command::Directory(create)).expect("the number is free");
+    world.documents(VOICE, &["<Say>Hello</Say>"]);
+    world.dial("ben", "standup");
+    world.try_dial("ana", NUMBER);
+    world.run_for(Duration::from_millis(200));
+    assert_eq!(world.phone("ana").state, State::Over(503));
+    assert_eq!(world.call("ana").status, CallStatus::Failed);
+    assert_eq!(world.told_of_call("ana"), ["0 completed failed"]);
+    assert_eq!(world.switch.stats().calls, 1, "ben's");
+}
+
+#[test]
+fn a_sound_that_cannot_be_asked_for_is_told() {
+    let mut world = World::with(31, |config, _| config.fetches_max = 0);
+    world.number(NUMBER, VOICE);
+    world.documents(VOICE, &["<Say>Hello</Say><Pause length=\"30\"/>"]);
+    world.try_dial("ana", NUMBER);
+    seconds(&mut world, 1);
+    assert_eq!(world.times_notified(11_200), 1, "{:?}", world.notifications);
+    assert_eq!(world.switch.stats().counts.fetches_failed, 1);
+    assert_eq!(world.phone("ana").state, State::Talking, "her document goes on");
+}
+
+#[test]
+fn an_action_that_could_not_be_told_is_told_of() {
+    let mut world = World::with(32, |config, _| config.asks_max = 1);
+    world.number(NUMBER, VOICE);
+    let ben = world.phone_waits("ben");
+    world.documents(VOICE, &[&format!("<Dial action=\"/after\"><Sip>{ben}</Sip></Dial>")]);
+    world.try_dial("ana", NUMBER);
+    world.run_for(Duration::from_millis(500));
+    world.try_dial("cho", NUMBER); // whose application takes its time
+    world.hang_up("ana");
+    assert_eq!(world.times_asked("https://app.test/after"), 0);
+    assert_eq!(world.times_notified(11_200), 1);
+    let told = world.notifications.last().expect("one");
+    assert_eq!(told.call_sid, Some(world.call("ana").sid));
+    assert!(told.message.contains("https://app.test/after"), "{}", told.message);
 }

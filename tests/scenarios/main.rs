@@ -16,6 +16,7 @@ mod queue;
 mod route;
 mod signalling;
 mod stay;
+mod stream;
 mod trouble;
 mod tuning;
 mod update;

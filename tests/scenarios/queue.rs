@@ -3,9 +3,10 @@
 use std::time::Duration;
 
 use switch::webhook::{DequeueResult, DialCallStatus, Purpose, QueueResult};
+use switch::{Answer, Command, QueueCommand};
 
 use crate::phone::State;
-use crate::world::World;
+use crate::world::{ACCOUNT, World};
 
 const CALLER: &str = "+15005550001";
 const AGENT: &str = "+15005550002";
@@ -112,4 +113,29 @@ fn a_full_queue_takes_nobody() {
     world.run_for(Duration::from_millis(500));
     let told = world.purposes("https://app.test/left");
     assert!(matches!(told.as_slice(), [Purpose::Enqueue { result: QueueResult::QueueFull, .. }]), "{told:?}");
+}
+
+#[test]
+fn a_queue_is_not_empty_while_the_one_it_is_left_by_may_come_back() {
+    let wait = "https://app.test/wait";
+    let mut world = queue(44, "<Enqueue action=\"/left\" waitUrl=\"/wait\">support</Enqueue>");
+    world.documents(wait, &["<Pause length=\"60\"/>"]);
+    world.documents("https://app.test/agent", &["<Dial><Queue url=\"/whisper\">support</Queue></Dial>"]);
+    world.documents("https://app.test/whisper", &["<Pause length=\"9\"/>"]);
+    world.try_dial("ana", CALLER);
+    world.run_for(Duration::from_secs(1));
+    world.try_dial("ben", AGENT);
+    world.run_for(Duration::from_secs(1));
+    let queue = world.queue("support");
+    let delete = || Command::Queue(QueueCommand::Delete { account: ACCOUNT, queue });
+    assert!(world.command(delete()).is_err(), "she is being told that she is next");
+    world.hang_up("ben");
+    world.run_for(Duration::from_millis(500));
+    assert!(world.command(delete()).is_err(), "she waits again");
+    let told = world.purposes(wait);
+    assert_eq!(told.len(), 2, "{told:?}");
+    assert!(matches!(told[1], Purpose::QueueWait { position: 1, max_size: 1_000, .. }), "{:?}", told[1]);
+    world.hang_up("ana");
+    world.run_for(Duration::from_millis(100));
+    assert_eq!(world.command(delete()), Ok(Answer::Removed));
 }

@@ -19,7 +19,7 @@ use switch::webhook::{Answered, Ask, AskFailed, AskId, Callback, CallbackBody, P
 use switch::{
     Answer, CallChange, Command, ConferenceRef, Directory, DirectoryCommand, DirectoryConfig, Effect, Event,
     FetchFailed, FetchId, HookChange, Instructions, Link, MediaAddress, Method, Now, NumberChange, NumberWanted,
-    OpenRooms, ParticipantChange, ParticipantRef, Refusal, RequestId, Row, Switch, VoiceHooksChange,
+    OpenRooms, ParticipantChange, ParticipantRef, Refusal, RequestId, Row, StreamOrder, Switch, VoiceHooksChange,
 };
 use testkit::hearing::{Heard, Picture, Sound};
 use testkit::sdp::Flow;
@@ -44,6 +44,8 @@ pub(crate) struct World {
     pub(crate) asks: Vec<Ask>,
     /// What they are told.
     pub(crate) callbacks: Vec<Callback>,
+    /// What is asked of media streams. A test says itself what becomes of them.
+    pub(crate) streams: Vec<StreamOrder>,
     seed: u64,
     plane: Plane,
     network: Network,
@@ -116,6 +118,7 @@ impl World {
             notifications: Vec::new(),
             asks: Vec::new(),
             callbacks: Vec::new(),
+            streams: Vec::new(),
             seed,
             plane: Plane::manual(media, Box::new(network.clone())),
             network,
@@ -617,7 +620,7 @@ impl World {
                 Effect::Callback(callback) => self.callbacks.push(*callback),
                 Effect::Fetch { fetch, url } => self.fetches.push((self.now_us + FETCH_US, fetch, url.url)),
                 Effect::Speak { fetch, text, .. } => self.fetches.push((self.now_us + FETCH_US, fetch, text)),
-                Effect::Stream(_) => {}
+                Effect::Stream(order) => self.streams.push(order),
                 Effect::Reply { request, answer } => {
                     self.answers.insert(request.0, answer);
                 }

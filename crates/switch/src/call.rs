@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use model::{Call, CallSid, CallStatus, ConferenceSid, LegId, RoomId};
+use model::{Call, CallSid, CallStatus, ConferenceSid, LegId, RoomId, StreamSid};
 use sip::{Agreed, DialogId, LocalMedia, OfferAnswer, SessionDescription};
 use tracing::{Span, info};
 
@@ -48,6 +48,8 @@ pub(crate) struct LiveCall {
     pub(crate) script: Option<ScriptId>,
     /// All scripts that speak to it or for it, its own among them.
     pub(crate) scripts: Vec<ScriptId>,
+    /// Applications that listen to it, by [`crate::stream`].
+    pub(crate) streams: Vec<StreamSid>,
     /// Of a call that we make: what happens to it once it is answered.
     pub(crate) plan: Option<Box<Plan>>,
     /// Its own `*` takes it out of the conference it is in.

@@ -67,6 +67,11 @@ impl LiveDial {
         }
     }
 
+    /// Somebody was taken out of this queue, and may yet go back to it.
+    pub(crate) fn holds_place_in(&self, queue: QueueSid) -> bool {
+        self.bridged.is_none() && self.queue.as_ref().is_some_and(|from| from.queue == queue && from.member.is_some())
+    }
+
     /// What is told of it now that it is over. `status`: what became of the winner, or of the last to fail.
     pub(crate) fn result(&self, status: DialCallStatus, now: Instant) -> DialResult {
         let talked = self.bridged.map(|since| now.saturating_duration_since(since));

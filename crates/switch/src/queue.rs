@@ -57,9 +57,11 @@ impl Queues {
     }
 
     /// A call that was taken out goes back to where it was: nobody in the line has waited longer.
-    pub(crate) fn back(&mut self, queue: QueueSid, member: Member) {
+    pub(crate) fn back(&mut self, queue: QueueSid, max_size: u32, member: Member) {
         self.of_call.insert(member.call, queue);
-        self.lines.entry(queue).or_default().members.push_front(member);
+        let line = self.lines.entry(queue).or_default();
+        line.max_size = max_size;
+        line.members.push_front(member);
     }
 
     /// All who wait, on either side.

@@ -8,7 +8,9 @@
 //! Each call has one of its own ([`Role::Main`]); beside it, while it waits, what it hears meanwhile is another.
 
 use std::collections::VecDeque;
+use std::sync::Arc;
 
+use media::Pages;
 use media::dtmf::DigitString;
 use model::{ConferenceSid, HttpMethod, PlaybackId};
 use twiml::{Gather, Interpreter, Kind, Link, Prompt, Repeat, Step};
@@ -66,7 +68,11 @@ pub(crate) enum Source {
         fallback: Option<AudioUrl>,
     },
     /// This.
-    Twiml(String),
+    Twiml {
+        text: String,
+        /// `FallbackUrl`: for the documents it leads to.
+        fallback: Option<AudioUrl>,
+    },
     /// What this URL answers about a callee that wants its caller transferred.
     Refer { url: AudioUrl, target: String },
 }
@@ -87,8 +93,10 @@ pub(crate) struct Script {
     pub(crate) interpreter: Option<Interpreter>,
     /// The document that is run, or asked for.
     pub(crate) here: Option<Link>,
-    /// Asked when a document cannot be had or read; once.
+    /// Asked when a document cannot be had or read.
     pub(crate) fallback: Option<Link>,
+    /// The document that is run, or asked for, is the fallback: if that fails, too, the call ends.
+    pub(crate) falls_back: bool,
     pub(crate) doing: Doing,
     /// The keys that are being collected, while prompts play or after.
     pub(crate) gathering: Option<Gathering>,
@@ -110,7 +118,11 @@ pub(crate) enum Doing {
     /// A sound is on its way.
     Fetching { fetch: FetchId, repeat: Repeat },
     /// It is heard. Announcements are heard by many.
-    Playing { playbacks: Vec<PlaybackId> },
+    Playing {
+        playbacks: Vec<PlaybackId>,
+        /// Of an announcement: what is to be heard again, so often.
+        again: Option<(Arc<Pages>, u32)>,
+    },
     /// Silence, for a while.
     Pausing,
     /// Keys are being pressed; then again, so often.

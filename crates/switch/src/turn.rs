@@ -6,8 +6,8 @@ use std::time::Instant;
 
 use media::Pages;
 use model::{
-    AccountSid, Call, CallSid, Conference, ConferenceSid, Exchange, HttpMethod, LegId, Notification, NotificationSid,
-    Participant, PlaybackId, RoomId, Timestamp,
+    AccountSid, Call, CallSid, Conference, ConferenceSid, Exchange, HttpMethod, LegId, Level, Notification,
+    NotificationSid, Participant, PlaybackId, RoomId, Timestamp,
 };
 use rand::rngs::StdRng;
 use rand::{Rng, SeedableRng};
@@ -18,7 +18,7 @@ use crate::dial::DialId;
 use crate::directory::{Desk, Directory, QueueList};
 use crate::effect::{Effect, FetchId, Row};
 use crate::journal::Journal;
-use crate::script::{Role, ScriptId, Source};
+use crate::script::{Role, ScriptId, Source, method_of};
 use crate::timers::Timers;
 use crate::todo::Todo;
 use crate::webhook::{
@@ -129,6 +129,15 @@ impl Turn<'_> {
         let url = url.to_owned();
         self.effects.push(Effect::Ask(Ask { ask, account, url, method, call: Box::new(facts), purpose, error }));
         Some(ask)
+    }
+
+    /// Asks an action whose answer nobody waits for.
+    pub(crate) fn tell_action(&mut self, link: &twiml::Link, facts: CallFacts, purpose: Purpose) {
+        let (account, call) = (facts.call.account_sid, facts.call.sid);
+        if self.ask(&link.url, method_of(link), facts, purpose, None, None).is_none() {
+            let message = format!("{} was not told: too many requests are under way", link.url);
+            self.notify(account, Some(call), Remark { level: Level::Error, code: 11_200, message }, None);
+        }
     }
 
     /// Asks for the audio behind `url`; it comes to `script`. `None`: too many are under way.

@@ -70,7 +70,7 @@ impl Board {
             self.counts.refused_full += 1;
             return self.refuse_for_now(dialog, turn);
         };
-        let from = self.caller(request, flow, false, turn);
+        let from = self.caller(account, request, flow, false, turn);
         let row = new_call(account, shown(request.uri.uri()), from, request, turn);
         let sid = row.sid;
         let errand = Errand::Room { name, conference };
@@ -89,7 +89,7 @@ impl Board {
         called: Called,
         turn: &mut Turn,
     ) {
-        let from = self.caller(request, flow, called.number.is_some(), turn);
+        let from = self.caller(called.account, request, flow, called.number.is_some(), turn);
         let mut row = new_call(called.account, called.to, from, request, turn);
         row.phone_number_sid = called.number;
         let diversion = request.headers.text(sip::Name::from("Diversion"));
@@ -126,11 +126,12 @@ impl Board {
         turn.start_script(sid, Role::Main, Source::Hooks { voice, fallback });
     }
 
-    /// Who calls, as requests name it: a registered user, a number, or an address.
-    fn caller(&self, request: &Request, flow: &Flow, as_number: bool, turn: &Turn) -> String {
+    /// Who calls, as requests of the called account name it: a registered user of that account, a number, or an
+    /// address. `client:ana` of another account would be taken for its own ana.
+    fn caller(&self, account: AccountSid, request: &Request, flow: &Flow, as_number: bool, turn: &Turn) -> String {
         match self.registrations.identify(turn.directory, request, flow) {
-            Some(identity) => identity.to_string(),
-            None => request.headers.from().map(|from| party(&from.uri, as_number)).unwrap_or_default(),
+            Some(identity) if identity.account == account => identity.to_string(),
+            _ => request.headers.from().map(|from| party(&from.uri, as_number)).unwrap_or_default(),
         }
     }
 
@@ -177,6 +178,7 @@ impl Board {
             limit_s: None,
             script: None,
             scripts: Vec::new(),
+            streams: Vec::new(),
             taken_by: None,
             dial: None,
             plan: None,
@@ -225,8 +227,11 @@ impl Board {
         match &live.line {
             Line::Inbound(dialog) => {
                 let dialog = *dialog;
+                live.sip_code = Some(503);
+                // One that an application was asked about has its row already, and that is to come to its end.
+                let kept = matches!(live.errand, Errand::Document).then_some(CallStatus::Failed);
                 self.refuse_for_now(dialog, turn);
-                self.call_over(dialog, None, turn);
+                self.call_over(dialog, kept, turn);
             }
             Line::Outbound(_) => {
                 self.end_call(call, Some(CallStatus::Failed), Leaving::HungUp, turn);

@@ -70,7 +70,7 @@ impl Board {
         turn.directory.admit_call(&new)?;
         let mut leg = new.leg;
         let source = match new.instructions {
-            Instructions::Twiml(text) => Source::Twiml(text),
+            Instructions::Twiml(text) => Source::Twiml { text, fallback: new.fallback.as_ref().map(url_of) },
             Instructions::Link(link) => {
                 Source::Hooks { voice: url_of(&link), fallback: new.fallback.as_ref().map(url_of) }
             }
@@ -163,7 +163,7 @@ impl Board {
         }
         if let (Some(instructions), None) = (instructions, end) {
             let source = match instructions {
-                Instructions::Twiml(text) => Source::Twiml(text),
+                Instructions::Twiml(text) => Source::Twiml { text, fallback: fallback.as_ref().map(url_of) },
                 Instructions::Link(link) => {
                     Source::Hooks { voice: url_of(&link), fallback: fallback.as_ref().map(url_of) }
                 }
@@ -209,6 +209,7 @@ impl Board {
             }
             self.drop_script(id, turn);
         }
+        self.end_connected_streams_of(sid, turn);
         if let Some(call) = self.calls.get_mut(&sid) {
             call.go_home(turn);
         }

@@ -127,6 +127,20 @@ impl Board {
         }
     }
 
+    /// Nothing leads to one of the parties: no call is made, and none of those before it is what is told of.
+    pub(super) fn party_unreachable(&mut self, id: DialId, party: &Party, turn: &mut Turn) {
+        let Some(live) = self.dials.get_mut(&id) else { return };
+        live.result = DialResult { bridged: Some(false), ..DialResult::of(DialCallStatus::Failed) };
+        let parent = live.parent;
+        let Some(account) = self.calls.get(&parent).map(|call| call.row.account_sid) else { return };
+        let (level, code, to) = match party {
+            Party::Number(number) => (Level::Error, 13_224, &number.number),
+            Party::Client(client) => (Level::Error, 13_224, &client.identity),
+            Party::Sip(sip) => (Level::Warning, 13_254, &sip.uri),
+        };
+        turn.notify(account, Some(parent), Remark { level, code, message: format!("nothing leads to {to}") }, None);
+    }
+
     /// A callee rings; what it says before it answers may be heard.
     pub(super) fn callee_rings(&mut self, id: DialId, callee: CallSid, early_media: bool, turn: &mut Turn) {
         let Some(live) = self.dials.get(&id) else { return };

@@ -96,7 +96,7 @@ impl Board {
         self.leave_place(&call, how, turn);
         self.end_dial_of(&call, how, turn);
         self.end_scripts_of(&call, turn);
-        self.end_streams_of(sid, turn);
+        self.end_streams_of(&call, turn);
         // Of one that was canceled before anybody was called, nothing is told (rest-voice §3.5).
         let never_dialled = call.row.status == CallStatus::Canceled && !call.has_port();
         if (unanswered.is_some() || call.row.answered.is_some()) && !never_dialled {

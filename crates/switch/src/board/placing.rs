@@ -104,11 +104,7 @@ impl Board {
                     live.callees.push(callee);
                 }
             }
-            Err(NoRoute) => {
-                if let Some(live) = self.dials.get_mut(&id) {
-                    live.result.status = crate::webhook::DialCallStatus::Failed;
-                }
-            }
+            Err(NoRoute) => self.party_unreachable(id, party, turn),
         }
     }
 
@@ -204,6 +200,7 @@ impl Board {
             limit_s: order.limit.map(|limit| u32::try_from(limit.as_secs()).unwrap_or(u32::MAX)),
             script: None,
             scripts: Vec::new(),
+            streams: Vec::new(),
             taken_by: None,
             dial: None,
             plan: Some(Box::new(order.plan)),

@@ -181,7 +181,8 @@ impl Board {
             };
             call.scripts.iter().copied().filter(told).for_each(|script| turn.stop_script(script));
             call.span.in_scope(|| info!(queue_sid = %from.queue, "back in the queue"));
-            self.queues.back(from.queue, member.clone());
+            let size_max = turn.queue_list.get(member.account, from.queue).map_or(1, |queue| queue.max_size);
+            self.queues.back(from.queue, size_max, member.clone());
             self.hear_wait(guest, turn);
             turn.todo.push_back(Todo::Serve(from.queue));
             return;
@@ -282,7 +283,9 @@ impl Board {
                 Ok(Answer::Queue(Box::new(QueueState { queue, load })))
             }
             QueueCommand::Delete { account, queue } => {
-                let waiting = self.queues.load(queue, now).current_size;
+                // Who has been taken out but not brought to anybody may come back to it.
+                let taken = self.dials.values().filter(|live| live.holds_place_in(queue)).count();
+                let waiting = self.queues.load(queue, now).current_size + u32::try_from(taken).unwrap_or(u32::MAX);
                 let (list, mut desk) = turn.queue_desk();
                 list.delete(account, queue, waiting, &mut desk)?;
                 Ok(Answer::Removed)

@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use media::Pages;
-use model::{CallSid, Exchange, Level, PlaybackId};
+use model::{CallSid, ConferenceSid, Exchange, Level, PlaybackId};
 use tracing::{info, warn};
 use twiml::{Asked, Document, Gathered, Interpreter, Patience, Prompt, RejectReason, Repeat, Step};
 
@@ -25,6 +25,8 @@ const APPLICATION_ERROR: &str =
 const PATIENCE_AUTO: Duration = Duration::from_secs(5);
 /// How long after a failure the wait URL of a queue is asked again (twiml §7.2).
 const WAIT_AGAIN: Duration = Duration::from_secs(10);
+/// How often one sound of an announcement is heard: `loop="0"` means so often, as it must end some day.
+const ANNOUNCED_MAX: u32 = 1_000;
 
 impl Board {
     /// Begins a script. Its call may be gone by now.
@@ -40,6 +42,7 @@ impl Board {
             interpreter: None,
             here: None,
             fallback: None,
+            falls_back: false,
             doing: Doing::Elsewhere,
             gathering: None,
             timer: None,
@@ -56,7 +59,10 @@ impl Board {
                 script.fallback = fallback.as_ref().map(link_of);
                 Ok(link_of(&voice))
             }
-            Source::Twiml(text) => Err(text),
+            Source::Twiml { text, fallback } => {
+                script.fallback = fallback.as_ref().map(link_of);
+                Err(text)
+            }
         };
         self.scripts.insert(id, script);
         match first {
@@ -199,7 +205,8 @@ impl Board {
         turn.notify(call.row.account_sid, Some(call.sid()), remark, exchange);
         let failed_url = script.here.as_ref().map(|link| link.url.clone()).unwrap_or_default();
         let role = script.role;
-        if let (Role::Main, Some(fallback)) = (role, script.fallback.take()) {
+        if let (Role::Main, false, Some(fallback)) = (role, script.falls_back, script.fallback.clone()) {
+            script.falls_back = true;
             return self.ask(id, fallback, Purpose::Plain, Some((code, failed_url)), turn);
         }
         match role {
@@ -279,6 +286,9 @@ impl Board {
             Step::Refer(refer) => self.refer(id, sid, &refer, turn),
             Step::Echo => {} // until hang-up
             Step::Fetch { link, with } => {
+                if let Some(script) = self.scripts.get_mut(&id) {
+                    script.falls_back = false;
+                }
                 let purpose = self.purpose(id, with);
                 self.ask(id, link, purpose, None, turn);
             }
@@ -321,7 +331,7 @@ impl Board {
     /// Asks an action whose answer nobody waits for.
     pub(super) fn tell_action(&mut self, sid: CallSid, link: &twiml::Link, purpose: Purpose, turn: &mut Turn) {
         let Some(facts) = self.calls.get(&sid).map(LiveCall::facts) else { return };
-        turn.ask(&link.url, method_of(link), facts, purpose, None, None);
+        turn.tell_action(link, facts, purpose);
     }
 
     /// The document has run out.
@@ -385,7 +395,7 @@ impl Board {
             && let Step::Tell { link, with } = interpreter.next(twiml::Outcome::HungUp)
         {
             let purpose = self.purpose(id, with);
-            turn.ask(&link.url, method_of(&link), call.facts(), purpose, None, None);
+            turn.tell_action(&link, call.facts(), purpose);
         }
         for id in call.scripts.clone() {
             // What is announced to all may have been passed on.
@@ -424,11 +434,11 @@ impl Board {
         match prompt {
             Prompt::Say(say) => match turn.speak(&say, id) {
                 Some(fetch) => script.doing = Doing::Fetching { fetch, repeat: say.repeat },
-                None => self.prompt_over(id, twiml::Outcome::Failed, turn),
+                None => self.sound_not_asked_for(id, turn),
             },
             Prompt::Play(play) => match turn.fetch_sound(&play.url, id) {
                 Some(fetch) => script.doing = Doing::Fetching { fetch, repeat: play.repeat },
-                None => self.prompt_over(id, twiml::Outcome::Failed, turn),
+                None => self.sound_not_asked_for(id, turn),
             },
             Prompt::SendDigits(send) => match pieces(&send.digits) {
                 Some(digits) => {
@@ -465,20 +475,50 @@ impl Board {
                 return self.sound_missing(id, turn);
             }
         };
-        let playbacks = match script.role {
-            Role::Announcement { conference } => {
-                let conference = self.conferences.get_mut(&conference);
-                match conference.map(|conference| conference.play_announcement(id, &sound, turn)) {
-                    Some(Ok(playbacks)) => playbacks,
-                    failed => {
-                        let why = failed.and_then(Result::err).unwrap_or("the conference ended");
-                        return self.announcement_failed(id, why, turn);
-                    }
+        if let Role::Announcement { conference } = script.role {
+            let times = match repeat {
+                Repeat::Times(times) => times.clamp(1, ANNOUNCED_MAX),
+                Repeat::Forever => ANNOUNCED_MAX,
+            };
+            return self.play_announcement(id, conference, sound, times, turn);
+        }
+        let playbacks = vec![turn.play_times(call.leg, sound, times(repeat))];
+        script.doing = Doing::Playing { playbacks, again: None };
+    }
+
+    /// Lets a conference, or one of its participants, hear a sound so often.
+    fn play_announcement(
+        &mut self,
+        id: ScriptId,
+        conference: ConferenceSid,
+        sound: Arc<Pages>,
+        times: u32,
+        turn: &mut Turn,
+    ) {
+        let conference = self.conferences.get_mut(&conference);
+        match conference.map(|conference| conference.play_announcement(id, &sound, turn)) {
+            Some(Ok(playbacks)) => {
+                if let Some(script) = self.scripts.get_mut(&id) {
+                    let again = times.checked_sub(1).filter(|left| *left > 0).map(|left| (sound, left));
+                    script.doing = Doing::Playing { playbacks, again };
                 }
             }
-            _ => vec![turn.play_times(call.leg, sound, times(repeat))],
-        };
-        script.doing = Doing::Playing { playbacks };
+            failed => {
+                let why = failed.and_then(Result::err).unwrap_or("the conference ended");
+                self.announcement_failed(id, why, turn);
+            }
+        }
+    }
+
+    /// Too many sounds are under way already.
+    fn sound_not_asked_for(&mut self, id: ScriptId, turn: &mut Turn) {
+        self.counts.fetches_failed += 1;
+        if let Some(call) = self.scripts.get(&id).and_then(|script| self.calls.get(&script.call)) {
+            let message = "too many sounds are being fetched: nothing is heard in place of this one".to_owned();
+            let remark = Remark { level: Level::Error, code: 11_200, message };
+            turn.notify(call.row.account_sid, Some(call.sid()), remark, None);
+        }
+        self.sound_missing(id, turn);
     }
 
     /// A sound could not be had: an announcement has failed by that, everything else goes on (twiml §3).
@@ -516,10 +556,16 @@ impl Board {
     fn playback_over(&mut self, candidates: &[ScriptId], playback: PlaybackId, turn: &mut Turn) {
         let plays = |id: &&ScriptId| {
             let script = self.scripts.get(id);
-            script.is_some_and(|s| matches!(&s.doing, Doing::Playing { playbacks } if playbacks.contains(&playback)))
+            script
+                .is_some_and(|s| matches!(&s.doing, Doing::Playing { playbacks, .. } if playbacks.contains(&playback)))
         };
-        if let Some(id) = candidates.iter().find(plays).copied() {
-            self.prompt_over(id, twiml::Outcome::Done, turn);
+        let Some(id) = candidates.iter().find(plays).copied() else { return };
+        let Some(script) = self.scripts.get_mut(&id) else { return };
+        match (std::mem::replace(&mut script.doing, Doing::Elsewhere), script.role) {
+            (Doing::Playing { again: Some((sound, left)), .. }, Role::Announcement { conference }) => {
+                self.play_announcement(id, conference, sound, left, turn);
+            }
+            _ => self.prompt_over(id, twiml::Outcome::Done, turn),
         }
     }
 

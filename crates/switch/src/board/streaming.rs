@@ -1,10 +1,11 @@
 //! Media streams: applications that listen to a call, and may speak to it (twiml §9.3).
 
-use model::{CallSid, Level, StreamSid, Timestamp, Tracks};
+use model::{AccountSid, CallSid, Level, StreamSid, Timestamp, Tracks};
 use tracing::info;
 use twiml::{Connect, ConnectTo, StopStream, Stream};
 
 use super::Board;
+use crate::call::LiveCall;
 use crate::command::{Answer, Refusal};
 use crate::effect::{Effect, FetchId};
 use crate::script::{ScriptId, method_of};
@@ -15,7 +16,9 @@ use crate::webhook::{CallbackBody, ConversationOutcome, ConversationResult, Lane
 /// A stream of a live call.
 #[derive(Debug)]
 pub(crate) struct LiveStream {
+    /// Which may be over before it.
     call: CallSid,
+    account: AccountSid,
     name: Option<String>,
     status: Option<twiml::Link>,
     /// The document that waits for its end (`<Connect>`).
@@ -66,8 +69,8 @@ impl Board {
         script: Option<ScriptId>,
         turn: &mut Turn,
     ) -> Option<StreamSid> {
-        let call = self.calls.get(&sid)?;
-        if self.streams_of(sid).count() >= STREAMS_MAX {
+        let call = self.calls.get_mut(&sid)?;
+        if call.streams.len() >= STREAMS_MAX {
             let message = format!("a call has at most {STREAMS_MAX} streams");
             turn.notify(call.row.account_sid, Some(sid), Remark { level: Level::Error, code: 14_300, message }, None);
             return None;
@@ -89,19 +92,22 @@ impl Board {
         };
         let live = LiveStream {
             call: sid,
+            account: call.row.account_sid,
             name: stream.name.clone(),
             status: stream.status_callback.clone(),
             script,
             stopped: false,
             updated: turn.now.wall,
         };
+        call.streams.push(id);
         self.streams.insert(id, live);
         turn.effects.push(Effect::Stream(StreamOrder::Open(Box::new(order))));
         Some(id)
     }
 
     fn streams_of(&self, sid: CallSid) -> impl Iterator<Item = (StreamSid, &LiveStream)> {
-        self.streams.iter().filter(move |(_, live)| live.call == sid).map(|(id, live)| (*id, live))
+        let of_call = self.calls.get(&sid).map(|call| call.streams.as_slice()).unwrap_or_default();
+        of_call.iter().filter_map(|id| Some((*id, self.streams.get(id)?)))
     }
 
     /// Does what the control layer asks of a call's streams (rest-voice §11).
@@ -162,11 +168,19 @@ impl Board {
         self.went(script, twiml::Outcome::Done, turn);
     }
 
-    /// The streams of a call that is over.
-    pub(super) fn end_streams_of(&mut self, sid: CallSid, turn: &mut Turn) {
-        let streams: Vec<_> = self.streams_of(sid).map(|(id, _)| id).collect();
+    /// Another document is given to a call: the stream that the one before waits for is over, others go on.
+    pub(super) fn end_connected_streams_of(&mut self, sid: CallSid, turn: &mut Turn) {
+        let streams: Vec<_> =
+            self.streams_of(sid).filter(|(_, live)| live.script.is_some()).map(|(id, _)| id).collect();
         for id in streams {
             self.tell_to_stop(id, turn);
+        }
+    }
+
+    /// The streams of a call that is over. What becomes of them is told all the same.
+    pub(super) fn end_streams_of(&mut self, call: &LiveCall, turn: &mut Turn) {
+        for id in &call.streams {
+            self.tell_to_stop(*id, turn);
         }
     }
 
@@ -180,26 +194,28 @@ impl Board {
     /// What has become of a stream.
     pub(crate) fn stream_event(&mut self, id: StreamSid, event: Became, turn: &mut Turn) {
         let Some(live) = self.streams.get(&id) else { return };
-        let sid = live.call;
-        let account = self.calls.get(&sid).map(|call| call.row.account_sid);
+        let (sid, account) = (live.call, live.account);
         info!(stream_sid = %id, call_sid = %sid, ?event, "media stream");
         let (told, error) = match &event {
             Became::Started => (StreamEvent::Started, None),
             Became::Stopped => (StreamEvent::Stopped, None),
             Became::Failed { reason, .. } => (StreamEvent::Error, Some(reason.clone())),
         };
-        if let (Some(link), Some(account)) = (&live.status, account) {
+        if let Some(link) = &live.status {
             let (hook, name) = ((link.url.clone(), method_of(link)), live.name.clone().unwrap_or_default());
             let body = CallbackBody::Stream { call: sid, stream: id, name, event: told, error, at: turn.now.wall };
             turn.call_back(Lane::Call(sid), account, hook, body);
         }
-        if let (Became::Failed { code, reason }, Some(account)) = (&event, account) {
+        if let Became::Failed { code, reason } = &event {
             let code = u16::try_from(*code).unwrap_or(31_920);
             let remark = Remark { level: Level::Error, code, message: reason.clone() };
             turn.notify(account, Some(sid), remark, None);
         }
         if event == Became::Started {
             return;
+        }
+        if let Some(call) = self.calls.get_mut(&sid) {
+            call.streams.retain(|other| *other != id);
         }
         if let Some(script) = self.streams.remove(&id).and_then(|live| live.script) {
             self.went(script, twiml::Outcome::Done, turn);
