@@ -6,7 +6,7 @@
 //!
 //! A source is an IPv4 address or 64 bits of an IPv6 one. Nothing here can be grown by strangers: sources are kept in
 //! two generations of bounded size, of which the older is dropped when the younger is full, and bans apart from them.
-//! Requests within calls, and every ACK, BYE and CANCEL, pass unasked.
+//! Only what a call or a transaction of ours knows passes unasked: a BYE or a CANCEL that is nobody's is a stranger's.
 
 use std::collections::{BTreeSet, HashMap};
 use std::net::IpAddr;
@@ -126,9 +126,6 @@ impl Limits {
 
     /// What to do with a request that is in none of our calls.
     pub fn admit(&mut self, now: Instant, request: &Request, flow: &Flow) -> Decision {
-        if never_held_back(&request.method) {
-            return Decision::Pass;
-        }
         if self.is_scanner(request) {
             self.stats.scanners += 1;
             return Decision::Silence;
@@ -260,11 +257,6 @@ impl Limits {
     }
 }
 
-/// Whether a request of this method passes whatever happens: it ends something, and frees what it cost.
-fn never_held_back(method: &Method) -> bool {
-    matches!(method, Method::Ack | Method::Bye | Method::Cancel)
-}
-
 /// Whether to refuse a request for lack of room, with this many of `max` transactions remembered. New calls go first;
 /// who only wants to stay reachable has an eighth of the table more, and what ends a call is always served (RFC 7339
 /// §5.10, RFC 6357 §5.7).
@@ -363,10 +355,10 @@ mod tests {
         assert_eq!(world.pass("192.0.2.9", 9), 5, "never more than a burst");
         let refused = Decision::Answer { status: 503, retry_after_s: RETRY_AFTER_S };
         assert_eq!(world.ask("192.0.2.9", "REGISTER", "", Transport::Tcp), refused);
-        for method in ["ACK", "BYE", "CANCEL"] {
-            assert_eq!(world.ask("192.0.2.9", method, "sipvicious", Transport::Udp), Decision::Pass, "{method}");
+        for method in ["BYE", "CANCEL"] {
+            assert_eq!(world.ask("192.0.2.9", method, "", Transport::Udp), Decision::Silence, "{method} of no call");
         }
-        assert_eq!(world.limits.stats().too_many, 4 + 4 + 7 + 4 + 1);
+        assert_eq!(world.limits.stats().too_many, 4 + 4 + 7 + 4 + 1 + 2);
     }
 
     #[test]
@@ -400,10 +392,10 @@ mod tests {
         world.now += ban - Duration::from_millis(1);
         assert_eq!(world.invite("192.0.2.9"), Decision::Silence);
         assert_eq!(world.invite("192.0.2.8"), Decision::Pass);
-        assert_eq!(world.ask("192.0.2.9", "BYE", "", Transport::Udp), Decision::Pass);
+        assert_eq!(world.ask("192.0.2.9", "BYE", "", Transport::Udp), Decision::Silence);
         world.now += Duration::from_millis(1);
         assert_eq!((world.invite("192.0.2.9"), world.limits.banned_now()), (Decision::Pass, 0));
-        assert_eq!((world.limits.stats().bans, world.limits.stats().banned), (1, 1));
+        assert_eq!((world.limits.stats().bans, world.limits.stats().banned), (1, 2));
     }
 
     #[test]

@@ -215,21 +215,30 @@ impl Endpoint {
         request.headers.set_via_top(&via);
         let reply = reply_flow(flow, &head.via);
         let incoming = Incoming { request, head, flow, reply, key };
-        if incoming.request.method == Method::Cancel {
-            return self.cancel(now, &incoming);
-        }
-        if self.find_dialog(now, &incoming.head).is_none() {
+        let cancels = incoming.request.method == Method::Cancel;
+        let known = if cancels {
+            let canceled = self.keys.canceled(&incoming.request, &incoming.head.via, &incoming.head.cseq);
+            matches!(self.servers.get(&canceled), Some(Server { machine: ServerMachine::Invite(_), .. }))
+        } else {
+            self.find_dialog(now, &incoming.head).is_some()
+        };
+        if !known {
             match self.limits.admit(now, &incoming.request, &flow) {
                 Decision::Pass => {}
                 Decision::Silence => return,
                 Decision::Answer { status, retry_after_s } => {
                     let refusal = Refusal::new(status).with(Name::RetryAfter, retry_after_s);
-                    let response = self.refusal(&incoming, &refusal);
-                    return self.send_response(reply, &response);
+                    return self.refuse_unremembered(&incoming, &refusal);
                 }
             }
         }
+        if cancels {
+            return self.cancel(now, &incoming);
+        }
         match inspection::inspect(&incoming.request, &incoming.head) {
+            Err(refusal) if !known && incoming.request.method == Method::Bye => {
+                self.refuse_unremembered(&incoming, &refusal);
+            }
             Err(refusal) => self.refuse(now, &incoming, &refusal),
             Ok(()) if incoming.head.to_tag.is_some() => self.within_dialog(now, incoming),
             Ok(()) => self.outside_dialog(now, incoming),
@@ -244,7 +253,7 @@ impl Endpoint {
             Method::Invite => self.invited(now, incoming),
             Method::Options | Method::Register if self.draining => {
                 self.stats.refused_draining += 1;
-                self.refuse_unremembered(&incoming);
+                self.refuse_for_now(&incoming);
             }
             // A ping of the server itself.
             Method::Options if incoming.request.uri.uri().user().is_none() => self.pong(now, &incoming),
@@ -253,14 +262,12 @@ impl Endpoint {
             // Nobody is transferred by strangers.
             Method::Refer => self.refuse(now, &incoming, &Refusal::new(403)),
             // BYE, UPDATE, INFO, PRACK and NOTIFY have no meaning without a dialog.
-            _ => self.refuse(now, &incoming, &Refusal::new(481)),
+            _ => self.refuse_unknown(&incoming),
         }
     }
 
     fn within_dialog(&mut self, now: Instant, incoming: Incoming) {
-        let Some(id) = self.find_dialog(now, &incoming.head) else {
-            return self.refuse(now, &incoming, &Refusal::new(481));
-        };
+        let Some(id) = self.find_dialog(now, &incoming.head) else { return self.refuse_unknown(&incoming) };
         let Some(dialog) = self.dialogs.get_mut(&id) else { return };
         if !dialog.in_order(&incoming.head.cseq) {
             return self.refuse(now, &incoming, &Refusal::new(500));
@@ -291,11 +298,11 @@ impl Endpoint {
     fn invited(&mut self, now: Instant, incoming: Incoming) {
         if self.draining {
             self.stats.refused_draining += 1;
-            return self.refuse_unremembered(&incoming);
+            return self.refuse_for_now(&incoming);
         }
         if self.is_full(incoming.flow) {
             self.stats.refused_overload += 1;
-            return self.refuse_unremembered(&incoming);
+            return self.refuse_for_now(&incoming);
         }
         let Invited { asked, target, offer, replaces } = match self.read_invite(&incoming) {
             Ok(read) => read,
@@ -465,7 +472,7 @@ impl Endpoint {
         let Incoming { request, head, .. } = incoming;
         let key = self.keys.canceled(request, &head.via, &head.cseq);
         let Some(Server { machine: ServerMachine::Invite(machine), dialog, .. }) = self.servers.get(&key) else {
-            return self.refuse(now, incoming, &Refusal::new(481));
+            return self.refuse_unknown(incoming);
         };
         let (in_time, id) = (machine.is_proceeding(), *dialog);
         let mut response = self.response_to(request, 200);
@@ -537,7 +544,7 @@ impl Endpoint {
         };
         if full {
             self.stats.refused_overload += 1;
-            return self.refuse_unremembered(&incoming);
+            return self.refuse_for_now(&incoming);
         }
         let Incoming { request, head, flow, reply, key } = incoming;
         let id = InquiryId(self.inquiries_ever);
@@ -691,9 +698,20 @@ impl Endpoint {
         self.answer(now, incoming, &response);
     }
 
-    /// 503 that costs no memory: a copy of the request gets a copy of it, its ACK meets nobody (RFC 3261 §8.2.7).
-    fn refuse_unremembered(&mut self, incoming: &Incoming) {
-        let response = self.refusal(incoming, &Refusal::new(503).with(Name::RetryAfter, self.config.retry_after_s));
+    /// 503 for lack of room, or of time.
+    fn refuse_for_now(&mut self, incoming: &Incoming) {
+        let refusal = Refusal::new(503).with(Name::RetryAfter, self.config.retry_after_s);
+        self.refuse_unremembered(incoming, &refusal);
+    }
+
+    /// 481 to what is in none of our calls: it comes as easily as it is made up, so it must not fill the table.
+    fn refuse_unknown(&mut self, incoming: &Incoming) {
+        self.refuse_unremembered(incoming, &Refusal::new(481));
+    }
+
+    /// A refusal that costs no memory: a copy of the request gets a copy of it, its ACK meets nobody (RFC 3261 §8.2.7).
+    fn refuse_unremembered(&mut self, incoming: &Incoming, refusal: &Refusal) {
+        let response = self.refusal(incoming, refusal);
         self.send_response(incoming.reply, &response);
     }
 

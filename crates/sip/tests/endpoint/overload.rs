@@ -158,6 +158,24 @@ fn a_flood_of_pings_is_answered_without_memory() {
 }
 
 #[test]
+fn what_is_in_no_call_fills_no_table() {
+    let mut world = World::with(Config { transactions_max: 8, ..Config::default() });
+    for number in 0..100 {
+        let stranger = phone(number);
+        let mut in_a_call = Phone { to_tag: Some("0123456789abcdef".to_owned()), ..phone(number) };
+        world.hear(stranger.flow, stranger.again("BYE", "", ""));
+        world.hear(stranger.flow, stranger.again("BYE", "Require: x\r\n", ""));
+        world.hear(stranger.flow, stranger.same_branch("CANCEL"));
+        world.hear(stranger.flow, in_a_call.bye());
+        world.hear(stranger.flow, in_a_call.request("INVITE", "", OFFER));
+        world.hear(stranger.flow, in_a_call.same_branch("ACK"));
+        assert_eq!(world.said(), ["481 BYE", "420 BYE", "481 CANCEL", "481 BYE", "481 INVITE"]);
+        assert_eq!(world.endpoint.transactions_open(), 0);
+    }
+    world.call(&mut phone(100));
+}
+
+#[test]
 fn strangers_are_held_back_and_calls_that_are_there_are_not() {
     let limits = LimitsConfig { requests_per_s: Some(1.0), burst: 2, offences_max: Some(1), ..LimitsConfig::default() };
     let mut world = World::with(Config { limits, ..Config::default() });
@@ -183,11 +201,13 @@ fn strangers_are_held_back_and_calls_that_are_there_are_not() {
     world.run_for(secs(10));
     world.hear(ana.flow, phone(5).again("OPTIONS", "", ""));
     world.hear(ana.flow, "OPTIONS sip:x SIP/2.0\r\nVia: nonsense\r\n\r\n");
+    world.hear(ana.flow, phone(6).bye());
+    world.hear(ana.flow, phone(7).same_branch("CANCEL"));
     assert_eq!(world.said(), [""; 0], "banned");
     world.hear(ana.flow, ana.bye());
     assert_eq!(world.said(), ["200 BYE"], "and yet served within a call");
     let stats = *world.endpoint.limit_stats();
-    assert_eq!((stats.scanners, stats.too_many, stats.banned, stats.bans), (1, 2, 1, 1));
+    assert_eq!((stats.scanners, stats.too_many, stats.banned, stats.bans), (1, 2, 3, 1));
 }
 
 #[test]
