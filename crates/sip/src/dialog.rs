@@ -93,6 +93,8 @@ pub(crate) struct Early {
     pub(crate) answer: Option<SessionDescription>,
     /// The first offer is answered and both know it, so that either may offer anew.
     pub(crate) settled: bool,
+    /// They have offered anew since and we have answered: what was said before that is void.
+    pub(crate) renegotiated: bool,
 }
 
 /// Where the answer to an offer of theirs is to go.

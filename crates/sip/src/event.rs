@@ -82,7 +82,8 @@ pub enum Event {
         dialog: DialogId,
         /// Their 2xx as it came.
         response: Box<Response>,
-        /// Their answer, if we offered: the 2xx's, else that of the 1xx before it.
+        /// Their answer, if we offered: the 2xx's, else that of the 1xx before it. None if they have offered anew before
+        /// they answered: then that is what counts.
         answer: Option<SessionDescription>,
     },
     /// A call of ours came to nothing. Said exactly once, and not if we hung up.

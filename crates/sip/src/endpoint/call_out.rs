@@ -153,7 +153,7 @@ impl Endpoint {
         let described = description(response);
         let (mut answer, mut offer) = (None, None);
         match described {
-            Some(description) if we_offered => {
+            Some(description) if we_offered && !early.renegotiated => {
                 early.answer = Some(description.clone());
                 early.settled |= reliable.is_some();
                 answer = Some(description);
@@ -214,13 +214,14 @@ impl Endpoint {
         }
         let described = description(response);
         let answered = we_offered || early.settled;
-        let answer = described.clone().or(early.answer);
+        let answer = described.clone().or(early.answer).filter(|_| !early.renegotiated);
         if answered || described.is_none() {
             self.acknowledge(id, branch, number, None);
         } else {
             self.owe(id, Owed::Ack { branch, number });
         }
-        if (we_offered && answer.is_none()) || (!answered && described.is_none()) {
+        let unanswered = we_offered && answer.is_none() && !early.renegotiated;
+        if unanswered || (!answered && described.is_none()) {
             let response = Some(Box::new(response.clone()));
             self.event(Event::Failed { dialog: id, status: 488, failure: Failure::AnswerMissing, response });
             return self.bye(now, id, Some(Reason::sip(488, "No session description")));

@@ -641,6 +641,9 @@ impl Endpoint {
         let Some(dialog) = self.dialogs.get_mut(&id) else { return };
         dialog.retarget(received.target.take());
         dialog.described = sdp.or(dialog.described.take());
+        if let Stage::Calling(early) = &mut dialog.stage {
+            early.renegotiated |= received.offered;
+        }
         dialog.session = terms.map(|Terms { expires, .. }| {
             SessionTimer::start(now, expires.seconds, expires.refresher == Some(Refresher::Uas))
         });

@@ -294,6 +294,32 @@ fn their_offer_in_a_reliable_1xx_is_answered_in_the_prack() {
 }
 
 #[test]
+fn what_was_said_before_they_offered_anew_is_void() {
+    for in_the_200 in ["", ANSWER] {
+        let mut world = World::new();
+        let dialog = world.calls(outgoing());
+        let mut ben = Callee::called(&mut world);
+        ben.says(&mut world, 183, "Require: 100rel\nRSeq: 1", ANSWER);
+        assert!(matches!(world.event(), Event::Progress { answer: Some(_), .. }));
+        let update = ben.request("UPDATE", "", OFFER);
+        world.hear(ben.flow, update);
+        assert!(matches!(world.event(), Event::Offered { offer: Some(_), .. }));
+        world.endpoint.reanswer(world.now, dialog, ANSWER.to_owned());
+        world.drain();
+        assert_eq!(world.said(), ["PRACK", "200 UPDATE"]);
+        ben.says(&mut world, 180, "", in_the_200);
+        assert!(matches!(world.event(), Event::Progress { answer: None, .. }));
+        ben.says(&mut world, 200, "", in_the_200);
+        assert!(matches!(world.event(), Event::Accepted { answer: None, .. }));
+        assert_eq!(world.said(), ["ACK"]);
+        world.hang_up(dialog);
+        world.run_for(secs(40));
+        assert_eq!(world.events.len(), 0);
+        world.assert_empty();
+    }
+}
+
+#[test]
 fn whom_we_call_may_ask_within_the_early_dialog() {
     let mut world = World::new();
     let dialog = world.calls(outgoing());
