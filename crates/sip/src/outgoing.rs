@@ -66,7 +66,8 @@ pub enum Failure {
     NoAnswer,
     /// They accepted without a description that we can read. They have got their ACK and BYE.
     AnswerMissing,
-    /// A bound of ours was reached; nothing was sent.
+    /// A bound of ours was reached; nothing was sent. The 503 that goes with it is ours and says nothing of the target:
+    /// it is no reason to shun it, nor would another do better.
     Full,
 }
 

@@ -62,7 +62,9 @@ impl Endpoint {
         let habits = Habits { keep: true, repeated: 0, proceeding_max };
         let sent = self.send_client(now, flow, request, Purpose::Call(id), habits);
         let Some(branch) = sent else {
-            return self.call_failed(id, 503, Failure::Unreachable, None);
+            let failure = if self.is_alive(flow) { Failure::Full } else { Failure::Unreachable };
+            self.stats.refused_overload += u64::from(failure == Failure::Full);
+            return self.call_failed(id, 503, failure, None);
         };
         self.drop_early(id);
         self.dialogs.insert(id, dialog);

@@ -580,6 +580,13 @@ fn calls_out_are_bounded_too() {
     world.calls(outgoing());
     assert_eq!((world.failed(), world.said()), ((503, Failure::Full), vec![]));
     assert_eq!(world.endpoint.stats().refused_overload, 1);
+
+    let mut world = World::with(Config { transactions_max: 1, ..Config::default() });
+    world.calls(Outgoing { credentials: credentials(), ..outgoing() });
+    let ben = Callee::called(&mut world);
+    ben.says(&mut world, 401, "WWW-Authenticate: Digest realm=\"x\", nonce=\"a\"", "");
+    assert_eq!((world.failed(), world.said()), ((503, Failure::Full), vec!["ACK".to_owned()]), "no room to ask again");
+    assert_eq!(world.endpoint.stats().refused_overload, 1);
 }
 
 #[test]
