@@ -35,7 +35,7 @@ use crate::stats::count_class;
 use crate::transaction::{Branch, Key, Keys, invite_server, non_invite_server};
 use crate::{
     Config, DialogId, EndCause, Event, Flow, Framed, Framer, InquiryId, LimitStats, Limits, Message, Name, Output,
-    ParseError, Replaces, Response, SipUri, Stats, Transport, parse,
+    ParseError, ReferId, Replaces, Response, SipUri, Stats, Transport, parse,
 };
 use attempt::Attempt;
 use client::Client;
@@ -70,6 +70,8 @@ pub struct Endpoint {
     deadlines: Deadlines<Owner>,
     /// Drained after each call, so as long as one datagram, one piece of a stream, or one moment makes it.
     outputs: VecDeque<Output>,
+    /// How far their transfers are that nobody has been told of yet. As short as `outputs`.
+    untold: Vec<(Instant, ReferId)>,
     draining: bool,
     stats: Stats,
 }
@@ -135,6 +137,7 @@ impl Endpoint {
             inquiries_ever: 0,
             deadlines: Deadlines::new(),
             outputs: VecDeque::new(),
+            untold: Vec::new(),
             draining: false,
             stats: Stats::default(),
         }
@@ -192,6 +195,9 @@ impl Endpoint {
 
     /// The next thing to do, until there is none.
     pub fn poll(&mut self) -> Option<Output> {
+        if self.outputs.is_empty() {
+            self.tell_untold();
+        }
         self.outputs.pop_front()
     }
 

@@ -4,7 +4,8 @@
 //! they ask:  REFER ─▶ Event::Refer ─▶ accept_refer: 202, NOTIFY 100 ─▶ refer_progress: NOTIFY 180, NOTIFY 200, over
 //! we ask:    refer ─▶ REFER ─▶ Event::ReferAnswered ─▶ NOTIFYs: Event::ReferProgress, the last of them `over`
 //! ```
-//! Their NOTIFYs end with the call that they were asked for in: a phone that hangs up after the 202 is told no more.
+//! Their NOTIFYs end with the call that they were asked for in: a phone that hangs up after the 202 is told no more; one
+//! that we hang up on is told the outcome first, if it is known.
 
 use std::time::Instant;
 
@@ -69,15 +70,49 @@ impl Endpoint {
         match &mut referral.stage {
             ReferralStage::Asked { .. } => {}
             // One at a time, so that they come in order. What is old by then need not be said.
-            ReferralStage::Reporting { notifying: Some(_), next, .. } => {
+            ReferralStage::Reporting { notifying, next, .. } => {
                 *next = Some(next.filter(|next| *next >= 200).unwrap_or(status));
-            }
-            ReferralStage::Reporting { notifying, .. } => {
-                *notifying = Some(status);
-                self.notify(now, refer, status, "noresource");
+                if notifying.is_none() {
+                    self.untold.push((now, refer));
+                }
             }
         }
         self.settle_dialog(refer.dialog);
+    }
+
+    /// Sends the NOTIFYs that nothing has to precede. Not before all is said that one moment brings: an outcome that is
+    /// known at once makes the 100 needless, and a phone that is hung up on would never get to hear the outcome.
+    pub(super) fn tell_untold(&mut self) {
+        for (now, refer) in std::mem::take(&mut self.untold) {
+            self.notify_next(now, refer);
+        }
+    }
+
+    /// Before our BYE: the outcome, or what there is to say first, whatever is under way.
+    pub(super) fn tell_last(&mut self, now: Instant, id: DialogId) {
+        let referrals = self.transfers(id).into_iter().flat_map(|transfers| &mut transfers.referrals);
+        let mut last = Vec::new();
+        for referral in referrals {
+            if let ReferralStage::Reporting { notifying, next: Some(status), .. } = &mut referral.stage
+                && (notifying.is_none() || *status >= 200)
+            {
+                *notifying = None;
+                last.push(ReferId { dialog: id, number: referral.number });
+            }
+        }
+        last.into_iter().for_each(|refer| self.notify_next(now, refer));
+    }
+
+    fn notify_next(&mut self, now: Instant, refer: ReferId) {
+        let referral = self.transfers(refer.dialog).and_then(|transfers| transfers.referral(refer.number));
+        if let Some(Referral { stage: ReferralStage::Reporting { notifying: notifying @ None, next, .. }, .. }) =
+            referral
+            && let Some(status) = next.take()
+        {
+            *notifying = Some(status);
+            self.notify(now, refer, status, "noresource");
+            self.settle_dialog(refer.dialog);
+        }
     }
 
     /// Asks the other side to call somebody else instead. [`Event::ReferAnswered`] and [`Event::ReferProgress`] say
@@ -197,6 +232,9 @@ impl Endpoint {
         let talking = self.dialogs.get(&id).is_some_and(|dialog| matches!(dialog.stage, Stage::Talking { .. }));
         if !told && talking {
             self.event(Event::ReferAnswered { dialog: id, status });
+        }
+        if (200..300).contains(&status) && silent && talking {
+            self.event(Event::ReferProgress { dialog: id, status: 0, over: true });
         }
     }
 

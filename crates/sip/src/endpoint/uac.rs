@@ -36,6 +36,7 @@ impl Endpoint {
 
     /// RFC 3261 §15.1.1. Whatever the answer, the call is over.
     pub(super) fn bye(&mut self, now: Instant, id: DialogId, reason: Option<Reason>) {
+        self.tell_last(now, id);
         self.drop_pending(now, id);
         let Some(dialog) = self.dialogs.get_mut(&id) else { return };
         dialog.stage = Stage::Closing;

@@ -125,6 +125,45 @@ fn a_transfer_that_is_refused_or_not_to_be_told_about() {
 }
 
 #[test]
+fn who_is_hung_up_on_is_told_the_outcome_first() {
+    let (trying, over) = ("SIP/2.0 100 Trying\r\n", "SIP/2.0 200 OK\r\n");
+    for (case, known, answered, hung_up, want) in [
+        ("known at once", &[200][..], false, true, &[over][..]),
+        ("known at once, and no hanging up", &[200], false, false, &[over]),
+        ("known at once and after some ringing", &[180, 200, 486], false, true, &[over]),
+        ("not known", &[], false, true, &[trying]),
+        ("known before the first NOTIFY is answered", &[200], true, true, &[trying, over]),
+        ("not known, and the first NOTIFY is not answered", &[180], true, true, &[trying]),
+    ] {
+        let mut world = World::new();
+        let mut ana = Phone::udp();
+        let dialog = world.call(&mut ana);
+        let refer = referred(&mut world, &mut ana, TO_BEN);
+        world.endpoint.accept_refer(world.now, refer);
+        if answered {
+            world.drain();
+        }
+        for status in known {
+            world.endpoint.refer_progress(world.now, refer, *status);
+        }
+        if hung_up {
+            world.endpoint.hangup(world.now, dialog, None);
+        }
+        world.drain();
+        let said = world.requests();
+        let (bye, notifies) = said.split_last().filter(|_| hung_up).map_or((None, &said[..]), |(b, n)| (Some(b), n));
+        assert!(bye.is_none_or(|bye| bye.method.as_str() == "BYE"), "{case}");
+        let bodies: Vec<_> = notifies.iter().map(|notify| String::from_utf8_lossy(&notify.body)).collect();
+        assert_eq!(bodies, want, "{case}");
+        let state = text(notifies.last().expect("a NOTIFY"), Name::SubscriptionState);
+        assert_eq!(state.starts_with("terminated"), want.contains(&over), "{case}: {state}");
+        world.hang_up(dialog);
+        world.run_for(secs(70));
+        world.assert_empty();
+    }
+}
+
+#[test]
 fn transfers_are_bounded_in_number_and_time() {
     let mut world = World::new();
     let mut ana = Phone::udp();
@@ -227,6 +266,10 @@ fn a_transfer_of_ours_that_comes_to_nothing() {
         }
         let want = status.unwrap_or(408);
         assert!(matches!(world.event(), Event::ReferAnswered { status, .. } if status == want), "{case}");
+        if status == Some(202) {
+            let told = world.event();
+            assert!(matches!(told, Event::ReferProgress { status: 0, over: true, .. }), "{case}: {told:?}");
+        }
         assert_eq!(matches!(world.events.pop_front(), Some(Event::Ended { .. })), over, "{case}");
         world.said();
         if !over {
