@@ -229,15 +229,18 @@ impl Resolver {
             let hops = self.srv(now, &service(transport, &name), transport)?;
             return Ok(vec![if hops.is_empty() { direct(transport, name) } else { hops }]);
         }
-        let mut naptrs: Vec<(Transport, &Naptr)> = match self.known(now, &Query::Naptr(name.clone()))? {
-            Records::Naptr(records) => {
+        let mut naptrs: Vec<(Transport, &Naptr)> = match self.known(now, &Query::Naptr(name.clone())) {
+            Ok(Records::Naptr(records)) => {
                 records.iter().filter_map(|record| Some((self.naptr_transport(record)?, record))).collect()
             }
-            _ => Vec::new(),
+            Err(pending @ Pending::Ask(_)) => return Err(pending),
+            // Many a name server chokes on what it does not know: as if there were none.
+            Ok(_) | Err(Pending::Nowhere(_)) => Vec::new(),
         };
         naptrs.sort_by_key(|(_, record)| (record.order, record.preference));
         let mut groups = Vec::new();
         let mut asks = Vec::new();
+        let mut nowhere = None;
         // No NAPTR: what we have, as we like it (§4.1).
         let services: Vec<(Transport, String)> = if naptrs.is_empty() {
             self.config.transports.iter().map(|transport| (*transport, service(*transport, &name))).collect()
@@ -251,22 +254,27 @@ impl Resolver {
                 Ok(hops) => groups.push(hops),
                 Err(Pending::Ask(queries)) => asks.extend(queries),
                 // What one service lacks another may have.
-                Err(Pending::Nowhere(_)) if !naptrs.is_empty() => {}
-                Err(nowhere) => return Err(nowhere),
+                Err(Pending::Nowhere(why)) => nowhere = Some(why),
             }
         }
         if !asks.is_empty() {
             return Err(Pending::Ask(asks));
         }
-        if groups.is_empty() {
-            groups.push(direct(default, name));
+        match nowhere {
+            Some(why) if groups.is_empty() => return Err(why.into()),
+            None if groups.is_empty() => groups.push(direct(default, name)),
+            _ => {}
         }
         Ok(groups)
     }
 
-    /// The hosts of a service; none if it has no records.
+    /// The hosts of a service; none if it has no records, or nobody tells us: the host's own addresses may do then.
     fn srv(&self, now: Instant, name: &str, transport: Transport) -> Result<Vec<Hop>, Pending> {
-        let Records::Srv(records) = self.known(now, &Query::Srv(name.to_owned()))? else { return Ok(Vec::new()) };
+        let records = match self.known(now, &Query::Srv(name.to_owned())) {
+            Ok(Records::Srv(records)) => records,
+            Err(pending @ Pending::Ask(_)) => return Err(pending),
+            Ok(_) | Err(Pending::Nowhere(_)) => return Ok(Vec::new()),
+        };
         if let [Srv { target, .. }] = records.as_slice()
             && plain(target).is_empty()
         {

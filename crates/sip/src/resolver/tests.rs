@@ -104,6 +104,22 @@ const ZONE: &str = "
     _sip._udp.part.test SRV 1 0 5060 down.test
     _sip._udp.part.test SRV 2 0 5060 four.test
     _sip._udp.loop.test SRV 1 0 5060 nothing.test
+    _sip._udp.tcponly.test SRV 0 0 0 .
+    _sip._tcp.tcponly.test SRV 0 0 5070 four.test
+    nonaptr.test NAPTR !
+    _sip._udp.nonaptr.test SRV 0 0 5062 four.test
+    nosrv.test NAPTR !
+    _sip._udp.nosrv.test SRV !
+    _sip._tcp.nosrv.test SRV !
+    nosrv.test A 192.0.2.6
+    onesrv.test A 192.0.2.6
+    _sip._udp.onesrv.test SRV !
+    _sip._tcp.onesrv.test SRV 0 0 5070 four.test
+    silent.test NAPTR !
+    _sip._udp.silent.test SRV !
+    _sip._tcp.silent.test SRV !
+    silent.test A !
+    silent.test AAAA !
 ";
 
 #[test]
@@ -137,6 +153,12 @@ fn uris_lead_where_rfc_3263_says() {
         ("one of two services closed", "sip:naptr2.test", tcp, 3),
         ("no service by that transport", "sip:nosip.test;transport=tcp", &["TCP 192.0.2.9:5060"], 2),
         ("no SIP there", "sip:nosip.test", &["NoService"], 2),
+        ("no SIP there but by TCP", "sip:tcponly.test", &["TCP 192.0.2.4:5070"], 3),
+        ("nobody tells of services", "sip:nonaptr.test", &["UDP 192.0.2.4:5062"], 3),
+        ("nor of hosts", "sip:nosrv.test", &["UDP 192.0.2.6:5060"], 3),
+        ("nor of the hosts for one transport", "sip:nosrv.test;transport=tcp", &["TCP 192.0.2.6:5060"], 2),
+        ("but of those for another", "sip:onesrv.test", &["TCP 192.0.2.4:5070"], 3),
+        ("nobody tells anything", "sip:silent.test", &["Lookup(LookupFailed)"], 3),
         ("no such host", "sip:nothing.test", &["NoAddress"], 3),
         ("a service without an address", "sip:loop.test", &["NoAddress"], 3),
         ("a host nobody knows", "sip:down.test:5060", &["Lookup(LookupFailed)"], 1),
