@@ -394,6 +394,7 @@ fn switch_config(config: &Config, account: &Account, sip_bound: &[config::SipLis
         sip: sip::Config {
             server: format!("Partyline/{}", env!("CARGO_PKG_VERSION")),
             advertised: advertised.collect(),
+            listening: sip_bound.iter().map(|listen| (listen.transport, listen.address)).collect(),
             dialogs_max: config.calls_max + DIALOGS_BEYOND_CALLS,
             unacked_max: UNACKED_MAX,
             algorithms: config.sip_digest.clone(),

@@ -1,8 +1,9 @@
 //! What an [`Endpoint`](crate::Endpoint) is told once, at its birth.
 
-use std::net::IpAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::time::Duration;
 
+use crate::Transport;
 use crate::digest::{Algorithm, VerifierConfig};
 use crate::limits::LimitsConfig;
 use crate::registrar::RegistrarConfig;
@@ -16,6 +17,9 @@ pub struct Config {
     pub server: String,
     /// Addresses that the world sees instead of ours (NAT 1:1). Default none.
     pub advertised: Vec<Advertised>,
+    /// Where we are listened for. Streams that we open leave from any port, and nobody answers there: Contact names the
+    /// listener's instead. Default none: every stream's own end is named.
+    pub listening: Vec<(Transport, SocketAddr)>,
     /// Transaction timers.
     pub timers: Timers,
     /// Server transactions remembered at once; past it, new calls get a stateless 503 and other requests from
@@ -65,6 +69,7 @@ impl Default for Config {
         Self {
             server: "Partyline".to_owned(),
             advertised: Vec::new(),
+            listening: Vec::new(),
             timers: Timers::default(),
             transactions_max: 65_536,
             dialogs_max: 16_384,

@@ -475,12 +475,30 @@ impl Endpoint {
 
     /// Our name and address for a dialog, as the peer can reach it over the flow it uses.
     fn contact(&self, flow: Flow, user: Option<&str>) -> String {
-        let mut uri = SipUri::from(self.public_address(flow));
+        let address = SocketAddr::new(self.public_address(flow).ip(), self.listening_port(flow));
+        let mut uri = SipUri::from(address);
         uri.user = user.map(str::to_owned);
         if flow.transport == Transport::Tcp {
             uri.params.push("transport", Some("tcp"));
         }
         format!("<{uri}>")
+    }
+
+    /// The port at which we are reached at our end of this flow: its own, unless nobody listens there.
+    fn listening_port(&self, flow: Flow) -> u16 {
+        let local = flow.local.ip().to_canonical();
+        let same_family = |(transport, address): &&(Transport, SocketAddr)| {
+            *transport == flow.transport && address.is_ipv4() == local.is_ipv4()
+        };
+        let there = |address: &SocketAddr| address.ip().is_unspecified() || address.ip().to_canonical() == local;
+        let ports = || self.config.listening.iter().filter(same_family).map(|(_, address)| address);
+        let nearest = ports().filter(|address| there(address)).chain(ports()).next();
+        match nearest {
+            Some(nearest) if !ports().any(|address| there(address) && address.port() == flow.local.port()) => {
+                nearest.port()
+            }
+            _ => flow.local.port(),
+        }
     }
 
     /// The address the world knows our end of this flow by.

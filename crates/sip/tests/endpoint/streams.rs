@@ -1,8 +1,9 @@
 //! TCP: framing, keep-alive, connection reuse (RFC 3261 §18.3, RFC 5626 §4.4.1, RFC 5923).
 
 use bytes::Bytes;
-use sip::{Config, EndCause, Event, Method, Transport};
+use sip::{Config, EndCause, Event, Flow, Method, Name, Outgoing, Transport};
 
+use crate::callee::outgoing;
 use crate::phone::{OFFER, Phone, World, flow, secs};
 
 #[test]
@@ -114,4 +115,33 @@ fn a_message_that_does_not_end_closes_its_stream_and_no_other() {
     assert_eq!(world.closed, [0; 0]);
     world.run_for(secs(2));
     assert_eq!(world.closed, [1], "a byte now and then does not keep it open");
+}
+
+#[test]
+fn contact_names_where_somebody_listens() {
+    let tcp = |local: &str| Flow {
+        local: local.parse().expect("an address"),
+        ..flow(Transport::Tcp, "192.0.2.10:5060", Some(1))
+    };
+    let listening = |listeners: &[&str]| {
+        let tcp = listeners.iter().map(|at| (Transport::Tcp, at.parse().expect("an address")));
+        let udp = (Transport::Udp, "0.0.0.0:5099".parse().expect("an address"));
+        std::iter::once(udp).chain(tcp).collect::<Vec<_>>()
+    };
+    for (case, listeners, local, want) in [
+        ("nobody does", &[][..], "192.0.2.1:41000", 41_000),
+        ("anywhere", &["0.0.0.0:5080"], "192.0.2.1:41000", 5_080),
+        ("here and elsewhere", &["192.0.2.2:5070", "192.0.2.1:5080"], "192.0.2.1:41000", 5_080),
+        ("elsewhere alone", &["192.0.2.2:5070"], "192.0.2.1:41000", 5_070),
+        ("over IPv6 alone", &["[::]:5080"], "192.0.2.1:41000", 41_000),
+        ("at this very port too", &["0.0.0.0:5080", "0.0.0.0:5090"], "192.0.2.1:5090", 5_090),
+    ] {
+        let mut world = World::with(Config { listening: listening(listeners), ..Config::default() });
+        world.endpoint.opened(1);
+        world.calls(Outgoing { flow: tcp(local), ..outgoing() });
+        let (_, invite) = world.request();
+        let text = |name| invite.headers.text(name).expect("a header").into_owned();
+        assert_eq!(text(Name::Contact), format!("<sip:ana@192.0.2.1:{want};transport=tcp>"), "{case}");
+        assert!(text(Name::Via).starts_with(&format!("SIP/2.0/TCP {local};rport")), "{case}: {}", text(Name::Via));
+    }
 }
