@@ -228,10 +228,7 @@ impl Registrations {
             Some(Secret::Password(credential.password.0.clone()))
         };
         match self.verifier.verify(now, &claim, lookup) {
-            Verdict::Passed { username } => {
-                limits.proved(source);
-                Ok(username)
-            }
+            Verdict::Passed { username } => Ok(username),
             Verdict::Challenged { challenges, .. } => {
                 self.counts.challenged += 1;
                 // A registrar asks as itself, who takes calls as a proxy does: so phones and trunks know it.
