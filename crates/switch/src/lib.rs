@@ -153,6 +153,7 @@ impl Switch {
             Event::Command { request, command: Command::Directory(command) } => {
                 let mut desk = Desk { now: now.wall, names: &mut self.names, effects };
                 let answer = self.directory.command(command, &mut desk);
+                self.board.registrations.follow(&self.directory);
                 return effects.push(Effect::Reply { request, answer });
             }
             event => event,

@@ -7,10 +7,11 @@
 //! A domain with neither kind of list takes no call. What is refused is refused alike for users that exist and for
 //! those that do not, and wrong passwords count against their source.
 
+use std::collections::HashMap;
 use std::fmt;
 use std::time::Instant;
 
-use model::{AccountSid, MappedList, SipDomain, SipDomainSid};
+use model::{AccountSid, CredentialSid, MappedList, SipDomain, SipDomainSid, Timestamp};
 use rand::rngs::StdRng;
 use rand::{Rng, SeedableRng};
 use sip::{
@@ -26,10 +27,15 @@ use crate::turn::Turn;
 /// A user of a domain, as phones register.
 type Aor = (SipDomainSid, String);
 
+/// A credential, and since when it is as it is: a new password makes it another.
+type Proof = (CredentialSid, Timestamp);
+
 /// Who is reached where, and who has proved to be who.
 #[derive(Debug)]
 pub struct Registrations {
     registrar: Registrar<Aor>,
+    /// By what each of those proved who they are.
+    proofs: HashMap<Aor, Proof>,
     verifier: Verifier,
     algorithms: Vec<Algorithm>,
     counts: RegistrationCounts,
@@ -40,7 +46,7 @@ pub struct Registrations {
 pub struct RegistrationCounts {
     /// REGISTERs that were done.
     pub registered: u64,
-    /// Bindings that lapsed since nobody refreshed them, or whose connection ended.
+    /// Bindings that lapsed since nobody refreshed them, whose connection ended, or whose credential is no more.
     pub lapsed: u64,
     /// Requests asked for a password, or for a fresh answer.
     pub challenged: u64,
@@ -82,6 +88,7 @@ impl Registrations {
         StdRng::seed_from_u64(seed).fill_bytes(&mut key);
         Self {
             registrar: Registrar::new(config.registrar),
+            proofs: HashMap::new(),
             verifier: Verifier::new(config.verifier, key),
             algorithms: config.algorithms.clone(),
             counts: RegistrationCounts::default(),
@@ -97,7 +104,18 @@ impl Registrations {
     /// Where to ring `sip:user@domain`; nowhere if the host is no domain of ours or nobody is registered so.
     pub fn contacts_at(&self, directory: &Directory, uri: &SipUri) -> Vec<Binding> {
         let (Some(domain), Some(user)) = (domain_of(directory, uri), uri.user_decoded()) else { return Vec::new() };
+        if !domain.sip_registration {
+            return Vec::new();
+        }
         self.registrar.contacts(&(domain.sid, user.into_owned()))
+    }
+
+    /// After every change to the directory: who registered by a credential that is not the domain's any more, or has
+    /// another password now, or at a domain that takes no phones, is registered no more.
+    pub(crate) fn follow(&mut self, directory: &Directory) {
+        let proofs = &self.proofs;
+        self.registrar.retain(|aor| proof(directory, aor).is_some_and(|proof| proofs.get(aor) == Some(&proof)));
+        self.tell();
     }
 
     /// Who calls: the user of the request's From, if a phone is registered so from the very place this request came
@@ -184,7 +202,11 @@ impl Registrations {
         if username != user {
             return Err(self.refused(403));
         }
-        let registered = self.registrar.register(now, &(domain.sid, username), request, flow);
+        let aor = (domain.sid, username);
+        let registered = self.registrar.register(now, &aor, request, flow);
+        if let Some(proof) = proof(directory, &aor).filter(|_| self.registrar.knows(&aor)) {
+            self.proofs.insert(aor, proof);
+        }
         match registered.status {
             200 => self.counts.registered += 1,
             _ => self.counts.refused += 1,
@@ -267,6 +289,11 @@ impl Registrations {
                     if why != sip::Unbound::Asked {
                         self.counts.lapsed += 1;
                     }
+                    let aor = (domain, user);
+                    if !self.registrar.knows(&aor) {
+                        self.proofs.remove(&aor);
+                    }
+                    let (domain, user) = aor;
                     info!(%domain, user, contact = uri, ?why, "registered no more");
                 }
             }
@@ -292,6 +319,12 @@ impl Board {
         }
         refused.is_none()
     }
+}
+
+/// What somebody has to know to be registered there now.
+fn proof(directory: &Directory, (domain, user): &Aor) -> Option<Proof> {
+    let credential = directory.credential(*domain, user, CredentialUse::Registrations)?;
+    directory.takes_phones(*domain).then_some((credential.sid, credential.updated))
 }
 
 fn domain_of<'a>(directory: &'a Directory, uri: &SipUri) -> Option<&'a SipDomain> {

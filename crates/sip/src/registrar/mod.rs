@@ -92,6 +92,8 @@ pub enum Unbound {
     FlowClosed,
     /// It did not answer: [`Registrar::unreachable`].
     Unreachable,
+    /// Its owner may not register any more: [`Registrar::retain`].
+    Revoked,
 }
 
 /// All bindings.
@@ -173,6 +175,20 @@ impl<K: Clone + Eq + Hash + Ord> Registrar<K> {
     pub fn unreachable(&mut self, aor: &K, binding: &Binding) {
         let gone = |bound: &Bound| bound.binding.uri == binding.uri && bound.binding.flow == binding.flow;
         self.remove(aor, Unbound::Unreachable, gone);
+    }
+
+    /// Whether anything is bound there.
+    pub fn knows(&self, aor: &K) -> bool {
+        self.records.contains_key(aor)
+    }
+
+    /// Takes off everything of those who may not register any more.
+    pub fn retain(&mut self, may: impl Fn(&K) -> bool) {
+        let mut revoked: Vec<K> = self.records.keys().filter(|aor| !may(aor)).cloned().collect();
+        revoked.sort_unstable(); // the same calls shall say the same
+        for aor in revoked {
+            self.remove(&aor, Unbound::Revoked, |_| true);
+        }
     }
 
     /// A stream is gone, and with it what was registered over it.

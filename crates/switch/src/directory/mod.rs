@@ -192,6 +192,11 @@ impl Directory {
         self.domains.values().filter(move |domain| domain.account_sid == account && domain.sip_registration)
     }
 
+    /// Whether phones may register at the domain.
+    pub fn takes_phones(&self, domain: SipDomainSid) -> bool {
+        self.domains.get(&domain).is_some_and(|domain| domain.sip_registration)
+    }
+
     /// The lists that count for a domain.
     pub fn domain_lists(&self, domain: SipDomainSid) -> impl Iterator<Item = MappedList> {
         let first = (domain, MappedList::CallsIpAccessControlList(IpAccessControlListSid::from_bits(0)));

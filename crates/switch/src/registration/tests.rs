@@ -26,6 +26,10 @@ fn account() -> AccountSid {
 }
 
 fn directory() -> Directory {
+    Directory::load(DirectoryConfig::default(), rows())
+}
+
+fn rows() -> Vec<DirectoryRow> {
     let at = Timestamp::from_micros(0);
     let domain = |(sid, name): (u128, &str)| {
         DirectoryRow::SipDomain(SipDomain {
@@ -83,7 +87,7 @@ fn directory() -> Directory {
     let registering = MappedList::RegistrationsCredentialList(CredentialListSid::from_bits(REGISTER));
     let calling = MappedList::CallsCredentialList(CredentialListSid::from_bits(CALL));
     let from_office = MappedList::CallsIpAccessControlList(IpAccessControlListSid::from_bits(ADDRESSES));
-    let rows = [
+    vec![
         domain(PHONES),
         domain(BOTH),
         domain(BY_ADDRESS),
@@ -102,8 +106,7 @@ fn directory() -> Directory {
         credential(REGISTER, 2, "ben"),
         credential(CALL, 3, "alice"),
         address,
-    ];
-    Directory::load(DirectoryConfig::default(), rows)
+    ]
 }
 
 struct World {
@@ -294,6 +297,83 @@ fn a_client_is_every_phone_of_that_name() {
     assert_eq!((world.ringing("alice"), world.registrations.next_deadline()), (0, None));
     let counts = world.registrations.counts();
     assert_eq!((counts.registered, counts.lapsed, counts.challenged), (3, 3, 3));
+}
+
+#[test]
+fn who_may_register_no_more_is_registered_no_more() {
+    let of_alice = |row: &mut DirectoryRow, change: fn(&mut Credential)| {
+        match row {
+            DirectoryRow::Credential(credential) if credential.sid == CredentialSid::from_bits(1) => change(credential),
+            _ => {}
+        }
+        true
+    };
+    let list = MappedList::RegistrationsCredentialList(CredentialListSid::from_bits(REGISTER));
+    let [phones, both] = [PHONES, BOTH].map(|(sid, _)| SipDomainSid::from_bits(sid));
+    type Keep<'a> = &'a dyn Fn(&mut DirectoryRow) -> bool;
+    // Phones of alice at one domain and at the other, and of ben there.
+    let cases: [(&str, Keep<'_>, [usize; 3]); 8] = [
+        ("nothing of it", &|_| true, [1, 1, 1]),
+        (
+            "another credential",
+            &|row| !matches!(row, DirectoryRow::Credential(of) if of.sid == CredentialSid::from_bits(3)),
+            [1, 1, 1],
+        ),
+        (
+            "her credential",
+            &|row| !matches!(row, DirectoryRow::Credential(of) if of.sid == CredentialSid::from_bits(1)),
+            [0, 0, 1],
+        ),
+        ("her password", &|row| of_alice(row, |of| of.updated = Timestamp::from_micros(1)), [0, 0, 1]),
+        ("her credential by another", &|row| of_alice(row, |of| of.sid = CredentialSid::from_bits(9)), [0, 0, 1]),
+        (
+            "the list of one domain",
+            &|row| !matches!(row, DirectoryRow::SipDomainMapping(of) if of.list == list && of.domain_sid == phones),
+            [0, 1, 1],
+        ),
+        ("one domain", &|row| !matches!(row, DirectoryRow::SipDomain(of) if of.sid == both), [1, 0, 0]),
+        (
+            "one domain takes no phones",
+            &|row| {
+                match row {
+                    DirectoryRow::SipDomain(of) if of.sid == phones => of.sip_registration = false,
+                    _ => {}
+                }
+                true
+            },
+            [0, 1, 1],
+        ),
+    ];
+    for (case, keep, want) in cases {
+        let mut world = World::new();
+        let aors = [("alice", "phones.sip.test"), ("alice", "both.sip.test"), ("ben", "both.sip.test")];
+        for (user, domain) in aors {
+            assert_eq!(world.register(&format!("{user}@{domain}"), Some((user, PASSWORD)), udp(9)), 200);
+        }
+        let mut rows = rows();
+        rows.retain_mut(|row| keep(row));
+        let before = std::mem::replace(&mut world.directory, Directory::load(DirectoryConfig::default(), rows));
+        world.registrations.follow(&world.directory);
+        let at = |directory: &Directory, (user, domain): (&str, &str)| {
+            let uri: sip::Uri = format!("sip:{user}@{domain}").parse().expect("a URI");
+            world.registrations.contacts_at(directory, uri.sip().expect("SIP")).len()
+        };
+        assert_eq!(aors.map(|aor| at(&before, aor)), want, "{case}: what is bound");
+        assert_eq!(aors.map(|aor| at(&world.directory, aor)), want, "{case}");
+        assert_eq!(world.registrations.proofs.len(), want.iter().sum::<usize>(), "{case}");
+    }
+    // Not even before it is told.
+    let mut world = World::new();
+    assert_eq!(world.register("alice@phones.sip.test", Some(("alice", PASSWORD)), udp(9)), 200);
+    let mut rows = rows();
+    rows.iter_mut().for_each(|row| {
+        if let DirectoryRow::SipDomain(domain) = row {
+            domain.sip_registration = false;
+        }
+    });
+    world.directory = Directory::load(DirectoryConfig::default(), rows);
+    let uri: sip::Uri = "sip:alice@phones.sip.test".parse().expect("a URI");
+    assert!(world.registrations.contacts_at(&world.directory, uri.sip().expect("SIP")).is_empty());
 }
 
 #[test]
