@@ -323,3 +323,15 @@ fn a_party_that_nothing_leads_to_is_told_and_nobody_before_it_in_its_place() {
     assert_eq!((result.status, result.call, result.sip.is_some()), (DialCallStatus::Failed, None, false));
     assert_eq!(world.times_notified(13_224), 1);
 }
+
+#[test]
+fn a_name_that_nobody_answers_for_holds_no_call_for_longer_than_it_may_ring() {
+    let mut world =
+        ana_dials(36, |_, _| "<Dial timeout=\"5\" action=\"/after\"><Sip>sip:dan@desk.test</Sip></Dial>".to_owned());
+    assert_eq!(world.switch.stats().calls, 2, "its name is being looked up");
+    world.run_for(Duration::from_secs(11));
+    assert_eq!(result(&world), (DialCallStatus::NoAnswer, Some(false)));
+    assert_eq!(world.switch.stats().calls, 1, "only ana's is left");
+    world.hang_up("ana");
+    world.check_nothing_is_left();
+}

@@ -40,7 +40,7 @@ pub(crate) struct LiveCall {
     pub(crate) acknowledged: bool,
     /// The phone holds us, as its last description said.
     pub(crate) phone_holds: bool,
-    /// When an answered call has lasted long enough.
+    /// When an answered call has lasted long enough, or one of ours has looked for its phone for so long.
     pub(crate) limit: Option<TimerId>,
     /// The longest it may last, if not as long as any.
     pub(crate) limit_s: Option<u32>,

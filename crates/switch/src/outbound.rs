@@ -119,6 +119,11 @@ impl Outgoing {
         }
     }
 
+    /// Nobody is being called, and nobody has accepted.
+    pub(crate) fn is_idle(&self) -> bool {
+        self.ringing.is_empty() && self.accepted.is_none()
+    }
+
     /// The dialog that was accepted.
     pub(crate) fn dialog(&self) -> Option<DialogId> {
         self.accepted
@@ -153,7 +158,7 @@ impl Outgoing {
         if self.refused.is_none_or(|before| weight(status) > weight(before)) {
             self.refused = Some(status);
         }
-        self.ringing.is_empty() && self.accepted.is_none()
+        self.is_idle()
     }
 
     /// What the call is said to have failed with: 480 if nobody could be called at all.

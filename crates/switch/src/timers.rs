@@ -13,6 +13,8 @@ use crate::script::ScriptId;
 pub(crate) enum Timer {
     /// A call has lasted long enough.
     CallLimit(CallSid),
+    /// A call of ours has had the time it may ring for, though where it leads had to be found out first.
+    Seeking(CallSid),
     /// A script has paused, or waited for a key, for long enough.
     Script(ScriptId),
     /// A trunk is to be asked whether it is there, by its place in the configuration.

@@ -237,6 +237,7 @@ impl Board {
         while let Some(timer) = turn.timers.take_due(turn.now.instant) {
             match timer {
                 Timer::CallLimit(call) => self.time_limit(call, turn),
+                Timer::Seeking(call) => self.sought_for_too_long(call, turn),
                 Timer::Script(script) => self.script_due(script, turn),
                 Timer::Dial(dial) => self.dial_due(dial, turn),
                 Timer::Trunk(at) => self.ping_trunk(at, turn),

@@ -26,6 +26,7 @@ use crate::new_call::{Amd, Callee};
 use crate::outbound::{Invitation, Lead, Outgoing, Plan, Target};
 use crate::progress::Progress;
 use crate::script::{Role, method_of};
+use crate::timers::Timer;
 use crate::todo::Todo;
 use crate::trunk::{Trunk, trunk_for};
 use crate::turn::Turn;
@@ -196,7 +197,7 @@ impl Board {
             stage: Stage::Dialling,
             acknowledged: true, // whoever answers our INVITE has asked for what we send
             phone_holds: false,
-            limit: None,
+            limit: (!has_leg).then(|| turn.timers.set(turn.now.instant + order.ring_timeout, Timer::Seeking(sid))),
             limit_s: order.limit.map(|limit| u32::try_from(limit.as_secs()).unwrap_or(u32::MAX)),
             script: None,
             scripts: Vec::new(),

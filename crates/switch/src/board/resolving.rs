@@ -109,6 +109,20 @@ impl Board {
         turn.media.push(media::Command::OpenLeg { leg, room, address: address.bind });
     }
 
+    /// A call has had the time it may ring for: nothing more is waited for or tried. What rings has its own end.
+    pub(super) fn sought_for_too_long(&mut self, sid: CallSid, turn: &mut Turn) {
+        let Some(call) = self.calls.get_mut(&sid) else { return };
+        call.limit = None;
+        let Line::Outbound(outgoing) = &mut call.line else { return };
+        outgoing.leads.clear();
+        outgoing.paths.clear();
+        if outgoing.is_idle() {
+            call.span.in_scope(|| info!("found no way in time"));
+            call.sip_code = Some(call.sip_code.unwrap_or(408));
+            self.end_call(sid, Some(CallStatus::NoAnswer), Leaving::HungUp, turn);
+        }
+    }
+
     fn nowhere(&mut self, sid: CallSid, turn: &mut Turn) {
         if let Some(call) = self.calls.get_mut(&sid) {
             call.sip_code = Some(call.sip_code.unwrap_or(404));
