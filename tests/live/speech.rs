@@ -55,7 +55,7 @@ fn what_cannot_be_played_is_passed_over_and_noted() {
     centre.number(NUMBER, "/play?file=/no-such.wav", "");
     let ana = centre.dial(NUMBER).humming(ANA).connect();
     let call = centre.call_of(NUMBER);
-    centre.wait_notified(&call, &["11217"]);
+    centre.wait_notified(&call, &["11200"]);
     check_hearing(&[("ana", &ana, ANA)], "ana sound\n ana - .");
     assert!(!ana.is_ended(), "the next verb runs");
 }

@@ -26,8 +26,8 @@ fn who_calls_an_application_in_trouble_gets_the_fallback_and_nobody_else_notices
     let from = Moment::now();
     let nobody = TcpListener::bind("127.0.0.1:0").and_then(|bound| bound.local_addr()).expect("a port");
     let troubles = [
-        ("here('/fails')", "11217"),
-        ("here('/no-such-page')", "11217"),
+        ("here('/fails')", "11200"),
+        ("here('/no-such-page')", "11200"),
         ("here('/slow#rt=500')", "11200"),
         ("here('/slow#tt=500')", "11200"),
         ("here('/huge')", "11750"),

@@ -72,13 +72,14 @@ impl FetchError {
     pub fn code(&self) -> u32 {
         match self {
             Self::Url(_) => 11_100,
-            Self::Forbidden(_) | Self::Busy | Self::TimedOut(_) => 11_200,
+            // An error status has a code of its own in the dictionary, 11217; but what applications look for where their
+            // VoiceUrl or a sound fails is the catch-all (flows F1c, twiml §3).
+            Self::Forbidden(_) | Self::Busy | Self::TimedOut(_) | Self::Status(_) => 11_200,
             Self::Connect(_) => 11_205,
             Self::Protocol(_) => 11_206,
             Self::NameUnknown(_) => 11_210,
             Self::TooManyRedirects(_) => 11_215,
             Self::NoLocation => 11_216,
-            Self::Status(_) => 11_217,
             Self::Tls(_) => 11_220,
             Self::CertificateName => 11_235,
             Self::CertificateExpired => 11_236,

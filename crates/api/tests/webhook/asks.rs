@@ -108,9 +108,9 @@ async fn answers_are_taken_for_what_they_are() {
         ("/empty", typed("text/xml", ""), Ok("empty")),
         ("/204", "HTTP/1.1 204 No Content\r\nConnection: close\r\n\r\n".to_owned(), Ok("empty")),
         ("/201", answer("201 Created", "Content-Type: text/xml\r\n", "<Response/>"), Ok("<Response/>")),
-        ("/404", answer("404 Not Found", "", "nothing here"), Err(11_217)),
-        ("/304", answer("304 Not Modified", "", ""), Err(11_217)),
-        ("/500", answer("500 Oops", "", ""), Err(11_217)),
+        ("/404", answer("404 Not Found", "", "nothing here"), Err(11_200)),
+        ("/304", answer("304 Not Modified", "", ""), Err(11_200)),
+        ("/500", answer("500 Oops", "", ""), Err(11_200)),
         ("/loop", redirect("/loop"), Err(11_215)),
         ("/nowhere", answer("302 Found", "", ""), Err(11_216)),
         ("/elsewhere", redirect("ftp://app.test/"), Err(11_216)),
@@ -168,11 +168,11 @@ async fn a_url_says_what_is_tried_again_and_every_try_has_the_same_token() {
     let desk = Desk::new().await;
     let (unwell, well) = (answer("503 Unwell", "", ""), xml("<Response/>"));
     for (fragment, answers, want) in [
-        ("", vec![&unwell, &well], (Err(11_217), 1)),
+        ("", vec![&unwell, &well], (Err(11_200), 1)),
         ("#rc=1&rp=5xx", vec![&unwell, &well], (Ok("<Response/>"), 2)),
         ("#rc=3&rp=all", vec![&unwell, &unwell, &unwell, &well], (Ok("<Response/>"), 4)),
-        ("#rc=1&rp=5xx", vec![&unwell, &unwell, &well], (Err(11_217), 2)),
-        ("#rc=5&rp=4xx,ct", vec![&unwell, &well], (Err(11_217), 1)),
+        ("#rc=1&rp=5xx", vec![&unwell, &unwell, &well], (Err(11_200), 2)),
+        ("#rc=5&rp=4xx,ct", vec![&unwell, &well], (Err(11_200), 1)),
     ] {
         let before = desk.application.seen().len();
         let answers: Vec<&str> = answers.into_iter().map(String::as_str).collect();
@@ -233,13 +233,13 @@ async fn who_and_with_which_password_is_told_to_those_who_ask_and_to_nobody_else
     }
     desk.application.raw("/voice", &[&who("Basic realm=\"x\"")]);
     let url = format!("http://u:wrong@{}/voice", desk.application.address());
-    assert_eq!(desk.ask(Post, &url).await.text(), Err(11_217), "asked twice, and no more");
+    assert_eq!(desk.ask(Post, &url).await.text(), Err(11_200), "asked twice, and no more");
 
     let other = testkit::application::Application::start();
     let elsewhere = other.raw("/", &[&who("Basic realm=\"x\""), &xml("<Response/>")]);
     desk.application.raw("/away", &[&answer("307 Go", &format!("Location: {elsewhere}\r\n"), "")]);
     let url = format!("http://u:p@{}/away", desk.application.address());
-    assert_eq!(desk.ask(Post, &url).await.text(), Err(11_217));
+    assert_eq!(desk.ask(Post, &url).await.text(), Err(11_200));
     assert!(other.seen().iter().all(|seen| seen.header("authorization").is_none()));
 }
 

@@ -235,8 +235,8 @@ async fn bad_answers_have_their_codes() {
     let fetcher = Fetcher::new(FetchConfig { bytes_max: 1_000_000, ..config(&["127.0.0.1"]) }).expect("a fetcher");
     let closed = TcpListener::bind("127.0.0.1:0").await.and_then(|l| l.local_addr()).expect("a port");
     for (url, code) in [
-        (server.url("/missing"), 11_217),
-        (server.url("/not-modified"), 11_217),
+        (server.url("/missing"), 11_200),
+        (server.url("/not-modified"), 11_200),
         (server.url("/loop"), 11_215),
         (server.url("/nowhere"), 11_216),
         (server.url("/elsewhere"), 11_216),
