@@ -15,6 +15,7 @@ mod dial;
 mod directory;
 mod effect;
 mod entry;
+mod follow_up;
 mod hearing;
 mod inbound;
 mod info_digit;
@@ -32,7 +33,6 @@ mod registration;
 mod script;
 mod stream;
 mod timers;
-mod todo;
 mod trunk;
 mod turn;
 pub mod webhook;
@@ -159,9 +159,21 @@ impl Switch {
             event => event,
         };
         let Self { config, names, fetches, asks, timers, journal, directory, queue_list, board, drain_at } = self;
-        let (media, todo) = (Vec::new(), VecDeque::new());
-        let mut turn =
-            Turn { now, config, names, fetches, asks, timers, journal, directory, queue_list, effects, media, todo };
+        let (media, follow_ups) = (Vec::new(), VecDeque::new());
+        let mut turn = Turn {
+            now,
+            config,
+            names,
+            fetches,
+            asks,
+            timers,
+            journal,
+            directory,
+            queue_list,
+            effects,
+            media,
+            follow_ups,
+        };
         board.begin_keep_alive(&mut turn);
         match event {
             Event::Sip { flow, bytes } => board.endpoint.receive(now.instant, flow, bytes),
@@ -204,8 +216,8 @@ impl Switch {
         // What the endpoint has to say may make us say more to it, and what was put down to be done may make more to be
         // done, so this runs until all is quiet. No document keeps it busy: see `twiml::Interpreter`.
         loop {
-            if let Some(todo) = turn.todo.pop_front() {
-                board.do_next(todo, &mut turn);
+            if let Some(follow_up) = turn.follow_ups.pop_front() {
+                board.do_next(follow_up, &mut turn);
                 continue;
             }
             match board.endpoint.poll() {

@@ -17,10 +17,10 @@ use crate::config::Config;
 use crate::dial::DialId;
 use crate::directory::{Desk, Directory, QueueList};
 use crate::effect::{Effect, FetchId, Row};
+use crate::follow_up::FollowUp;
 use crate::journal::Journal;
 use crate::script::{Role, ScriptId, Source, method_of};
 use crate::timers::Timers;
-use crate::todo::Todo;
 use crate::webhook::{
     Ask, AskId, CallFacts, Callback, CallbackBody, CallbackClosed, CallbackId, Lane, Purpose, Remark,
 };
@@ -51,7 +51,7 @@ pub(crate) struct Turn<'a> {
     /// All audio commands of a turn are one batch: they take effect in the same tick.
     pub(crate) media: Vec<media::Command>,
     /// What is to be done before the turn ends.
-    pub(crate) todo: VecDeque<Todo>,
+    pub(crate) follow_ups: VecDeque<FollowUp>,
 }
 
 impl Turn<'_> {
@@ -156,13 +156,13 @@ impl Turn<'_> {
     /// Begins a script for `call`, before the turn ends.
     pub(crate) fn start_script(&mut self, call: CallSid, role: Role, source: Source) -> ScriptId {
         let script = self.names.script();
-        self.todo.push_back(Todo::Start { script, call, role, source });
+        self.follow_ups.push_back(FollowUp::Start { script, call, role, source });
         script
     }
 
     /// Ends a script that nobody is to hear any more, before the turn ends.
     pub(crate) fn stop_script(&mut self, script: ScriptId) {
-        self.todo.push_back(Todo::Stop(script));
+        self.follow_ups.push_back(FollowUp::Stop(script));
     }
 
     /// Asks for something to be spoken; it comes to `script`. `None`: too many sounds are under way.

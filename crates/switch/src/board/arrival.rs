@@ -9,11 +9,11 @@ use super::agreement::warning_of;
 use crate::call::{Errand, Line, LiveCall, Place, Stage};
 use crate::conference::Leaving;
 use crate::entry::Entry;
+use crate::follow_up::FollowUp;
 use crate::inbound::{Called, Destination, destination, e164};
 use crate::leg::{LiveLeg, address_for};
 use crate::progress::Progress;
 use crate::script::{Outcome, Role, Source};
-use crate::todo::Todo;
 use crate::turn::Turn;
 use crate::webhook::{CallEventName, CallFacts, Remark, SipFacts};
 
@@ -245,7 +245,7 @@ impl Board {
         span.in_scope(|| warn!(?why, "no other room for this call"));
         self.counts.refused_full += 1;
         let reason = super::leaving::sip_reason(503, "The room is full");
-        turn.todo.push_back(Todo::End { call: *call, how: Leaving::HungUp, reason: Some(reason) });
+        turn.follow_ups.push_back(FollowUp::End { call: *call, how: Leaving::HungUp, reason: Some(reason) });
     }
 
     /// Answers a call that came in, as soon as its leg has a port. Whoever waits for the answer goes on then.
@@ -281,7 +281,7 @@ impl Board {
             conference.join(sid, leg, holds, Entry::default(), turn);
         }
         if let Some(script) = script {
-            turn.todo.push_back(Todo::Next(script, Outcome::Answered));
+            turn.follow_ups.push_back(FollowUp::Next(script, Outcome::Answered));
         }
     }
 

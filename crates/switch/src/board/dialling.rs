@@ -21,10 +21,10 @@ use crate::conference::Leaving;
 use crate::conference_callback::ConferenceCallback;
 use crate::dial::{DialId, LiveDial};
 use crate::entry::{Beep, Entry};
+use crate::follow_up::FollowUp;
 use crate::inbound::e164;
 use crate::script::{Role, ScriptId, Source, method_of};
 use crate::timers::Timer;
-use crate::todo::Todo;
 use crate::turn::Turn;
 use crate::webhook::{DialCallStatus, DialResult, Purpose, Remark};
 
@@ -123,7 +123,7 @@ impl Board {
         }
         // Nobody of them could even be called.
         if self.dials.get(&id).is_some_and(|live| live.callees.is_empty()) {
-            turn.todo.push_back(Todo::DialNext(id));
+            turn.follow_ups.push_back(FollowUp::DialNext(id));
         }
     }
 
@@ -160,13 +160,21 @@ impl Board {
     /// A callee has answered: the others are let go. False: another one has answered before.
     pub(super) fn callee_wins(&mut self, id: DialId, callee: CallSid, turn: &mut Turn) -> bool {
         let Some(live) = self.dials.get_mut(&id).filter(|live| live.winner.is_none()) else {
-            turn.todo.push_back(Todo::End { call: callee, how: Leaving::HungUp, reason: Some(answered_elsewhere()) });
+            turn.follow_ups.push_back(FollowUp::End {
+                call: callee,
+                how: Leaving::HungUp,
+                reason: Some(answered_elsewhere()),
+            });
             return false;
         };
         live.winner = Some(callee);
         live.waiting.clear();
         for other in live.callees.iter().copied().filter(|other| *other != callee) {
-            turn.todo.push_back(Todo::End { call: other, how: Leaving::HungUp, reason: Some(answered_elsewhere()) });
+            turn.follow_ups.push_back(FollowUp::End {
+                call: other,
+                how: Leaving::HungUp,
+                reason: Some(answered_elsewhere()),
+            });
         }
         let call = self.calls.get(&callee);
         let is_busy = |call: &&LiveCall| {
@@ -243,7 +251,7 @@ impl Board {
             return self.dial_over(id, status, turn);
         }
         if live.callees.is_empty() {
-            turn.todo.push_back(Todo::DialNext(id));
+            turn.follow_ups.push_back(FollowUp::DialNext(id));
         }
     }
 
@@ -254,7 +262,7 @@ impl Board {
         if live.winner == Some(callee) {
             self.dial_over(id, DialCallStatus::Completed, turn);
         } else if live.callees.is_empty() {
-            turn.todo.push_back(Todo::DialNext(id));
+            turn.follow_ups.push_back(FollowUp::DialNext(id));
         }
     }
 
@@ -305,7 +313,7 @@ impl Board {
             script.result = Some(Purpose::Dial(Box::new(live.result(status, turn.now.instant))));
         }
         for callee in &live.callees {
-            turn.todo.push_back(Todo::End { call: *callee, how: Leaving::HungUp, reason: None });
+            turn.follow_ups.push_back(FollowUp::End { call: *callee, how: Leaving::HungUp, reason: None });
         }
         if live.queue.is_some() {
             self.queues.no_agent(id);
@@ -321,7 +329,7 @@ impl Board {
             (Some(_), Some(_)) if live.queue.is_some() => self.dial_over(id, DialCallStatus::Completed, turn),
             (Some(callee), Some(_)) => {
                 let reason = Some(sip_reason(408, "Time limit"));
-                turn.todo.push_back(Todo::End { call: callee, how: Leaving::HungUp, reason });
+                turn.follow_ups.push_back(FollowUp::End { call: callee, how: Leaving::HungUp, reason });
             }
             (None, None) if live.queue.is_some() => self.dial_over(id, DialCallStatus::NoAnswer, turn),
             _ => {}
@@ -339,11 +347,13 @@ impl Board {
         }
         match live.winner {
             Some(_) if live.queue.is_some() => self.dial_over(id, DialCallStatus::Completed, turn),
-            Some(callee) => turn.todo.push_back(Todo::End { call: callee, how: Leaving::HungUp, reason: None }),
+            Some(callee) => {
+                turn.follow_ups.push_back(FollowUp::End { call: callee, how: Leaving::HungUp, reason: None })
+            }
             None => {
                 let ringing = live.callees.clone();
                 for callee in ringing {
-                    turn.todo.push_back(Todo::End { call: callee, how: Leaving::HungUp, reason: None });
+                    turn.follow_ups.push_back(FollowUp::End { call: callee, how: Leaving::HungUp, reason: None });
                 }
                 self.dial_over(id, DialCallStatus::Canceled, turn);
             }

@@ -9,8 +9,8 @@ use super::{Board, RETRY_AFTER_S};
 use crate::call::{Errand, Line, LiveCall, Place};
 use crate::command::{Answer, Refusal};
 use crate::conference::{AfterLeave, Leaving};
+use crate::follow_up::FollowUp;
 use crate::leg::LiveLeg;
-use crate::todo::Todo;
 use crate::turn::Turn;
 use crate::webhook::{CallEventName, DialCallStatus, DialResult, Purpose, QueueResult};
 
@@ -182,7 +182,7 @@ impl Board {
             }
             None => {
                 call.place = Place::Own; // whatever was there is gone
-                turn.todo.push_back(Todo::End { call: sid, how: Leaving::HungUp, reason: None });
+                turn.follow_ups.push_back(FollowUp::End { call: sid, how: Leaving::HungUp, reason: None });
             }
         }
     }

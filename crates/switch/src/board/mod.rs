@@ -4,7 +4,7 @@
 //! `Invite | place ─ OpenLeg ─▶ LegOpened ─ 200, Agree ─▶ its errand ─ Bye | hangup ─▶ CloseLeg ─▶ LegClosed`;
 //! what it is for, its errand, is a room, documents, a `<Dial>` that called it, or a conference it was called into.
 //! What follows from a decision without a further event, such as the next verb of a document, is put down as
-//! [`Todo`] and done before the turn ends, one after the other: no handler calls itself by way of others.
+//! [`FollowUp`] and done before the turn ends, one after the other: no handler calls itself by way of others.
 
 mod agreement;
 mod arrival;
@@ -33,6 +33,7 @@ use crate::command::Measurement;
 use crate::conference::LiveConference;
 use crate::dial::{DialId, LiveDial};
 use crate::effect::{Effect, Row};
+use crate::follow_up::FollowUp;
 use crate::leg::LiveLeg;
 use crate::lookup::Lookups;
 use crate::quality::Quality;
@@ -40,7 +41,6 @@ use crate::queue::Queues;
 use crate::registration::Registrations;
 use crate::script::{Script, ScriptId};
 use crate::timers::Timer;
-use crate::todo::Todo;
 use crate::turn::Turn;
 use streaming::LiveStream;
 use trunking::Trunks;
@@ -247,19 +247,19 @@ impl Board {
     }
 
     /// Does what a handler has put down.
-    pub(crate) fn do_next(&mut self, todo: Todo, turn: &mut Turn) {
-        match todo {
-            Todo::Start { script, call, role, source } => self.start_script(script, call, role, source, turn),
-            Todo::Stop(script) => {
+    pub(crate) fn do_next(&mut self, follow_up: FollowUp, turn: &mut Turn) {
+        match follow_up {
+            FollowUp::Start { script, call, role, source } => self.start_script(script, call, role, source, turn),
+            FollowUp::Stop(script) => {
                 self.drop_script(script, turn);
             }
-            Todo::Next(script, outcome) => self.next_step(script, outcome, turn),
-            Todo::End { call, how, reason } => {
+            FollowUp::Next(script, outcome) => self.next_step(script, outcome, turn),
+            FollowUp::End { call, how, reason } => {
                 self.remove_call(call, how, reason, turn);
             }
-            Todo::DialNext(dial) => self.dial_next(dial, turn),
-            Todo::Lead(call) => self.lead(call, turn),
-            Todo::Serve(queue) => self.serve(queue, turn),
+            FollowUp::DialNext(dial) => self.dial_next(dial, turn),
+            FollowUp::Lead(call) => self.lead(call, turn),
+            FollowUp::Serve(queue) => self.serve(queue, turn),
         }
     }
 

@@ -20,6 +20,7 @@ use crate::call::{Errand, Line, LiveCall, Place, Stage};
 use crate::command::AudioUrl;
 use crate::conference::Leaving;
 use crate::dial::DialId;
+use crate::follow_up::FollowUp;
 use crate::inbound::percent_decode;
 use crate::leg::{LiveLeg, address_towards};
 use crate::new_call::{Amd, Callee};
@@ -27,7 +28,6 @@ use crate::outbound::{Invitation, Lead, Outgoing, Plan, Target};
 use crate::progress::Progress;
 use crate::script::{Role, method_of};
 use crate::timers::Timer;
-use crate::todo::Todo;
 use crate::trunk::{Trunk, trunk_for};
 use crate::turn::Turn;
 use crate::webhook::{CallEventName, CallFacts, DialedSip};
@@ -160,7 +160,7 @@ impl Board {
         if has_leg {
             turn.media.push(Command::OpenLeg { leg, room, address: address.bind });
         } else {
-            turn.todo.push_back(Todo::Lead(sid));
+            turn.follow_ups.push_back(FollowUp::Lead(sid));
         }
         self.legs.insert(leg, LiveLeg::new(sid, span.clone()));
         let mut facts = CallFacts::of(row.clone());

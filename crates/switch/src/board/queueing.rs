@@ -16,11 +16,11 @@ use crate::call::Place;
 use crate::command::{Answer, AudioUrl, Refusal};
 use crate::conference::Leaving;
 use crate::dial::{DialId, FromQueue, LiveDial};
+use crate::follow_up::FollowUp;
 use crate::queue::Member;
 use crate::queue_command::{QueueCommand, QueueLoad, QueueState};
 use crate::script::{Role, ScriptId, Source, method_of};
 use crate::timers::Timer;
-use crate::todo::Todo;
 use crate::turn::Turn;
 use crate::webhook::{DequeueResult, Dequeued, DialCallStatus, DialResult, Purpose, QueueResult, Remark};
 
@@ -184,7 +184,7 @@ impl Board {
             let size_max = turn.queue_list.get(member.account, from.queue).map_or(1, |queue| queue.max_size);
             self.queues.back(from.queue, size_max, member.clone());
             self.hear_wait(guest, turn);
-            turn.todo.push_back(Todo::Serve(from.queue));
+            turn.follow_ups.push_back(FollowUp::Serve(from.queue));
             return;
         }
         let result = QueueResult::Bridged;

@@ -11,9 +11,9 @@ use super::placing::flow_towards;
 use crate::call::Line;
 use crate::conference::Leaving;
 use crate::effect::Effect;
+use crate::follow_up::FollowUp;
 use crate::leg::address_towards;
 use crate::outbound::{Lead, Path, Target};
-use crate::todo::Todo;
 use crate::turn::Turn;
 
 /// Streams being opened at once; a call that needs one more goes another way, or fails.
@@ -56,7 +56,7 @@ impl Board {
             if outgoing.leads.is_empty() {
                 return self.nowhere(sid, turn);
             }
-            return turn.todo.push_back(Todo::Lead(sid));
+            return turn.follow_ups.push_back(FollowUp::Lead(sid));
         };
         let remote = path.target.address;
         if turn.config.signalling.contains(&remote) {
@@ -133,7 +133,7 @@ impl Board {
     /// The domain name system has answered: whoever waits for that goes on.
     pub(crate) fn looked_up(&mut self, query: Query, answer: Result<sip::Answered, LookupFailed>, turn: &mut Turn) {
         self.lookups.looked_up(turn.now.instant, query, answer);
-        turn.todo.extend(std::mem::take(&mut self.resolving).into_iter().map(Todo::Lead));
+        turn.follow_ups.extend(std::mem::take(&mut self.resolving).into_iter().map(FollowUp::Lead));
     }
 
     /// A stream is open, or cannot be opened.

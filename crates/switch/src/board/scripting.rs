@@ -12,9 +12,9 @@ use super::Board;
 use crate::call::{LiveCall, Stage};
 use crate::conference::Leaving;
 use crate::effect::{FetchFailed, FetchId};
+use crate::follow_up::FollowUp;
 use crate::script::{Doing, Gathering, Key, Outcome, Role, Script, ScriptId, Source, link_of, method_of, pieces};
 use crate::timers::Timer;
-use crate::todo::Todo;
 use crate::turn::Turn;
 use crate::webhook::{Answered, AskFailed, AskId, Purpose, Remark};
 
@@ -185,7 +185,7 @@ impl Board {
         };
         script.interpreter = Some(interpreter);
         script.doing = Doing::Elsewhere;
-        turn.todo.push_back(Todo::Next(id, Outcome::Went(twiml::Outcome::Started)));
+        turn.follow_ups.push_back(FollowUp::Next(id, Outcome::Went(twiml::Outcome::Started)));
     }
 
     fn warn_all(&self, id: ScriptId, warnings: &[twiml::Warning], exchange: Option<&Arc<Exchange>>, turn: &mut Turn) {
@@ -302,7 +302,7 @@ impl Board {
                 self.leave_queue(sid, crate::webhook::QueueResult::Leave, turn);
             }
             Step::Reject(reason) => self.reject(sid, reason, turn),
-            Step::Hangup => turn.todo.push_back(Todo::End { call: sid, how: Leaving::HungUp, reason: None }),
+            Step::Hangup => turn.follow_ups.push_back(FollowUp::End { call: sid, how: Leaving::HungUp, reason: None }),
             Step::Ended => self.script_over(id, turn),
             Step::Again { pause } => self.ask_again(id, pause, turn),
             Step::Fail { warning, fallback } => {
@@ -341,7 +341,7 @@ impl Board {
         match role {
             Role::Main => {
                 self.drop_script(id, turn);
-                turn.todo.push_back(Todo::End { call, how: Leaving::HungUp, reason: None });
+                turn.follow_ups.push_back(FollowUp::End { call, how: Leaving::HungUp, reason: None });
             }
             // Silence from here on, until whoever made it wait stops it.
             Role::ConferenceWait { .. } | Role::QueueWait => script.doing = Doing::Over,
@@ -416,7 +416,7 @@ impl Board {
             RejectReason::Busy => (486, model::CallStatus::Busy),
         };
         if self.calls.get(&sid).is_some_and(LiveCall::is_answered) {
-            turn.todo.push_back(Todo::End { call: sid, how: Leaving::HungUp, reason: None });
+            turn.follow_ups.push_back(FollowUp::End { call: sid, how: Leaving::HungUp, reason: None });
         } else {
             self.reject_call(sid, code, status, turn);
         }
@@ -424,7 +424,7 @@ impl Board {
 
     /// A step is done: what is next?
     pub(super) fn went(&mut self, id: ScriptId, outcome: twiml::Outcome, turn: &mut Turn) {
-        turn.todo.push_back(Todo::Next(id, Outcome::Went(outcome)));
+        turn.follow_ups.push_back(FollowUp::Next(id, Outcome::Went(outcome)));
     }
 
     /// Lets something be heard.

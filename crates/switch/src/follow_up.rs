@@ -9,7 +9,7 @@ use crate::script::{Outcome, Role, ScriptId, Source};
 
 /// One thing to be done next.
 #[derive(Debug)]
-pub(crate) enum Todo {
+pub(crate) enum FollowUp {
     /// Begin a script.
     Start { script: ScriptId, call: CallSid, role: Role, source: Source },
     /// End a script: nobody is to hear it any more.
