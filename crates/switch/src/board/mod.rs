@@ -8,11 +8,14 @@
 
 mod agreement;
 mod arrival;
+mod asking;
 mod control;
 mod dialling;
+mod gathering;
 mod leaving;
 mod machine;
 mod placing;
+mod prompting;
 mod queueing;
 mod referring;
 mod resolving;

@@ -7,7 +7,7 @@ use twiml::{Connect, ConnectTo, StopStream, Stream};
 use super::Board;
 use crate::call::LiveCall;
 use crate::command::{Answer, Refusal};
-use crate::effect::{Effect, FetchId};
+use crate::effect::Effect;
 use crate::script::{ScriptId, method_of};
 use crate::stream::{OpenStream, StreamCommand, StreamEvent as Became, StreamOrder, StreamRef, StreamState};
 use crate::turn::Turn;
@@ -220,14 +220,5 @@ impl Board {
         if let Some(script) = self.streams.remove(&id).and_then(|live| live.script) {
             self.went(script, twiml::Outcome::Done, turn);
         }
-    }
-
-    /// Something is not quite as the document asked for it, and is heard all the same.
-    pub(crate) fn fetch_warning(&mut self, fetch: FetchId, code: u32, reason: String, turn: &mut Turn) {
-        let call = turn.fetches.asker(fetch).and_then(|id| self.scripts.get(&id)).map(|script| script.call);
-        let Some(call) = call.and_then(|sid| self.calls.get(&sid)) else { return };
-        let code = u16::try_from(code).unwrap_or(11_200);
-        let remark = Remark { level: Level::Warning, code, message: reason };
-        turn.notify(call.row.account_sid, Some(call.sid()), remark, None);
     }
 }
