@@ -50,5 +50,7 @@ word_enum! {
         Stream = "stream",
         /// A conversation's voice session.
         Conversation = "conversation",
+        /// What happened in a workspace.
+        TaskRouter = "task-router",
     }
 }

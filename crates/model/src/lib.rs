@@ -21,6 +21,7 @@ mod notification;
 mod outgoing_caller_id;
 mod participant;
 mod queue;
+mod routing;
 mod sid;
 mod sip_credential;
 mod sip_domain;
@@ -45,11 +46,17 @@ pub use notification::{Level, Notification};
 pub use outgoing_caller_id::OutgoingCallerId;
 pub use participant::{Participant, ParticipantStatus};
 pub use queue::Queue;
+pub use routing::{
+    Activity, AssignmentStatus, Concerned, EventActor, EventResource, Reservation, ReservationStatus, RoutingKey,
+    RoutingRow, RoutingTarget, Task, TaskChannel, TaskOrder, TaskQueue, TaskRouterEvent, TaskRouterEventType, Transfer,
+    TransferMode, TransferStatus, TransferTarget, Worker, WorkerChannel, Workflow, WorkflowStep, Workspace,
+};
 pub use sid::{
     AccountSid, ActivitySid, AddressSid, ApiKeySid, ApplicationSid, BundleSid, ByocTrunkSid, CallSid, ConferenceSid,
-    CredentialListSid, CredentialSid, IdentitySid, IpAccessControlListSid, IpAddressSid, NotificationSid,
+    CredentialListSid, CredentialSid, EventSid, IdentitySid, IpAccessControlListSid, IpAddressSid, NotificationSid,
     PhoneNumberSid, QueueSid, RecordingSid, RequestSid, ReservationSid, SidError, SipDomainSid, StreamSid,
-    TaskChannelSid, TaskQueueSid, TaskSid, TrunkSid, WorkerSid, WorkflowSid,
+    TaskChannelSid, TaskQueueSid, TaskSid, TransferSid, TrunkSid, WorkerChannelSid, WorkerSid, WorkflowSid,
+    WorkspaceSid,
 };
 pub use sip_credential::{Credential, CredentialList, Password};
 pub use sip_domain::{AuthType, MappedList, SipDomain, SipDomainMapping};

@@ -128,6 +128,14 @@ sid! {
     TaskSid = "WT",
     /// A task offered to a worker: `WR…`.
     ReservationSid = "WR",
+    /// Where tasks, workers, queues and workflows belong together: `WS…`.
+    WorkspaceSid = "WS",
+    /// One kind of work of one worker: `WC…`.
+    WorkerChannelSid = "WC",
+    /// A task on its way from one worker to another: `TT…`.
+    TransferSid = "TT",
+    /// Something that happened in a workspace: `EV…`.
+    EventSid = "EV",
 }
 
 #[cfg(test)]

@@ -1,0 +1,82 @@
+//! What TaskRouter keeps, taken together: the rows that the switch keeps in memory and the store on disk.
+//!
+//! A row has all that the API shows of its resource, but for the names of others in it, and all that a restart needs.
+
+mod activity;
+mod event;
+mod reservation;
+mod task;
+mod task_channel;
+mod task_queue;
+mod transfer;
+mod worker;
+mod worker_channel;
+mod workflow;
+mod workspace;
+
+pub use activity::Activity;
+pub use event::{Concerned, EventActor, EventResource, TaskRouterEvent, TaskRouterEventType};
+pub use reservation::{Reservation, ReservationStatus};
+pub use task::{AssignmentStatus, RoutingTarget, Task, WorkflowStep};
+pub use task_channel::TaskChannel;
+pub use task_queue::TaskQueue;
+pub use transfer::{Transfer, TransferMode, TransferStatus, TransferTarget};
+pub use worker::Worker;
+pub use worker_channel::WorkerChannel;
+pub use workflow::Workflow;
+pub use workspace::{TaskOrder, Workspace};
+
+use crate::{
+    ActivitySid, ReservationSid, TaskChannelSid, TaskQueueSid, TaskSid, TransferSid, WorkerChannelSid, WorkerSid,
+    WorkflowSid, WorkspaceSid,
+};
+
+/// One resource of a workspace, or one itself.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum RoutingRow {
+    /// Where all the others belong together.
+    Workspace(Workspace),
+    /// What a worker may be doing.
+    Activity(Activity),
+    /// A kind of work.
+    TaskChannel(TaskChannel),
+    /// Somebody who takes tasks.
+    Worker(Worker),
+    /// One kind of work of one worker.
+    WorkerChannel(WorkerChannel),
+    /// Where tasks wait.
+    TaskQueue(TaskQueue),
+    /// What brings them there.
+    Workflow(Workflow),
+    /// Something to be done.
+    Task(Task),
+    /// A task offered to a worker.
+    Reservation(Reservation),
+    /// A task on its way from one worker to another.
+    Transfer(Transfer),
+}
+
+/// Which resource.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum RoutingKey {
+    /// With all that is in it; its events stay until they are too old.
+    Workspace(WorkspaceSid),
+    /// What a worker may be doing.
+    Activity(ActivitySid),
+    /// A kind of work, with the workers' channels of it.
+    TaskChannel(TaskChannelSid),
+    /// Somebody who takes tasks, with its channels and its past reservations.
+    Worker(WorkerSid),
+    /// One kind of work of one worker.
+    WorkerChannel(WorkerChannelSid),
+    /// Where tasks wait.
+    TaskQueue(TaskQueueSid),
+    /// What brings them there.
+    Workflow(WorkflowSid),
+    /// Something to be done, with its reservations and transfers.
+    Task(TaskSid),
+    /// A task offered to a worker.
+    Reservation(ReservationSid),
+    /// A task on its way from one worker to another.
+    Transfer(TransferSid),
+}

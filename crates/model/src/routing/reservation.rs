@@ -1,0 +1,66 @@
+//! A reservation: a task offered to a worker.
+
+use crate::{
+    AccountSid, ActivitySid, CallSid, TaskChannelSid, TaskSid, Timestamp, TransferSid, WorkerSid, WorkspaceSid,
+    word_enum,
+};
+
+/// A reservation as the API shows it and the store keeps it (taskrouter §7).
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Reservation {
+    /// `WR…`.
+    pub sid: crate::ReservationSid,
+    /// Whose.
+    pub account_sid: AccountSid,
+    /// In which workspace.
+    pub workspace_sid: WorkspaceSid,
+    /// What is offered.
+    pub task_sid: TaskSid,
+    /// To whom.
+    pub worker_sid: WorkerSid,
+    /// On which of the worker's channels it takes room. Not shown.
+    pub task_channel_sid: TaskChannelSid,
+    /// How it stands.
+    pub reservation_status: ReservationStatus,
+    /// Why it was canceled: the code of the call's failure.
+    pub canceled_reason_code: Option<u16>,
+    /// When it times out, if it is still pending.
+    pub times_out: Timestamp,
+    /// The transfer it came of.
+    pub transfer_sid: Option<TransferSid>,
+    /// The worker's leg, if an instruction's call has ended in its being accepted: when that is over, so is the work.
+    /// Not shown.
+    pub worker_call_sid: Option<CallSid>,
+    /// What the worker does after it. Not shown.
+    pub post_work_activity_sid: Option<ActivitySid>,
+    /// Grows with every change: its ETag.
+    pub version: u32,
+    /// When it was made.
+    pub created: Timestamp,
+    /// Last changed.
+    pub updated: Timestamp,
+    /// Order of creation, handed out by the switch.
+    pub seq: i64,
+}
+
+word_enum! {
+    /// How a reservation stands (taskrouter §7.1).
+    ReservationStatus {
+        /// Offered.
+        Pending = "pending",
+        /// The worker has the task.
+        Accepted = "accepted",
+        /// The worker finishes up.
+        Wrapping = "wrapping",
+        /// Done.
+        Completed = "completed",
+        /// The worker said no.
+        Rejected = "rejected",
+        /// The worker said nothing.
+        Timeout = "timeout",
+        /// Another worker accepted.
+        Rescinded = "rescinded",
+        /// The task ended, or the worker could not be reached.
+        Canceled = "canceled",
+    }
+}
