@@ -7,6 +7,9 @@
 //! A host may have as many rows in memory as there is room left for all others: one host that hangs takes half of the
 //! memory, two take a third each, and there is always room for one that answers. Since the rows of a host are taken in
 //! their order, one number says which of them are in the table only.
+//!
+//! The same rule holds for requests under way: a host has as many of them as are left for all others, and never more than
+//! its bound. However many hosts hang, the next one that answers is told at once.
 
 use std::collections::{HashMap, HashSet, VecDeque};
 
@@ -178,12 +181,12 @@ impl Lanes {
         }
     }
 
-    /// The next row that may be sent.
+    /// The next row that may be sent. Looks past as many hosts as have requests under way, at most.
     pub(super) fn next(&mut self) -> Option<(OpenCallback, Sending)> {
-        if self.in_flight >= self.in_flight_max {
-            return None;
-        }
-        let name = self.ready.pop_front()?;
+        let free = self.in_flight_max.saturating_sub(self.in_flight);
+        let has_its_share = |name: &String| self.hosts.get(name).is_some_and(|host| host.in_flight >= free);
+        let at = self.ready.iter().position(|name| !has_its_share(name))?;
+        let name = self.ready.remove(at)?;
         let host = self.hosts.get_mut(&name)?;
         let lane = host.lanes.pop_front();
         let lane = lane.expect("a host that is ready has a lane that waits for it");
@@ -274,6 +277,26 @@ mod tests {
             assert_eq!(lanes.hosts_behind(), hanging as usize, "{hanging}");
             lanes.put(row(20_001, 1, 200));
             assert_eq!(of(&lanes, "host200:80"), 1, "{hanging}");
+        }
+    }
+
+    #[test]
+    fn however_many_hosts_hang_there_is_a_turn_for_one_more() {
+        // So many hosts hang, and have so many requests under way each; so many are left.
+        for (hanging, share, left) in [(1, 64, 192), (3, 64, 64), (4, 51, 51), (9, 25, 25), (100, 2, 2)] {
+            let mut lanes = Lanes::new(&OutboxConfig::default());
+            for seq in 1..=6_400 {
+                lanes.put(row(seq, (seq / hanging % 64) as u8, (seq % hanging) as u8));
+            }
+            let sent: Vec<_> = std::iter::from_fn(|| lanes.next()).collect();
+            let of = |host: i64| lanes.hosts.get(&format!("host{host}:80")).map_or(0, |host| host.in_flight);
+            assert!((0..hanging).all(|host| (share..=share + 1).contains(&of(host))), "{hanging}");
+            assert_eq!(lanes.in_flight_max - sent.len(), left, "{hanging}");
+            lanes.put(row(6_401, 1, 200));
+            let (row, sending) = lanes.next().expect("a turn");
+            assert_eq!(row.url, "http://host200/", "{hanging}");
+            lanes.done(sending);
+            assert!(lanes.next().is_none(), "{hanging}: what hangs has what it may");
         }
     }
 

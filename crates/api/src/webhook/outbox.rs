@@ -34,7 +34,8 @@ use crate::metrics::{Metric, Reading};
 pub struct OutboxConfig {
     /// Requests under way.
     pub in_flight_max: usize,
-    /// The same with one host and port, so that one that hangs leaves room for others.
+    /// The same with one host and port, so that one that hangs leaves room for others; several that do have no more each
+    /// than what is left for all others.
     pub in_flight_per_host_max: usize,
     /// Callbacks in memory; more wait in the table. One host has at most half of them, two a third each, and so on.
     pub rows_max: usize,
