@@ -13,7 +13,7 @@ use rand::seq::IndexedRandom;
 use rand::{RngExt, SeedableRng};
 use switch::webhook::CallbackBody;
 use switch::{
-    AudioMethod, AudioUrl, CallCallback, CallChange, CallEnd, Command, ConferenceRef, Instructions, MemberRef,
+    AudioUrl, CallCallback, CallChange, CallEnd, Command, ConferenceRef, HttpMethod, Instructions, MemberRef,
     ParticipantChange, ParticipantRef, QueueCommand,
 };
 use testkit::sdp::Flow;
@@ -71,7 +71,7 @@ impl Walk {
     }
 
     fn audio(&mut self) -> AudioUrl {
-        AudioUrl { url: self.some_url(), method: AudioMethod::Post }
+        AudioUrl { url: self.some_url(), method: HttpMethod::Post }
     }
 
     fn likely(&mut self, percent: u32) -> bool {

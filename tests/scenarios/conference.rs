@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use model::{CallStatus, ConferenceStatus, ParticipantStatus, ReasonConferenceEnded};
 use switch::{
-    Answer, AudioMethod, AudioUrl, CallChange, CallEnd, Command, ConferenceRef, ParticipantChange, ParticipantRef,
+    Answer, AudioUrl, CallChange, CallEnd, Command, ConferenceRef, HttpMethod, ParticipantChange, ParticipantRef,
     Refusal,
 };
 
@@ -166,7 +166,7 @@ fn announcements_are_heard_by_all_or_by_one() {
     }
     world.update("cho", ParticipantChange { hold: Some(true), ..ParticipantChange::default() }).expect("cho is there");
     world.file("http://app.test/all.wav", 1_009);
-    let url = |url: &str| AudioUrl { url: url.to_owned(), method: AudioMethod::Get };
+    let url = |url: &str| AudioUrl { url: url.to_owned(), method: HttpMethod::Get };
     let conference = ConferenceRef::Name("standup".to_owned());
     let announce = Some(url("http://app.test/all.wav"));
     let command = Command::UpdateConference { account: ACCOUNT, conference, complete: false, announce };
@@ -209,7 +209,7 @@ fn an_announcement_while_waiting_is_followed_by_music_again() {
     let mut world = World::new(8);
     world.dial("ana", "standup");
     world.file("http://app.test/soon.wav", 1_009);
-    let announce = AudioUrl { url: "http://app.test/soon.wav".to_owned(), method: AudioMethod::Get };
+    let announce = AudioUrl { url: "http://app.test/soon.wav".to_owned(), method: HttpMethod::Get };
     world
         .update("ana", ParticipantChange { announce: Some(announce), ..ParticipantChange::default() })
         .expect("ana is there");
@@ -308,7 +308,7 @@ fn what_is_announced_is_repeated_as_often_as_the_document_says() {
         world.dial("ben", "standup");
         world.file("http://app.test/tone.wav", 1_009);
         world.documents("http://app.test/notice", &["<Play loop=\"3\">/tone.wav</Play>"]);
-        let announce = Some(AudioUrl { url: "http://app.test/notice".to_owned(), method: AudioMethod::Get });
+        let announce = Some(AudioUrl { url: "http://app.test/notice".to_owned(), method: HttpMethod::Get });
         if to_one {
             world.update("ana", ParticipantChange { announce, ..ParticipantChange::default() }).expect("she is there");
         } else {

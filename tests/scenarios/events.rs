@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use model::{ConferenceEvent, Happening, LegStats};
-use switch::{Answer, AudioMethod, AudioUrl, CallChange, CallEnd, Command, ConferenceRef, ParticipantChange};
+use switch::{Answer, AudioUrl, CallChange, CallEnd, Command, ConferenceRef, HttpMethod, ParticipantChange};
 
 use crate::network::Weather;
 use crate::world::{ACCOUNT, World};
@@ -142,7 +142,7 @@ fn each_kind_of_change_is_one_event_and_no_change_is_none() {
     for name in ["ana", "ben"] {
         world.dial(name, "standup");
     }
-    let audio = |url: &str| Some(AudioUrl { url: url.to_owned(), method: AudioMethod::Get });
+    let audio = |url: &str| Some(AudioUrl { url: url.to_owned(), method: HttpMethod::Get });
     let ben = world.call("ben").sid;
     let none = ParticipantChange::default;
     for (case, change, want) in [
@@ -185,7 +185,7 @@ fn each_kind_of_change_is_one_event_and_no_change_is_none() {
 
 #[test]
 fn announcements_tell_their_end_or_why_they_were_not_heard() {
-    let audio = |url: &str| Some(AudioUrl { url: url.to_owned(), method: AudioMethod::Get });
+    let audio = |url: &str| Some(AudioUrl { url: url.to_owned(), method: HttpMethod::Get });
     let to_all = |world: &mut World, url: &str| {
         let conference = ConferenceRef::Name("standup".to_owned());
         let (account, complete, announce) = (ACCOUNT, false, audio(url));

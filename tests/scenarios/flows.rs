@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use model::{CallStatus, ConferenceStatus, ParticipantStatus};
 use switch::webhook::{DialCallStatus, Purpose};
-use switch::{AudioMethod, AudioUrl, Command, Instructions, ParticipantChange, WaitAudio};
+use switch::{AudioUrl, Command, HttpMethod, Instructions, ParticipantChange, WaitAudio};
 
 use crate::phone::State;
 use crate::wanted;
@@ -46,7 +46,7 @@ fn change(world: &mut World, name: &str, change: ParticipantChange) {
 }
 
 fn held(url: &str) -> ParticipantChange {
-    let hold_audio = Some(AudioUrl { url: url.to_owned(), method: AudioMethod::Get });
+    let hold_audio = Some(AudioUrl { url: url.to_owned(), method: HttpMethod::Get });
     ParticipantChange { hold: Some(true), hold_audio, ..ParticipantChange::default() }
 }
 
@@ -466,7 +466,7 @@ fn an_announcement_to_the_agent_is_not_heard_by_the_customer() {
         "https://app.test/brief",
         &["<Say>He is angry</Say><Pause length=\"1\"/><Play>http://www.myapp.com/tune.wav</Play>"],
     );
-    let announce = Some(AudioUrl { url: "https://app.test/brief".to_owned(), method: AudioMethod::Post });
+    let announce = Some(AudioUrl { url: "https://app.test/brief".to_owned(), method: HttpMethod::Post });
     change(&mut world, "gus", ParticipantChange { announce, ..ParticipantChange::default() });
     let told = "    cus gus music
                 cus  -   x   .
@@ -488,7 +488,7 @@ fn an_announcement_to_all_outlives_the_one_in_whose_name_it_was_asked_for() {
     let mut world = centre(112);
     world.dial("ida", "WT1");
     world.documents("https://app.test/brief", &["<Pause length=\"1\"/><Play>http://www.myapp.com/tune.wav</Play>"]);
-    let announce = Some(AudioUrl { url: "https://app.test/brief".to_owned(), method: AudioMethod::Post });
+    let announce = Some(AudioUrl { url: "https://app.test/brief".to_owned(), method: HttpMethod::Post });
     let conference = switch::ConferenceRef::Name("WT1".to_owned());
     let command = Command::UpdateConference { account: ACCOUNT, conference, complete: false, announce };
     world.command(command).expect("it is there");

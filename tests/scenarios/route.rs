@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use model::Participant;
-use switch::{AudioMethod, AudioUrl, ParticipantChange, Refusal};
+use switch::{AudioUrl, HttpMethod, ParticipantChange, Refusal};
 
 use crate::world::World;
 
@@ -81,7 +81,7 @@ fn hold_hears_music_only_and_dominates_mute() {
 fn hold_audio_is_the_applications_own_where_it_has_some() {
     let mut world = three(22);
     world.file("http://app.test/hold.wav", 1_009);
-    let url = |url: &str| AudioUrl { url: url.to_owned(), method: AudioMethod::Get };
+    let url = |url: &str| AudioUrl { url: url.to_owned(), method: HttpMethod::Get };
     let own = |at: &str| ParticipantChange { hold: Some(true), hold_audio: Some(url(at)), ..Default::default() };
     change(&mut world, "ben", own("http://app.test/hold.wav"));
     world.run_for(Duration::from_millis(3_100));

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use model::{CallStatus, ReasonConferenceEnded};
 use switch::webhook::{DequeueResult, DialCallStatus, Purpose, QueueResult};
-use switch::{CallEnd, Command, Link, MemberRef, Method, QueueCommand, Refusal};
+use switch::{CallEnd, Command, HttpMethod, Link, MemberRef, QueueCommand, Refusal};
 
 use crate::phone::State;
 use crate::wanted;
@@ -207,7 +207,7 @@ fn a_member_is_taken_out_by_its_call_or_from_the_front() {
     world.run_for(Duration::from_millis(500));
     let queue = world.queue("support");
     let dequeue = |member| {
-        let link = Link { url: NEW.to_owned(), method: Method::Post };
+        let link = Link { url: NEW.to_owned(), method: HttpMethod::Post };
         Command::Queue(QueueCommand::DequeueMember { account: ACCOUNT, queue, member, link })
     };
     let (ana, cho) = (world.call("ana").sid, world.call("cho").sid);

@@ -4,8 +4,8 @@ use std::time::Duration;
 
 use model::JitterBufferSize;
 use switch::{
-    CallCallback, Callee, ConferenceEvents, ConferenceRef, Instructions, Link, Method, NewCall, NewLeg, NewParticipant,
-    NewRoom, RecordingCallback, TuningChange, WaitAudio,
+    CallCallback, Callee, ConferenceEvents, ConferenceRef, HttpMethod, Instructions, Link, NewCall, NewLeg,
+    NewParticipant, NewRoom, RecordingCallback, TuningChange, WaitAudio,
 };
 
 use crate::world::ACCOUNT;
@@ -68,5 +68,5 @@ pub(crate) fn participant(to: &str, conference: &str) -> NewParticipant {
 }
 
 pub(crate) fn link(url: &str) -> Link {
-    Link { url: url.to_owned(), method: Method::Post }
+    Link { url: url.to_owned(), method: HttpMethod::Post }
 }

@@ -18,8 +18,8 @@ use sip::{Challenge, Login};
 use switch::webhook::{Answered, Ask, AskFailed, AskId, Callback, CallbackBody, Purpose};
 use switch::{
     Answer, CallChange, Command, ConferenceRef, Directory, DirectoryCommand, DirectoryConfig, Effect, Event,
-    FetchFailed, FetchId, HookChange, Instructions, Link, MediaAddress, Method, Now, NumberChange, NumberWanted,
-    OpenRooms, ParticipantChange, ParticipantRef, Refusal, RequestId, Row, StreamOrder, Switch, VoiceHooksChange,
+    FetchFailed, FetchId, HookChange, Instructions, Link, MediaAddress, Now, NumberChange, NumberWanted, OpenRooms,
+    ParticipantChange, ParticipantRef, Refusal, RequestId, Row, StreamOrder, Switch, VoiceHooksChange,
 };
 use testkit::hearing::{Heard, Picture, Sound};
 use testkit::sdp::Flow;
@@ -388,7 +388,7 @@ impl World {
 
     /// Gives a live call another document.
     pub(crate) fn redirect(&mut self, name: &str, url: &str) -> Result<Call, Refusal> {
-        let link = Link { url: url.to_owned(), method: Method::Post };
+        let link = Link { url: url.to_owned(), method: HttpMethod::Post };
         self.update_call(name, |change| change.instructions = Some(Instructions::Link(link)))
     }
 

@@ -9,7 +9,7 @@ use model::Conference;
 use serde::Serialize;
 use serde_json::{Value, json};
 use store::ConferenceFilter;
-use switch::{Answer, AudioMethod, Command, ConferenceRef, Refusal};
+use switch::{Answer, Command, ConferenceRef, HttpMethod, Refusal};
 
 use crate::api::Api;
 use crate::auth::Caller;
@@ -58,7 +58,7 @@ pub(crate) async fn update(
         Some("completed") => true,
         Some(_) => return Err(Problem::Parameter { name: "Status", expected: "completed" }),
     };
-    let announce = parameters.audio("AnnounceUrl", "AnnounceMethod", AudioMethod::Post)?;
+    let announce = parameters.audio("AnnounceUrl", "AnnounceMethod", HttpMethod::Post)?;
     let announce = announce.filter(|audio| !audio.url.is_empty());
     if !complete && announce.is_none() {
         return Ok(json::ok(&ConferenceJson::of(&stored(&api, &caller, &conference).await?)));

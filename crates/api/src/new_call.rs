@@ -332,7 +332,7 @@ const URL: &str = "an absolute http or https URL";
 
 #[cfg(test)]
 mod tests {
-    use switch::Method;
+    use switch::HttpMethod;
 
     use super::*;
     use crate::new_participant::new_participant;
@@ -419,7 +419,7 @@ mod tests {
         assert_eq!((new.leg.ring_timeout, new.leg.time_limit), (RING_TIMEOUT_DEFAULT, TIME_LIMIT_DEFAULT));
         assert_eq!((new.leg.record, new.leg.amd, new.leg.caller_id, new.fallback), (None, None, None, None));
         assert_eq!(new.leg.status, CallCallback { completed: true, ..CallCallback::default() });
-        let link = Link { url: "http://app.test/".to_owned(), method: Method::Post };
+        let link = Link { url: "http://app.test/".to_owned(), method: HttpMethod::Post };
         assert_eq!(new.instructions, Instructions::Link(link));
     }
 
@@ -445,7 +445,7 @@ mod tests {
     #[test]
     fn what_excludes_each_other_does() {
         let both = read(&[("Twiml", "<Response/>"), ("Url", "http://wins.test/")]).expect("is right");
-        let link = Link { url: "http://wins.test/".to_owned(), method: Method::Post };
+        let link = Link { url: "http://wins.test/".to_owned(), method: HttpMethod::Post };
         assert_eq!(both.instructions, Instructions::Link(link), "a URL goes before TwiML");
         let application = read(&[
             ("ApplicationSid", "AP0123456789abcdef0123456789abcdef"),

@@ -13,7 +13,7 @@ use axum::http::{HeaderMap, Method, header};
 use http_body_util::{BodyExt as _, LengthLimitError, Limited};
 use model::CallSid;
 use store::Span;
-use switch::{AudioMethod, AudioUrl};
+use switch::{AudioUrl, HttpMethod};
 use url::Url;
 
 use crate::api::Api;
@@ -136,7 +136,7 @@ impl Parameters {
         &self,
         url: &'static str,
         method: &'static str,
-        default: AudioMethod,
+        default: HttpMethod,
     ) -> Result<Option<AudioUrl>, Problem> {
         let method = self.read_filled(method, "GET or POST", audio_method)?.unwrap_or(default);
         let read = |text: &str| if text.is_empty() { Some(String::new()) } else { absolute(text) };
@@ -195,10 +195,10 @@ fn has_scheme(text: &str) -> bool {
 }
 
 /// `GET` or `POST`.
-pub(crate) fn audio_method(text: &str) -> Option<AudioMethod> {
+pub(crate) fn audio_method(text: &str) -> Option<HttpMethod> {
     match text.to_ascii_uppercase().as_str() {
-        "GET" => Some(AudioMethod::Get),
-        "POST" => Some(AudioMethod::Post),
+        "GET" => Some(HttpMethod::Get),
+        "POST" => Some(HttpMethod::Post),
         _ => None,
     }
 }
@@ -291,12 +291,12 @@ mod tests {
 
     #[test]
     fn audio_takes_its_method_from_its_own_parameter() {
-        let read = |encoded| parameters(encoded).audio("HoldUrl", "HoldMethod", AudioMethod::Get);
+        let read = |encoded| parameters(encoded).audio("HoldUrl", "HoldMethod", HttpMethod::Get);
         let audio = |url: &str, method| Ok(Some(AudioUrl { url: url.to_owned(), method }));
         assert_eq!(read("HoldMethod=POST"), Ok(None));
-        assert_eq!(read("HoldUrl="), audio("", AudioMethod::Get));
-        assert_eq!(read("HoldUrl=a.test"), audio("http://a.test/", AudioMethod::Get));
-        assert_eq!(read("HoldUrl=a.test&HoldMethod=post"), audio("http://a.test/", AudioMethod::Post));
+        assert_eq!(read("HoldUrl="), audio("", HttpMethod::Get));
+        assert_eq!(read("HoldUrl=a.test"), audio("http://a.test/", HttpMethod::Get));
+        assert_eq!(read("HoldUrl=a.test&HoldMethod=post"), audio("http://a.test/", HttpMethod::Post));
         assert_eq!(
             read("HoldUrl=a.test&HoldMethod=PUT"),
             Err(Problem::Parameter { name: "HoldMethod", expected: "GET or POST" })

@@ -9,7 +9,7 @@ use axum::response::{IntoResponse as _, Response};
 use model::Participant;
 use serde::Serialize;
 use store::ParticipantFilter;
-use switch::{Answer, AudioMethod, Command, ParticipantChange, ParticipantRef};
+use switch::{Answer, Command, HttpMethod, ParticipantChange, ParticipantRef};
 
 use crate::api::Api;
 use crate::auth::Caller;
@@ -109,11 +109,11 @@ fn change(parameters: &Parameters) -> Result<ParticipantChange, Problem> {
     Ok(ParticipantChange {
         muted: parameters.is_true("Muted"),
         hold: parameters.is_true("Hold"),
-        hold_audio: parameters.audio("HoldUrl", "HoldMethod", AudioMethod::Get)?,
+        hold_audio: parameters.audio("HoldUrl", "HoldMethod", HttpMethod::Get)?,
         announce: parameters
-            .audio("AnnounceUrl", "AnnounceMethod", AudioMethod::Post)?
+            .audio("AnnounceUrl", "AnnounceMethod", HttpMethod::Post)?
             .filter(|audio| !audio.url.is_empty()),
-        wait_audio: parameters.audio("WaitUrl", "WaitMethod", AudioMethod::Post)?,
+        wait_audio: parameters.audio("WaitUrl", "WaitMethod", HttpMethod::Post)?,
         beep_on_exit: parameters.flag("BeepOnExit")?,
         end_conference_on_exit: parameters.flag("EndConferenceOnExit")?,
         coaching: parameters.flag("Coaching")?,

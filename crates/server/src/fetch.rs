@@ -6,10 +6,8 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Instant;
 
 use media::Pages;
-use sound::{
-    CachedFetcher, Fetcher, Genre, Method, Request, SpeakError, SpeakWarning, Speaker, Utterance, without_secrets,
-};
-use switch::{AudioMethod, AudioUrl, Event, FetchFailed, FetchId};
+use sound::{CachedFetcher, Fetcher, Genre, Request, SpeakError, SpeakWarning, Speaker, Utterance, without_secrets};
+use switch::{AudioUrl, Event, FetchFailed, FetchId, HttpMethod};
 use tokio::runtime::Handle;
 
 use crate::library::Library;
@@ -74,18 +72,14 @@ impl Fetches {
 
 impl Sources {
     async fn pages(&self, AudioUrl { url, method }: AudioUrl) -> Result<Arc<Pages>, FetchFailed> {
-        let method = match method {
-            AudioMethod::Get => Method::Get,
-            AudioMethod::Post => Method::Post,
-        };
         // The reason is logged.
         let failed = |code, why: String| FetchFailed { code, reason: format!("{}: {why}", without_secrets(&url)) };
         if let Some(genre) = Genre::at(&url) {
             return self.music(genre).await.map_err(|why| failed(12_400, why));
         }
         let fetched = match method {
-            Method::Get => self.cached.get(&url, Instant::now).await,
-            Method::Post => self.fetcher.fetch(Request::new(method, url.clone())).await,
+            HttpMethod::Get => self.cached.get(&url, Instant::now).await,
+            HttpMethod::Post => self.fetcher.fetch(Request::new(method, url.clone())).await,
         };
         let fetched = fetched.map_err(|error| failed(error.code(), error.to_string()))?;
         let content_type = fetched.content_type.clone();

@@ -8,9 +8,10 @@
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
+use model::HttpMethod;
 use web::FetchError;
 
-use crate::fetch::{Fetched, Fetcher, Method, Request};
+use crate::fetch::{Fetched, Fetcher, Request};
 use crate::lru::Lru;
 
 /// A fetcher that remembers. A clone shares its memory.
@@ -41,7 +42,7 @@ impl CachedFetcher {
         if let Some(kept) = kept.as_ref().filter(|kept| now() < kept.fresh_until) {
             return Ok(kept.fetched.clone());
         }
-        let mut request = Request::new(Method::Get, url);
+        let mut request = Request::new(HttpMethod::Get, url);
         if let Some(kept) = &kept {
             request = request.unless_unchanged(&kept.fetched);
         }

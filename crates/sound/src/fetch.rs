@@ -9,6 +9,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::{Bytes, BytesMut};
+use model::HttpMethod;
 use tokio::sync::Semaphore;
 use web::header::{self, HeaderMap, HeaderValue};
 use web::target::{self, Credentials, take_credentials};
@@ -70,9 +71,9 @@ impl Shared {
     async fn exchange(&self, mut url: Url, request: Request) -> Result<Fetched, FetchError> {
         let mut form = None;
         match request.method {
-            Method::Post => form = Some(encode_form(&request.parameters)),
-            Method::Get if request.parameters.is_empty() => {}
-            Method::Get => drop(url.query_pairs_mut().extend_pairs(&request.parameters)),
+            HttpMethod::Post => form = Some(encode_form(&request.parameters)),
+            HttpMethod::Get if request.parameters.is_empty() => {}
+            HttpMethod::Get => drop(url.query_pairs_mut().extend_pairs(&request.parameters)),
         }
         let bytes_max = request.bytes_max.unwrap_or(self.config.bytes_max);
         let mut credentials = take_credentials(&mut url);
@@ -191,7 +192,7 @@ impl Caching {
 /// What to fetch.
 #[derive(Debug, Clone)]
 pub struct Request {
-    method: Method,
+    method: HttpMethod,
     url: String,
     parameters: Vec<(String, String)>,
     bytes_max: Option<usize>,
@@ -201,7 +202,7 @@ pub struct Request {
 
 impl Request {
     /// A request without parameters. A URL without a scheme is taken as `http://`.
-    pub fn new(method: Method, url: impl Into<String>) -> Self {
+    pub fn new(method: HttpMethod, url: impl Into<String>) -> Self {
         Self { method, url: url.into(), parameters: Vec::new(), bytes_max: None, unless: HeaderMap::new() }
     }
 
@@ -227,15 +228,6 @@ impl Request {
         self.bytes_max = Some(bytes_max);
         self
     }
-}
-
-/// The two methods the API lets an application choose.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Method {
-    /// Parameters in the query.
-    Get,
-    /// Parameters in a form body.
-    Post,
 }
 
 /// A 2xx answer.

@@ -23,7 +23,7 @@ mod wav;
 pub use builtin::{beep, hold_music};
 pub use cache::CachedFetcher;
 pub use decode::{DecodeError, decode, decode_as};
-pub use fetch::{FetchConfig, Fetched, Fetcher, Method, Request};
+pub use fetch::{FetchConfig, Fetched, Fetcher, Request};
 pub use genre::Genre;
 pub use lru::Lru;
 pub use speak::{SpeakConfig, SpeakError, SpeakWarning, Speaker, Spoken, Utterance};

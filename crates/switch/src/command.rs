@@ -7,7 +7,7 @@ use model::{
     LegStats, Participant, Timestamp, Tuning,
 };
 
-use twiml::{Link, Method};
+use twiml::Link;
 
 use crate::directory::{DirectoryCommand, DirectoryRefusal};
 use crate::new_call::{CallChange, NewCall, NewParticipant};
@@ -165,10 +165,6 @@ pub struct AudioUrl {
 
 impl From<AudioUrl> for Link {
     fn from(AudioUrl { url, method }: AudioUrl) -> Self {
-        let method = match method {
-            HttpMethod::Get => Method::Get,
-            HttpMethod::Post => Method::Post,
-        };
         Self { url, method }
     }
 }

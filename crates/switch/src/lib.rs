@@ -54,7 +54,7 @@ pub use directory::{
 };
 pub use effect::{Effect, Event, FetchFailed, FetchId, RequestId, Row};
 pub use lookup::Lookups;
-pub use model::HttpMethod as AudioMethod;
+pub use model::HttpMethod;
 pub use new_call::{Amd, CallChange, Callee, Instructions, LegRecording, NewCall, NewLeg, NewParticipant, NewRoom};
 pub use quality::{Histogram, Quality};
 pub use queue_command::{MemberRef, QueueCommand, QueueLoad, QueueMember, QueueState};
@@ -64,8 +64,8 @@ pub use trunk::Trunk;
 pub use turn::Now;
 /// What calls that are asked for have in common with those that documents dial.
 pub use twiml::{
-    CallCallback, ConferenceEvents, Link, MachineDetection, Method, Parameter, RecordingCallback, SipCredentials,
-    Stream, Track, WaitAudio,
+    CallCallback, ConferenceEvents, Link, MachineDetection, Parameter, RecordingCallback, SipCredentials, Stream,
+    Track, WaitAudio,
 };
 
 use board::Board;

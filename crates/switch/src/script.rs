@@ -12,7 +12,7 @@ use std::sync::Arc;
 
 use media::Pages;
 use media::dtmf::DigitString;
-use model::{ConferenceSid, HttpMethod, PlaybackId};
+use model::{ConferenceSid, PlaybackId};
 use twiml::{Gather, Interpreter, Kind, Link, Prompt, Repeat, Step};
 
 use crate::command::AudioUrl;
@@ -171,22 +171,6 @@ impl Gathering {
         self.digits.push(key);
         let enough = self.gather.digits_max.map_or(DIGITS_MAX, |max| max as usize);
         if self.digits.len() >= enough { Key::Enough { finished_on_key: None } } else { Key::Noted }
-    }
-}
-
-/// A document's link, as it is asked for.
-pub(crate) fn link_of(url: &AudioUrl) -> Link {
-    let method = match url.method {
-        HttpMethod::Get => twiml::Method::Get,
-        HttpMethod::Post => twiml::Method::Post,
-    };
-    Link { url: url.url.clone(), method }
-}
-
-pub(crate) fn method_of(link: &Link) -> HttpMethod {
-    match link.method {
-        twiml::Method::Get => HttpMethod::Get,
-        twiml::Method::Post => HttpMethod::Post,
     }
 }
 

@@ -19,7 +19,7 @@ use crate::directory::{Desk, Directory, QueueList};
 use crate::effect::{Effect, FetchId, Row};
 use crate::follow_up::FollowUp;
 use crate::journal::Journal;
-use crate::script::{Role, ScriptId, Source, method_of};
+use crate::script::{Role, ScriptId, Source};
 use crate::timers::Timers;
 use crate::webhook::{
     Ask, AskId, CallFacts, Callback, CallbackBody, CallbackClosed, CallbackId, Lane, Purpose, Remark,
@@ -134,7 +134,7 @@ impl Turn<'_> {
     /// Asks an action whose answer nobody waits for.
     pub(crate) fn tell_action(&mut self, link: &twiml::Link, facts: CallFacts, purpose: Purpose) {
         let (account, call) = (facts.call.account_sid, facts.call.sid);
-        if self.ask(&link.url, method_of(link), facts, purpose, None, None).is_none() {
+        if self.ask(&link.url, link.method, facts, purpose, None, None).is_none() {
             let message = format!("{} was not told: too many requests are under way", link.url);
             self.notify(account, Some(call), Remark { level: Level::Error, code: 11_200, message }, None);
         }

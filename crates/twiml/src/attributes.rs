@@ -5,9 +5,11 @@
 use std::ops::RangeInclusive;
 use std::time::Duration;
 
+use model::HttpMethod;
+
+use crate::Link;
 use crate::warning::{UNKNOWN, Warnings, shorten};
 use crate::xml::Element;
-use crate::{Link, Method};
 
 /// The attributes of one element.
 pub(crate) struct Attributes<'e, 'w> {
@@ -76,8 +78,8 @@ impl<'e, 'w> Attributes<'e, 'w> {
         self.number(name, code, range).map(|millis| Duration::from_millis(millis.into()))
     }
 
-    pub(crate) fn method(&mut self, name: &'static str, code: u16) -> Method {
-        self.word(name, code, &[("POST", Method::Post), ("GET", Method::Get)]).unwrap_or(Method::Post)
+    pub(crate) fn method(&mut self, name: &'static str, code: u16) -> HttpMethod {
+        self.word(name, code, &[("POST", HttpMethod::Post), ("GET", HttpMethod::Get)]).unwrap_or(HttpMethod::Post)
     }
 
     /// A URL and the attribute that says its method; `None` without the URL. An empty one is kept: it is the document.

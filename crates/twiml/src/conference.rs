@@ -1,6 +1,6 @@
 //! `<Conference>`: a stay in a room.
 
-use model::{CallSid, JitterBufferSize};
+use model::{CallSid, HttpMethod, JitterBufferSize};
 
 use crate::attributes::Attributes;
 use crate::document::childless;
@@ -8,7 +8,7 @@ use crate::link::{MALFORMED, Visit};
 use crate::recording::trim;
 use crate::warning::{UNKNOWN, Warnings};
 use crate::xml::Element;
-use crate::{Link, Method, RecordingCallback, Warning};
+use crate::{Link, RecordingCallback, Warning};
 
 /// `<Conference>` (twiml §6.1).
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -123,7 +123,7 @@ impl ConferenceNoun {
             status_callback: attributes.callback("statusCallback", "statusCallbackMethod", UNKNOWN),
             status_events: ConferenceEvents::parse(&mut attributes),
             recording_callback: RecordingCallback::parse(&mut attributes, false),
-            event_callback: attributes.text("eventCallbackUrl").map(|url| Link { url, method: Method::Post }),
+            event_callback: attributes.text("eventCallbackUrl").map(|url| Link { url, method: HttpMethod::Post }),
         };
         if let Some(label) = noun.label.take_if(|label| label.chars().count() > LABEL_CHARS_MAX) {
             attributes.warn(16023, "participantLabel", &label, "at most 128 characters; there is no label");

@@ -47,7 +47,7 @@ pub use document::{Document, DocumentError, parse};
 pub use gather::{Gather, Patience, Recognition};
 pub use interpreter::Interpreter;
 pub use keys::Keys;
-pub use link::{Link, Method};
+pub use link::Link;
 pub use party::{
     ApplicationNoun, CallCallback, ClientNoun, MachineDetection, NumberNoun, Parameter, Party, SipCredentials, SipNoun,
 };

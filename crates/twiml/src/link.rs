@@ -1,5 +1,6 @@
 //! URLs that a document names, and the method each is asked with.
 
+use model::HttpMethod;
 use url::{ParseError, Url};
 
 use crate::Warning;
@@ -11,27 +12,8 @@ use crate::warning::shorten;
 pub struct Link {
     /// Where.
     pub url: String,
-    /// How.
-    pub method: Method,
-}
-
-/// How an application is asked.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Method {
-    /// Parameters in the query.
-    Get,
-    /// Parameters in the body.
-    Post,
-}
-
-impl Method {
-    /// As HTTP spells it.
-    pub const fn as_str(self) -> &'static str {
-        match self {
-            Self::Get => "GET",
-            Self::Post => "POST",
-        }
-    }
+    /// How the application is asked.
+    pub method: HttpMethod,
 }
 
 /// What relative URLs are relative to: the document's own final URL.

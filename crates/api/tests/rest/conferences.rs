@@ -2,7 +2,7 @@
 
 use model::{Conference, ConferenceStatus};
 use store::Row;
-use switch::{Answer, AudioMethod, AudioUrl, Command, ConferenceRef, Refusal};
+use switch::{Answer, AudioUrl, Command, ConferenceRef, HttpMethod, Refusal};
 
 use crate::bridge::{ACCOUNT, Bridge, conference};
 
@@ -73,9 +73,9 @@ async fn an_update_ends_it_or_plays_something() {
     let audio = |method| Some(AudioUrl { url: "http://app.test/a.wav".to_owned(), method });
     for (case, form, complete, announce) in [
         ("end", "Status=completed", true, None),
-        ("announce", "AnnounceUrl=http://app.test/a.wav", false, audio(AudioMethod::Post)),
-        ("by GET", "AnnounceUrl=app.test/a.wav&AnnounceMethod=GET", false, audio(AudioMethod::Get)),
-        ("both", "Status=completed&AnnounceUrl=http://app.test/a.wav", true, audio(AudioMethod::Post)),
+        ("announce", "AnnounceUrl=http://app.test/a.wav", false, audio(HttpMethod::Post)),
+        ("by GET", "AnnounceUrl=app.test/a.wav&AnnounceMethod=GET", false, audio(HttpMethod::Get)),
+        ("both", "Status=completed&AnnounceUrl=http://app.test/a.wav", true, audio(HttpMethod::Post)),
     ] {
         let bridge = with_two().await;
         bridge.will_answer(Ok(Answer::Conference(conference(0))));

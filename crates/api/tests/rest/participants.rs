@@ -2,7 +2,7 @@
 
 use model::{Participant, ParticipantStatus};
 use store::Row;
-use switch::{Answer, AudioMethod, AudioUrl, Command, ConferenceRef, ParticipantChange, ParticipantRef, Refusal};
+use switch::{Answer, AudioUrl, Command, ConferenceRef, HttpMethod, ParticipantChange, ParticipantRef, Refusal};
 
 use crate::bridge::{ACCOUNT, Bridge, call, conference, participant};
 
@@ -83,18 +83,18 @@ async fn each_parameter_becomes_its_part_of_the_change() {
             "Hold=true&HoldUrl=www.myapp.com/hold",
             ParticipantChange {
                 hold: Some(true),
-                hold_audio: audio("http://www.myapp.com/hold", AudioMethod::Get),
+                hold_audio: audio("http://www.myapp.com/hold", HttpMethod::Get),
                 ..none()
             },
         ),
-        ("HoldUrl=&HoldMethod=POST", ParticipantChange { hold_audio: audio("", AudioMethod::Post), ..none() }),
+        ("HoldUrl=&HoldMethod=POST", ParticipantChange { hold_audio: audio("", HttpMethod::Post), ..none() }),
         ("HoldMethod=POST", none()),
         ("AnnounceUrl=", none()),
         (
             "AnnounceUrl=https%3A%2F%2Fapp.test%2Fa.wav&AnnounceMethod=get",
-            ParticipantChange { announce: audio("https://app.test/a.wav", AudioMethod::Get), ..none() },
+            ParticipantChange { announce: audio("https://app.test/a.wav", HttpMethod::Get), ..none() },
         ),
-        ("WaitUrl=", ParticipantChange { wait_audio: audio("", AudioMethod::Post), ..none() }),
+        ("WaitUrl=", ParticipantChange { wait_audio: audio("", HttpMethod::Post), ..none() }),
         ("BeepOnExit=true", ParticipantChange { beep_on_exit: Some(true), ..none() }),
         ("EndConferenceOnExit=0", ParticipantChange { end_conference_on_exit: Some(false), ..none() }),
         ("Coaching=false&CallSidToCoach=", ParticipantChange { coaching: Some(false), ..none() }),

@@ -139,7 +139,7 @@ fn loopback() -> Fetcher {
 }
 
 fn get(url: impl Into<String>) -> Request {
-    Request::new(Method::Get, url)
+    Request::new(HttpMethod::Get, url)
 }
 
 /// Names that lead where a test says: one answer a lookup, the last one for ever.
@@ -181,7 +181,7 @@ async fn parameters_go_into_the_query_or_the_body() {
         assert!(request.contains(header), "{header} in {request}");
     }
 
-    fetcher.fetch(Request::new(Method::Post, server.url("/a?b=c")).parameters(parameters)).await.expect("200");
+    fetcher.fetch(Request::new(HttpMethod::Post, server.url("/a?b=c")).parameters(parameters)).await.expect("200");
     let request = server.request().await;
     assert!(request.starts_with("POST /a?b=c HTTP/1.1\r\n"), "{request}");
     assert!(request.contains("content-type: application/x-www-form-urlencoded; charset=UTF-8"), "{request}");
@@ -276,7 +276,7 @@ async fn redirects_keep_or_drop_the_form() {
             false => ok("there"),
         })
         .await;
-        let request = Request::new(Method::Post, server.url("/first")).parameters([("A".into(), "1".into())]);
+        let request = Request::new(HttpMethod::Post, server.url("/first")).parameters([("A".into(), "1".into())]);
         let fetched = loopback().fetch(request).await.expect("followed");
         assert_eq!(fetched.url, server.url("/second?x=1"), "{status}");
         server.request().await;

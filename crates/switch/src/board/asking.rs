@@ -5,12 +5,12 @@ use std::time::Duration;
 
 use model::{CallSid, Exchange, Level};
 use tracing::{info, warn};
-use twiml::{Document, Interpreter, Repeat};
+use twiml::{Document, Interpreter, Link, Repeat};
 
 use super::Board;
 use crate::call::LiveCall;
 use crate::follow_up::FollowUp;
-use crate::script::{Doing, Outcome, Role, Script, ScriptId, Source, link_of, method_of};
+use crate::script::{Doing, Outcome, Role, Script, ScriptId, Source};
 use crate::turn::Turn;
 use crate::webhook::{Answered, AskFailed, AskId, Purpose, Remark};
 
@@ -42,17 +42,17 @@ impl Board {
         };
         let mut purpose = if role == Role::Main { Purpose::Voice } else { Purpose::Plain };
         let first = match source {
-            Source::Url(url) => Ok(link_of(&url)),
+            Source::Url(url) => Ok(Link::from(url)),
             Source::Refer { url, target } => {
                 purpose = Purpose::ReferTransfer { target };
-                Ok(link_of(&url))
+                Ok(Link::from(url))
             }
             Source::Hooks { voice, fallback } => {
-                script.fallback = fallback.as_ref().map(link_of);
-                Ok(link_of(&voice))
+                script.fallback = fallback.as_ref().cloned().map(Link::from);
+                Ok(Link::from(voice))
             }
             Source::Twiml { text, fallback } => {
-                script.fallback = fallback.as_ref().map(link_of);
+                script.fallback = fallback.as_ref().cloned().map(Link::from);
                 Err(text)
             }
         };
@@ -80,7 +80,7 @@ impl Board {
             told => told,
         };
         let Some(facts) = self.calls.get(&call).map(LiveCall::facts) else { return };
-        let asked = turn.ask(&link.url, method_of(&link), facts, purpose, error, Some(id));
+        let asked = turn.ask(&link.url, link.method, facts, purpose, error, Some(id));
         let Some(script) = self.scripts.get_mut(&id) else { return };
         script.here = Some(link);
         match asked {

@@ -14,7 +14,7 @@ use crate::entry::{Beep, Entry};
 use crate::new_call::{CallChange, Instructions, NewCall, NewLeg, NewParticipant};
 use crate::outbound::Plan;
 use crate::progress::Progress;
-use crate::script::{Doing, Role, Source, method_of};
+use crate::script::{Doing, Role, Source};
 use crate::turn::Turn;
 use crate::webhook::{QueueResult, Remark};
 
@@ -78,10 +78,7 @@ impl Board {
                 let application = turn.directory.application(new.account, sid).ok_or(Refusal::ApplicationUnknown)?;
                 let hooks = &application.voice;
                 if let Some(url) = hooks.status_callback.url.clone() {
-                    let method = match hooks.status_callback.method {
-                        model::HttpMethod::Get => twiml::Method::Get,
-                        model::HttpMethod::Post => twiml::Method::Post,
-                    };
+                    let method = hooks.status_callback.method;
                     leg.status = twiml::CallCallback {
                         link: Some(twiml::Link { url, method }),
                         completed: true,
@@ -148,7 +145,7 @@ impl Board {
             return Err(Refusal::NotInProgress);
         }
         if let Some(link) = status_callback {
-            call.progress = Some(Progress::told_to(link.url.clone(), method_of(&link), call.progress.as_ref()));
+            call.progress = Some(Progress::told_to(link.url.clone(), link.method, call.progress.as_ref()));
         }
         if let Some(limit) = time_limit {
             call.limit_s = Some(u32::try_from(limit.as_secs()).unwrap_or(u32::MAX));
@@ -307,7 +304,7 @@ impl Board {
             }
         };
         if let Some(link) = &new.room.status_callback {
-            let hook = (link.url.clone(), method_of(link));
+            let hook = (link.url.clone(), link.method);
             turn.journal.call_back(id, ConferenceCallback::new(hook, new.room.status_events), is_first);
         }
         let conference = self.conferences.get_mut(&id).ok_or(Refusal::ConferenceNotFound)?;
@@ -359,7 +356,7 @@ impl Board {
 }
 
 pub(super) fn url_of(link: &twiml::Link) -> AudioUrl {
-    AudioUrl { url: link.url.clone(), method: method_of(link) }
+    AudioUrl { url: link.url.clone(), method: link.method }
 }
 
 fn plan_of(leg: &NewLeg) -> Plan {

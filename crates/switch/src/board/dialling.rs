@@ -23,7 +23,7 @@ use crate::dial::{DialId, LiveDial};
 use crate::entry::{Beep, Entry};
 use crate::follow_up::FollowUp;
 use crate::inbound::e164;
-use crate::script::{Role, ScriptId, Source, method_of};
+use crate::script::{Role, ScriptId, Source};
 use crate::timers::Timer;
 use crate::turn::Turn;
 use crate::webhook::{DialCallStatus, DialResult, Purpose, Remark};
@@ -397,7 +397,7 @@ impl Board {
         let entry = entry_of(noun);
         let Some(conference) = self.conferences.get_mut(&id) else { return };
         if let Some(link) = &noun.status_callback {
-            let hook = (link.url.clone(), method_of(link));
+            let hook = (link.url.clone(), link.method);
             turn.journal.call_back(id, ConferenceCallback::new(hook, noun.status_events), !conference.is_shown());
         }
         turn.media.push(Command::Move { leg, room: conference.room, emit: 0, hear: 0 });
@@ -460,7 +460,7 @@ fn entry_of(noun: &ConferenceNoun) -> Entry {
     let wait = match &noun.wait {
         WaitAudio::Playlist => None,
         WaitAudio::Silence => Some(AudioUrl { url: String::new(), method: model::HttpMethod::Get }),
-        WaitAudio::Url(link) => Some(AudioUrl { url: link.url.clone(), method: method_of(link) }),
+        WaitAudio::Url(link) => Some(AudioUrl { url: link.url.clone(), method: link.method }),
     };
     Entry {
         label: noun.label.clone(),

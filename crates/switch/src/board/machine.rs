@@ -4,7 +4,6 @@ use model::{AnsweredBy, CallSid};
 use tracing::info;
 
 use super::Board;
-use crate::script::method_of;
 use crate::turn::Turn;
 use crate::webhook::{CallbackBody, Lane};
 
@@ -23,7 +22,7 @@ impl Board {
         if let Some(link) =
             plan.amd.as_ref().filter(|amd| amd.asynchronous).and_then(|amd| amd.detection.callback.as_ref())
         {
-            let hook = (link.url.clone(), method_of(link));
+            let hook = (link.url.clone(), link.method);
             let body = CallbackBody::AsyncAmd { call: sid, answered_by: by, machine_detection_ms: after_ms };
             turn.call_back(Lane::Call(sid), account, hook, body);
         }

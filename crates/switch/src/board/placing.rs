@@ -26,7 +26,7 @@ use crate::leg::{LiveLeg, address_towards};
 use crate::new_call::{Amd, Callee};
 use crate::outbound::{Invitation, Lead, Outgoing, Plan, Target};
 use crate::progress::Progress;
-use crate::script::{Role, method_of};
+use crate::script::Role;
 use crate::timers::Timer;
 use crate::trunk::{Trunk, trunk_for};
 use crate::turn::Turn;
@@ -79,7 +79,7 @@ impl Board {
                 (to, s.url, s.status, s.send_digits, s.machine_detection, s.credentials)
             }
         };
-        let whisper = url.map(|link| AudioUrl { method: method_of(&link), url: link.url });
+        let whisper = url.map(|link| AudioUrl { method: link.method, url: link.url });
         // Nobody waits for what is found out: the two are connected meanwhile.
         let amd = detection.map(|detection| Amd { detection, asynchronous: true });
         let order = Order {
@@ -179,7 +179,7 @@ impl Board {
                 (order.status.completed, CallEventName::Completed),
             ];
             let events = wanted.into_iter().filter(|(wanted, _)| *wanted).map(|(_, event)| event).collect();
-            Progress::new(link.url.clone(), method_of(link), events)
+            Progress::new(link.url.clone(), link.method, events)
         });
         let session = turn.names.session_id();
         let call = LiveCall {

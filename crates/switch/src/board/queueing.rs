@@ -19,7 +19,7 @@ use crate::dial::{DialId, FromQueue, LiveDial};
 use crate::follow_up::FollowUp;
 use crate::queue::Member;
 use crate::queue_command::{QueueCommand, QueueLoad, QueueState};
-use crate::script::{Role, ScriptId, Source, method_of};
+use crate::script::{Role, ScriptId, Source};
 use crate::timers::Timer;
 use crate::turn::Turn;
 use crate::webhook::{DequeueResult, Dequeued, DialCallStatus, DialResult, Purpose, QueueResult, Remark};
@@ -66,7 +66,7 @@ impl Board {
             }
             Some(WaitAudio::Silence) | None => {}
             Some(WaitAudio::Url(link)) => {
-                let url = AudioUrl { url: link.url.clone(), method: method_of(link) };
+                let url = AudioUrl { url: link.url.clone(), method: link.method };
                 let wait = turn.start_script(sid, Role::QueueWait, Source::Url(url));
                 self.queues.hears(sid, wait);
             }
@@ -139,7 +139,7 @@ impl Board {
             }
             match url {
                 Some(link) => {
-                    let url = AudioUrl { method: method_of(&link), url: link.url };
+                    let url = AudioUrl { method: link.method, url: link.url };
                     turn.start_script(guest, Role::QueueWhisper { dial: id }, Source::Url(url));
                 }
                 None => self.bring(id, turn),
@@ -264,7 +264,7 @@ impl Board {
             QueueCommand::DequeueMember { account, queue, member, link } => {
                 turn.queue_list.get(account, queue).ok_or(Refusal::QueueNotFound)?;
                 let member = self.queues.find(queue, member, now).ok_or(Refusal::MemberNotFound)?;
-                let voice = AudioUrl { method: method_of(&link), url: link.url };
+                let voice = AudioUrl { method: link.method, url: link.url };
                 self.redirect(member.call, Source::Hooks { voice, fallback: None }, turn);
                 Ok(Answer::QueueMember(member))
             }

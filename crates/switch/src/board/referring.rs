@@ -11,7 +11,7 @@ use super::Board;
 use super::agreement::warning_of;
 use crate::call::{Errand, Line};
 use crate::command::AudioUrl;
-use crate::script::{ScriptId, Source, method_of};
+use crate::script::{ScriptId, Source};
 use crate::turn::Turn;
 use crate::webhook::{Purpose, ReferCallStatus, Remark};
 
@@ -50,7 +50,7 @@ impl Board {
                 format!("{}?Replaces={escaped}", target.uri)
             }
         };
-        let url = AudioUrl { method: method_of(&link), url: link.url };
+        let url = AudioUrl { method: link.method, url: link.url };
         self.redirect(parent, Source::Refer { url, target }, turn);
     }
 

@@ -8,7 +8,7 @@ use super::Board;
 use crate::call::LiveCall;
 use crate::command::{Answer, Refusal};
 use crate::effect::Effect;
-use crate::script::{ScriptId, method_of};
+use crate::script::ScriptId;
 use crate::stream::{OpenStream, StreamCommand, StreamEvent as Became, StreamOrder, StreamRef, StreamState};
 use crate::turn::Turn;
 use crate::webhook::{CallbackBody, ConversationOutcome, ConversationResult, Lane, Purpose, Remark, StreamEvent};
@@ -202,7 +202,7 @@ impl Board {
             Became::Failed { reason, .. } => (StreamEvent::Error, Some(reason.clone())),
         };
         if let Some(link) = &live.status {
-            let (hook, name) = ((link.url.clone(), method_of(link)), live.name.clone().unwrap_or_default());
+            let (hook, name) = ((link.url.clone(), link.method), live.name.clone().unwrap_or_default());
             let body = CallbackBody::Stream { call: sid, stream: id, name, event: told, error, at: turn.now.wall };
             turn.call_back(Lane::Call(sid), account, hook, body);
         }
