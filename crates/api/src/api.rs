@@ -27,10 +27,14 @@ pub struct Config {
     pub requests_per_s: Option<NonZeroU32>,
     /// Connections open at once; one more waits to be accepted.
     pub connections_max: usize,
+    /// How long a client may take for the handshake of TLS.
+    pub handshake_timeout: Duration,
     /// How long a client may take to send the head of a request, and as long again for its body.
     pub request_timeout: Duration,
     /// How long the switch may take to answer; then the request is answered with 503.
     pub switch_timeout: Duration,
+    /// How clients reach us, `https://HOST[:PORT]`; `None`: as their requests say.
+    pub public_url: Option<String>,
 }
 
 impl Default for Config {
@@ -40,8 +44,10 @@ impl Default for Config {
             requests_max: 256,
             requests_per_s: None,
             connections_max: 1024,
+            handshake_timeout: Duration::from_secs(10),
             request_timeout: Duration::from_secs(30),
             switch_timeout: Duration::from_secs(10),
+            public_url: None,
         }
     }
 }

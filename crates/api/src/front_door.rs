@@ -12,6 +12,7 @@ use tower::ServiceExt as _;
 
 use crate::api::Api;
 use crate::auth::authenticate;
+use crate::base_url::BaseUrl;
 use crate::call_events::Change;
 use crate::form::is_decodable_path;
 use crate::json::{PARTYLINE_PATH, VERSION_PATH};
@@ -65,6 +66,8 @@ async fn pass(api: &Api, routes: Router, mut request: Request, arrived: Instant)
     if let Some(change) = &change {
         request.extensions_mut().insert(change.parameters());
     }
+    let base_url = BaseUrl::of(&api.config, &request);
+    request.extensions_mut().insert(base_url);
     request.extensions_mut().insert(caller);
     let mut answer = route(routes, request).await;
     without_head(answer.headers_mut());

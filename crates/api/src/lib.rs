@@ -12,6 +12,7 @@
 mod accounts;
 mod api;
 mod auth;
+mod base_url;
 mod call_events;
 mod callee;
 mod calls;
@@ -44,7 +45,7 @@ mod tuning;
 pub mod webhook;
 
 pub use api::{Api, Config};
-pub use listener::serve;
+pub use listener::{serve, serve_tls};
 pub use metrics::{Metric, Reading};
 pub use router::router;
 pub use switchboard::Switchboard;

@@ -1,26 +1,61 @@
-//! Serving: connections in, bounded in number and patience.
+//! Serving: connections in, in the clear or by TLS, bounded in number and patience.
+//!
+//! In the clear it is HTTP/1.1; by TLS whatever client and we agree on in the handshake (ALPN, RFC 7301), HTTP/2 where
+//! the client speaks it. Patience is the same for both: a handshake, a head, a body, and a client that neither asks nor
+//! takes its answer.
 
 use std::future::Future;
-use std::sync::Arc;
+use std::pin::Pin;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
-use axum::Router;
-use hyper::server::conn::http1;
-use hyper_util::rt::{TokioIo, TokioTimer};
-use hyper_util::server::graceful::GracefulShutdown;
-use hyper_util::service::TowerToHyperService;
-use tokio::net::TcpListener;
-use tokio::sync::Semaphore;
+use axum::body::Body;
+use axum::{Extension, Router};
+use hyper::body::Incoming;
+use hyper::server::conn::{http1, http2};
+use hyper::service::service_fn;
+use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
+use tokio::io::{AsyncRead, AsyncWrite};
+use tokio::net::{TcpListener, TcpStream};
+use tokio::sync::{Semaphore, watch};
+use tokio::time::{Instant, sleep_until, timeout};
+use tokio_rustls::TlsAcceptor;
+use tokio_rustls::rustls::ServerConfig;
+use tower::ServiceExt as _;
 
 use crate::api::Config;
+use crate::base_url::Scheme;
 use crate::request_line::Lenient;
 
-/// Answers the connections of `listener` until `shutdown`, then finishes the requests under way.
+/// Answers the connections of `listener` in the clear until `shutdown`, then finishes the requests under way.
 pub async fn serve(listener: TcpListener, routes: Router, config: &Config, shutdown: impl Future<Output = ()>) {
+    accept(listener, None, routes.layer(Extension(Scheme::Http)), config, shutdown).await;
+}
+
+/// As [`serve`], by TLS.
+pub async fn serve_tls(
+    listener: TcpListener,
+    mut tls: ServerConfig,
+    routes: Router,
+    config: &Config,
+    shutdown: impl Future<Output = ()>,
+) {
+    tls.alpn_protocols = vec![HTTP_2.to_vec(), HTTP_1_1.to_vec()];
+    let acceptor = TlsAcceptor::from(Arc::new(tls));
+    accept(listener, Some(acceptor), routes.layer(Extension(Scheme::Https)), config, shutdown).await;
+}
+
+async fn accept(
+    listener: TcpListener,
+    tls: Option<TlsAcceptor>,
+    routes: Router,
+    config: &Config,
+    shutdown: impl Future<Output = ()>,
+) {
     let places = Arc::new(Semaphore::new(config.connections_max));
-    let connections = GracefulShutdown::new();
-    let mut http = http1::Builder::new();
-    http.timer(TokioTimer::new()).header_read_timeout(config.request_timeout);
+    let (stop, stopping) = watch::channel(());
+    let serving = Arc::new(Serving { routes, config: config.clone(), stopping });
     let mut shutdown = std::pin::pin!(shutdown);
     loop {
         // A place first: without one the client waits in the listener's backlog.
@@ -41,18 +76,167 @@ pub async fn serve(listener: TcpListener, routes: Router, config: &Config, shutd
                 continue;
             }
         };
-        let service = TowerToHyperService::new(routes.clone());
-        let connection = connections.watch(http.serve_connection(TokioIo::new(Lenient::new(stream)), service));
+        let (serving, tls) = (serving.clone(), tls.clone());
         tokio::spawn(async move {
-            if let Err(reason) = connection.await {
-                tracing::debug!(%reason, "connection ended");
+            match tls {
+                None => serving.http_1(stream).await,
+                Some(acceptor) => serving.by_tls(&acceptor, stream).await,
             }
             drop(place);
         });
     }
     drop(listener);
-    connections.shutdown().await;
+    drop(stop);
+    // Every place is free again when the last connection has ended.
+    let all = u32::try_from(config.connections_max).unwrap_or(u32::MAX);
+    drop(places.acquire_many(all).await);
 }
 
+/// What connections share.
+struct Serving {
+    routes: Router,
+    config: Config,
+    /// Closed when nothing more is to be asked.
+    stopping: watch::Receiver<()>,
+}
+
+impl Serving {
+    async fn by_tls(&self, acceptor: &TlsAcceptor, stream: TcpStream) {
+        let mut stopping = self.stopping.clone();
+        let handshake = timeout(self.config.handshake_timeout, acceptor.accept(stream));
+        let stream = tokio::select! {
+            stream = handshake => stream,
+            _ = stopping.changed() => return,
+        };
+        match stream {
+            Ok(Ok(stream)) if stream.get_ref().1.alpn_protocol() == Some(HTTP_2) => self.http_2(stream).await,
+            Ok(Ok(stream)) => self.http_1(stream).await,
+            Ok(Err(reason)) => tracing::debug!(%reason, "no TLS"),
+            Err(_) => tracing::debug!("no TLS: the handshake took too long"),
+        }
+    }
+
+    async fn http_1(&self, stream: impl AsyncRead + AsyncWrite + Send + Unpin + 'static) {
+        let activity = Arc::new(Activity::new());
+        let mut http = http1::Builder::new();
+        http.timer(TokioTimer::new()).header_read_timeout(self.config.request_timeout);
+        let service = service_fn(|request| answer(self.routes.clone(), activity.clone(), request));
+        let connection = http.serve_connection(TokioIo::new(Lenient::new(stream)), service).with_upgrades();
+        self.attend(connection, |connection| connection.graceful_shutdown(), &activity).await;
+    }
+
+    async fn http_2(&self, stream: impl AsyncRead + AsyncWrite + Send + Unpin + 'static) {
+        let activity = Arc::new(Activity::new());
+        let mut http = http2::Builder::new(TokioExecutor::new());
+        http.timer(TokioTimer::new())
+            .max_concurrent_streams(STREAMS_MAX)
+            .max_header_list_size(HEAD_BYTES_MAX)
+            .max_send_buf_size(SEND_BYTES_MAX)
+            .keep_alive_interval(self.config.request_timeout)
+            .keep_alive_timeout(self.config.request_timeout);
+        let (routes, counted) = (self.routes.clone(), activity.clone());
+        let service = service_fn(move |request| answer(routes.clone(), counted.clone(), request));
+        let connection = http.serve_connection(TokioIo::new(stream), service);
+        self.attend(connection, |connection| connection.graceful_shutdown(), &activity).await;
+    }
+
+    /// Carries the connection on until it ends, or until our patience does.
+    ///
+    /// Where nothing has been asked for too long it is told that nothing more will be answered; what is under way may
+    /// still be finished, and when that, too, has taken too long it is closed. So a client that does not take its
+    /// answer, or that never ends the head of a request, has no place forever.
+    async fn attend<C, E>(&self, connection: C, mut finish: impl FnMut(Pin<&mut C>), activity: &Activity)
+    where
+        C: Future<Output = Result<(), E>>,
+        E: std::fmt::Display,
+    {
+        let mut connection = std::pin::pin!(connection);
+        let mut stopping = self.stopping.clone();
+        let mut finishing = false;
+        let mut look_at = Instant::now() + self.config.request_timeout;
+        loop {
+            tokio::select! {
+                outcome = &mut connection => {
+                    if let Err(reason) = outcome {
+                        tracing::debug!(%reason, "connection ended");
+                    }
+                    return;
+                }
+                _ = stopping.changed(), if !finishing => {
+                    finishing = true;
+                    finish(connection.as_mut());
+                }
+                () = sleep_until(look_at) => {
+                    let quiet_until = activity.quiet_since().map(|since| since + self.config.request_timeout);
+                    match quiet_until {
+                        Some(until) if until <= Instant::now() && finishing => {
+                            tracing::debug!("connection closed: the client neither asks nor takes its answer");
+                            return;
+                        }
+                        Some(until) if until <= Instant::now() => {
+                            finishing = true;
+                            finish(connection.as_mut());
+                            look_at = Instant::now() + self.config.request_timeout;
+                        }
+                        Some(until) => look_at = until,
+                        None => look_at = Instant::now() + self.config.request_timeout,
+                    }
+                }
+            }
+        }
+    }
+}
+
+async fn answer(
+    routes: Router,
+    activity: Arc<Activity>,
+    request: hyper::Request<Incoming>,
+) -> Result<axum::response::Response, std::convert::Infallible> {
+    let _under_way = activity.begin();
+    routes.oneshot(request.map(Body::new)).await
+}
+
+/// What a connection is asked.
+struct Activity {
+    under_way: AtomicUsize,
+    last: Mutex<Instant>,
+}
+
+impl Activity {
+    fn new() -> Self {
+        Self { under_way: AtomicUsize::new(0), last: Mutex::new(Instant::now()) }
+    }
+
+    fn begin(&self) -> UnderWay<'_> {
+        self.under_way.fetch_add(1, Ordering::SeqCst);
+        UnderWay(self)
+    }
+
+    /// Since when nothing is under way; `None` while something is.
+    fn quiet_since(&self) -> Option<Instant> {
+        let last = *self.last.lock().unwrap_or_else(PoisonError::into_inner);
+        (self.under_way.load(Ordering::SeqCst) == 0).then_some(last)
+    }
+}
+
+/// A request that is being answered.
+struct UnderWay<'a>(&'a Activity);
+
+impl Drop for UnderWay<'_> {
+    fn drop(&mut self) {
+        *self.0.last.lock().unwrap_or_else(PoisonError::into_inner) = Instant::now();
+        self.0.under_way.fetch_sub(1, Ordering::SeqCst);
+    }
+}
+
+/// Names of protocols in the handshake (RFC 7301 §6, RFC 9113 §3.2).
+const HTTP_2: &[u8] = b"h2";
+const HTTP_1_1: &[u8] = b"http/1.1";
+/// Requests of one HTTP/2 connection at once; what asks more waits.
+const STREAMS_MAX: u32 = 128;
+/// Longest head of an HTTP/2 request, in bytes; HTTP/1.1's bound is the library's.
+const HEAD_BYTES_MAX: u32 = 64 * 1024;
+/// Bytes of an answer that a stream of HTTP/2 keeps for a client that does not take them.
+const SEND_BYTES_MAX: usize = 256 * 1024;
 /// Pause after a failed accept.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(50);

@@ -13,6 +13,7 @@ use crate::own_address;
 pub(crate) fn banner(
     sip: &[SipListen],
     http: SocketAddr,
+    https: Option<SocketAddr>,
     public_url: Option<&str>,
     account: &Account,
     data: &Path,
@@ -30,6 +31,9 @@ pub(crate) fn banner(
         let _ = writeln!(text, "  SIP           {listen}");
     }
     let _ = writeln!(text, "  HTTP          {http}");
+    if let Some(https) = https {
+        let _ = writeln!(text, "  HTTPS         https://{}", SocketAddr::new(reachable(https.ip()), https.port()));
+    }
     let _ = writeln!(text, "  Account SID   {}", account.sid);
     let _ = writeln!(text, "  Auth token    {}", account.auth_token);
     let _ = writeln!(text, "  Data          {}", data.display());

@@ -25,6 +25,10 @@ pub(crate) struct Config {
     pub(crate) sip_listen: Vec<SipListen>,
     /// Where the API is served.
     pub(crate) http_listen: SocketAddr,
+    /// Where it is served by TLS, too.
+    pub(crate) https_listen: Option<SocketAddr>,
+    /// Directory of its certificate.
+    pub(crate) tls_dir: PathBuf,
     /// Addresses for audio.
     pub(crate) rtp_addresses: Vec<MediaAddress>,
     /// Ports for audio; each leg takes an even one and the next.
@@ -143,6 +147,12 @@ const SETTINGS: &[(&str, &str, &str)] = &[
         "what phones are asked to prove their password with, best liked first: md5, sha-256 (many a phone knows md5 alone, and reads the first only)",
     ),
     ("http_listen", "127.0.0.1:8080", "where the REST API is served, ADDRESS:PORT"),
+    ("https_listen", "", "where it is served by TLS (HTTP/1.1 and HTTP/2), too, ADDRESS:PORT; nowhere if not given"),
+    (
+        "tls_dir",
+        "",
+        "directory of certificate.pem and key.pem, which `partyline certs` makes; tls in the data directory if not given",
+    ),
     (
         "rtp_address",
         "0.0.0.0,::",
@@ -195,7 +205,7 @@ const SETTINGS: &[(&str, &str, &str)] = &[
 ];
 
 /// Names kept for later versions.
-const RESERVED: &[&str] = &["database_url", "https_listen", "grpc_listen", "tls_dir"];
+const RESERVED: &[&str] = &["database_url", "grpc_listen"];
 
 /// More is no bound.
 const API_RATE_MAX: NonZeroU32 = NonZeroU32::new(1_000_000).expect("is not 0");
@@ -366,15 +376,18 @@ impl Given {
     }
 
     fn check(self) -> Result<Config, ConfigError> {
+        let data = PathBuf::from(self.text("data").1);
         Ok(Config {
             sip_listen: self.parse("sip_listen", |text| some(list(text, sip_listen)?))?,
             sip_listen_is_default: !self.is_given("sip_listen"),
             sip_limits: self.sip_limits()?,
             sip_digest: self.parse("sip_digest", |text| some(list(text, digest_algorithm)?))?,
             http_listen: self.parse("http_listen", socket_address)?,
+            https_listen: self.optional("https_listen", socket_address)?,
+            tls_dir: self.optional("tls_dir", |text| Ok(PathBuf::from(text)))?.unwrap_or_else(|| data.join("tls")),
             rtp_addresses: self.parse("rtp_address", |text| some(list(text, media_address)?))?,
             rtp_ports: self.parse("rtp_ports", port_range)?,
-            data: PathBuf::from(self.text("data").1),
+            data,
             account_sid: self.optional("account_sid", |text| text.parse::<AccountSid>().map_err(|e| e.to_string()))?,
             auth_token: self.optional("auth_token", auth_token)?,
             api_rate: self.optional("api_rate", |text| number(text, &(NonZeroU32::MIN..=API_RATE_MAX)))?,
@@ -566,6 +579,7 @@ mod tests {
         assert_eq!(config.room_legs_max, 250);
         assert_eq!(config.open_rooms, OpenRooms::Private);
         assert!(config.account_sid.is_none());
+        assert_eq!((config.https_listen, config.tls_dir.as_path()), (None, Path::new("./data/tls")));
         for (key, ..) in SETTINGS {
             assert!(help().contains(&environment_name(key)), "{key} is in --help");
         }
@@ -583,6 +597,7 @@ mod tests {
             ("PARTYLINE_SIP_BAN_AFTER", "often"),
             ("PARTYLINE_SIP_TRUSTED", "carrier.example"),
             ("PARTYLINE_HTTP_LISTEN", "8080"),
+            ("PARTYLINE_HTTPS_LISTEN", "on"),
             ("PARTYLINE_RTP_ADDRESS", "host.example"),
             ("PARTYLINE_RTP_ADDRESS", "10.0.0.1/::1"),
             ("PARTYLINE_RTP_PORTS", "10000"),
@@ -627,6 +642,8 @@ mod tests {
             ("PARTYLINE_SIP_TRUSTED", "192.0.2.7, 2001:db8::/32"),
             ("PARTYLINE_API_RATE", "100"),
             ("PARTYLINE_TLS_DIR", "/tls"),
+            ("PARTYLINE_HTTPS_LISTEN", "[::]:443"),
+            ("PARTYLINE_DATABASE_URL", "postgres://x"),
             ("HOME", "/root"),
         ])
         .expect("all are right");
@@ -640,7 +657,8 @@ mod tests {
         let trusted: Vec<_> = config.sip_limits.exempt.iter().map(ToString::to_string).collect();
         assert_eq!(trusted, ["192.0.2.7/32", "2001:db8::/32"]);
         assert_eq!(config.api_rate, NonZeroU32::new(100));
-        assert_eq!(config.without_effect, ["tls_dir"]);
+        assert_eq!(config.without_effect, ["database_url"]);
+        assert_eq!((config.tls_dir.as_path(), config.https_listen.map(|at| at.port())), (Path::new("/tls"), Some(443)));
         let nothing_more =
             read(&[("PARTYLINE_FETCH_ALLOW", ""), ("PARTYLINE_SIP_LISTEN", "")]).expect("both are right");
         assert!(nothing_more.fetch_allow.is_empty(), "an empty list is meant");

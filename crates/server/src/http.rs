@@ -7,11 +7,12 @@ use std::time::{Duration, SystemTime};
 use api::{Api, Switchboard};
 use model::Timestamp;
 use rand::Rng;
+use rustls::ServerConfig;
 use store::Store;
 use switch::{Answer, Command, Refusal};
 use tokio::net::TcpListener;
-use tokio::sync::oneshot;
-use tokio::task::JoinHandle;
+use tokio::sync::{oneshot, watch};
+use tokio::task::JoinSet;
 
 use crate::metrics::Sources;
 use crate::run_loop::{Inbox, Input};
@@ -19,17 +20,18 @@ use crate::run_loop::{Inbox, Input};
 /// The running HTTP server.
 pub(crate) struct Server {
     draining: Arc<AtomicBool>,
-    stop: oneshot::Sender<()>,
-    task: JoinHandle<()>,
+    stop: watch::Sender<()>,
+    tasks: JoinSet<()>,
 }
 
 /// How long requests that are under way at the end may still take.
 const LAST_REQUESTS: Duration = Duration::from_secs(5);
 
 impl Server {
-    /// Serves the API on `listener`.
+    /// Serves the API on `http`, and by TLS on `https`.
     pub(crate) fn start(
-        listener: TcpListener,
+        http: TcpListener,
+        https: Option<(TcpListener, ServerConfig)>,
         config: api::Config,
         store: Store,
         inbox: Inbox,
@@ -43,13 +45,21 @@ impl Server {
             .with_writer(Arc::clone(&sources.writer))
             .with_metrics(move || sources.collect())
             .with_readiness(move || !is_draining.load(Ordering::Relaxed) && heartbeat.is_fresh());
-        let (stop, stopped) = oneshot::channel();
-        let task = tokio::spawn(async move {
-            // Sent at the end, or dropped: both mean stop.
-            let stopped = async { drop(stopped.await) };
-            api::serve(listener, api::router(api), &config, stopped).await;
-        });
-        Self { draining, stop, task }
+        let routes = api::router(api);
+        let (stop, stopping) = watch::channel(());
+        // Closed at the end, which is a change, too.
+        let stopped = || {
+            let mut stopping = stopping.clone();
+            async move { drop(stopping.changed().await) }
+        };
+        let mut tasks = JoinSet::new();
+        if let Some((listener, tls)) = https {
+            let (routes, config, stopped) = (routes.clone(), config.clone(), stopped());
+            tasks.spawn(async move { api::serve_tls(listener, tls, routes, &config, stopped).await });
+        }
+        let stopped = stopped();
+        tasks.spawn(async move { api::serve(http, routes, &config, stopped).await });
+        Self { draining, stop, tasks }
     }
 
     /// `/readyz` says no from now on.
@@ -61,7 +71,7 @@ impl Server {
     pub(crate) async fn stop(self) {
         drop(self.stop);
         // A client that never finishes its request shall not keep us from ending.
-        let _ = tokio::time::timeout(LAST_REQUESTS, self.task).await;
+        let _ = tokio::time::timeout(LAST_REQUESTS, self.tasks.join_all()).await;
     }
 }
 

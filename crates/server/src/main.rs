@@ -4,6 +4,7 @@
 
 mod applications;
 mod banner;
+mod certs;
 mod config;
 mod dns;
 mod fetch;
@@ -16,6 +17,7 @@ mod run_loop;
 mod sip_socket;
 mod spoken;
 mod streams;
+mod tls;
 mod trunk;
 
 use std::net::{Ipv4Addr, Ipv6Addr};
@@ -57,10 +59,18 @@ struct Cli {
     command: Option<CliCommand>,
 }
 
-#[derive(Debug, Clone, Copy, Subcommand)]
+#[derive(Debug, Subcommand)]
 enum CliCommand {
     /// Run the bridge until SIGTERM or Ctrl-C; the default.
     Serve,
+    /// Make a certificate for the names that SDKs call, and the private authority that vouches for it.
+    Certs {
+        /// Names and addresses beside those of the SDKs: bridge.example.com, *.lab.us1.twilio.com, 10.0.0.7.
+        names: Vec<String>,
+        /// Make a new authority; whoever trusted the old one has to be told.
+        #[arg(long)]
+        new_ca: bool,
+    },
 }
 
 /// Batches of rows that may wait for the database; past that they are refused, counted and said in the log.
@@ -80,9 +90,14 @@ const REGION: &str = "us1";
 
 fn main() -> ExitCode {
     let cli = Cli::parse();
-    let CliCommand::Serve = cli.command.unwrap_or(CliCommand::Serve);
-    large_pages::ask_for_large_pages();
-    let outcome = Config::read(cli.config.as_deref(), std::env::vars_os()).map_err(StartError::from).and_then(serve);
+    let config = Config::read(cli.config.as_deref(), std::env::vars_os()).map_err(StartError::from);
+    let outcome = match cli.command.unwrap_or(CliCommand::Serve) {
+        CliCommand::Serve => {
+            large_pages::ask_for_large_pages();
+            config.and_then(serve)
+        }
+        CliCommand::Certs { names, new_ca } => config.and_then(|config| make_certificate(&config, &names, new_ca)),
+    };
     match outcome {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
@@ -113,14 +128,28 @@ enum StartError {
     MediaAddress { address: std::net::IpAddr, error: std::io::Error },
     #[error("{0}")]
     Sip(std::io::Error),
-    #[error("cannot serve HTTP on {address}: {error}")]
+    #[error("cannot serve on {address}: {error}")]
     Http { address: std::net::SocketAddr, error: std::io::Error },
+    #[error(transparent)]
+    Certs(#[from] certs::CertsError),
+    #[error("cannot serve HTTPS: {0}")]
+    Tls(#[from] tls::TlsError),
     #[error("the run loop ended by a panic")]
     RunLoop,
     #[error(transparent)]
     AudioLost(#[from] run_loop::AudioLost),
     #[error("{0}")]
     System(#[from] std::io::Error),
+}
+
+/// `partyline certs`
+fn make_certificate(config: &Config, names: &[String], new_authority: bool) -> Result<(), StartError> {
+    make_private_directory(&config.tls_dir)?;
+    let directory = absolute(&config.tls_dir);
+    let now = Timestamp::from(SystemTime::now());
+    let made = certs::make(&certs::Order { directory: &directory, names, new_authority, now })?;
+    print!("{}", certs::report(&made));
+    Ok(())
 }
 
 fn serve(config: Config) -> Result<(), StartError> {
@@ -162,10 +191,17 @@ async fn bridge(config: Config, logs: &Path) -> Result<(), StartError> {
     let (inbox, inputs) = Inbox::new();
     let (sockets, sip_bound) =
         SipSockets::listen(&config.sip_listen, config.sip_listen_is_default, &inbox).await.map_err(StartError::Sip)?;
-    let http = tokio::net::TcpListener::bind(config.http_listen)
-        .await
-        .map_err(|error| StartError::Http { address: config.http_listen, error })?;
+    let http = listen(config.http_listen).await?;
     let http_bound = http.local_addr()?;
+    let https = match config.https_listen {
+        None => None,
+        Some(address) => {
+            let certificate = tls::Certificate::open(&config.tls_dir)?;
+            tokio::spawn(certificate.clone().keep(signal(SignalKind::hangup())?));
+            Some((listen(address).await?, certificate.server_config()?))
+        }
+    };
+    let https_bound = https.as_ref().map(|(listener, _)| listener.local_addr()).transpose()?;
 
     let directory = Directory::load(config.directory.clone(), store.directory().await?)
         .with_inactive(store.inactive_accounts().await?);
@@ -206,11 +242,12 @@ async fn bridge(config: Config, logs: &Path) -> Result<(), StartError> {
         outcome
     })?;
 
-    let server = http::Server::start(http, api_config(&config), store.clone(), inbox.clone(), sources);
+    let server = http::Server::start(http, https, api_config(&config), store.clone(), inbox.clone(), sources);
     // Absolute, since whoever reads the screen later may be somewhere else.
     let (data, logs) = (absolute(&config.data), absolute(logs));
-    println!("{}", banner::banner(&sip_bound, http_bound, config.public_url.as_deref(), &account, &data, &logs));
-    info!(http = %http_bound, sip = ?sip_bound, "running");
+    let public_url = config.public_url.as_deref();
+    println!("{}", banner::banner(&sip_bound, http_bound, https_bound, public_url, &account, &data, &logs));
+    info!(http = %http_bound, https = ?https_bound, sip = ?sip_bound, "running");
 
     tokio::select! {
         _ = terminate.recv() => {}
@@ -232,6 +269,10 @@ async fn bridge(config: Config, logs: &Path) -> Result<(), StartError> {
     store.close().await;
     info!("stopped");
     outcome
+}
+
+async fn listen(address: std::net::SocketAddr) -> Result<tokio::net::TcpListener, StartError> {
+    tokio::net::TcpListener::bind(address).await.map_err(|error| StartError::Http { address, error })
 }
 
 /// What speaks; what there is not is said in the log.
@@ -346,7 +387,7 @@ async fn main_account(store: &Store, config: &Config) -> Result<Account, StartEr
 }
 
 fn api_config(config: &Config) -> api::Config {
-    api::Config { requests_per_s: config.api_rate, ..api::Config::default() }
+    api::Config { requests_per_s: config.api_rate, public_url: config.public_url.clone(), ..api::Config::default() }
 }
 
 fn media_config(config: &Config) -> media::Config {

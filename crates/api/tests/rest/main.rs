@@ -16,4 +16,5 @@ mod serving;
 mod set_up;
 mod statistics;
 mod streams;
+mod tls;
 mod tuning;
