@@ -12,9 +12,10 @@ use bytes::Bytes;
 use media::{Pages, Plane};
 use model::{
     AccountSid, Call, CallSid, Clip, Conference, ConferenceEvent, ConferenceSid, Direction, DirectoryRow, Exchange,
-    HttpMethod, LegStats, Notification, Participant, QueueSid, Timestamp,
+    HttpMethod, LegStats, Notification, Participant, QueueSid, TaskRouterEvent, Timestamp,
 };
 use sip::{Challenge, Login};
+use switch::routing::Assignment;
 use switch::webhook::{Answered, Ask, AskFailed, AskId, Callback, CallbackBody, Purpose};
 use switch::{
     Answer, CallChange, Command, ConferenceRef, Directory, DirectoryCommand, DirectoryConfig, Effect, Event,
@@ -44,6 +45,10 @@ pub(crate) struct World {
     pub(crate) asks: Vec<Ask>,
     /// What they are told.
     pub(crate) callbacks: Vec<Callback>,
+    /// What they are asked to do with reservations. A test answers itself.
+    pub(crate) assignments: Vec<Assignment>,
+    /// What happened in workspaces.
+    pub(crate) routing_events: Vec<Arc<TaskRouterEvent>>,
     /// What is asked of media streams. A test says itself what becomes of them.
     pub(crate) streams: Vec<StreamOrder>,
     seed: u64,
@@ -118,6 +123,8 @@ impl World {
             notifications: Vec::new(),
             asks: Vec::new(),
             callbacks: Vec::new(),
+            assignments: Vec::new(),
+            routing_events: Vec::new(),
             streams: Vec::new(),
             seed,
             plane: Plane::manual(media, Box::new(network.clone())),
@@ -612,7 +619,9 @@ impl World {
                     }
                 }
                 // The switch remembers what is set up itself.
-                Effect::Save(Row::DirectoryDeleted(_)) => {}
+                Effect::Save(Row::DirectoryDeleted(_) | Row::Routing(_) | Row::RoutingDeleted(_)) => {}
+                Effect::Save(Row::TaskRouterEvent(event)) => self.routing_events.push(event),
+                Effect::Assign(assignment) => self.assignments.push(*assignment),
                 Effect::Ask(ask) => {
                     self.due.push((self.now_us + FETCH_US, ask.ask, ask.url.clone()));
                     self.asks.push(ask);

@@ -9,6 +9,7 @@ use axum::http::{HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use serde_json::json;
 use store::StoreError;
+use switch::routing::RoutingRefusal;
 use switch::{Answer, Refusal};
 
 use crate::directory::refusal;
@@ -166,6 +167,16 @@ impl Problem {
                 Some(row) => row,
                 None => return (S::NOT_FOUND, 20404, not_found()),
             },
+            Self::Refused(Refusal::Routing(refusal)) => {
+                let message = refusal.to_string();
+                return match refusal {
+                    RoutingRefusal::NotFound => (S::NOT_FOUND, 20404, not_found()),
+                    RoutingRefusal::PreconditionFailed => (S::PRECONDITION_FAILED, 20412, message),
+                    RoutingRefusal::Missing(_) | RoutingRefusal::Invalid(_) => (S::BAD_REQUEST, 20001, message),
+                    RoutingRefusal::Taken(_) => (S::CONFLICT, 20409, message),
+                    RoutingRefusal::Coded { code, .. } => (S::BAD_REQUEST, u32::from(*code), message),
+                };
+            }
             Self::Refused(Refusal::CallerNotOwned) => {
                 (S::BAD_REQUEST, 21210, "From is neither a number of this account nor a verified caller ID of it")
             }
@@ -315,6 +326,12 @@ mod tests {
             P::Refused(Refusal::NoRoute),
             P::Refused(Refusal::LabelTaken),
             P::Refused(Refusal::ConferenceFull),
+            P::Refused(Refusal::Routing(RoutingRefusal::NotFound)),
+            P::Refused(Refusal::Routing(RoutingRefusal::PreconditionFailed)),
+            P::Refused(Refusal::Routing(RoutingRefusal::Missing("FriendlyName"))),
+            P::Refused(Refusal::Routing(RoutingRefusal::Invalid(String::new()))),
+            P::Refused(Refusal::Routing(RoutingRefusal::Taken(String::new()))),
+            P::Refused(Refusal::Routing(RoutingRefusal::Coded { code: 40_136, message: String::new() })),
             P::Refused(Refusal::NotSaved),
             P::Refused(Refusal::Overloaded),
             P::Internal,

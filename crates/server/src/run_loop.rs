@@ -260,6 +260,7 @@ impl RunLoop {
                 }
                 Effect::Save(row) => rows.push(stored(row)),
                 Effect::Ask(ask) => self.applications.ask(ask),
+                Effect::Assign(assignment) => self.applications.assign(*assignment),
                 Effect::Callback(callback) => callbacks.push(api::webhook::row(&callback, now)),
                 Effect::Fetch { fetch, url } => self.fetches.start(fetch, url),
                 Effect::Speak { fetch, text, ssml, voice, language } => {
@@ -321,6 +322,9 @@ fn stored(row: Row) -> store::Row {
         Row::Directory(row) => store::Row::Directory(row),
         Row::DirectoryDeleted(key) => store::Row::DirectoryDeleted(key),
         Row::Notification(notification) => store::Row::Notification(notification),
+        Row::Routing(row) => store::Row::Routing(row),
+        Row::RoutingDeleted(key) => store::Row::RoutingDeleted(key),
+        Row::TaskRouterEvent(event) => store::Row::TaskRouterEvent(event),
         Row::CallbackClosed(id) => store::Row::CallbackClosed(id.0),
     }
 }

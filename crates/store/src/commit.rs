@@ -1,14 +1,16 @@
 //! Commits: all rows of a batch, or none.
 
+use std::sync::Arc;
+
 use model::{
     Call, CallEvent, CallSid, Conference, ConferenceEvent, DirectoryKey, DirectoryRow, LegStats, Notification,
-    Participant,
+    Participant, RoutingKey, RoutingRow, TaskRouterEvent,
 };
 use sqlx::SqliteConnection;
 
 use crate::{
     OpenCallback, Store, StoreError, call, call_event, conference, directory, event, leg_stats, notification, outbox,
-    participant,
+    participant, routing,
 };
 
 /// One resource as it is now, to be written over what is stored of it; or something that happened.
@@ -28,6 +30,12 @@ pub enum Row {
     DirectoryDeleted(DirectoryKey),
     /// Something that happened in a conference.
     Event(ConferenceEvent),
+    /// A workspace, or something in one.
+    Routing(Box<RoutingRow>),
+    /// It is gone, with whatever was in it.
+    RoutingDeleted(RoutingKey),
+    /// Something that happened in a workspace.
+    TaskRouterEvent(Arc<TaskRouterEvent>),
     /// Something an application is to be told.
     Callback(OpenCallback),
     /// It has been told, or cannot be.
@@ -73,6 +81,9 @@ pub(crate) async fn save(rows: &[Row], connection: &mut SqliteConnection) -> Res
             Row::Directory(row) => directory::save(row, connection).await?,
             Row::DirectoryDeleted(key) => directory::delete(key, connection).await?,
             Row::Event(event) => event::save(event, connection).await?,
+            Row::Routing(row) => routing::save(row, connection).await?,
+            Row::RoutingDeleted(key) => routing::delete(key, connection).await?,
+            Row::TaskRouterEvent(event) => routing::save_event(event, connection).await?,
             Row::Callback(callback) => outbox::save(callback, connection).await?,
             Row::CallbackClosed(id) => outbox::close(*id, connection).await?,
             Row::Notification(notification) => notification::save(notification, connection).await?,

@@ -27,6 +27,7 @@ mod notification;
 mod outbox;
 mod participant;
 mod recover;
+mod routing;
 mod select;
 #[cfg(test)]
 mod testing;

@@ -12,6 +12,7 @@ use twiml::Link;
 use crate::directory::{DirectoryCommand, DirectoryRefusal};
 use crate::new_call::{CallChange, NewCall, NewParticipant};
 use crate::queue_command::{QueueCommand, QueueLoad, QueueMember, QueueState};
+use crate::routing::{RoutingAnswer, RoutingCommand, RoutingRefusal};
 use crate::stream::{StreamCommand, StreamState};
 
 /// One operation on live things, or on what they are routed by. Answered exactly once, after what it changed has been saved.
@@ -67,6 +68,8 @@ pub enum Command {
     Queue(QueueCommand),
     /// A media stream of a call (rest-voice §11).
     Stream(StreamCommand),
+    /// TaskRouter: a workspace, or something in one.
+    Routing(Box<RoutingCommand>),
     /// An account may act, or may not any more (rest-voice §2): whoever calls one that may not is told that nobody is
     /// there, and the calls of one that is closed end.
     SetAccountStatus {
@@ -207,6 +210,8 @@ pub enum Answer {
     QueueMembers(Vec<QueueMember>),
     /// Of [`QueueCommand::FetchMember`] and [`QueueCommand::DequeueMember`].
     QueueMember(QueueMember),
+    /// Of [`Command::Routing`].
+    Routing(Box<RoutingAnswer>),
 }
 
 /// Why a command changed nothing. The control layer has one table from these to its own codes.
@@ -278,6 +283,9 @@ pub enum Refusal {
     /// It does not fit what is set up.
     #[error(transparent)]
     Directory(#[from] DirectoryRefusal),
+    /// It does not fit what is set up for TaskRouter.
+    #[error(transparent)]
+    Routing(#[from] RoutingRefusal),
     /// The change could not be saved (500).
     #[error("the change could not be saved")]
     NotSaved,

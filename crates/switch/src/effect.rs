@@ -7,11 +7,12 @@ use bytes::Bytes;
 use media::Pages;
 use model::{
     Call, CallSid, Conference, ConferenceEvent, DirectoryKey, DirectoryRow, Exchange, LegStats, Notification,
-    Participant, StreamSid,
+    Participant, RoutingKey, RoutingRow, StreamSid, TaskRouterEvent,
 };
 use sip::Flow;
 
 use crate::command::{Answer, AudioUrl, Command, Refusal};
+use crate::routing::{Assignment, AssignmentId, Instruction};
 use crate::stream::{StreamEvent, StreamOrder};
 use crate::webhook::{Answered, Ask, AskFailed, AskId, Callback, CallbackClosed, CallbackId, Remark};
 
@@ -60,6 +61,17 @@ pub enum Event {
         /// What came.
         outcome: Result<Answered, AskFailed>,
         /// What developers should be told besides.
+        remarks: Vec<Remark>,
+        /// The last request and its answer, for the notifications that may come of it.
+        exchange: Arc<Exchange>,
+    },
+    /// What an [`Effect::Assign`] asked for: exactly once for each.
+    Assigned {
+        /// Which.
+        assignment: AssignmentId,
+        /// What the application wants done; nothing, if it will say so by REST, or has said what cannot be understood.
+        outcome: Result<Option<Instruction>, AskFailed>,
+        /// What developers should be told besides (40000, 40001, 40005, 55555).
         remarks: Vec<Remark>,
         /// The last request and its answer, for the notifications that may come of it.
         exchange: Arc<Exchange>,
@@ -133,6 +145,9 @@ pub enum Effect {
     },
     /// Ask an application for a document; answered by [`Event::Asked`].
     Ask(Ask),
+    /// Ask an application what to do with a reservation, once this event's `Save`s have been kept; answered by
+    /// [`Event::Assigned`].
+    Assign(Box<Assignment>),
     /// Tell an application, once this has been kept together with the event's `Save`s; answered by
     /// [`Event::CallbackClosed`].
     Callback(Box<Callback>),
@@ -190,6 +205,12 @@ pub enum Row {
     DirectoryDeleted(DirectoryKey),
     /// Something that happened in a conference. Whoever is to be told of it is told once this is kept.
     Event(ConferenceEvent),
+    /// A workspace, or something in one.
+    Routing(Box<RoutingRow>),
+    /// It is gone, with whatever was in it.
+    RoutingDeleted(RoutingKey),
+    /// Something that happened in a workspace.
+    TaskRouterEvent(Arc<TaskRouterEvent>),
 }
 
 /// Why there is no audio behind a URL.

@@ -1,14 +1,16 @@
 //! What a handler leaves to be done before its turn ends.
 
-use model::{CallSid, QueueSid};
+use model::{CallSid, QueueSid, ReservationSid, TaskSid};
 use sip::Reason;
 
 use crate::conference::Leaving;
 use crate::dial::DialId;
+use crate::routing::{Instruction, TaskEnd};
 use crate::script::{Outcome, Role, ScriptId, Source};
 
 /// One thing to be done next.
 #[derive(Debug)]
+#[allow(dead_code)] // the last three are for who carries out instructions
 pub(crate) enum FollowUp {
     /// Begin a script.
     Start { script: ScriptId, call: CallSid, role: Role, source: Source },
@@ -24,4 +26,11 @@ pub(crate) enum FollowUp {
     Lead(CallSid),
     /// Bring those together that wait for each other in a queue.
     Serve(QueueSid),
+    /// Carry out an instruction (taskrouter §7.2) for a pending reservation; to supervise, an accepted one.
+    CarryOut { reservation: ReservationSid, instruction: Box<Instruction> },
+    /// A reservation that an instruction was carried out for is pending no longer, and it was not the board that said
+    /// so: its worker need not be called any more.
+    OfferOver(ReservationSid),
+    /// A task has ended that a caller may still wait for.
+    TaskEnded { task: TaskSid, call: CallSid, end: TaskEnd },
 }

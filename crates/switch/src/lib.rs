@@ -30,6 +30,7 @@ mod quality;
 mod queue;
 mod queue_command;
 mod registration;
+pub mod routing;
 mod script;
 mod stream;
 mod timers;
@@ -188,6 +189,8 @@ impl Switch {
             Event::Asked { ask, outcome, remarks, exchange } => {
                 board.asked(ask, outcome, remarks, &exchange, &mut turn);
             }
+            // Nothing is asked yet.
+            Event::Assigned { .. } => {}
             Event::CallbackClosed(closed) => turn.callback_closed(*closed),
             Event::FetchWarning { fetch, code, reason } => board.fetch_warning(fetch, code, reason, &mut turn),
             Event::Stream { stream, event } => board.stream_event(stream, event, &mut turn),

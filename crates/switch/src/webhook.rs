@@ -17,7 +17,7 @@ use bytes::Bytes;
 pub use model::AnsweredBy;
 use model::{
     AccountSid, Call, CallSid, CallStatus, ConferenceEvent, ConferenceSid, Exchange, HttpMethod, Level, QueueSid,
-    RecordingSid, StreamSid, Timestamp,
+    RecordingSid, StreamSid, TaskRouterEvent, TaskSid, Timestamp, WorkerSid, WorkspaceSid,
 };
 
 /// Gives the words of one meaning their spelling: [`model`] has those that are stored, these are only sent.
@@ -371,6 +371,12 @@ pub enum Lane {
     Call(CallSid),
     /// One conference.
     Conference(ConferenceSid),
+    /// One task.
+    Task(TaskSid),
+    /// One worker, as far as no task is concerned.
+    Worker(WorkerSid),
+    /// The rest of a workspace.
+    Workspace(WorkspaceSid),
 }
 
 /// What an application is told (twiml §11 and beside).
@@ -385,6 +391,8 @@ pub enum CallbackBody {
         /// Among the events sent for this conference, from 1.
         sequence: u32,
     },
+    /// Of a workspace (taskrouter §12.1).
+    TaskRouter(Arc<TaskRouterEvent>),
     /// Of a recording (§11.2).
     Recording(Box<RecordingProgress>),
     /// A conference's recording is ready: the deprecated `eventCallbackUrl`.

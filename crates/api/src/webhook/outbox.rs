@@ -56,6 +56,9 @@ pub fn row(callback: &Callback, created: Timestamp) -> OpenCallback {
         lane: match callback.lane {
             Lane::Call(call) => call.to_string(),
             Lane::Conference(conference) => conference.to_string(),
+            Lane::Task(task) => task.to_string(),
+            Lane::Worker(worker) => worker.to_string(),
+            Lane::Workspace(workspace) => workspace.to_string(),
         },
         account_sid: callback.account,
         call_sid,
@@ -72,11 +75,12 @@ pub fn row(callback: &Callback, created: Timestamp) -> OpenCallback {
 fn about(callback: &Callback) -> (Option<CallSid>, CallbackKind) {
     let of_lane = match callback.lane {
         Lane::Call(call) => Some(call),
-        Lane::Conference(_) => None,
+        Lane::Conference(_) | Lane::Task(_) | Lane::Worker(_) | Lane::Workspace(_) => None,
     };
     match &callback.body {
         CallbackBody::CallStatus(progress) => (Some(progress.facts.call.sid), CallbackKind::CallStatus),
         CallbackBody::Conference { event, .. } => (event.call_sid(), CallbackKind::Conference),
+        CallbackBody::TaskRouter(_) => (None, CallbackKind::TaskRouter),
         CallbackBody::Recording(_) | CallbackBody::ConferenceRecordEnd { .. } => (of_lane, CallbackKind::Recording),
         CallbackBody::AsyncAmd { call, .. } => (Some(*call), CallbackKind::AnsweringMachine),
         CallbackBody::Stream { call, .. } => (Some(*call), CallbackKind::Stream),

@@ -3,7 +3,7 @@
 use std::borrow::Cow;
 use std::time::Duration;
 
-use model::{AccountSid, Timestamp};
+use model::{AccountSid, TaskRouterEvent, Timestamp};
 use switch::webhook::{
     Ask, CallEventName, CallFacts, CallProgress, CallbackBody, ConversationResult, DialResult, Lane, Purpose,
     RecordingFacts, RecordingProgress,
@@ -72,6 +72,7 @@ pub(crate) fn of_callback(account: AccountSid, body: &CallbackBody) -> Pairs {
                 pairs.add(name, value);
             }
         }
+        CallbackBody::TaskRouter(event) => task_router_event(event, &mut pairs),
         CallbackBody::Recording(progress) => recording_progress(account, progress, &mut pairs),
         CallbackBody::ConferenceRecordEnd { conference, recording, bytes, at } => {
             pairs.add("EventName", "conference-record-end");
@@ -257,12 +258,31 @@ fn call_progress(progress: &CallProgress, pairs: &mut Pairs) {
     pairs.add_foreign(&facts.custom);
 }
 
+/// taskrouter §12.1.
+fn task_router_event(event: &TaskRouterEvent, pairs: &mut Pairs) {
+    pairs.add("EventType", event.event_type);
+    pairs.add("EventDescription", &event.description);
+    pairs.add("Timestamp", event.at.seconds());
+    pairs.add("TimestampMs", event.at.micros().div_euclid(1_000));
+    pairs.add("Sid", event.sid);
+    pairs.add("AccountSid", event.account_sid);
+    pairs.add("ResourceType", event.resource.kind());
+    pairs.add("ResourceSid", event.resource);
+    pairs.add("ActorType", event.actor.kind());
+    pairs.add("ActorSid", event.actor);
+    for (member, value) in &event.data {
+        pairs.add(TaskRouterEvent::parameter(member), value);
+    }
+}
+
 /// §11.2.
 fn recording_progress(account: AccountSid, progress: &RecordingProgress, pairs: &mut Pairs) {
     pairs.add("AccountSid", account);
     match progress.of {
         Lane::Call(call) => pairs.add("CallSid", call),
         Lane::Conference(conference) => pairs.add("ConferenceSid", conference),
+        // Nobody records these.
+        Lane::Task(_) | Lane::Worker(_) | Lane::Workspace(_) => {}
     }
     pairs.add("RecordingSid", progress.recording.sid);
     pairs.add("RecordingUrl", &progress.recording.url);

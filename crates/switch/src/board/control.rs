@@ -62,7 +62,7 @@ impl Board {
                 Ok(Answer::AccountStatus(status))
             }
             // Changed before a turn begins, so that a turn may share it.
-            Command::Directory(_) => Err(Refusal::Overloaded),
+            Command::Directory(_) | Command::Routing(_) => Err(Refusal::Overloaded),
         }
     }
 

@@ -263,6 +263,7 @@ impl Board {
             FollowUp::DialNext(dial) => self.dial_next(dial, turn),
             FollowUp::Lead(call) => self.lead(call, turn),
             FollowUp::Serve(queue) => self.serve(queue, turn),
+            FollowUp::CarryOut { .. } | FollowUp::OfferOver(_) | FollowUp::TaskEnded { .. } => {}
         }
     }
 
