@@ -75,6 +75,8 @@ pub struct WorkflowStep {
     pub expires: Option<Timestamp>,
     /// Some target before was left by time rather than skipped.
     pub timed_out: bool,
+    /// Its `skip_if` has been asked, and is not asked again until an offer has failed.
+    pub stays: bool,
 }
 
 /// Where a task is sent past the filters (`RoutingTarget`).
