@@ -35,7 +35,12 @@ struct Centre {
 
 impl Centre {
     fn busy() -> Self {
-        let workspace = Workspace { multi_task: true, prioritize_queue_order: TaskOrder::Fifo, timeout_activity: None };
+        let workspace = Workspace {
+            multi_task: true,
+            prioritize_queue_order: TaskOrder::Fifo,
+            default_activity: None,
+            timeout_activity: None,
+        };
         let mut centre = Self {
             engine: Engine::new(workspace, 1),
             random: StdRng::seed_from_u64(1),

@@ -1,8 +1,13 @@
 //! What is told about all this (taskrouter §12), as it was when it happened.
 
-use model::{ActivitySid, ReservationSid, TaskChannelSid, TaskQueueSid, TaskSid, Timestamp, WorkerSid, WorkflowSid};
+use std::sync::Arc;
 
-use crate::{Attributes, Reservation, ReservationStatus, Route, Task, TaskStatus, Worker};
+use model::{ActivitySid, ReservationSid, TaskChannelSid, TaskQueueSid, TaskSid, Timestamp, TransferSid, WorkerSid};
+
+use crate::{
+    Attributes, Reservation, ReservationStatus, Route, Task, TaskQueue, TaskStatus, Transfer, Worker, WorkerChannel,
+    Workflow,
+};
 
 /// Something happened.
 #[derive(Debug, Clone, PartialEq)]
@@ -17,18 +22,32 @@ pub struct Event {
     pub worker: Option<WorkerFacts>,
     /// The reservation concerned.
     pub reservation: Option<ReservationFacts>,
-    /// The queue concerned, if it is not the task's.
-    pub queue: Option<TaskQueueSid>,
-    /// The workflow concerned, if it is not the task's.
-    pub workflow: Option<WorkflowSid>,
+    /// The transfer concerned: the one that is told of, or the one a reservation is offered by.
+    pub transfer: Option<Transfer>,
+    /// The queue concerned, or the task's.
+    pub queue: Option<Arc<TaskQueue>>,
+    /// The workflow concerned, or the task's.
+    pub workflow: Option<Arc<Workflow>>,
     /// The activity concerned; the one before of `worker.activity.update`.
     pub activity: Option<ActivitySid>,
     /// Since when the worker did that.
     pub activity_since: Option<Timestamp>,
     /// The task channel concerned.
     pub channel: Option<TaskChannelSid>,
+    /// That channel of the worker, as it is now.
+    pub worker_channel: Option<WorkerChannel>,
     /// What the channel's capacity was before.
     pub previous_capacity: Option<u32>,
+}
+
+/// Where in its workflow a task was.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[allow(missing_docs)] // as in `Filter` and `Target`
+pub struct FilterFacts<'a> {
+    pub name: &'a str,
+    pub expression: &'a str,
+    pub target_name: &'a str,
+    pub target_expression: &'a str,
 }
 
 /// A task as it was.
@@ -46,6 +65,7 @@ pub struct TaskFacts {
     pub channel: TaskChannelSid,
     pub reason: Option<String>,
     pub re_evaluate: bool,
+    pub assigned: Option<Timestamp>,
     pub version: u32,
 }
 
@@ -54,6 +74,7 @@ pub struct TaskFacts {
 #[allow(missing_docs)] // as in `Worker`
 pub struct WorkerFacts {
     pub sid: WorkerSid,
+    pub friendly_name: String,
     pub attributes: Attributes,
     pub activity: ActivitySid,
     pub version: u32,
@@ -66,6 +87,7 @@ pub struct ReservationFacts {
     pub sid: ReservationSid,
     pub status: ReservationStatus,
     pub canceled_reason_code: Option<u16>,
+    pub transfer: Option<TransferSid>,
     pub version: u32,
 }
 
@@ -83,6 +105,7 @@ impl From<&Task> for TaskFacts {
             channel: task.channel,
             reason: task.reason.clone(),
             re_evaluate: task.re_evaluate,
+            assigned: task.assigned,
             version: task.version,
         }
     }
@@ -92,6 +115,7 @@ impl From<&Worker> for WorkerFacts {
     fn from(worker: &Worker) -> Self {
         Self {
             sid: worker.sid,
+            friendly_name: worker.friendly_name.clone(),
             attributes: worker.attributes.clone(),
             activity: worker.activity,
             version: worker.version,
@@ -105,6 +129,7 @@ impl From<&Reservation> for ReservationFacts {
             sid: reservation.sid,
             status: reservation.status,
             canceled_reason_code: reservation.canceled_reason_code,
+            transfer: reservation.transfer,
             version: reservation.version,
         }
     }
@@ -118,13 +143,28 @@ impl Event {
             task: None,
             worker: None,
             reservation: None,
+            transfer: None,
             queue: None,
             workflow: None,
             activity: None,
             activity_since: None,
             channel: None,
+            worker_channel: None,
             previous_capacity: None,
         }
+    }
+
+    /// Where in its workflow the task was.
+    pub fn filter(&self) -> Option<FilterFacts<'_>> {
+        let Route::Workflow { step: Some(step), .. } = self.task.as_ref()?.route else { return None };
+        let workflow = self.workflow.as_ref()?;
+        let target = workflow.targets(step.filter).get(step.target)?;
+        let (name, expression) = match step.filter {
+            Some(filter) => workflow.filters.get(filter).map(|f| (&*f.friendly_name, f.expression.as_str()))?,
+            None => ("default_filter", ""),
+        };
+        let target_expression = target.expression.as_ref().map_or("", |expression| expression.as_str());
+        Some(FilterFacts { name, expression, target_name: &target.friendly_name, target_expression })
     }
 }
 
@@ -135,6 +175,10 @@ macro_rules! event_types {
         pub enum EventType { $(#[doc = $word] $name),+ }
 
         impl EventType {
+            /// All there are: what a filter may name. A workspace as a whole comes and goes outside of this crate, and
+            /// a reservation whose call failed is canceled (taskrouter §7.3): `reservation.failed` is a word only.
+            pub const ALL: &'static [Self] = &[$(Self::$name),+];
+
             /// `family.type`.
             pub const fn as_str(self) -> &'static str {
                 match self { $(Self::$name => $word),+ }
@@ -147,7 +191,9 @@ event_types! {
     ActivityCreated = "activity.created",
     ActivityUpdated = "activity.updated",
     ActivityDeleted = "activity.deleted",
+    WorkspaceCreated = "workspace.created",
     WorkspaceUpdated = "workspace.updated",
+    WorkspaceDeleted = "workspace.deleted",
     WorkerCreated = "worker.created",
     WorkerActivityUpdate = "worker.activity.update",
     WorkerAttributesUpdate = "worker.attributes.update",
@@ -156,6 +202,7 @@ event_types! {
     WorkerDeleted = "worker.deleted",
     TaskChannelCreated = "task-channel.created",
     TaskChannelUpdated = "task-channel.updated",
+    TaskChannelDeleted = "task-channel.deleted",
     TaskQueueCreated = "task-queue.created",
     TaskQueueDeleted = "task-queue.deleted",
     TaskQueueEntered = "task-queue.entered",
@@ -176,6 +223,11 @@ event_types! {
     TaskCompleted = "task.completed",
     TaskDeleted = "task.deleted",
     TaskSystemDeleted = "task.system-deleted",
+    TaskTransferInitiated = "task.transfer-initiated",
+    TaskTransferAttemptFailed = "task.transfer-attempt-failed",
+    TaskTransferFailed = "task.transfer-failed",
+    TaskTransferCanceled = "task.transfer-canceled",
+    TaskTransferCompleted = "task.transfer-completed",
     ReservationCreated = "reservation.created",
     ReservationAccepted = "reservation.accepted",
     ReservationRejected = "reservation.rejected",
@@ -184,4 +236,5 @@ event_types! {
     ReservationRescinded = "reservation.rescinded",
     ReservationWrapup = "reservation.wrapup",
     ReservationCompleted = "reservation.completed",
+    ReservationFailed = "reservation.failed",
 }

@@ -13,7 +13,7 @@
 //! # Ok::<(), taskrouter::ExpressionError>(())
 //! ```
 //!
-//! `attributes`, `worker`, `queue`, `workflow`, `task`, `reservation` are the words; `engine` is what happens to them;
+//! `attributes`, `worker`, `queue`, `workflow`, `task`, `reservation`, `transfer` are the words; `engine` is what happens to them;
 //! `waiting` and `free` are why that is quick.
 
 mod attributes;
@@ -24,18 +24,20 @@ mod free;
 mod names;
 mod queue;
 mod reservation;
+mod rows;
 mod task;
+mod transfer;
 mod waiting;
 mod worker;
 mod workflow;
 
 pub use attributes::{ATTRIBUTES_MAX, Attributes, AttributesError};
 pub use engine::{
-    ACTIVITIES_MAX, ASSIGNED_MAX, Engine, Input, KEPT, NewTask, NewWorker, Output, PAUSE, QUEUES_MAX,
-    RESERVATION_TIMEOUT, Refusal, RoutingTarget, TASKS_MAX, TaskChange, WORKERS_MAX, WORKFLOWS_MAX, WorkerChange,
-    Workspace,
+    ACTIVITIES_MAX, ASSIGNED_MAX, CHANNELS_MAX, CONCURRENT_MAX, Changed, Engine, Input, KEPT, Mended, NewTask,
+    NewTransfer, NewWorker, Output, PAUSE, QUEUES_MAX, RESERVATION_TIMEOUT, Refusal, RoutingTarget, Saved, TASKS_MAX,
+    TaskChange, WORKERS_MAX, WORKFLOWS_MAX, WorkerChange, Workspace,
 };
-pub use event::{Event, EventType, ReservationFacts, TaskFacts, WorkerFacts};
+pub use event::{Event, EventType, FilterFacts, ReservationFacts, TaskFacts, WorkerFacts};
 pub use expression::{
     Expression, ExpressionError, INVALID_PARAMETER, LENGTH_MAX, NESTING_MAX, Names, Path, Step, Text, Value, Wrong,
     descend,
@@ -44,6 +46,7 @@ pub use names::{TargetNames, TaskNames, WorkerNames, WorkersNames};
 pub use queue::{MAX_RESERVED_MAX, TaskOrder, TaskQueue};
 pub use reservation::{Reservation, ReservationStatus};
 pub use task::{RESERVATIONS_MAX, Route, Task, TaskStatus, WorkflowStep};
+pub use transfer::{TRANSFERS_MAX, Transfer, TransferMode, TransferStatus, TransferTo};
 pub use worker::{Activity, CAPACITY_MAX, TaskChannel, Worker, WorkerChannel};
 pub use workflow::{
     CONFIGURATION_MAX, ConfigurationError, Direction, Filter, KnownWorker, OrderBy, OrderByError, PRIORITY_MAX,

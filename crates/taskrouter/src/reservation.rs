@@ -1,6 +1,6 @@
 //! Reservations: a task offered to a worker (taskrouter §7.1).
 
-use model::{ReservationSid, TaskChannelSid, TaskSid, Timestamp, WorkerSid};
+use model::{ReservationSid, TaskChannelSid, TaskSid, Timestamp, TransferSid, WorkerSid};
 
 /// One task offered to one worker.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -17,8 +17,12 @@ pub struct Reservation {
     pub status: ReservationStatus,
     /// Why it was canceled: the code of the call's failure.
     pub canceled_reason_code: Option<u16>,
+    /// The transfer it is offered by.
+    pub transfer: Option<TransferSid>,
     /// When it was made.
     pub created: Timestamp,
+    /// When its status last changed.
+    pub changed: Timestamp,
     /// When it times out, if it is still pending.
     pub times_out: Timestamp,
     /// Grows with every change.

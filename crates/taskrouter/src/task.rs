@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use model::{ReservationSid, TaskChannelSid, TaskQueueSid, TaskSid, Timestamp, WorkerSid, WorkflowSid};
+use model::{ReservationSid, TaskChannelSid, TaskQueueSid, TaskSid, Timestamp, TransferSid, WorkerSid, WorkflowSid};
 
 use crate::Attributes;
 
@@ -35,9 +35,13 @@ pub struct Task {
     pub route: Route,
     /// Every reservation it has had, the newest last; at most [`RESERVATIONS_MAX`].
     pub reservations: Vec<ReservationSid>,
+    /// Every transfer it has had, the newest last; at most [`TRANSFERS_MAX`](crate::TRANSFERS_MAX).
+    pub transfers: Vec<TransferSid>,
+    /// The transfer that is under way.
+    pub transfer: Option<TransferSid>,
     /// The workflow is to be run anew once its reservations have failed.
     pub re_evaluate: bool,
-    /// When it was assigned.
+    /// When it was last assigned.
     pub assigned: Option<Timestamp>,
     /// When it was completed or canceled.
     pub ended: Option<Timestamp>,
@@ -117,6 +121,8 @@ pub struct WorkflowStep {
     pub expires: Option<Timestamp>,
     /// Some target before was left by time rather than skipped.
     pub timed_out: bool,
+    /// Its `skip_if` has been asked, and is not asked again until an offer has failed.
+    pub stays: bool,
 }
 
 /// Reservations of one task (taskrouter §6.2, §9).

@@ -37,6 +37,8 @@ pub struct Filter {
 /// One step of routing.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Target {
+    /// Its name for people, if it has one.
+    pub friendly_name: String,
     /// The queue whose workers are asked.
     pub queue: TaskQueueSid,
     /// Which of them; all without.
@@ -173,6 +175,7 @@ fn target(
         None => path("known_worker_friendly_name")?.map(KnownWorker::FriendlyName),
     };
     Ok(Target {
+        friendly_name: text(members, "friendly_name", place)?.unwrap_or_default().to_owned(),
         queue,
         expression: expression(members, "expression", place)?,
         priority: whole(members, "priority", place, PRIORITY_MAX)?,

@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use model::{ActivitySid, ReservationSid, TaskChannelSid, TaskQueueSid, TaskSid, Timestamp, WorkerSid, WorkflowSid};
 use rand::rngs::StdRng;
+use rand::seq::SliceRandom;
 use rand::{RngExt, SeedableRng};
 use serde_json::json;
 use taskrouter::{
@@ -70,6 +71,7 @@ impl Afternoon {
         let workspace = Workspace {
             multi_task,
             prioritize_queue_order: if random.random_bool(0.5) { TaskOrder::Fifo } else { TaskOrder::Lifo },
+            default_activity: Some(OFFLINE),
             timeout_activity: Some(OFFLINE),
         };
         let mut afternoon = Self {
@@ -122,20 +124,45 @@ impl Afternoon {
 
     /// Does something, which may well be refused, and then whatever follows from it, one step at a time.
     fn ask(&mut self, input: Input) {
+        // What is put off when a workflow changes is not kept; all else is.
+        let is_kept = !matches!(input, Input::PutWorkflow { .. });
         let refused = self.engine.handle(self.now, input).is_err();
         if refused {
             assert!(self.engine.poll().is_none(), "what is refused has no consequences");
         }
         self.look(None);
+        if is_kept && self.random.random_bool(0.05) {
+            self.restart();
+        }
         for _ in 0..10_000 {
             let before = self.snapshot();
             let more = self.engine.work(self.now, 1);
             self.look(Some(&before));
             if !more {
-                return self.check_nobody_idles();
+                self.check_nobody_idles();
+                if self.random.random_bool(0.05) {
+                    self.restart();
+                    while self.engine.work(self.now, 3) {}
+                    assert_eq!(self.engine.poll(), None, "a restart changes nothing");
+                    assert_eq!(self.engine.poll_changed(), None, "a restart changes nothing");
+                }
+                return;
             }
         }
         panic!("work without end");
+    }
+
+    /// The process ends and begins anew: all that is left of the workspace is its rows, in any order.
+    fn restart(&mut self) {
+        let saved = self.engine.save();
+        let mut rows = saved.clone();
+        rows.workers.shuffle(&mut self.random);
+        rows.tasks.shuffle(&mut self.random);
+        rows.queues.shuffle(&mut self.random);
+        let (engine, mended) = Engine::restore(self.now, self.random.random(), rows);
+        assert_eq!(mended, []);
+        assert_eq!(engine.save(), saved);
+        self.engine = engine;
     }
 
     fn something(&mut self) {

@@ -56,8 +56,12 @@ impl World {
     }
 
     fn with(multi_task: bool, configuration: Json) -> Self {
-        let workspace =
-            Workspace { multi_task, prioritize_queue_order: TaskOrder::Fifo, timeout_activity: Some(OFFLINE) };
+        let workspace = Workspace {
+            multi_task,
+            prioritize_queue_order: TaskOrder::Fifo,
+            default_activity: Some(OFFLINE),
+            timeout_activity: Some(OFFLINE),
+        };
         let mut world = Self { engine: Engine::new(workspace, 1), seconds: START, told: Vec::new(), refused: None };
         for (sid, name, available) in
             [(OFFLINE, "Offline", false), (AVAILABLE, "Available", true), (BUSY, "Busy", false)]

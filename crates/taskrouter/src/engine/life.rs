@@ -3,7 +3,7 @@
 use rand::Rng;
 
 use super::*;
-use crate::event::{EventType, ReservationFacts, TaskFacts, WorkerFacts};
+use crate::event::{EventType, ReservationFacts, WorkerFacts};
 use crate::task::RESERVATIONS_MAX;
 
 use ReservationStatus as Status;
@@ -16,7 +16,8 @@ impl Engine {
         let Some(task) = self.tasks.get_mut(&sid) else { return };
         task.status = TaskStatus::Reserved;
         task.version += 1;
-        let (channel, queue) = (task.channel, task.queue.and_then(|queue| self.queues.get(&queue)));
+        let (channel, transfer) = (task.channel, task.transfer);
+        let queue = task.queue.and_then(|queue| self.queues.get(&queue));
         let activity = queue.and_then(|queue| queue.reservation_activity).filter(|_| !self.workspace.multi_task);
         let workflow = self.tasks.get(&sid).and_then(Task::workflow).and_then(|workflow| self.workflows.get(&workflow));
         let times_out = now + workflow.map_or(RESERVATION_TIMEOUT, |workflow| workflow.reservation_timeout);
@@ -30,7 +31,9 @@ impl Engine {
                 channel,
                 status: Status::Pending,
                 canceled_reason_code: None,
+                transfer,
                 created: now,
+                changed: now,
                 times_out,
                 version: 0,
             };
@@ -42,6 +45,7 @@ impl Engine {
                 worker.open.insert(offer);
                 worker.last_reserved = Some(now);
                 if let Some(on) = worker.channels.get_mut(&channel) {
+                    self.changed_channels.insert((*worker_sid, channel));
                     on.open += 1;
                     on.last_reserved = Some(now);
                 }
@@ -292,6 +296,7 @@ impl Engine {
         }
         reservation.status = to;
         reservation.canceled_reason_code = code;
+        reservation.changed = now;
         reservation.version += 1;
         let (worker_sid, channel) = (reservation.worker, reservation.channel);
         if !to.is_open()
@@ -300,6 +305,7 @@ impl Engine {
             worker.open.remove(&sid);
             worker.idle_since = now;
             if let Some(on) = worker.channels.get_mut(&channel) {
+                self.changed_channels.insert((worker_sid, channel));
                 on.open = on.open.saturating_sub(1);
                 on.idle_since = now;
             }
@@ -326,9 +332,9 @@ impl Engine {
         let Some(reservation) = self.reservations.get(&sid) else { return };
         let event = Event {
             reservation: Some(ReservationFacts::from(reservation)),
-            task: self.tasks.get(&reservation.task).map(TaskFacts::from),
             worker: self.workers.get(&reservation.worker).map(WorkerFacts::from),
-            ..Event::new(kind, now)
+            transfer: reservation.transfer.and_then(|transfer| self.transfers.get(&transfer)).cloned(),
+            ..self.about_task(now, kind, reservation.task)
         };
         self.emit(event);
     }

@@ -7,26 +7,34 @@
 //!
 //! After [`Engine::handle`], and whenever [`Engine::next_deadline`] has come: [`Engine::work`] until it says that
 //! there is no more, and [`Engine::poll`] until there is none. Time is wall-clock time: a task's age outlives the process.
-//! Every row can be read out ([`Engine::tasks`] and its kin); the indexes follow from them.
+//! Every row can be read out ([`Engine::tasks`] and its kin), [`Engine::poll_changed`] says which to save, and
+//! [`Engine::restore`] makes the same of them: the indexes follow.
 
 mod life;
 mod matching;
+mod restore;
 mod routing;
 mod settings;
+mod transfer;
 
 use std::collections::{BTreeMap, BTreeSet, HashMap, VecDeque};
 use std::sync::Arc;
 use std::time::Duration;
 
-use model::{ActivitySid, ReservationSid, TaskChannelSid, TaskQueueSid, TaskSid, Timestamp, WorkerSid, WorkflowSid};
+use model::{
+    ActivitySid, ReservationSid, TaskChannelSid, TaskQueueSid, TaskSid, Timestamp, TransferSid, WorkerSid, WorkflowSid,
+};
 use rand::SeedableRng;
 use rand::rngs::StdRng;
 
+pub use restore::{Mended, Saved};
+
 use crate::free::FreeWorkers;
+use crate::rows::Rows;
 use crate::waiting::Waiting;
 use crate::{
     Activity, Attributes, Event, Reservation, ReservationStatus, Route, Task, TaskChannel, TaskOrder, TaskQueue,
-    TaskStatus, Worker, Workflow,
+    TaskStatus, Transfer, TransferMode, TransferStatus, TransferTo, Worker, Workflow,
 };
 
 /// What holds for a whole workspace (taskrouter §2).
@@ -36,6 +44,8 @@ pub struct Workspace {
     pub multi_task: bool,
     /// Which kind of queue comes first among equal priority.
     pub prioritize_queue_order: TaskOrder,
+    /// What a worker does to whom nothing else was said: it is offline.
+    pub default_activity: Option<ActivitySid>,
     /// What a worker does who lets a reservation time out; `None` leaves it as it is.
     pub timeout_activity: Option<ActivitySid>,
 }
@@ -48,6 +58,7 @@ pub enum Input {
     PutActivity(Activity),
     DeleteActivity(ActivitySid),
     PutChannel(TaskChannel),
+    DeleteChannel(TaskChannelSid),
     CreateWorker(NewWorker),
     UpdateWorker {
         worker: WorkerSid,
@@ -94,6 +105,9 @@ pub enum Input {
     },
     Wrap(ReservationSid),
     Complete(ReservationSid),
+    /// An accepted reservation's task goes to somebody else.
+    Transfer(NewTransfer),
+    CancelTransfer(TransferSid),
 }
 
 /// A worker to be.
@@ -158,6 +172,33 @@ pub struct TaskChange {
     pub virtual_start: Option<Timestamp>,
 }
 
+/// A transfer to be.
+#[derive(Debug, Clone, PartialEq)]
+#[allow(missing_docs)] // as in `Transfer`
+pub struct NewTransfer {
+    pub sid: TransferSid,
+    /// By which the initiator has the task.
+    pub reservation: ReservationSid,
+    pub to: TransferTo,
+    pub mode: TransferMode,
+    /// The task's from then on.
+    pub priority: Option<u32>,
+    /// As above.
+    pub attributes: Option<Attributes>,
+}
+
+/// A row that is not as it was: to be saved, or, if it can no longer be found, deleted.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+#[allow(missing_docs)] // the resources' own words
+pub enum Changed {
+    /// When it is deleted, its channels are named, too.
+    Worker(WorkerSid),
+    WorkerChannel(WorkerSid, TaskChannelSid),
+    Task(TaskSid),
+    Reservation(ReservationSid),
+    Transfer(TransferSid),
+}
+
 /// What comes of it.
 #[derive(Debug, Clone, PartialEq)]
 pub enum Output {
@@ -204,6 +245,12 @@ pub enum Refusal {
     /// As many as there may be.
     #[error("there are {0} already")]
     Full(usize),
+    /// More workers that are not offline than there may be (14240).
+    #[error("{0} workers are not offline already")]
+    Concurrent(usize),
+    /// The worker a task is to be transferred to is not available.
+    #[error("{0} is not available")]
+    Unavailable(WorkerSid),
     /// An activity's availability, which cannot change, or a capacity that is too high.
     #[error("{0} is out of bounds")]
     Invalid(&'static str),
@@ -225,6 +272,8 @@ enum Timer {
 /// Work that is done piece by piece.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Job {
+    /// Looks at the workers after this one for which queues they belong to.
+    Evaluate { after: Option<WorkerSid> },
     /// Looks at the workers after this one for whether they belong to a queue.
     Membership { queue: TaskQueueSid, after: Option<WorkerSid> },
     /// Brings the tasks after this one in line with their workflow as it is now; `anew`: from its first filter on.
@@ -237,13 +286,16 @@ pub struct Engine {
     workspace: Workspace,
     activities: BTreeMap<ActivitySid, Activity>,
     channels: BTreeMap<TaskChannelSid, TaskChannel>,
-    workers: BTreeMap<WorkerSid, Worker>,
+    workers: Rows<WorkerSid, Worker>,
+    /// Channels of workers that changed.
+    changed_channels: BTreeSet<(WorkerSid, TaskChannelSid)>,
     /// By friendly name in lower case: no two differ in case only.
     worker_names: HashMap<String, WorkerSid>,
     queues: BTreeMap<TaskQueueSid, Arc<TaskQueue>>,
     workflows: BTreeMap<WorkflowSid, Arc<Workflow>>,
-    tasks: BTreeMap<TaskSid, Task>,
-    reservations: BTreeMap<ReservationSid, Reservation>,
+    tasks: Rows<TaskSid, Task>,
+    reservations: Rows<ReservationSid, Reservation>,
+    transfers: Rows<TransferSid, Transfer>,
     /// Whose tasks a queue's are, and the other way round.
     members: HashMap<TaskQueueSid, BTreeSet<WorkerSid>>,
     queues_of: HashMap<WorkerSid, BTreeSet<TaskQueueSid>>,
@@ -270,12 +322,14 @@ impl Engine {
             workspace,
             activities: BTreeMap::new(),
             channels: BTreeMap::new(),
-            workers: BTreeMap::new(),
+            workers: Rows::default(),
+            changed_channels: BTreeSet::new(),
             worker_names: HashMap::new(),
             queues: BTreeMap::new(),
             workflows: BTreeMap::new(),
-            tasks: BTreeMap::new(),
-            reservations: BTreeMap::new(),
+            tasks: Rows::default(),
+            reservations: Rows::default(),
+            transfers: Rows::default(),
             members: HashMap::new(),
             queues_of: HashMap::new(),
             staff: HashMap::new(),
@@ -297,7 +351,8 @@ impl Engine {
             Input::SetWorkspace(workspace) => self.set_workspace(now, workspace),
             Input::PutActivity(activity) => self.put_activity(now, activity)?,
             Input::DeleteActivity(activity) => self.delete_activity(now, activity)?,
-            Input::PutChannel(channel) => self.put_channel(now, channel),
+            Input::PutChannel(channel) => self.put_channel(now, channel)?,
+            Input::DeleteChannel(channel) => self.delete_channel(now, channel)?,
             Input::CreateWorker(worker) => self.create_worker(now, worker)?,
             Input::UpdateWorker { worker, change } => self.update_worker(now, worker, change)?,
             Input::UpdateWorkerChannel { worker, channel, capacity, available } => {
@@ -318,6 +373,8 @@ impl Engine {
             Input::Fail { reservation, code } => self.fail(now, reservation, code)?,
             Input::Wrap(reservation) => self.wrap(now, reservation)?,
             Input::Complete(reservation) => self.complete(now, reservation)?,
+            Input::Transfer(transfer) => self.transfer(now, transfer)?,
+            Input::CancelTransfer(transfer) => self.cancel_transfer(now, transfer)?,
         }
         Ok(())
     }
@@ -327,6 +384,8 @@ impl Engine {
         let mut left = budget.max(1);
         while left > 0 {
             let spent = match self.timers.first() {
+                // Who belongs where is known before anything is decided by it.
+                _ if matches!(self.jobs.front(), Some(Job::Evaluate { .. })) => self.work_job(now, left),
                 Some((at, timer)) if *at <= now => {
                     let timer = *timer;
                     self.timers.pop_first();
@@ -359,6 +418,38 @@ impl Engine {
         self.outputs.pop_front()
     }
 
+    /// A row that has changed since it was named last: to be asked for after every turn, and read then. What is put
+    /// (workspace, activities, channels, queues, workflows) is as it was put.
+    pub fn poll_changed(&mut self) -> Option<Changed> {
+        if let Some(worker) = self.workers.poll() {
+            return Some(Changed::Worker(worker));
+        }
+        if let Some((worker, channel)) = self.changed_channels.pop_first() {
+            return Some(Changed::WorkerChannel(worker, channel));
+        }
+        let task = self.tasks.poll().map(Changed::Task);
+        let reservation = || self.reservations.poll().map(Changed::Reservation);
+        task.or_else(reservation).or_else(|| self.transfers.poll().map(Changed::Transfer))
+    }
+
+    fn forget_changes(&mut self) {
+        self.workers.forget_changes();
+        self.changed_channels.clear();
+        self.tasks.forget_changes();
+        self.reservations.forget_changes();
+        self.transfers.forget_changes();
+    }
+
+    fn mark(&mut self, changed: Changed) {
+        match changed {
+            Changed::Worker(worker) => self.workers.note(worker),
+            Changed::WorkerChannel(worker, channel) => drop(self.changed_channels.insert((worker, channel))),
+            Changed::Task(task) => self.tasks.note(task),
+            Changed::Reservation(reservation) => self.reservations.note(reservation),
+            Changed::Transfer(transfer) => self.transfers.note(transfer),
+        }
+    }
+
     /// When [`Engine::work`] is to be called next, even if nothing is asked.
     pub fn next_deadline(&self) -> Option<Timestamp> {
         self.timers.first().map(|(at, _)| *at)
@@ -387,6 +478,42 @@ impl Engine {
     /// One reservation.
     pub fn reservation(&self, sid: ReservationSid) -> Option<&Reservation> {
         self.reservations.get(&sid)
+    }
+
+    /// One transfer.
+    pub fn transfer_row(&self, sid: TransferSid) -> Option<&Transfer> {
+        self.transfers.get(&sid)
+    }
+
+    /// Every transfer of those tasks.
+    pub fn transfers(&self) -> impl Iterator<Item = &Transfer> {
+        self.transfers.values()
+    }
+
+    /// The transfer that the worker of this reservation has under way (`active_outgoing_task_transfer`).
+    pub fn outgoing_transfer(&self, sid: ReservationSid) -> Option<&Transfer> {
+        let task = self.tasks.get(&self.reservations.get(&sid)?.task)?;
+        self.transfers.get(&task.transfer?).filter(|transfer| transfer.reservation == sid)
+    }
+
+    /// Every activity.
+    pub fn activities(&self) -> impl Iterator<Item = &Activity> {
+        self.activities.values()
+    }
+
+    /// Every task channel.
+    pub fn channels(&self) -> impl Iterator<Item = &TaskChannel> {
+        self.channels.values()
+    }
+
+    /// One queue.
+    pub fn queue(&self, sid: TaskQueueSid) -> Option<&TaskQueue> {
+        self.queues.get(&sid).map(|queue| &**queue)
+    }
+
+    /// One workflow.
+    pub fn workflow(&self, sid: WorkflowSid) -> Option<&Workflow> {
+        self.workflows.get(&sid).map(|workflow| &**workflow)
     }
 
     /// Every worker.
@@ -438,5 +565,9 @@ pub const QUEUES_MAX: usize = 5_000;
 pub const WORKFLOWS_MAX: usize = 1_000;
 /// As above.
 pub const ACTIVITIES_MAX: usize = 100;
+/// As above.
+pub const CHANNELS_MAX: usize = 15;
+/// As above: workers that are not offline.
+pub const CONCURRENT_MAX: usize = 7_500;
 /// As above; those that are over but not yet gone are counted, too.
 pub const TASKS_MAX: usize = 500_000;

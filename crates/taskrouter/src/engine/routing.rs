@@ -12,7 +12,7 @@ impl Task {
         }
     }
 
-    fn step(&self) -> Option<WorkflowStep> {
+    pub(super) fn step(&self) -> Option<WorkflowStep> {
         match self.route {
             Route::Workflow { step, .. } => step,
             Route::Queue(_) | Route::Worker { .. } => None,
@@ -60,6 +60,8 @@ impl Engine {
             queue_entered: None,
             route,
             reservations: Vec::new(),
+            transfers: Vec::new(),
+            transfer: None,
             re_evaluate: false,
             assigned: None,
             ended: None,
@@ -93,10 +95,10 @@ impl Engine {
     }
 
     pub(super) fn update_task(&mut self, now: Timestamp, sid: TaskSid, change: TaskChange) -> Result<(), Refusal> {
-        let task = self.tasks.get_mut(&sid).ok_or_else(|| not_found(sid))?;
         if let Some(channel) = change.channel.filter(|channel| !self.channels.contains_key(channel)) {
             return Err(not_found(channel));
         }
+        let task = self.tasks.get_mut(&sid).ok_or_else(|| not_found(sid))?;
         task.attributes = change.attributes.unwrap_or_else(|| task.attributes.clone());
         // What is reserved on a channel stays on it: each reservation knows its own.
         task.channel = change.channel.unwrap_or(task.channel);
@@ -180,7 +182,9 @@ impl Engine {
     pub(super) fn wait(&mut self, sid: TaskSid) {
         self.queue_up(sid);
         let task = self.tasks.get(&sid).filter(|task| task.status == TaskStatus::Pending);
-        if task.and_then(|task| self.target_of(task)).is_some_and(|target| target.skip_if.is_some()) {
+        let asked = |task: &&Task| task.step().is_some_and(|step| step.stays);
+        let target = task.filter(|task| !asked(task)).and_then(|task| self.target_of(task));
+        if target.is_some_and(|target| target.skip_if.is_some()) {
             self.skips.insert(sid);
         }
     }
@@ -227,8 +231,18 @@ impl Engine {
         if skip_if.is_true(&names) {
             self.tell_task(now, EventType::WorkflowSkipped, sid);
             self.leave_target(now, sid, false);
+        } else {
+            self.set_stays(sid, true);
         }
         spent
+    }
+
+    fn set_stays(&mut self, sid: TaskSid, stays: bool) {
+        if self.tasks.get(&sid).and_then(Task::step).is_some_and(|step| step.stays != stays)
+            && let Some(Route::Workflow { step: Some(step), .. }) = self.tasks.get_mut(&sid).map(|task| &mut task.route)
+        {
+            step.stays = stays;
+        }
     }
 
     /// How many workers match a target, and how many were looked at.
@@ -289,7 +303,10 @@ impl Engine {
         match (task.re_evaluate, task.workflow(), task.step().and_then(|step| step.expires)) {
             (true, Some(workflow), _) => self.re_evaluate(now, sid, workflow, true),
             (_, _, Some(expires)) if expires <= now => self.target_timeout(now, sid),
-            _ => self.wait(sid),
+            _ => {
+                self.set_stays(sid, false);
+                self.wait(sid);
+            }
         }
     }
 
@@ -333,8 +350,18 @@ impl Engine {
     }
 
     pub(super) fn tell_task(&mut self, now: Timestamp, kind: EventType, sid: TaskSid) {
-        let task = self.tasks.get(&sid).map(TaskFacts::from);
-        self.emit(Event { task, ..Event::new(kind, now) });
+        let event = self.about_task(now, kind, sid);
+        self.emit(event);
+    }
+
+    pub(super) fn about_task(&self, now: Timestamp, kind: EventType, sid: TaskSid) -> Event {
+        let task = self.tasks.get(&sid);
+        Event {
+            queue: task.and_then(|task| task.queue).and_then(|queue| self.queues.get(&queue)).cloned(),
+            workflow: task.and_then(Task::workflow).and_then(|workflow| self.workflows.get(&workflow)).cloned(),
+            task: task.map(TaskFacts::from),
+            ..Event::new(kind, now)
+        }
     }
 }
 
@@ -348,7 +375,7 @@ fn step_into(
     timed_out: bool,
 ) -> WorkflowStep {
     let allowed = before + timeout.unwrap_or_default();
-    WorkflowStep { filter, target, since, allowed, expires: timeout.map(|_| since + allowed), timed_out }
+    WorkflowStep { filter, target, since, allowed, expires: timeout.map(|_| since + allowed), timed_out, stays: false }
 }
 
 /// "task could not be created": no filter takes it.

@@ -37,7 +37,8 @@ impl Engine {
     }
 
     pub(super) fn delete_activity(&mut self, now: Timestamp, sid: ActivitySid) -> Result<(), Refusal> {
-        let in_use = self.workspace.timeout_activity == Some(sid) || self.workers.values().any(|w| w.activity == sid);
+        let of_workspace = [self.workspace.default_activity, self.workspace.timeout_activity];
+        let in_use = of_workspace.contains(&Some(sid)) || self.workers.values().any(|w| w.activity == sid);
         if in_use {
             return Err(Refusal::InUse(sid.to_string()));
         }
@@ -46,15 +47,47 @@ impl Engine {
         Ok(())
     }
 
-    pub(super) fn put_channel(&mut self, now: Timestamp, channel: TaskChannel) {
+    pub(super) fn put_channel(&mut self, now: Timestamp, channel: TaskChannel) -> Result<(), Refusal> {
         let sid = channel.sid;
-        let is_new = self.channels.insert(sid, channel).is_none();
+        let is_new = !self.channels.contains_key(&sid);
+        if is_new && self.channels.len() >= CHANNELS_MAX {
+            return Err(Refusal::Full(CHANNELS_MAX));
+        }
+        self.channels.insert(sid, channel);
         let kind = if is_new { EventType::TaskChannelCreated } else { EventType::TaskChannelUpdated };
         self.emit(Event { channel: Some(sid), ..Event::new(kind, now) });
-        for worker in self.workers.values_mut() {
-            worker.channels.entry(sid).or_insert_with(|| WorkerChannel::new(now));
+        if is_new {
+            let workers: Vec<WorkerSid> = self.workers.keys().copied().collect();
+            for worker in workers {
+                if let Some(row) = self.workers.get_mut(&worker) {
+                    row.channels.insert(sid, WorkerChannel::new(now));
+                    self.changed_channels.insert((worker, sid));
+                }
+            }
         }
         self.refresh_all();
+        Ok(())
+    }
+
+    pub(super) fn delete_channel(&mut self, now: Timestamp, sid: TaskChannelSid) -> Result<(), Refusal> {
+        // A task that was moved from it may still be reserved on it.
+        let in_use = self.tasks.values().any(|task| task.channel == sid)
+            || self.workers.values().any(|worker| worker.channels.get(&sid).is_some_and(|on| on.open > 0));
+        if in_use {
+            return Err(Refusal::InUse(sid.to_string()));
+        }
+        self.channels.remove(&sid).ok_or_else(|| not_found(sid))?;
+        self.emit(Event { channel: Some(sid), ..Event::new(EventType::TaskChannelDeleted, now) });
+        let workers: Vec<WorkerSid> = self.workers.keys().copied().collect();
+        for worker in workers {
+            if let Some(row) = self.workers.get_mut(&worker)
+                && row.channels.remove(&sid).is_some()
+            {
+                self.changed_channels.insert((worker, sid));
+            }
+        }
+        self.refresh_all();
+        Ok(())
     }
 
     pub(super) fn create_worker(&mut self, now: Timestamp, new: NewWorker) -> Result<(), Refusal> {
@@ -83,6 +116,7 @@ impl Engine {
             version: 0,
         };
         let sid = worker.sid;
+        self.changed_channels.extend(worker.channels.keys().map(|channel| (sid, *channel)));
         self.worker_names.insert(worker.friendly_name.to_lowercase(), sid);
         self.workers.insert(sid, worker);
         self.tell_worker(now, EventType::WorkerCreated, sid);
@@ -97,10 +131,10 @@ impl Engine {
         sid: WorkerSid,
         change: WorkerChange,
     ) -> Result<(), Refusal> {
-        let worker = self.workers.get_mut(&sid).ok_or_else(|| not_found(sid))?;
         if let Some(activity) = change.activity.filter(|activity| !self.activities.contains_key(activity)) {
             return Err(not_found(activity));
         }
+        let worker = self.workers.get_mut(&sid).ok_or_else(|| not_found(sid))?;
         let (mut told, renamed) = (false, change.friendly_name.is_some());
         if let Some(name) = change.friendly_name.filter(|name| *name != worker.friendly_name) {
             if self.worker_names.get(&name.to_lowercase()).is_some_and(|other| *other != sid) {
@@ -159,6 +193,7 @@ impl Engine {
         if is_available && !was_available {
             worker.idle_since = now;
             worker.channels.values_mut().for_each(|channel| channel.idle_since = now);
+            self.changed_channels.extend(worker.channels.keys().map(|channel| (sid, *channel)));
         }
         let event = Event {
             activity: Some(previous),
@@ -191,11 +226,14 @@ impl Engine {
             told.push((EventType::WorkerChannelAvailabilityUpdate, None));
             on.available = available;
         }
+        let as_it_is = Some(on.clone());
         if !told.is_empty() {
             worker.version += 1;
+            self.changed_channels.insert((sid, channel));
         }
         for (kind, previous_capacity) in told {
-            let event = Event { channel: Some(channel), previous_capacity, ..self.about_worker(now, kind, sid) };
+            let (channel, worker_channel) = (Some(channel), as_it_is.clone());
+            let event = Event { channel, worker_channel, previous_capacity, ..self.about_worker(now, kind, sid) };
             self.emit(event);
         }
         self.refresh_worker(sid);
@@ -214,6 +252,7 @@ impl Engine {
         }
         self.queues_of.remove(&sid);
         if let Some(worker) = self.workers.remove(&sid) {
+            self.changed_channels.extend(worker.channels.keys().map(|channel| (sid, *channel)));
             self.worker_names.remove(&worker.friendly_name.to_lowercase());
         }
         Ok(())
@@ -235,7 +274,7 @@ impl Engine {
         };
         self.queues.insert(sid, Arc::new(queue));
         if let Some(kind) = kind {
-            self.emit(Event { queue: Some(sid), ..Event::new(kind, now) });
+            self.emit(Event { queue: self.queues.get(&sid).cloned(), ..Event::new(kind, now) });
         }
         if reordered {
             self.requeue(|task| task.queue == Some(sid));
@@ -254,7 +293,7 @@ impl Engine {
         if named || self.waiting.waits_in(sid) || self.tasks.values().any(waited) {
             return Err(Refusal::InUse(sid.to_string()));
         }
-        self.queues.remove(&sid).ok_or_else(|| not_found(sid))?;
+        let queue = self.queues.remove(&sid).ok_or_else(|| not_found(sid))?;
         self.jobs.retain(|job| !matches!(job, Job::Membership { queue, .. } if *queue == sid));
         for worker in self.members.remove(&sid).unwrap_or_default() {
             if let Some(queues) = self.queues_of.get_mut(&worker) {
@@ -263,7 +302,7 @@ impl Engine {
         }
         self.staff.remove(&sid);
         self.free.close(sid);
-        self.emit(Event { queue: Some(sid), ..Event::new(EventType::TaskQueueDeleted, now) });
+        self.emit(Event { queue: Some(queue), ..Event::new(EventType::TaskQueueDeleted, now) });
         Ok(())
     }
 
@@ -278,7 +317,7 @@ impl Engine {
         }
         self.workflows.insert(sid, Arc::new(workflow));
         let kind = if is_new { EventType::WorkflowCreated } else { EventType::WorkflowUpdated };
-        self.emit(Event { workflow: Some(sid), ..Event::new(kind, now) });
+        self.emit(Event { workflow: self.workflows.get(&sid).cloned(), ..Event::new(kind, now) });
         if !is_new {
             self.jobs.retain(|job| *job != Job::ReEvaluate { workflow: sid, anew, after: None });
             self.jobs.push_back(Job::ReEvaluate { workflow: sid, anew, after: None });
@@ -290,9 +329,9 @@ impl Engine {
         if self.tasks.values().any(|task| !task.status.is_over() && task.workflow() == Some(sid)) {
             return Err(Refusal::InUse(sid.to_string()));
         }
-        self.workflows.remove(&sid).ok_or_else(|| not_found(sid))?;
+        let workflow = self.workflows.remove(&sid).ok_or_else(|| not_found(sid))?;
         self.jobs.retain(|job| !matches!(job, Job::ReEvaluate { workflow, .. } if *workflow == sid));
-        self.emit(Event { workflow: Some(sid), ..Event::new(EventType::WorkflowDeleted, now) });
+        self.emit(Event { workflow: Some(workflow), ..Event::new(EventType::WorkflowDeleted, now) });
         Ok(())
     }
 
@@ -300,6 +339,13 @@ impl Engine {
     pub(super) fn work_job(&mut self, now: Timestamp, budget: usize) -> usize {
         let Some(job) = self.jobs.pop_front() else { return 0 };
         match job {
+            Job::Evaluate { after } => {
+                let from = after.map_or(Unbounded, Excluded);
+                let Some(worker) = self.workers.range((from, Unbounded)).next().map(|(sid, _)| *sid) else { return 1 };
+                self.evaluate_worker(worker);
+                self.jobs.push_front(Job::Evaluate { after: Some(worker) });
+                self.queues.len()
+            }
             Job::Membership { queue, after } => {
                 let from = after.map_or(Unbounded, Excluded);
                 let batch: Vec<WorkerSid> =

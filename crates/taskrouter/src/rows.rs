@@ -1,0 +1,59 @@
+//! Rows that remember which of them changed, so that nobody looks for that.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::ops::Deref;
+
+/// Rows by SID. There is no way to change one that is not noted.
+#[derive(Debug)]
+pub(crate) struct Rows<K, V> {
+    rows: BTreeMap<K, V>,
+    changed: BTreeSet<K>,
+}
+
+impl<K, V> Default for Rows<K, V> {
+    fn default() -> Self {
+        Self { rows: BTreeMap::new(), changed: BTreeSet::new() }
+    }
+}
+
+impl<K: Ord + Copy, V> Rows<K, V> {
+    /// A row to be changed.
+    pub(crate) fn get_mut(&mut self, key: &K) -> Option<&mut V> {
+        let row = self.rows.get_mut(key)?;
+        self.changed.insert(*key);
+        Some(row)
+    }
+
+    pub(crate) fn insert(&mut self, key: K, row: V) -> Option<V> {
+        self.changed.insert(key);
+        self.rows.insert(key, row)
+    }
+
+    pub(crate) fn remove(&mut self, key: &K) -> Option<V> {
+        let row = self.rows.remove(key)?;
+        self.changed.insert(*key);
+        Some(row)
+    }
+
+    /// Names a row as changed that somebody else has not as it is here.
+    pub(crate) fn note(&mut self, key: K) {
+        self.changed.insert(key);
+    }
+
+    /// One that has changed, or is gone, since it was named last.
+    pub(crate) fn poll(&mut self) -> Option<K> {
+        self.changed.pop_first()
+    }
+
+    /// Everything is as somebody else has it already.
+    pub(crate) fn forget_changes(&mut self) {
+        self.changed.clear();
+    }
+}
+
+impl<K, V> Deref for Rows<K, V> {
+    type Target = BTreeMap<K, V>;
+    fn deref(&self) -> &BTreeMap<K, V> {
+        &self.rows
+    }
+}
