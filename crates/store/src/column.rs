@@ -1,6 +1,7 @@
 //! Columns: from a stored value to the model's type, and texts that may be stored.
 
 use std::str::FromStr;
+use std::time::Duration;
 
 use model::{Hook, SmsHooks, Timestamp, VoiceHooks};
 use sqlx::Row as _;
@@ -78,6 +79,11 @@ pub(crate) fn time(row: &SqliteRow, column: &'static str) -> Result<Timestamp, S
 /// Reads a time that may be absent.
 pub(crate) fn time_if(row: &SqliteRow, column: &'static str) -> Result<Option<Timestamp>, StoreError> {
     Ok(row.try_get::<Option<i64>, _>(column)?.map(Timestamp::from_micros))
+}
+
+/// Reads a span of time.
+pub(crate) fn span(row: &SqliteRow, column: &'static str) -> Result<Duration, StoreError> {
+    narrow(row, column).map(Duration::from_micros)
 }
 
 /// Lets a text through that both databases can store.

@@ -57,7 +57,7 @@ impl Row {
 
     /// It is added to a log that is kept within a bound.
     pub(crate) fn is_logged(&self) -> bool {
-        matches!(self, Self::Notification(_) | Self::CallEvent(_))
+        matches!(self, Self::Notification(_) | Self::CallEvent(_) | Self::TaskRouterEvent(_))
     }
 }
 

@@ -46,5 +46,10 @@ pub use notification::{NOTIFICATIONS_MAX, NotificationFilter};
 pub use outbox::OpenCallback;
 pub use participant::ParticipantFilter;
 pub use recover::Recovered;
+pub use routing::{
+    ActivityFilter, ListFrom, ListOrder, ListPage, ListPlace, OrderBy, OrderColumn, ReservationFilter,
+    TASK_ROUTER_EVENTS_KEPT_FOR, TASK_ROUTER_EVENTS_MAX, TaskFilter, TaskNames, TaskQueueNames, TaskRouterEventFilter,
+    WorkerActivity, WorkerFilter, WorkspaceNames,
+};
 pub use select::{Page, Position, Rows, Span};
 pub use writer::{Refused, Writer, WriterStats};

@@ -48,6 +48,18 @@ impl Store {
             UNION ALL SELECT MAX(seq) FROM outgoing_caller_ids \
             UNION ALL SELECT MAX(seq) FROM queues \
             UNION ALL SELECT MAX(seq) FROM deleted_places \
+            UNION ALL SELECT MAX(seq) FROM workspaces \
+            UNION ALL SELECT MAX(seq) FROM activities \
+            UNION ALL SELECT MAX(seq) FROM task_channels \
+            UNION ALL SELECT MAX(seq) FROM workers \
+            UNION ALL SELECT MAX(seq) FROM worker_channels \
+            UNION ALL SELECT MAX(seq) FROM task_queues \
+            UNION ALL SELECT MAX(seq) FROM workflows \
+            UNION ALL SELECT MAX(seq) FROM tasks \
+            UNION ALL SELECT MAX(seq) FROM reservations \
+            UNION ALL SELECT MAX(seq) FROM transfers \
+            UNION ALL SELECT MAX(seq) FROM routing_places \
+            UNION ALL SELECT MAX(seq) FROM task_router_events \
             UNION ALL SELECT MAX(seq) FROM events \
             UNION ALL SELECT MAX(seq) FROM outbox \
             UNION ALL SELECT MAX(seq) FROM notifications) AS every";

@@ -114,6 +114,25 @@ impl Select {
         }
     }
 
+    /// Adds text that has no value in it.
+    pub(crate) fn text(mut self, text: &'static str) -> Self {
+        self.sql.push_str(text);
+        self
+    }
+
+    /// Keeps rows in which a column is one of these, if any are named; `before` ends in its name.
+    pub(crate) fn one_of(mut self, before: &'static str, values: impl IntoIterator<Item = String>) -> Self {
+        let mut separator = " IN (";
+        for value in values {
+            if separator != ", " {
+                self.sql.push_str(before);
+            }
+            self = self.push(separator, value);
+            separator = ", ";
+        }
+        if separator == ", " { self.text(")") } else { self }
+    }
+
     /// Keeps rows in which that column is as the pattern says, if there is one; a backslash makes what follows ordinary.
     pub(crate) fn like_if(mut self, column: &'static str, pattern: Option<String>) -> Self {
         if let Some(pattern) = pattern {

@@ -14,7 +14,7 @@ use tokio::sync::{mpsc, oneshot};
 use tokio::task::JoinHandle;
 
 use crate::event::Pruning;
-use crate::{Row, Store, StoreError, call_event, commit, notification};
+use crate::{Row, Store, StoreError, call_event, commit, notification, routing};
 
 /// Queue in front of the one task that writes.
 #[derive(Debug)]
@@ -163,11 +163,12 @@ async fn prune(store: &Store, pruning: &mut Option<Pruning>, events: &[&Conferen
     Ok(())
 }
 
-/// Keeps what developers are shown within its bounds.
+/// Keeps what developers and applications are shown of the past within its bounds.
 async fn prune_logs(store: &Store) -> Result<(), sqlx::Error> {
     let mut transaction = store.writer.begin().await?;
     notification::prune(&mut transaction).await?;
     call_event::prune(&mut transaction).await?;
+    routing::prune_events(&mut transaction).await?;
     transaction.commit().await
 }
 
@@ -236,7 +237,7 @@ async fn one_by_one(store: &Store, batches: &[Vec<Row>], counters: &Counters) ->
 /// Batches that share a commit at most: bounds how long the first of them waits.
 const GROUP_MAX: usize = 256;
 
-/// Notifications and events of calls written before the oldest are looked for: each look reads an index to its end.
+/// Notifications and events of calls and workspaces written before the oldest are looked for: each look reads an index to its end.
 const LOGGED_BETWEEN_PRUNINGS: usize = 1_000;
 
 #[cfg(test)]

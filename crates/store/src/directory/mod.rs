@@ -12,7 +12,7 @@ mod sip_domain;
 mod sip_domain_mapping;
 #[cfg(test)]
 mod tests;
-mod upsert;
+pub(crate) mod upsert;
 
 pub use application::ApplicationFilter;
 pub use incoming_phone_number::NumberFilter;

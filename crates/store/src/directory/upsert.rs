@@ -3,6 +3,7 @@
 //! The text is put together from constants only; values travel as arguments.
 
 use std::fmt::Write as _;
+use std::time::Duration;
 
 use model::{Hook, Timestamp};
 use sqlx::{AssertSqlSafe, SqliteConnection};
@@ -19,7 +20,7 @@ pub(crate) struct Upsert {
 
 enum Value {
     Text(Option<String>),
-    Integer(i64),
+    Integer(Option<i64>),
 }
 
 impl Upsert {
@@ -59,12 +60,40 @@ impl Upsert {
 
     /// A number, or a boolean as 0 or 1.
     pub(crate) fn number(self, column: &'static str, number: impl Into<i64>) -> Self {
-        self.push(column, Value::Integer(number.into()))
+        self.push(column, Value::Integer(Some(number.into())))
+    }
+
+    /// A number that may be absent.
+    pub(crate) fn number_if(self, column: &'static str, number: Option<impl Into<i64>>) -> Self {
+        self.push(column, Value::Integer(number.map(Into::into)))
+    }
+
+    /// A moment.
+    pub(crate) fn time(self, column: &'static str, at: Timestamp) -> Self {
+        self.number(column, at.micros())
+    }
+
+    /// A moment that may be absent.
+    pub(crate) fn time_if(self, column: &'static str, at: Option<Timestamp>) -> Self {
+        self.number_if(column, at.map(Timestamp::micros))
+    }
+
+    /// A span of time.
+    pub(crate) fn span(self, column: &'static str, span: Duration) -> Self {
+        self.number(column, i64::try_from(span.as_micros()).unwrap_or(i64::MAX))
+    }
+
+    /// A span of time that may be absent.
+    pub(crate) fn span_if(self, column: &'static str, span: Option<Duration>) -> Self {
+        match span {
+            Some(span) => self.span(column, span),
+            None => self.number_if(column, None::<i64>),
+        }
     }
 
     /// When it was made and last changed, and its place.
     pub(crate) fn times(self, created: Timestamp, updated: Timestamp, seq: i64) -> Self {
-        self.number("created", created.micros()).number("updated", updated.micros()).number("seq", seq)
+        self.time("created", created).time("updated", updated).number("seq", seq)
     }
 
     /// Runs it.
