@@ -1,8 +1,8 @@
 //! What a leg has to tell call control, until the event channel has room for it.
 //!
-//! Nobody may make a leg forget: what is either so or not so (a sound has ended, the peer is quiet) is kept as
-//! a flag (of talk, whether it goes on), and only digits queue. A queue has an end, so digits are refused where they come in, faster than any
-//! hand or dialler presses keys; one that was accepted is never given up.
+//! Nobody may make a leg forget: what is either so or not so (digits are sent, the peer is quiet) is kept as
+//! a flag (of talk, whether it goes on), and only digits and the ends of sounds queue. A queue has an end, so digits are
+//! refused where they come in, faster than any hand or dialler presses keys; one that was accepted is never given up.
 
 use std::collections::VecDeque;
 
@@ -14,8 +14,8 @@ use crate::message::Event;
 /// The untold facts of one leg.
 pub(crate) struct Facts {
     leg: LegId,
-    /// The sound that ended last.
-    ended: Option<PlaybackId>,
+    /// Sounds that have ended, oldest first.
+    ended: VecDeque<PlaybackId>,
     quiet_ms: Option<u64>,
     /// Who has answered, and after how many ms that was known.
     answered: Option<(AnsweredBy, u32)>,
@@ -28,7 +28,7 @@ pub(crate) struct Facts {
     /// When the next digit would come if they came as fast as they may.
     next_digit_us: u64,
     digits_refused: u64,
-    /// Given up since the last look: refused digits, and ends of sounds whose successor has ended, too.
+    /// Given up since the last look: refused digits, and ends of sounds with too many behind them.
     dropped: u64,
 }
 
@@ -37,7 +37,7 @@ impl Facts {
     pub(crate) fn new(leg: LegId) -> Self {
         Self {
             leg,
-            ended: None,
+            ended: VecDeque::with_capacity(ENDED_MAX),
             quiet_ms: None,
             answered: None,
             digits_sent: false,
@@ -64,7 +64,10 @@ impl Facts {
 
     /// The private sound has come to its end.
     pub(crate) fn playback_ended(&mut self, playback: PlaybackId) {
-        self.dropped += u64::from(self.ended.replace(playback).is_some());
+        if self.ended.len() == ENDED_MAX {
+            self.dropped += u64::from(self.ended.pop_front().is_some());
+        }
+        self.ended.push_back(playback);
     }
 
     /// The peer has been quiet for so long.
@@ -94,7 +97,7 @@ impl Facts {
 
     /// There is nothing to tell.
     pub(crate) fn is_empty(&self) -> bool {
-        self.ended.is_none()
+        self.ended.is_empty()
             && self.quiet_ms.is_none()
             && self.answered.is_none()
             && !self.digits_sent
@@ -106,7 +109,7 @@ impl Facts {
     /// One fact that has not been told; of the digits, the oldest.
     pub(crate) fn take(&mut self) -> Option<Event> {
         let leg = self.leg;
-        if let Some(playback) = self.ended.take() {
+        if let Some(playback) = self.ended.pop_front() {
             return Some(Event::PlaybackEnded { leg, playback });
         }
         if let Some(since_ms) = self.quiet_ms.take() {
@@ -137,6 +140,9 @@ impl Facts {
     }
 }
 
+/// Ends of sounds that wait: one is asked for after the other has ended, so more are of an owner that reads nothing.
+const ENDED_MAX: usize = 8;
+
 /// Digits that wait: more than six seconds at the fastest, with an owner that reads nothing.
 const DIGITS_MAX: usize = 128;
 
@@ -149,6 +155,19 @@ const DIGITS_BURST: u64 = 32;
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn ends_of_sounds_wait_in_their_order() {
+        for (ended, told, dropped) in [(1, 1..=1, 0), (3, 1..=3, 0), (ENDED_MAX as u64, 1..=8, 0), (10, 3..=10, 2)] {
+            let mut facts = Facts::new(LegId(1));
+            (1..=ended).for_each(|n| facts.playback_ended(PlaybackId(n)));
+            assert_eq!(facts.take_dropped(), dropped, "{ended}");
+            let events: Vec<_> = std::iter::from_fn(|| facts.take()).collect();
+            let want: Vec<_> = told.map(|n| Event::PlaybackEnded { leg: LegId(1), playback: PlaybackId(n) }).collect();
+            assert_eq!(events, want, "{ended}");
+            assert!(facts.is_empty());
+        }
+    }
 
     #[test]
     fn digits_are_accepted_as_fast_as_a_dialler_sends_them() {
