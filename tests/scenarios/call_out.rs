@@ -157,7 +157,7 @@ fn what_is_asked_for_while_keys_are_pressed_comes_in_their_stead() {
 
 #[test]
 fn a_call_lasts_as_long_as_it_may() {
-    let mut world = calling(127, |new| new.leg.time_limit = Duration::from_secs(3));
+    let mut world = calling(127, |new| new.leg.time_limit = Some(Duration::from_secs(3)));
     seconds(&mut world, 4);
     assert_eq!(world.phone("ben").state, State::Ringing, "ringing does not count");
     world.take_up("ben");
@@ -169,6 +169,49 @@ fn a_call_lasts_as_long_as_it_may() {
     assert_eq!(world.phone("ben").state, State::Over(200));
     assert_eq!(world.call("ben").status, CallStatus::Completed);
     world.check_nothing_is_left();
+}
+
+#[test]
+fn what_the_application_says_counts_also_where_a_call_lasts_longer_than_others() {
+    const NUMBER: &str = "+15005550001";
+    let short = || World::with(133, |config, _| config.call_time_limit = Duration::from_secs(3));
+    let dials = |document: &str| {
+        let mut world = short();
+        let ben = world.phone_waits("ben");
+        world.number(NUMBER, URL);
+        world.documents(URL, &[&document.replace("BEN", &ben)]);
+        world.try_dial("ana", NUMBER);
+        world.run_for(Duration::from_millis(200));
+        world
+    };
+    let called = |time_limit| {
+        let mut world = short();
+        let mut new = wanted::call(&world.phone_waits("ben"), URL);
+        new.leg.time_limit = time_limit;
+        world.documents(URL, &["<Pause length=\"60\"/>"]);
+        world.command(Command::CreateCall(Box::new(new))).expect("a way leads there");
+        world.run_for(Duration::from_millis(200));
+        world
+    };
+    let limit = |seconds| Some(Duration::from_secs(seconds));
+    let dialled = |limit: &str| dials(&format!("<Dial {limit}><Sip>BEN</Sip></Dial>"));
+    let in_conference = |limit: &str| dials(&format!("<Dial {limit}><Conference>standup</Conference></Dial>"));
+    for (case, mut world, name, lasts_s) in [
+        ("nothing is said", called(None), "ben", 3),
+        ("longer is said", called(limit(6)), "ben", 6),
+        ("shorter is said", called(limit(2)), "ben", 2),
+        ("a dial that lasts longer", dialled("timeLimit=\"6\""), "ana", 6),
+        ("its callee", dialled("timeLimit=\"6\""), "ben", 6),
+        ("a stay that lasts longer", in_conference("timeLimit=\"6\""), "ana", 6),
+    ] {
+        if world.phone("ben").state == State::Ringing {
+            world.take_up("ben");
+        }
+        world.run_for(Duration::from_millis(lasts_s * 1_000 - 500));
+        assert_eq!(world.phone(name).state, State::Talking, "{case}");
+        world.run_for(Duration::from_secs(1));
+        assert_eq!(world.phone(name).state, State::Over(200), "{case}");
+    }
 }
 
 fn detection(asynchronous: bool) -> Option<Amd> {

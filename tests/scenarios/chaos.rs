@@ -287,7 +287,7 @@ impl Walk {
 
     fn adjust(&mut self, leg: &mut switch::NewLeg) {
         leg.ring_timeout = Duration::from_secs(self.chance.random_range(1..=6));
-        leg.time_limit = Duration::from_secs(self.chance.random_range(2..=20));
+        leg.time_limit = Some(Duration::from_secs(self.chance.random_range(2..=20)));
         leg.send_digits = Some("w12".to_owned()).filter(|_| self.likely(30));
         let told = wanted::link("https://app.test/told");
         leg.status = CallCallback { link: Some(told), initiated: true, ringing: true, answered: true, completed: true };

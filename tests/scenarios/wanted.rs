@@ -19,7 +19,7 @@ pub(crate) fn leg(to: &str) -> NewLeg {
         status: CallCallback::default(),
         send_digits: None,
         ring_timeout: Duration::from_secs(60),
-        time_limit: Duration::from_secs(14_400),
+        time_limit: None,
         credentials: None,
         amd: None,
         record: None,

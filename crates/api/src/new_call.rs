@@ -75,7 +75,7 @@ pub(crate) fn new_leg(
         status,
         send_digits: send_digits(parameters)?,
         ring_timeout: ring_timeout(parameters, ringing_seconds)?,
-        time_limit: time_limit(parameters)?.unwrap_or(TIME_LIMIT_DEFAULT),
+        time_limit: time_limit(parameters)?,
         credentials: credentials(parameters, &to)?,
         amd: None,
         record: recording(parameters, &mut remarks)?,
@@ -319,8 +319,6 @@ pub(crate) fn machine_detection(
 /// `Timeout` of a call.
 const RINGING_SECONDS: RangeInclusive<u64> = 1..=600;
 const RING_TIMEOUT_DEFAULT: Duration = Duration::from_secs(60);
-/// rest-voice §14.
-const TIME_LIMIT_DEFAULT: Duration = Duration::from_secs(4 * 3600);
 const TWIML_CHARACTERS_MAX: usize = 4000;
 const DIGITS_MAX: usize = 32;
 const CREDENTIAL_CHARACTERS_MAX: usize = 255;
@@ -416,7 +414,7 @@ mod tests {
     #[test]
     fn nothing_said_is_the_default() {
         let new = read(&[]).expect("is right");
-        assert_eq!((new.leg.ring_timeout, new.leg.time_limit), (RING_TIMEOUT_DEFAULT, TIME_LIMIT_DEFAULT));
+        assert_eq!((new.leg.ring_timeout, new.leg.time_limit), (RING_TIMEOUT_DEFAULT, None));
         assert_eq!((new.leg.record, new.leg.amd, new.leg.caller_id, new.fallback), (None, None, None, None));
         assert_eq!(new.leg.status, CallCallback { completed: true, ..CallCallback::default() });
         let link = Link { url: "http://app.test/".to_owned(), method: HttpMethod::Post };

@@ -42,7 +42,7 @@ pub(crate) struct LiveCall {
     pub(crate) phone_holds: bool,
     /// When an answered call has lasted long enough, or one of ours has looked for its phone for so long.
     pub(crate) limit: Option<TimerId>,
-    /// The longest it may last, if not as long as any.
+    /// The longest it may last, if the application says so; otherwise as long as any.
     pub(crate) limit_s: Option<u32>,
     /// The document it is run by.
     pub(crate) script: Option<ScriptId>,
@@ -173,9 +173,18 @@ impl LiveCall {
         info!(status = %self.row.status, "call answered");
     }
 
+    /// The application wants it to last for so long from now on. That counts where it is more than any call may last,
+    /// and nothing is said of the call itself.
+    pub(crate) fn let_last(&mut self, wanted: Duration, turn: &mut Turn) {
+        if wanted > turn.config.call_time_limit && self.limit_s.is_none() {
+            let lasted = self.row.answered.map(|since| turn.now.wall.since(since)).unwrap_or_default();
+            self.limit_to(wanted.min(TIME_LIMIT_MAX.saturating_sub(lasted)), turn);
+        }
+    }
+
     /// From now on it lasts at most so long.
     pub(crate) fn limit_to(&mut self, limit: Duration, turn: &mut Turn) {
-        let at = turn.now.instant + limit.min(turn.config.call_time_limit);
+        let at = turn.now.instant + limit.min(TIME_LIMIT_MAX);
         if let Some(before) = self.limit.replace(turn.timers.set(at, Timer::CallLimit(self.row.sid))) {
             turn.timers.clear(before);
         }
@@ -230,3 +239,6 @@ impl LiveCall {
         turn.media.push(media::Command::StopPlay { leg: self.leg });
     }
 }
+
+/// No call lasts longer, whatever is asked for (rest-voice §14).
+const TIME_LIMIT_MAX: Duration = Duration::from_secs(24 * 3600);

@@ -21,7 +21,7 @@ pub struct Config {
     pub calls_max: usize,
     /// Participants in one conference; one more is answered 503 (rest-voice §14: 250).
     pub room_legs_max: usize,
-    /// Longest life of an answered call (rest-voice §14: 4 h).
+    /// Longest life of an answered call of which the application does not say how long it may last (rest-voice §14: 4 h).
     pub call_time_limit: Duration,
     /// A leg that is silent for this long while its phone holds us is gone; otherwise the audio plane's own bound rules.
     pub held_rtp_timeout: Duration,

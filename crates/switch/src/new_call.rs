@@ -93,8 +93,8 @@ pub struct NewLeg {
     pub send_digits: Option<String>,
     /// Longest ringing.
     pub ring_timeout: Duration,
-    /// Longest talk.
-    pub time_limit: Duration,
+    /// Longest talk, if the application says so: at most a day. Otherwise as long as any may last.
+    pub time_limit: Option<Duration>,
     /// For a challenge.
     pub credentials: Option<SipCredentials>,
     /// Is it a machine that answers? Never with `send_digits`.

@@ -120,7 +120,7 @@ impl Board {
             room,
             credentials: leg.credentials,
             ring_timeout: leg.ring_timeout,
-            limit: Some(leg.time_limit),
+            limit: leg.time_limit,
             status: leg.status,
             max_forwards: HOPS_MAX,
             plan,

@@ -211,12 +211,18 @@ impl Board {
         let Some(live) = self.dials.get_mut(&id) else { return };
         let (parent, Some(callee)) = (live.parent, live.winner) else { return };
         live.bridged = Some(turn.now.instant);
-        let limit = turn.timers.set(turn.now.instant + live.dial.time_limit, Timer::Dial(id));
+        let time_limit = live.dial.time_limit;
+        let limit = turn.timers.set(turn.now.instant + time_limit, Timer::Dial(id));
         if let Some(before) = live.timer.replace(limit) {
             turn.timers.clear(before);
         }
         if self.calls.get(&parent).is_some_and(|call| !call.is_answered()) {
             self.answer(parent, turn);
+        }
+        for sid in [parent, callee] {
+            if let Some(call) = self.calls.get_mut(&sid) {
+                call.let_last(time_limit, turn);
+            }
         }
         self.route_pair(id, turn);
         if let Some(call) = self.calls.get(&callee) {
@@ -405,6 +411,9 @@ impl Board {
         if let Some(call) = self.calls.get_mut(&sid) {
             call.place = Place::Conference(id);
             call.leaves_on_star = dial.hangup_on_star;
+        }
+        if let Some(call) = self.calls.get_mut(&sid) {
+            call.let_last(dial.time_limit, turn);
         }
         self.set_timer(script, dial.time_limit, turn);
     }
