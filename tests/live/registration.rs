@@ -60,6 +60,32 @@ fn a_phone_registers_and_leaves() {
 }
 
 #[test]
+fn a_phone_is_still_registered_after_a_crash() {
+    let mut server = server(&[]);
+    run_as(&server, "uac-storms-with-registers-expect-200", "alice", PASSWORD, 1, &[]);
+    counts(&server, "partyline_registrations", 1.0);
+    // What is written is written in order: this is answered when the phone is saved.
+    server.rest().post("SIP/CredentialLists.json", &[("FriendlyName", "others")]).expect(201);
+    server.kill();
+    server.restart();
+    counts(&server, "partyline_registrations", 1.0);
+    counts(&server, REGISTERED, 0.0);
+}
+
+#[test]
+fn a_domain_takes_sha_256_beside_md5_for_phones_that_read_the_first_challenge_only() {
+    let server = server(&[]);
+    let domain = server.rest().get("SIP/Domains.json").expect(200).json()["domains"][0]["sid"].clone();
+    let digest = format!("SIP/Domains/{}/Digest.json", domain.as_str().expect("a SID"));
+    server.rest().post(&digest, &[("PartylineSipDigest", "md5, sha-256")]).expect(200);
+    run_as(&server, "uac-registers-expect-200", "alice", PASSWORD, 1, &[]);
+    server.rest().post(&digest, &[("PartylineSipDigest", "sha-256")]).expect(200);
+    assert_eq!(server.rest().get(&digest).expect(200).text("partyline_sip_digest"), "sha-256");
+    run_as(&server, "uac-asks-to-register-expect-sha-256-challenge", "alice", PASSWORD, 1, &[]);
+    counts(&server, REGISTERED, 2.0);
+}
+
+#[test]
 fn a_wrong_password_and_a_user_who_is_none_get_the_same() {
     let server = server(&[]);
     let profile = "uac-registers-with-wrong-password-expect-403";

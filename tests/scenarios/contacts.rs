@@ -29,6 +29,7 @@ fn alice_of(account: AccountSid, seed: u64, phones: &[&str]) -> World {
         auth_type: AuthType::default(),
         sip_registration: true,
         secure: false,
+        digest: None,
         emergency_calling_enabled: false,
         byoc_trunk_sid: None,
         emergency_caller_sid: None,
@@ -172,4 +173,26 @@ fn who_is_registered_with_another_account_is_a_client_of_that_one_only() {
         let told = world.asks.first().map(|ask| ask.call.call.from.as_str());
         assert_eq!(told, Some(from), "{account}");
     }
+}
+
+#[test]
+fn a_phone_that_registered_before_a_restart_rings_after_it() {
+    let mut world = alice_of(ACCOUNT, 411, &["desk"]);
+    assert_eq!(world.registrations_saved, 1);
+    world.run_for(Duration::from_secs(600));
+    world.restart();
+    world.documents(URL, &["<Say loop=\"0\">Hello</Say>"]);
+    world.voice("Hello", 1_009);
+    let mut new = wanted::call("", URL);
+    new.leg.to = Callee::Client { identity: "alice".to_owned(), parameters: Vec::new() };
+    world.command(Command::CreateCall(Box::new(new))).expect("her phone is known");
+    world.run_for(Duration::from_millis(200));
+    assert_eq!(world.phone("desk").state, State::Ringing);
+    world.take_up("desk");
+    world.run_for(Duration::from_millis(300));
+    world.hang_up("desk");
+    world.run_for(Duration::from_secs(1));
+    assert_eq!(status(&world), CallStatus::Completed);
+    assert_eq!(world.registrations_saved, 1, "nothing of it has changed");
+    assert!(world.switch.is_idle(), "{world}");
 }

@@ -12,7 +12,7 @@ use bytes::Bytes;
 use media::{Pages, Plane};
 use model::{
     AccountSid, Call, CallSid, Clip, Conference, ConferenceEvent, ConferenceSid, Direction, DirectoryRow, Exchange,
-    HttpMethod, LegStats, Notification, Participant, QueueSid, TaskRouterEvent, Timestamp,
+    HttpMethod, LegStats, Notification, Participant, QueueSid, Registration, SipDomainSid, TaskRouterEvent, Timestamp,
 };
 use sip::{Challenge, Login};
 use switch::routing::Assignment;
@@ -51,6 +51,12 @@ pub(crate) struct World {
     pub(crate) routing_events: Vec<Arc<TaskRouterEvent>>,
     /// What is asked of media streams. A test says itself what becomes of them.
     pub(crate) streams: Vec<StreamOrder>,
+    /// Where users are reached, as saved.
+    registrations: BTreeMap<(SipDomainSid, String), Vec<Registration>>,
+    /// How often that was saved.
+    pub(crate) registrations_saved: u32,
+    config: switch::Config,
+    set_up: Vec<DirectoryRow>,
     seed: u64,
     plane: Plane,
     network: Network,
@@ -113,7 +119,7 @@ impl World {
         adjust(&mut config, &mut media);
         let network = Network::new(seed);
         Self {
-            switch: Switch::new(config, seed, 0),
+            switch: Switch::new(config.clone(), seed, 0),
             calls: BTreeMap::new(),
             conferences: BTreeMap::new(),
             participants: BTreeMap::new(),
@@ -126,6 +132,10 @@ impl World {
             assignments: Vec::new(),
             routing_events: Vec::new(),
             streams: Vec::new(),
+            registrations: BTreeMap::new(),
+            registrations_saved: 0,
+            config,
+            set_up: Vec::new(),
             seed,
             plane: Plane::manual(media, Box::new(network.clone())),
             network,
@@ -144,8 +154,18 @@ impl World {
 
     /// The same, with what accounts have set up.
     pub(crate) fn set_up(self, rows: impl IntoIterator<Item = DirectoryRow>) -> Self {
-        let switch = self.switch.with_directory(Directory::load(DirectoryConfig::default(), rows));
-        Self { switch, ..self }
+        let set_up: Vec<_> = rows.into_iter().collect();
+        let directory = Directory::load(DirectoryConfig::default(), set_up.clone());
+        Self { switch: self.switch.with_directory(directory), set_up, ..self }
+    }
+
+    /// The process ends without a word, and another one starts from what it has saved.
+    pub(crate) fn restart(&mut self) {
+        let seq = 1_000;
+        let directory = Directory::load(DirectoryConfig::default(), self.set_up.clone());
+        let registrations = self.registrations.values().flatten().cloned().collect();
+        let switch = Switch::new(self.config.clone(), self.seed.wrapping_add(1), seq).with_directory(directory);
+        self.switch = switch.with_registrations(self.now(), registrations);
     }
 
     /// A phone that waits to be called makes itself known under an address.
@@ -613,6 +633,10 @@ impl World {
                 Effect::Save(Row::Event(event)) => self.events.push(event),
                 Effect::Save(Row::Notification(notification)) => self.notifications.push(notification),
                 Effect::Save(Row::CallbackClosed(id)) => self.callbacks.retain(|callback| callback.id != id),
+                Effect::Save(Row::Registrations(domain, user, contacts)) => {
+                    self.registrations.insert((domain, user), contacts);
+                    self.registrations_saved += 1;
+                }
                 Effect::Save(Row::Directory(row)) => {
                     if let DirectoryRow::Queue(queue) = *row {
                         self.queues.insert(queue.friendly_name, queue.sid);

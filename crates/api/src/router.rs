@@ -111,6 +111,10 @@ fn sip() -> Router<Arc<Api>> {
             "/Domains/{domain}",
             get(sip_domains::fetch).post(sip_domains::update).put(sip_domains::update).delete(sip_domains::delete),
         )
+        .route(
+            "/Domains/{domain}/Digest",
+            get(sip_domains::fetch_digest).post(sip_domains::update_digest).put(sip_domains::update_digest),
+        )
         .route("/CredentialLists", get(credential_lists::list).post(credential_lists::create))
         .route(
             "/CredentialLists/{list}",

@@ -22,6 +22,7 @@ mod outgoing_caller_id;
 mod participant;
 mod queue;
 mod routing;
+mod registration;
 mod sid;
 mod sip_credential;
 mod sip_domain;
@@ -51,6 +52,7 @@ pub use routing::{
     RoutingRow, RoutingTarget, Task, TaskChannel, TaskOrder, TaskQueue, TaskRouterEvent, TaskRouterEventType, Transfer,
     TransferMode, TransferStatus, TransferTarget, Worker, WorkerChannel, Workflow, WorkflowStep, Workspace,
 };
+pub use registration::Registration;
 pub use sid::{
     AccountSid, ActivitySid, AddressSid, ApiKeySid, ApplicationSid, BundleSid, ByocTrunkSid, CallSid, ConferenceSid,
     CredentialListSid, CredentialSid, EventSid, IdentitySid, IpAccessControlListSid, IpAddressSid, NotificationSid,
@@ -59,7 +61,7 @@ pub use sid::{
     WorkspaceSid,
 };
 pub use sip_credential::{Credential, CredentialList, Password};
-pub use sip_domain::{AuthType, MappedList, SipDomain, SipDomainMapping};
+pub use sip_domain::{AuthType, MappedList, SipDigest, SipDomain, SipDomainMapping};
 pub use time::Timestamp;
 pub use tuning::{JitterBufferSize, Tuning};
 

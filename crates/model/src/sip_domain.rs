@@ -4,7 +4,7 @@ use std::str::FromStr;
 
 use crate::{
     AccountSid, ByocTrunkSid, CredentialListSid, IpAccessControlListSid, PhoneNumberSid, SipDomainSid, Timestamp,
-    UnknownWord, VoiceHooks,
+    UnknownWord, VoiceHooks, word_enum,
 };
 
 /// A SIP domain as the API shows it and the store keeps it (rest-voice §9).
@@ -28,6 +28,8 @@ pub struct SipDomain {
     pub sip_registration: bool,
     /// Whether only TLS and SRTP will do.
     pub secure: bool,
+    /// What its users prove their passwords with; as the server is set if nothing is said.
+    pub digest: Option<SipDigest>,
     /// Kept and echoed.
     pub emergency_calling_enabled: bool,
     /// Kept and echoed.
@@ -40,6 +42,19 @@ pub struct SipDomain {
     pub updated: Timestamp,
     /// Order of creation, handed out by the switch.
     pub seq: i64,
+}
+
+word_enum! {
+    /// What a password may be proved with (RFC 8760), in the order in which it is asked for: many a phone reads the first
+    /// challenge only and knows MD5 alone.
+    SipDigest {
+        /// MD5 alone.
+        Md5 = "md5",
+        /// MD5, or SHA-256 by whoever reads on.
+        Md5OrSha256 = "md5,sha-256",
+        /// SHA-256 alone.
+        Sha256 = "sha-256",
+    }
 }
 
 /// What a call to a domain must pass: both where both are set, and nothing passes where neither is.

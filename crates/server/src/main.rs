@@ -24,7 +24,7 @@ use std::net::{Ipv4Addr, Ipv6Addr};
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::sync::Arc;
-use std::time::SystemTime;
+use std::time::{Instant, SystemTime};
 
 use api::webhook::{OutboxConfig, WebhookConfig, Webhooks};
 use clap::{Parser, Subcommand};
@@ -34,7 +34,7 @@ use rand::Rng;
 use sip::{Advertised, AudioCodec};
 use sound::{FetchConfig, Fetcher, SpeakConfig, Speaker};
 use store::{Credentials, Store, Writer};
-use switch::{Directory, Switch};
+use switch::{Directory, Now, Switch};
 use tokio::signal::unix::{SignalKind, signal};
 use tracing::{info, warn};
 use web::{AllowRule, Web, WebConfig};
@@ -207,6 +207,8 @@ async fn bridge(config: Config, logs: &Path) -> Result<(), StartError> {
         .with_inactive(store.inactive_accounts().await?);
     let switch = Switch::new(switch_config(&config, &account, &sip_bound), rand::rng().next_u64(), recovered.seq_max)
         .with_directory(directory);
+    let now = Now { instant: Instant::now(), wall: Timestamp::from(SystemTime::now()) };
+    let switch = switch.with_registrations(now, store.registrations(now.wall).await?);
     let snapshots = Snapshots::new(switch.stats(), switch.sip_stats());
     let saves_failed = Arc::default();
     let applications = Applications::new(outbox_config(&config), webhooks.clone(), store.clone(), inbox.clone());

@@ -318,6 +318,7 @@ fn stored(row: Row) -> store::Row {
         Row::Conference(conference) => store::Row::Conference(conference),
         Row::Participant(participant) => store::Row::Participant(participant),
         Row::LegStats(call, stats) => store::Row::LegStats(call, stats),
+        Row::Registrations(domain, user, contacts) => store::Row::Registrations(domain, user, contacts),
         Row::Event(event) => store::Row::Event(event),
         Row::Directory(row) => store::Row::Directory(row),
         Row::DirectoryDeleted(key) => store::Row::DirectoryDeleted(key),

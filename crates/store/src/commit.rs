@@ -4,13 +4,13 @@ use std::sync::Arc;
 
 use model::{
     Call, CallEvent, CallSid, Conference, ConferenceEvent, DirectoryKey, DirectoryRow, LegStats, Notification,
-    Participant, RoutingKey, RoutingRow, TaskRouterEvent,
+    Participant, Registration, RoutingKey, RoutingRow, SipDomainSid, TaskRouterEvent,
 };
 use sqlx::SqliteConnection;
 
 use crate::{
     OpenCallback, Store, StoreError, call, call_event, conference, directory, event, leg_stats, notification, outbox,
-    participant, routing,
+    participant, registration, routing,
 };
 
 /// One resource as it is now, to be written over what is stored of it; or something that happened.
@@ -28,6 +28,8 @@ pub enum Row {
     Directory(Box<DirectoryRow>),
     /// It has been deleted, with whatever was in it.
     DirectoryDeleted(DirectoryKey),
+    /// Where a user of a domain is reached: all their contacts.
+    Registrations(SipDomainSid, String, Vec<Registration>),
     /// Something that happened in a conference.
     Event(ConferenceEvent),
     /// A workspace, or something in one.
@@ -80,6 +82,9 @@ pub(crate) async fn save(rows: &[Row], connection: &mut SqliteConnection) -> Res
             Row::LegStats(call, stats) => leg_stats::save(*call, stats, connection).await?,
             Row::Directory(row) => directory::save(row, connection).await?,
             Row::DirectoryDeleted(key) => directory::delete(key, connection).await?,
+            Row::Registrations(domain, user, contacts) => {
+                registration::save(*domain, user, contacts, connection).await?
+            }
             Row::Event(event) => event::save(event, connection).await?,
             Row::Routing(row) => routing::save(row, connection).await?,
             Row::RoutingDeleted(key) => routing::delete(key, connection).await?,

@@ -86,6 +86,7 @@ fn migrations() -> Migrator {
         step(5, "what accounts set up", include_str!("../migrations/sqlite/0005_directory.sql")),
         step(6, "keys of accounts", include_str!("../migrations/sqlite/0006_api_keys.sql")),
         step(7, "more about calls", include_str!("../migrations/sqlite/0007_calls.sql")),
+        step(8, "phones that are registered", include_str!("../migrations/sqlite/0008_registrations.sql")),
         step(10, "what TaskRouter keeps", include_str!("../migrations/sqlite/0010_routing.sql")),
     ])
 }

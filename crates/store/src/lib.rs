@@ -28,6 +28,7 @@ mod outbox;
 mod participant;
 mod recover;
 mod routing;
+mod registration;
 mod select;
 #[cfg(test)]
 mod testing;

@@ -7,7 +7,7 @@ use bytes::Bytes;
 use media::Pages;
 use model::{
     Call, CallSid, Conference, ConferenceEvent, DirectoryKey, DirectoryRow, Exchange, LegStats, Notification,
-    Participant, RoutingKey, RoutingRow, StreamSid, TaskRouterEvent,
+    Participant, Registration, RoutingKey, RoutingRow, SipDomainSid, StreamSid, TaskRouterEvent,
 };
 use sip::Flow;
 
@@ -203,6 +203,8 @@ pub enum Row {
     Directory(Box<DirectoryRow>),
     /// It has been deleted, with whatever was in it.
     DirectoryDeleted(DirectoryKey),
+    /// Where a user of a domain is reached: all their contacts that outlive a restart.
+    Registrations(SipDomainSid, String, Vec<Registration>),
     /// Something that happened in a conference. Whoever is to be told of it is told once this is kept.
     Event(ConferenceEvent),
     /// A workspace, or something in one.

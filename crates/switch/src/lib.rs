@@ -29,6 +29,7 @@ mod progress;
 mod quality;
 mod queue;
 mod queue_command;
+mod reach;
 mod registration;
 pub mod routing;
 mod script;
@@ -41,6 +42,7 @@ pub mod webhook;
 use std::collections::VecDeque;
 use std::time::Instant;
 
+use model::Registration;
 use sip::{Endpoint, Output};
 
 pub use board::Counts;
@@ -145,6 +147,15 @@ impl Switch {
         Self { queue_list: std::mem::take(&mut directory.queue_list), directory, ..self }
     }
 
+    /// The same, with the phones that were registered when the process ended. After [`Switch::with_directory`]: who may
+    /// register no more is left out.
+    #[must_use]
+    pub fn with_registrations(mut self, now: Now, rows: Vec<Registration>) -> Self {
+        let Self { config, directory, board, .. } = &mut self;
+        board.registrations.restore(now, directory, rows, |flow| reach::flow_again(config, flow));
+        self
+    }
+
     /// Handles one event; what is to be done about it is appended to `effects`.
     pub fn handle(&mut self, now: Now, event: Event, effects: &mut Vec<Effect>) {
         if let Event::Command { command: Command::SetAccountStatus { account, status }, .. } = &event {
@@ -155,6 +166,7 @@ impl Switch {
                 let mut desk = Desk { now: now.wall, names: &mut self.names, effects };
                 let answer = self.directory.command(command, &mut desk);
                 self.board.registrations.follow(&self.directory);
+                self.board.registrations.save(now, effects);
                 return effects.push(Effect::Reply { request, answer });
             }
             event => event,
@@ -230,6 +242,7 @@ impl Switch {
                 None => break,
             }
         }
+        board.registrations.save(now, turn.effects);
         turn.journal.release(turn.names, turn.effects);
         if !turn.media.is_empty() {
             turn.effects.push(Effect::Media(turn.media));

@@ -7,11 +7,13 @@
 //! A domain with neither kind of list takes no call. What is refused is refused alike for users that exist and for
 //! those that do not, and wrong passwords count against their source.
 
+mod keeping;
+
 use std::collections::HashMap;
 use std::fmt;
 use std::time::Instant;
 
-use model::{AccountSid, CredentialSid, MappedList, SipDomain, SipDomainSid, Timestamp};
+use model::{AccountSid, CredentialSid, MappedList, SipDigest, SipDomain, SipDomainSid, Timestamp};
 use rand::rngs::StdRng;
 use rand::{Rng, SeedableRng};
 use sip::{
@@ -23,6 +25,7 @@ use tracing::{debug, info};
 use crate::board::Board;
 use crate::directory::{CredentialUse, Directory};
 use crate::turn::Turn;
+use keeping::Keeping;
 
 /// A user of a domain, as phones register.
 type Aor = (SipDomainSid, String);
@@ -36,7 +39,9 @@ pub struct Registrations {
     registrar: Registrar<Aor>,
     /// By what each of those proved who they are.
     proofs: HashMap<Aor, Proof>,
+    keeping: Keeping,
     verifier: Verifier,
+    /// Where a domain does not say.
     algorithms: Vec<Algorithm>,
     counts: RegistrationCounts,
 }
@@ -89,6 +94,7 @@ impl Registrations {
         Self {
             registrar: Registrar::new(config.registrar),
             proofs: HashMap::new(),
+            keeping: Keeping::default(),
             verifier: Verifier::new(config.verifier, key),
             algorithms: config.algorithms.clone(),
             counts: RegistrationCounts::default(),
@@ -244,7 +250,8 @@ impl Registrations {
     ) -> Result<String, Refused> {
         let source = flow.remote.ip();
         let Request { method, headers, .. } = request;
-        let claim = Claim { method, headers, source, realm: &domain.domain_name, algorithms: &self.algorithms };
+        let algorithms = algorithms(domain).unwrap_or(&self.algorithms);
+        let claim = Claim { method, headers, source, realm: &domain.domain_name, algorithms };
         let lookup = |username: &str, _| {
             let credential = directory.credential(domain.sid, username, wanted)?;
             Some(Secret::Password(credential.password.0.clone()))
@@ -278,6 +285,8 @@ impl Registrations {
     /// Says what has happened to bindings.
     fn tell(&mut self) {
         while let Some(event) = self.registrar.poll() {
+            let (RegistrarEvent::Bound { aor, .. } | RegistrarEvent::Unbound { aor, .. }) = &event;
+            self.keeping.changed.insert(aor.clone());
             match event {
                 RegistrarEvent::Bound { aor: (domain, user), uri, refreshed: false } => {
                     info!(%domain, user, contact = uri, "registered");
@@ -325,6 +334,15 @@ impl Board {
 fn proof(directory: &Directory, (domain, user): &Aor) -> Option<Proof> {
     let credential = directory.credential(*domain, user, CredentialUse::Registrations)?;
     directory.takes_phones(*domain).then_some((credential.sid, credential.updated))
+}
+
+/// What the users of a domain prove their passwords with, if it says so.
+fn algorithms(domain: &SipDomain) -> Option<&'static [Algorithm]> {
+    Some(match domain.digest? {
+        SipDigest::Md5 => &[Algorithm::Md5],
+        SipDigest::Md5OrSha256 => &[Algorithm::Md5, Algorithm::Sha256],
+        SipDigest::Sha256 => &[Algorithm::Sha256],
+    })
 }
 
 fn domain_of<'a>(directory: &'a Directory, uri: &SipUri) -> Option<&'a SipDomain> {

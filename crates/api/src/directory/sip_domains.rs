@@ -6,12 +6,12 @@ use axum::Extension;
 use axum::extract::{Path, State};
 use axum::http::StatusCode;
 use axum::response::Response;
-use model::{DirectoryRow, SipDomain};
+use model::{DirectoryRow, SipDigest, SipDomain};
 use serde::Serialize;
 use serde_json::{Value, json};
-use switch::{Command, DirectoryCommand, DomainChange, VoiceHooksChange};
+use switch::{Command, DirectoryCommand, DomainChange, Set, VoiceHooksChange};
 
-use super::{HookCodes, change, delete as deleted, friendly_name, hook, sid, sid_set};
+use super::{HookCodes, change, delete as deleted, friendly_name, hook, set, sid, sid_set};
 use crate::api::Api;
 use crate::auth::Caller;
 use crate::json::{self as answers, account_path};
@@ -96,9 +96,45 @@ fn domain_change(parameters: &Parameters) -> Result<DomainChange, Problem> {
         },
         sip_registration: parameters.flag_filter("SipRegistration")?,
         secure: parameters.flag_filter("Secure")?,
+        digest: digest(parameters)?,
         emergency_calling_enabled: parameters.flag_filter("EmergencyCallingEnabled")?,
         byoc_trunk_sid: sid_set(parameters, "ByocTrunkSid")?,
         emergency_caller_sid: sid_set(parameters, "EmergencyCallerSid")?,
+    })
+}
+
+/// `GET /SIP/Domains/{SD}/Digest.json`
+pub(crate) async fn fetch_digest(
+    State(api): State<Arc<Api>>,
+    Extension(caller): Extension<Caller>,
+    Path((_, domain)): Path<(String, String)>,
+) -> Result<Response, Problem> {
+    let row = api.store.sip_domain(caller.sid(), sid(&domain)?).await?.ok_or(Problem::NotFound)?;
+    Ok(answers::ok(&DigestJson::of(&row)))
+}
+
+/// `POST /SIP/Domains/{SD}/Digest.json`
+pub(crate) async fn update_digest(
+    State(api): State<Arc<Api>>,
+    Extension(caller): Extension<Caller>,
+    Path((_, domain)): Path<(String, String)>,
+    parameters: Parameters,
+) -> Result<Response, Problem> {
+    let command = DirectoryCommand::UpdateDomain {
+        account: caller.sid(),
+        sid: sid(&domain)?,
+        domain_name: None,
+        change: Box::new(DomainChange { digest: digest(&parameters)?, ..DomainChange::default() }),
+    };
+    change(&api, command, StatusCode::OK, shown_digest).await
+}
+
+/// Ours: what passwords are proved with; as the server is set if it is empty.
+fn digest(parameters: &Parameters) -> Result<Set<SipDigest>, Problem> {
+    const NAME: &str = "PartylineSipDigest";
+    set(parameters, NAME, |text| {
+        let word: String = text.chars().filter(|c| !c.is_whitespace()).collect::<String>().to_ascii_lowercase();
+        word.parse().map_err(|_| Problem::Parameter { name: NAME, expected: "md5, sha-256, or md5,sha-256" })
     })
 }
 
@@ -109,6 +145,35 @@ fn shown(row: &DirectoryRow) -> Option<DomainJson> {
     match row {
         DirectoryRow::SipDomain(row) => Some(DomainJson::of(row)),
         _ => None,
+    }
+}
+
+fn shown_digest(row: &DirectoryRow) -> Option<DigestJson> {
+    match row {
+        DirectoryRow::SipDomain(row) => Some(DigestJson::of(row)),
+        _ => None,
+    }
+}
+
+/// What is ours of a domain: the domain itself is Twilio's to the field.
+#[derive(Serialize)]
+struct DigestJson {
+    account_sid: String,
+    domain_sid: String,
+    partyline_sip_digest: Option<&'static str>,
+    date_updated: String,
+    uri: String,
+}
+
+impl DigestJson {
+    fn of(row: &SipDomain) -> Self {
+        Self {
+            account_sid: row.account_sid.to_string(),
+            domain_sid: row.sid.to_string(),
+            partyline_sip_digest: row.digest.map(SipDigest::as_str),
+            date_updated: row.updated.rfc2822(),
+            uri: format!("{}/SIP/Domains/{}/Digest.json", account_path(row.account_sid), row.sid),
+        }
     }
 }
 

@@ -1,5 +1,6 @@
 //! What accounts set up: every operation once, for the table of answers; and each resource's rules.
 
+use serde_json::json;
 use std::time::Duration;
 
 use model::{CallStatus, DirectoryRow, Queue, QueueSid};
@@ -349,6 +350,38 @@ async fn a_number_moves_within_its_family_and_only_the_parent_moves_it() {
             assert_eq!(reply.json()["account_sid"], to, "{case}");
         }
     }
+}
+
+#[tokio::test]
+async fn a_domain_says_beside_twilios_resource_what_passwords_are_proved_with() {
+    let bridge = Bridge::start().await;
+    let made = bridge.post("/SIP/Domains.json", "DomainName=acme.sip.twilio.com&PartylineSipDigest=md5").await;
+    let domain = format!("/SIP/Domains/{}", sid(&made));
+    let shown = async || bridge.get(&format!("{domain}/Digest.json")).await.json()["partyline_sip_digest"].clone();
+    assert_eq!(shown().await, "md5");
+    for (case, form, want, digest) in [
+        ("both", "PartylineSipDigest=md5%2Csha-256", (200, 0), json!("md5,sha-256")),
+        ("nothing is said", "FriendlyName=desk", (200, 0), json!("md5,sha-256")),
+        ("with blanks", "PartylineSipDigest=MD5%2C+SHA-256", (200, 0), json!("md5,sha-256")),
+        ("the better one", "PartylineSipDigest=sha-256", (200, 0), json!("sha-256")),
+        ("another order", "PartylineSipDigest=sha-256%2Cmd5", (400, 20001), json!("sha-256")),
+        ("unknown", "PartylineSipDigest=sha-512", (400, 20001), json!("sha-256")),
+        ("as the server is set", "PartylineSipDigest=", (200, 0), json!(null)),
+    ] {
+        for place in [".json", "/Digest.json"] {
+            let reply = bridge.post(&format!("{domain}{place}"), form).await;
+            assert_eq!(reply.outcome(), want, "{case} {place}: {}", reply.body);
+            assert_eq!(shown().await, digest, "{case} {place}");
+            let is_ours = reply.body.contains("partyline");
+            assert_eq!(
+                is_ours,
+                want.0 == 200 && place == "/Digest.json",
+                "{case}: the domain is Twilio's to the field"
+            );
+        }
+    }
+    let unknown = "/SIP/Domains/SD0123456789abcdef0123456789abcdef/Digest.json";
+    assert_eq!(bridge.get(unknown).await.outcome(), (404, 20404));
 }
 
 #[tokio::test]

@@ -48,6 +48,7 @@ pub(super) fn upsert(row: &SipDomain) -> Result<Upsert, StoreError> {
         .word("auth_type", row.auth_type.as_str())
         .number("sip_registration", row.sip_registration)
         .number("secure", row.secure)
+        .word_if("digest", row.digest)
         .number("emergency_calling_enabled", row.emergency_calling_enabled)
         .word_if("byoc_trunk_sid", row.byoc_trunk_sid)
         .word_if("emergency_caller_sid", row.emergency_caller_sid)
@@ -66,6 +67,7 @@ pub(super) fn decode(row: &SqliteRow) -> Result<SipDomain, StoreError> {
         auth_type: word(row, "auth_type")?,
         sip_registration: flag(row, "sip_registration")?,
         secure: flag(row, "secure")?,
+        digest: word_if(row, "digest")?,
         emergency_calling_enabled: flag(row, "emergency_calling_enabled")?,
         byoc_trunk_sid: word_if(row, "byoc_trunk_sid")?,
         emergency_caller_sid: word_if(row, "emergency_caller_sid")?,

@@ -95,6 +95,7 @@ fn every_row() -> Vec<DirectoryRow> {
             auth_type: AuthType { ip_acl: true, credential_list: true },
             sip_registration: true,
             secure: true,
+            digest: Some(model::SipDigest::Md5OrSha256),
             emergency_calling_enabled: true,
             byoc_trunk_sid: Some(ByocTrunkSid::from_bits(1)),
             emergency_caller_sid: Some(PhoneNumberSid::from_bits(1)),

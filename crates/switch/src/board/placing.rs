@@ -7,8 +7,8 @@ use std::time::Duration;
 use media::{Command, MAIN};
 use model::{AccountSid, Call, CallSid, CallStatus, Direction, RoomId};
 use sip::{
-    Binding, Credentials, DialogId, Failure, Flow, Headers, Host, NameAddr, OfferAnswer, Outgoing as Invite, Response,
-    SessionDescription, SipUri, Transport, Uri,
+    Binding, Credentials, DialogId, Failure, Headers, Host, NameAddr, OfferAnswer, Outgoing as Invite, Response,
+    SessionDescription, SipUri, Uri,
 };
 use tracing::{info, info_span};
 use twiml::{CallCallback, Parameter, Party, SipCredentials};
@@ -27,6 +27,7 @@ use crate::new_call::{Amd, Callee};
 use crate::outbound::{Invitation, Lead, Outgoing, Plan, Target};
 use crate::progress::Progress;
 use crate::script::Role;
+use crate::reach::flow_towards;
 use crate::timers::Timer;
 use crate::trunk::{Trunk, trunk_for};
 use crate::turn::Turn;
@@ -453,7 +454,7 @@ impl Board {
         let found = account.zip(target.sip()).and_then(|(account, sip)| {
             let registered = self.registered_at(account, sip, turn).and_then(|(phones, _)| phones.into_iter().next());
             registered.or_else(|| {
-                let flow = flow_towards(numeric(sip)?, turn)?;
+                let flow = flow_towards(turn.config, numeric(sip)?)?;
                 let uri = Uri::Sip(SipUri { headers: None, ..sip.clone() });
                 Some(Target { flow, uri, routes: Vec::new(), credentials: None, same_flow: false })
             })
@@ -603,7 +604,9 @@ fn ways(bindings: Vec<Binding>, turn: &Turn) -> (Vec<Target>, VecDeque<Lead>) {
         let by_proxy = path.first().and_then(|hop| hop.uri.sip().cloned());
         let known = match flow {
             Some(flow) => Some((flow, true)),
-            None if by_proxy.is_none() => numeric(&uri).and_then(|to| flow_towards(to, turn)).map(|flow| (flow, false)),
+            None if by_proxy.is_none() => {
+                numeric(&uri).and_then(|to| flow_towards(turn.config, to)).map(|flow| (flow, false))
+            }
             None => None,
         };
         let next_hop = by_proxy.unwrap_or_else(|| uri.clone());
@@ -652,14 +655,6 @@ fn by_trunk(trunk: &Trunk, next_hop: &SipUri, number: &str) -> Option<Lead> {
     };
     let uri = Uri::Sip(SipUri { user: Some(number.to_owned()), ..asked });
     Some(Lead { next_hop: next_hop.clone(), uri, routes: Vec::new(), credentials: trunk.credentials.clone() })
-}
-
-/// The path of datagrams to an address: from one of ours of the same family, on loopback from loopback.
-pub(super) fn flow_towards(remote: SocketAddr, turn: &Turn) -> Option<Flow> {
-    let fits = |local: &&SocketAddr| local.is_ipv6() == remote.is_ipv6();
-    let same = turn.config.signalling.iter().filter(fits);
-    let local = same.max_by_key(|local| local.ip().is_loopback() == remote.ip().is_loopback())?;
-    Some(Flow { transport: Transport::Udp, local: *local, remote, connection: None })
 }
 
 fn advertised(turn: &Turn, own: IpAddr) -> String {

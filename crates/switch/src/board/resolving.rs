@@ -7,13 +7,13 @@ use sip::{Flow, LookupFailed, Query, Transport};
 use tracing::info;
 
 use super::Board;
-use super::placing::flow_towards;
 use crate::call::Line;
 use crate::conference::Leaving;
 use crate::effect::Effect;
 use crate::follow_up::FollowUp;
 use crate::leg::address_towards;
 use crate::outbound::{Lead, Path, Target};
+use crate::reach::flow_towards;
 use crate::turn::Turn;
 
 /// Streams being opened at once; a call that needs one more goes another way, or fails.
@@ -66,7 +66,7 @@ impl Board {
             return self.next_path(sid, turn);
         }
         let flow = match path.target.transport {
-            Transport::Udp => flow_towards(remote, turn),
+            Transport::Udp => flow_towards(turn.config, remote),
             Transport::Tcp => match self.streams_out.get(&remote) {
                 Some(flow) => Some(*flow),
                 None if self.connecting.len() < CONNECTING_MAX => {

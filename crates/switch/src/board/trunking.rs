@@ -7,7 +7,7 @@ use sip::{PingId, Target, Transport, Uri};
 use tracing::{info, warn};
 
 use super::Board;
-use super::placing::flow_towards;
+use crate::reach::flow_towards;
 use crate::timers::Timer;
 use crate::turn::Turn;
 
@@ -44,7 +44,7 @@ impl Board {
                 Some(Err(why)) => warn!(trunk = trunk.name, %why, "the trunk leads nowhere"),
                 Some(Ok(targets)) => {
                     for target in targets.into_iter().filter(|target| target.transport == Transport::Udp) {
-                        let Some(flow) = flow_towards(target.address, turn) else { continue };
+                        let Some(flow) = flow_towards(turn.config, target.address) else { continue };
                         let ping = self.endpoint.options(turn.now.instant, flow, Uri::Sip(uri.clone()));
                         self.trunks.pings.insert(ping, (at, target));
                     }

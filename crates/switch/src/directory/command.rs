@@ -7,7 +7,7 @@ use std::net::Ipv4Addr;
 use model::{
     AccountSid, AddressSid, ApplicationSid, BundleSid, ByocTrunkSid, CredentialListSid, CredentialSid, EmergencyStatus,
     HttpMethod, IdentitySid, IpAccessControlListSid, IpAddressSid, MappedList, NumberType, Password, PhoneNumberSid,
-    SipDomainSid, TrunkSid, VoiceReceiveMode,
+    SipDigest, SipDomainSid, TrunkSid, VoiceReceiveMode,
 };
 
 /// One change. Creating and updating answer with the row as it is now.
@@ -375,6 +375,8 @@ pub struct DomainChange {
     pub sip_registration: Option<bool>,
     /// Whether only TLS and SRTP will do.
     pub secure: Option<bool>,
+    /// What passwords are proved with.
+    pub digest: Set<SipDigest>,
     /// Kept.
     pub emergency_calling_enabled: Option<bool>,
     /// Kept.

@@ -30,6 +30,7 @@ impl Directory {
             auth_type: AuthType::default(),
             sip_registration: false,
             secure: false,
+            digest: None,
             emergency_calling_enabled: false,
             byoc_trunk_sid: None,
             emergency_caller_sid: None,
@@ -165,6 +166,7 @@ fn apply(change: DomainChange, row: &mut SipDomain) -> Result<(), DirectoryRefus
     change.voice.apply(&mut row.voice)?;
     replace(&mut row.sip_registration, change.sip_registration);
     replace(&mut row.secure, change.secure);
+    replace(&mut row.digest, change.digest);
     replace(&mut row.emergency_calling_enabled, change.emergency_calling_enabled);
     replace(&mut row.byoc_trunk_sid, change.byoc_trunk_sid);
     replace(&mut row.emergency_caller_sid, change.emergency_caller_sid);

@@ -2,12 +2,14 @@ use std::time::Duration;
 
 use model::{
     AuthType, Credential, CredentialListSid, CredentialSid, DirectoryRow, IpAccessControlListSid, IpAddress,
-    IpAddressSid, Password, SipDomainMapping, Timestamp, VoiceHooks,
+    IpAddressSid, Password, Registration, SipDomainMapping, Timestamp, VoiceHooks,
 };
 use sip::{Challenge, LimitsConfig, Login};
 
 use super::*;
 use crate::directory::DirectoryConfig;
+use crate::effect::{Effect, Row};
+use crate::turn::Now;
 
 const PASSWORD: &str = "Sesame123456";
 /// Domains by what they ask for.
@@ -42,6 +44,7 @@ fn rows() -> Vec<DirectoryRow> {
             auth_type: AuthType::default(),
             sip_registration: name != CLOSED.1,
             secure: name == SECURE.1,
+            digest: None,
             emergency_calling_enabled: false,
             byoc_trunk_sid: None,
             emergency_caller_sid: None,
@@ -115,6 +118,9 @@ struct World {
     limits: Limits,
     now: Instant,
     cseq: u32,
+    /// Which of the challenges is answered.
+    reads: usize,
+    born: Instant,
 }
 
 /// A phone's end of the line.
@@ -130,12 +136,15 @@ fn tcp(connection: u64) -> Flow {
 impl World {
     fn new() -> Self {
         let limits = LimitsConfig { offences_max: Some(3), ..LimitsConfig::default() };
+        let now = Instant::now();
         Self {
             directory: directory(),
             registrations: Registrations::new(&sip::Config::default(), 1),
             limits: Limits::new(limits),
-            now: Instant::now(),
+            now,
             cseq: 0,
+            reads: 0,
+            born: now,
         }
     }
 
@@ -205,9 +214,37 @@ impl World {
             _ => return status,
         };
         let Some((user, password)) = login else { return status };
-        let challenge = Challenge::parse(&headers[0].1).expect("a challenge");
+        let challenge =
+            headers.iter().filter(|(name, _)| matches!(name, Name::WwwAuthenticate | Name::ProxyAuthenticate));
+        let challenge = challenge.filter_map(|(_, value)| Challenge::parse(value).ok()).nth(self.reads);
+        let Some(challenge) = challenge else { return status };
         let answer = challenge.answer(&Login::new(user, password), &method, uri, 1, "c0ffee");
         send(self, Some((answer_in, answer))).0
+    }
+
+    /// The algorithms that a REGISTER is challenged with.
+    fn asked(&mut self, domain: &str) -> Vec<Algorithm> {
+        let (uri, from) = (format!("sip:{domain}"), format!("sip:alice@{domain}"));
+        let request = self.request("REGISTER", &uri, &from, &udp(9), &[]);
+        let Self { directory, registrations, limits, now, .. } = self;
+        let Registered { headers, .. } = registrations.register(*now, directory, limits, &request, udp(9));
+        headers.iter().filter_map(|(_, value)| Challenge::parse(value).ok()).map(|said| said.algorithm).collect()
+    }
+
+    fn at(&self) -> Now {
+        let wall = Timestamp::from_micros(1_000_000) + self.now.duration_since(self.born);
+        Now { instant: self.now, wall }
+    }
+
+    /// What is saved since the last time.
+    fn saved(&mut self) -> Vec<(String, Vec<Registration>)> {
+        let mut effects = Vec::new();
+        self.registrations.save(self.at(), &mut effects);
+        let row = |effect| match effect {
+            Effect::Save(Row::Registrations(_, user, contacts)) => (user, contacts),
+            other => panic!("not a registration: {other:?}"),
+        };
+        effects.into_iter().map(row).collect()
     }
 
     fn ringing(&self, user: &str) -> usize {
@@ -407,4 +444,104 @@ fn guesses_are_counted_against_their_source() {
     assert_eq!(world.call("sip:x@phones.sip.test", Some(("alice", "guess")), udp(9)), 403);
     assert!(world.limits.is_banned(world.now, udp(9).remote.ip()));
     assert_eq!(world.registrations.counts().wrong, 3);
+}
+
+#[test]
+fn a_domain_says_what_passwords_are_proved_with() {
+    let (md5, sha_256) = (Algorithm::Md5, Algorithm::Sha256);
+    for (case, digest, server, want) in [
+        ("as the server is set", None, vec![md5], vec![md5]),
+        ("set otherwise", None, vec![sha_256, md5], vec![sha_256, md5]),
+        ("MD5 at a server that wants more", Some(SipDigest::Md5), vec![sha_256], vec![md5]),
+        ("both, what all know first", Some(SipDigest::Md5OrSha256), vec![md5], vec![md5, sha_256]),
+        ("the better one alone", Some(SipDigest::Sha256), vec![md5], vec![sha_256]),
+    ] {
+        let mut world = World::new();
+        let rows = rows().into_iter().map(|row| match row {
+            DirectoryRow::SipDomain(row) if row.domain_name == PHONES.1 => {
+                DirectoryRow::SipDomain(SipDomain { digest, ..row })
+            }
+            row => row,
+        });
+        world.directory = Directory::load(DirectoryConfig::default(), rows);
+        world.registrations =
+            Registrations::new(&sip::Config { algorithms: server.clone(), ..sip::Config::default() }, 1);
+        assert_eq!(world.asked(PHONES.1), want, "{case}");
+        assert_eq!(world.asked(BOTH.1), server, "{case}: of another domain nothing is said");
+        for reads in 0..want.len() {
+            world.reads = reads;
+            for (password, status) in [(PASSWORD, 200), ("Sesame654321", 403)] {
+                let login = Some(("alice", password));
+                assert_eq!(world.register("alice@phones.sip.test", login, udp(9)), status, "{case}: {}", want[reads]);
+                assert_eq!(world.call("sip:x@phones.sip.test", login, udp(9)), status, "{case}: {}", want[reads]);
+                world.limits = Limits::new(LimitsConfig::default());
+            }
+        }
+    }
+}
+
+#[test]
+fn what_a_phone_says_again_is_saved_once_a_minute() {
+    let mut world = World::new();
+    let alice = Some(("alice", PASSWORD));
+    let mut saves = Vec::new();
+    for _ in 0..12 {
+        assert_eq!(world.register("alice@phones.sip.test", alice, udp(9)), 200);
+        saves.push(world.saved().len());
+        world.now += Duration::from_secs(15);
+    }
+    assert_eq!(saves, [1, 0, 0, 0, 1, 0, 0, 0, 1, 0, 0, 0]);
+    assert_eq!(world.register("alice@phones.sip.test", alice, udp(8)), 200);
+    let saved = world.saved();
+    assert_eq!(
+        saved.iter().map(|(user, contacts)| (user.as_str(), contacts.len())).collect::<Vec<_>>(),
+        [("alice", 2)]
+    );
+    assert_eq!(world.register("alice@phones.sip.test", alice, tcp(3)), 200);
+    assert_eq!(world.saved(), [], "what hangs on a connection is not kept");
+    world.registrations.closed(3);
+    assert_eq!(world.saved(), []);
+    world.now += Duration::from_secs(75);
+    world.registrations.handle_timeout(world.now);
+    assert_eq!(world.saved(), [("alice".to_owned(), Vec::new())]);
+}
+
+#[test]
+fn phones_outlive_a_restart_while_they_are_good_and_may_register() {
+    let alice = Some(("alice", PASSWORD));
+    let mut before = World::new();
+    for (aor, flow) in [
+        ("alice@phones.sip.test", udp(8)),
+        ("alice@phones.sip.test", tcp(3)),
+        ("alice@phones.sip.test", udp(9)),
+        ("alice@both.sip.test", udp(8)),
+    ] {
+        assert_eq!(before.register(aor, alice, flow), 200);
+    }
+    let rows: Vec<_> = before.saved().into_iter().flat_map(|(_, contacts)| contacts).collect();
+    assert_eq!(rows.len(), 3);
+    let first = before.registrations.contacts(&before.directory, account(), "alice");
+    let first: Vec<_> =
+        first.into_iter().filter(|binding| binding.flow.is_some_and(|of| of.connection.is_none())).collect();
+
+    let after = |seconds: u64, keep: fn(&DirectoryRow) -> bool| {
+        let mut world = World::new();
+        world.born -= Duration::from_secs(seconds);
+        world.directory = Directory::load(DirectoryConfig::default(), self::rows().into_iter().filter(keep));
+        world.registrations.restore(world.at(), &world.directory, rows.clone(), Some);
+        world
+    };
+    let mut world = after(59, |_| true);
+    assert_eq!(world.registrations.contacts(&world.directory, account(), "alice"), first);
+    assert_eq!(world.saved(), [], "it is as it was saved");
+    world.now += Duration::from_secs(17);
+    world.registrations.handle_timeout(world.now);
+    assert_eq!(world.ringing("alice"), 0, "and good for no longer than it was");
+
+    let mut world = after(1, |row| !matches!(row, DirectoryRow::SipDomain(of) if of.domain_name == BOTH.1));
+    assert_eq!((world.ringing("alice"), world.registrations.bindings()), (2, 2));
+    assert_eq!(world.saved(), [("alice".to_owned(), Vec::new())], "who may register no more is not kept either");
+    let mut world = after(120, |_| true);
+    assert_eq!(world.ringing("alice"), 0, "too late");
+    assert_eq!(world.saved().len(), 2);
 }
