@@ -32,6 +32,11 @@ pub struct Config {
     /// How many of them one source address may have; past it, its new calls get a stateless 503. A trunk of one
     /// address that acknowledges within 200 ms makes 1,280 calls a second. Default 256.
     pub unacked_per_source_max: usize,
+    /// Server transactions of one source address that are in no call: answers to OPTIONS and REGISTER, and refusals of
+    /// INVITEs. Each lives for 32 s, an acknowledged refusal for 5. Past it an OPTIONS or a refusal is answered as
+    /// before, but not remembered; an INVITE or a REGISTER gets a stateless 503. A proxy brings 8,192 by 128 REGISTERs a
+    /// second, each challenged once. Default 8,192.
+    pub strays_per_source_max: usize,
     /// What strangers may ask, and how often. Default as much as they like.
     pub limits: LimitsConfig,
     /// What a [`Registrar`](crate::Registrar) of the same owner is told.
@@ -75,6 +80,7 @@ impl Default for Config {
             dialogs_max: 16_384,
             unacked_max: 4_096,
             unacked_per_source_max: 256,
+            strays_per_source_max: 8_192,
             limits: LimitsConfig::default(),
             registrar: RegistrarConfig::default(),
             verifier: VerifierConfig::default(),

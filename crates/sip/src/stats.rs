@@ -23,6 +23,8 @@ pub struct Stats {
     pub dropped: u64,
     /// Requests answered without memory since a bound was reached.
     pub refused_overload: u64,
+    /// Strays' requests answered without memory since their source had its share of it.
+    pub unremembered: u64,
     /// New calls and pings refused since we are draining.
     pub refused_draining: u64,
     /// Streams closed since there were too many, nothing could be cut out of them, or a message took too long to end.

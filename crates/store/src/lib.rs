@@ -27,8 +27,8 @@ mod notification;
 mod outbox;
 mod participant;
 mod recover;
-mod routing;
 mod registration;
+mod routing;
 mod select;
 #[cfg(test)]
 mod testing;

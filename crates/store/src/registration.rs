@@ -80,12 +80,12 @@ mod tests {
             domain_sid: DOMAIN,
             user: user.to_owned(),
             contact: format!("<sip:{user}@192.0.2.9:{port}>;+sip.instance=\"<urn:uuid:1>\""),
-            flow: (port % 2 == 0).then(|| (([192, 0, 2, 1], 5060).into(), ([192, 0, 2, 9], port).into())),
+            flow: port.is_multiple_of(2).then(|| (([192, 0, 2, 1], 5060).into(), ([192, 0, 2, 9], port).into())),
             path: (0..port % 3).map(|hop| format!("<sip:edge{hop}.test;lr>")).collect(),
             q: 500,
             call_id: "a".to_owned(),
             cseq: u32::MAX,
-            user_agent: (port % 2 == 0).then(|| "phone/1".to_owned()),
+            user_agent: port.is_multiple_of(2).then(|| "phone/1".to_owned()),
             expires: Timestamp::from_micros(expires),
         }
     }

@@ -16,9 +16,9 @@ mod client;
 mod early;
 mod ping;
 mod refer;
+mod shares;
 mod uac;
 mod uas;
-mod unacked;
 
 use std::collections::{HashMap, VecDeque};
 use std::net::SocketAddr;
@@ -39,7 +39,7 @@ use crate::{
 };
 use attempt::Attempt;
 use client::Client;
-use unacked::Unacked;
+use shares::Shares;
 
 /// Answers SIP calls, and makes them.
 #[derive(Debug)]
@@ -62,7 +62,10 @@ pub struct Endpoint {
     attempts: HashMap<DialogId, Attempt>,
     /// The dialogs whose ACK is awaited: at most `unacked_max`, and `unacked_per_source_max` of one source, and as
     /// many more as there are re-INVITEs.
-    unacked: Unacked,
+    unacked: Shares<DialogId>,
+    /// Which of `servers` are in no call of ours: questions, and INVITEs that were refused. At most
+    /// `strays_per_source_max` of one source.
+    strays: Shares<Key>,
     /// What our owner has not answered, OPTIONS and REGISTER. No more than `servers`, where each has its transaction.
     inquiries: HashMap<InquiryId, Inquiry>,
     /// How many there have been.
@@ -132,7 +135,8 @@ impl Endpoint {
             clients: HashMap::new(),
             dialogs: HashMap::new(),
             attempts: HashMap::new(),
-            unacked: Unacked::default(),
+            unacked: Shares::default(),
+            strays: Shares::default(),
             inquiries: HashMap::new(),
             inquiries_ever: 0,
             deadlines: Deadlines::new(),
@@ -407,8 +411,8 @@ impl Endpoint {
             ServerMachine::NonInvite(machine) => (machine.is_terminated(), machine.next_deadline()),
         };
         self.deadlines.set(Owner::Server(key), deadline);
-        if terminated && let Some(Server { merge: Some(merge), .. }) = self.servers.remove(&key) {
-            self.merges.remove(&merge);
+        if terminated {
+            self.forget_server(key);
         }
     }
 
@@ -436,6 +440,7 @@ impl Endpoint {
     /// Forgets a request of theirs that nobody will answer any more.
     fn forget_server(&mut self, key: Key) {
         self.deadlines.set(Owner::Server(key), None);
+        self.strays.remove(key);
         if let Some(Server { merge: Some(merge), .. }) = self.servers.remove(&key) {
             self.merges.remove(&merge);
         }

@@ -539,7 +539,9 @@ impl Endpoint {
     /// only wants to stay reachable has a little more.
     fn inquired(&mut self, now: Instant, incoming: Incoming, event: fn(InquiryId, Box<Request>, Flow) -> Event) {
         let full = match &incoming.request.method {
-            register @ Method::Register => sheds(register, self.servers.len(), self.config.transactions_max),
+            register @ Method::Register => {
+                sheds(register, self.servers.len(), self.config.transactions_max) || self.has_its_share(incoming.flow)
+            }
             _ => self.is_full(incoming.flow),
         };
         if full {
@@ -553,6 +555,7 @@ impl Endpoint {
         template.headers.set_to_tag(&self.keys.stateless_tag(key));
         let machine = NonInviteServer::new(reply.transport.is_reliable(), self.config.timers);
         self.remember(key, reply, Some(&head), None, ServerMachine::NonInvite(machine));
+        self.strays.insert(key, reply);
         self.inquiries.insert(id, Inquiry { transaction: key, flow, template });
         self.deadlines.set(Owner::Inquiry(id), Some(now + self.config.timers.t2));
         self.event(event(id, Box::new(request), flow));
@@ -690,6 +693,9 @@ impl Endpoint {
         let bytes = self.write_response(&response);
         match received.cseq.method {
             Method::Invite => {
+                if let Some(server) = self.servers.get(&received.transaction).filter(|server| server.merge.is_some()) {
+                    self.strays.insert(received.transaction, server.reply);
+                }
                 self.drive_invite(now, received.transaction, invite_server::Input::Failure(bytes));
             }
             _ => self.drive_non_invite(now, received.transaction, non_invite_server::Input::Final(bytes)),
@@ -737,6 +743,13 @@ impl Endpoint {
             self.stats.refused_overload += 1;
             return self.send(*reply, bytes);
         }
+        if head.to_tag.is_none() {
+            if self.has_its_share(*reply) {
+                self.stats.unremembered += 1;
+                return self.send(*reply, bytes);
+            }
+            self.strays.insert(*key, *reply);
+        }
         let (reliable, timers) = (reply.transport.is_reliable(), self.config.timers);
         if request.method == Method::Invite {
             let machine = ServerMachine::Invite(InviteServer::new(reliable, timers));
@@ -776,6 +789,12 @@ impl Endpoint {
             || self.dialogs.len() >= self.config.dialogs_max
             || self.unacked.len() >= self.config.unacked_max
             || self.unacked.of_source(flow) >= self.config.unacked_per_source_max
+            || self.has_its_share(flow)
+    }
+
+    /// Whether as many answers to strays are remembered for that source as may be.
+    fn has_its_share(&self, flow: Flow) -> bool {
+        self.strays.of_source(flow) >= self.config.strays_per_source_max
     }
 
     /// The dialog a request is in: by our tag, their tag and the Call-ID (RFC 3261 §12.2.2).

@@ -1,6 +1,6 @@
 //! Bounds: what a flood may take, and what it must not (RFC 6357, RFC 7339 §5.10).
 
-use sip::{Config, EndCause, Event, LimitsConfig, Name, Output, Transport};
+use sip::{Config, EndCause, Event, LimitsConfig, Name, Output, Reject, Transport};
 
 use crate::phone::{ANSWER, OFFER, Phone, World, flow, ms, secs};
 
@@ -222,5 +222,51 @@ fn phones_may_stay_registered_when_there_is_no_room_for_calls() {
         world.hear(Phone::udp().flow, phone(number).again(method, "", if method == "INVITE" { OFFER } else { "" }));
         let refused = world.said();
         assert_eq!((refused.len(), world.events.len()), (want, 1 - want), "{method} {number}: {refused:?}");
+    }
+}
+
+#[test]
+fn one_source_has_its_share_of_what_is_remembered_of_strays() {
+    const SHARE: usize = 20;
+    for (case, method, until_now, then) in [
+        ("pings of the server", "OPTIONS", 200, 200),
+        ("calls that are refused", "INVITE", 404, 503),
+        ("registrations", "REGISTER", 403, 503),
+    ] {
+        let mut world = World::with(Config { strays_per_source_max: SHARE, ..Config::default() });
+        let ask = |world: &mut World, remote: &str, number: usize| {
+            let stranger =
+                Phone { call_id: format!("{method}{number}"), ..Phone::on(flow(Transport::Udp, remote, None)) };
+            let body = if method == "INVITE" { OFFER } else { "" };
+            let request = stranger.again(method, "", body);
+            let request = if method == "OPTIONS" { request.replacen("standup@", "", 1) } else { request };
+            world.hear(stranger.flow, request);
+            match world.events.pop_front() {
+                Some(Event::Invite { dialog, .. }) => world.endpoint.reject(world.now, dialog, 404, Reject::default()),
+                Some(Event::Register { id, .. }) => world.endpoint.answer_register(world.now, id, 403, &[]),
+                other => assert!(other.is_none(), "{case}: {other:?}"),
+            }
+            world.drain();
+            let last = world.messages().pop().expect("an answer");
+            match last.message {
+                sip::Message::Response(response) => response.status,
+                other @ sip::Message::Request(_) => panic!("{case}: {other:?}"),
+            }
+        };
+        for number in 0..3 * SHARE {
+            let port = 5060 + number; // a port is no other source
+            let want = if number < SHARE { until_now } else { then };
+            assert_eq!(ask(&mut world, &format!("192.0.2.66:{port}"), number), want, "{case} {number}");
+        }
+        assert_eq!(world.endpoint.transactions_open(), SHARE, "{case}");
+        let stats = world.endpoint.stats();
+        let counted = if then == 503 { stats.refused_overload } else { stats.unremembered };
+        assert_eq!(counted, 2 * SHARE as u64, "{case}");
+        assert_eq!(ask(&mut world, "192.0.2.67:5060", 900), until_now, "{case}: everybody else is served");
+        world.run_for(secs(40));
+        world.messages();
+        assert_eq!(ask(&mut world, "192.0.2.66:5060", 901), until_now, "{case}: room again");
+        world.run_for(secs(40));
+        world.assert_empty();
     }
 }

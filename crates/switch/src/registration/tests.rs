@@ -325,10 +325,8 @@ fn a_client_is_every_phone_of_that_name() {
     }
     assert!(world.registrations.contacts(&world.directory, AccountSid::from_bits(8), "alice").is_empty());
 
-    let first = world.registrations.contacts(&world.directory, account(), "alice").remove(0);
-    world.registrations.unreachable(SipDomainSid::from_bits(PHONES.0), "alice", &first);
-    assert_eq!(world.ringing("alice"), 2);
     world.registrations.closed(3);
+    assert_eq!(world.ringing("alice"), 2);
     world.now += Duration::from_secs(75);
     world.registrations.handle_timeout(world.now);
     assert_eq!((world.ringing("alice"), world.registrations.next_deadline()), (0, None));
@@ -468,12 +466,12 @@ fn a_domain_says_what_passwords_are_proved_with() {
             Registrations::new(&sip::Config { algorithms: server.clone(), ..sip::Config::default() }, 1);
         assert_eq!(world.asked(PHONES.1), want, "{case}");
         assert_eq!(world.asked(BOTH.1), server, "{case}: of another domain nothing is said");
-        for reads in 0..want.len() {
+        for (reads, algorithm) in want.iter().enumerate() {
             world.reads = reads;
             for (password, status) in [(PASSWORD, 200), ("Sesame654321", 403)] {
                 let login = Some(("alice", password));
-                assert_eq!(world.register("alice@phones.sip.test", login, udp(9)), status, "{case}: {}", want[reads]);
-                assert_eq!(world.call("sip:x@phones.sip.test", login, udp(9)), status, "{case}: {}", want[reads]);
+                assert_eq!(world.register("alice@phones.sip.test", login, udp(9)), status, "{case}: {algorithm}");
+                assert_eq!(world.call("sip:x@phones.sip.test", login, udp(9)), status, "{case}: {algorithm}");
                 world.limits = Limits::new(LimitsConfig::default());
             }
         }
