@@ -1,6 +1,7 @@
 //! Phones and proxies that the bridge calls, played by sipp: what they answer is what the API and the application are told.
 
-use testkit::tone::Tone;
+use testkit::rtp;
+use testkit::tone::{HUM_DBFS, Tone};
 
 use crate::centre::{Centre, check_hearing};
 use crate::sipp::Sipp;
@@ -127,6 +128,26 @@ fn what_a_phone_says_before_it_answers_is_heard() {
     let told = centre.wait_asked("/call-events", 2);
     assert!(told.iter().all(|told| told["parameters"]["CallStatus"] != "in-progress"), "it has not answered yet");
     centre.wait_asked("/call-events", 3);
+    check_hearing(&[("ana", &ana, ANA), ("sipp", &ana, SIPP)], "ana sipp\n ana - x");
+    ana.hang_up();
+    sipp.ends();
+    centre.check_requests();
+}
+
+#[test]
+fn with_answer_on_bridge_the_called_is_heard_before_there_is_an_answer() {
+    let centre = Centre::start();
+    let sipp = wait(&centre, "uas-sends-early-media-expect-bye");
+    number(&centre, NUMBER, "sipp", "answer_on_bridge=true");
+    let ana = centre.dial(NUMBER).humming(ANA).connect();
+    // Its 200 has come this moment: whatever was heard came before it.
+    let early = rtp::pcm(&ana.heard());
+    let seconds = early.len() / 8_000;
+    assert!(seconds >= 4, "sipp speaks for five seconds before it answers, and {seconds} were heard");
+    let end = &early[early.len() - 2 * 8_000..];
+    let (called, own) = (SIPP.level_dbfs(end), ANA.level_dbfs(end));
+    assert!((called - HUM_DBFS).abs() < 1.5, "sipp at {called:.1} dBFS");
+    assert!(own < -55.0, "ana hears herself at {own:.1} dBFS");
     check_hearing(&[("ana", &ana, ANA), ("sipp", &ana, SIPP)], "ana sipp\n ana - x");
     ana.hang_up();
     sipp.ends();

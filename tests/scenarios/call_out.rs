@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use model::{AnsweredBy, CallStatus};
 use switch::webhook::{CallbackBody, Purpose};
-use switch::{Amd, CallCallback, CallEnd, Command, Instructions, MachineDetection, NewCall, Refusal};
+use switch::{Amd, CallCallback, CallEnd, Callee, Command, Instructions, MachineDetection, NewCall, Refusal, Trunk};
 
 use crate::phone::{State, Voice};
 use crate::wanted;
@@ -373,4 +373,39 @@ fn the_fallback_is_asked_each_time_and_the_call_ends_only_with_it() {
             assert_eq!(world.phone("ben").state == State::Talking, talks, "{case}, then {second}");
         }
     }
+}
+
+#[test]
+fn the_time_a_call_may_ring_runs_from_its_first_try_on() {
+    let uri = |text: &str| text.parse::<sip::Uri>().expect("a URI").sip().expect("a SIP URI").clone();
+    let mut world = World::with(136, |config, _| {
+        config.trunks = vec![Trunk {
+            name: "carrier".to_owned(),
+            // Nobody is at the first, and the phone is at the second.
+            uris: vec![uri("sip:10.0.0.99"), uri("sip:10.0.0.2")],
+            domain: None,
+            credentials: None,
+            caller_id: None,
+            prefixes: vec!["+44".to_owned()],
+            codecs: Vec::new(),
+            keep_alive: None,
+        }];
+    });
+    world.phone_waits("gateway");
+    world.number("+15005550001", URL);
+    let mut new = wanted::call("", URL);
+    new.leg.from = "+15005550001".to_owned();
+    new.leg.to = Callee::Number("+442079460000".to_owned());
+    new.leg.ring_timeout = Duration::from_secs(20);
+    world.command(Command::CreateCall(Box::new(new))).expect("a trunk leads there");
+    seconds(&mut world, 5);
+    assert_eq!(world.phone("gateway").state, State::Ringing, "after four seconds of silence at the first");
+    world.run_for(Duration::from_millis(14_900));
+    assert_eq!(world.phone("gateway").state, State::Ringing);
+    world.run_for(Duration::from_millis(200));
+    assert_eq!(world.phone("gateway").state, State::Over(487));
+    assert_eq!(world.calls.values().next().map(|call| call.status), Some(CallStatus::NoAnswer));
+    // The silent one may still say something for 64·T1.
+    seconds(&mut world, 40);
+    world.check_nothing_is_left();
 }

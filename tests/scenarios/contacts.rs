@@ -17,6 +17,10 @@ const URL: &str = "https://app.test/out";
 
 /// Alice has registered these phones at a domain of this account.
 fn alice_of(account: AccountSid, seed: u64, phones: &[&str]) -> World {
+    alice_in(World::new(seed), account, phones)
+}
+
+fn alice_in(world: World, account: AccountSid, phones: &[&str]) -> World {
     let (at, domain_sid, list) =
         (Timestamp::from_micros(0), SipDomainSid::from_bits(1), CredentialListSid::from_bits(2));
     let domain = DirectoryRow::SipDomain(SipDomain {
@@ -55,7 +59,7 @@ fn alice_of(account: AccountSid, seed: u64, phones: &[&str]) -> World {
         updated: at,
         seq: 3,
     });
-    let mut world = World::new(seed).set_up([domain, mapping, credential]);
+    let mut world = world.set_up([domain, mapping, credential]);
     for name in phones {
         world.register(name, "sip:alice@phones.sip.test", PASSWORD);
     }
@@ -195,4 +199,39 @@ fn a_phone_that_registered_before_a_restart_rings_after_it() {
     assert_eq!(status(&world), CallStatus::Completed);
     assert_eq!(world.registrations_saved, 1, "nothing of it has changed");
     assert!(world.switch.is_idle(), "{world}");
+}
+
+#[test]
+fn a_phone_that_does_not_answer_a_question_is_not_rung_until_it_does() {
+    let world = World::with(412, |config, _| config.qualify = Some(Duration::from_secs(60)));
+    let mut world = alice_in(world, ACCOUNT, &["desk", "car"]);
+    world.documents(URL, &["<Hangup/>"]);
+    let silent = |world: &World| (world.switch.stats().registrations, world.switch.stats().registrations_silent);
+    world.run_for(Duration::from_secs(61));
+    assert_eq!(silent(&world), (2, 0), "both have answered");
+    world.vanish("car");
+    // It is asked within a minute, and given up 64·T1 later.
+    world.run_for(Duration::from_secs(60 + 33));
+    assert_eq!(silent(&world), (2, 1));
+    let rings = |world: &mut World| {
+        let mut new = wanted::call("", URL);
+        new.leg.to = Callee::Client { identity: "alice".to_owned(), parameters: Vec::new() };
+        world.command(Command::CreateCall(Box::new(new))).expect("her phones are known");
+        world.run_for(Duration::from_millis(200));
+        let ringing = ["desk", "car"].map(|name| world.phone(name).state == State::Ringing);
+        world.take_up("desk");
+        world.run_for(Duration::from_secs(1));
+        ringing
+    };
+    world.come_back("car");
+    assert_eq!(rings(&mut world), [true, false]);
+    world.run_for(Duration::from_secs(60));
+    assert_eq!(silent(&world), (2, 0), "it has answered again");
+    assert_eq!(rings(&mut world), [true, true]);
+    world.vanish("car");
+    world.run_for(Duration::from_secs(60 + 33));
+    world.come_back("car");
+    assert_eq!(silent(&world), (2, 1));
+    world.register_again("car", "sip:alice@phones.sip.test", PASSWORD);
+    assert_eq!(silent(&world), (2, 0), "so has who registers again");
 }

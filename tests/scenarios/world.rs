@@ -111,6 +111,7 @@ impl World {
             beep: pages(1_000, 1_600, -20.0),
             signalling: vec![SocketAddr::from(BRIDGE)],
             trunks: Vec::new(),
+            qualify: None,
             ring_back: pages(RING_BACK_HZ, 8_000, -20.0),
             sip: sip::Config::default(),
         };
@@ -171,6 +172,11 @@ impl World {
     /// A phone that waits to be called makes itself known under an address.
     pub(crate) fn register(&mut self, name: &str, aor: &str, password: &str) {
         self.phone_waits(name);
+        self.register_again(name, aor, password);
+    }
+
+    /// A phone that is there makes itself known.
+    pub(crate) fn register_again(&mut self, name: &str, aor: &str, password: &str) {
         let request = self.phone_mut(name).register(aor, "");
         self.say(name, &request);
         let challenge = self.phone_mut(name).answer.take().expect("a challenge");
@@ -256,6 +262,11 @@ impl World {
     /// The phone goes silent without a word.
     pub(crate) fn vanish(&mut self, name: &str) {
         self.phone_mut(name).alive = false;
+    }
+
+    /// And is there again.
+    pub(crate) fn come_back(&mut self, name: &str) {
+        self.phone_mut(name).alive = true;
     }
 
     pub(crate) fn press(&mut self, name: &str, event: u8) {

@@ -21,8 +21,8 @@ mod notification;
 mod outgoing_caller_id;
 mod participant;
 mod queue;
-mod routing;
 mod registration;
+mod routing;
 mod sid;
 mod sip_credential;
 mod sip_domain;
@@ -47,12 +47,12 @@ pub use notification::{Level, Notification};
 pub use outgoing_caller_id::OutgoingCallerId;
 pub use participant::{Participant, ParticipantStatus};
 pub use queue::Queue;
+pub use registration::Registration;
 pub use routing::{
     Activity, AssignmentStatus, Concerned, EventActor, EventResource, Reservation, ReservationStatus, RoutingKey,
     RoutingRow, RoutingTarget, Task, TaskChannel, TaskOrder, TaskQueue, TaskRouterEvent, TaskRouterEventType, Transfer,
     TransferMode, TransferStatus, TransferTarget, Worker, WorkerChannel, Workflow, WorkflowStep, Workspace,
 };
-pub use registration::Registration;
 pub use sid::{
     AccountSid, ActivitySid, AddressSid, ApiKeySid, ApplicationSid, BundleSid, ByocTrunkSid, CallSid, ConferenceSid,
     CredentialListSid, CredentialSid, EventSid, IdentitySid, IpAccessControlListSid, IpAddressSid, NotificationSid,

@@ -47,6 +47,8 @@ pub(crate) struct Config {
     pub(crate) sip_limits: LimitsConfig,
     /// What phones are asked to prove their password with, best liked first.
     pub(crate) sip_digest: Vec<Algorithm>,
+    /// How often registered phones are asked whether they are there.
+    pub(crate) sip_qualify: Option<Duration>,
     /// Who may dial into a room by its name.
     pub(crate) open_rooms: OpenRooms,
     /// Carriers that take our calls.
@@ -146,6 +148,7 @@ const SETTINGS: &[(&str, &str, &str)] = &[
         "md5",
         "what phones are asked to prove their password with, best liked first: md5, sha-256 (many a phone knows md5 alone, and reads the first only)",
     ),
+    ("sip_qualify_seconds", "60", "how often registered phones are asked whether they are there, 10 to 3600; 0: never"),
     ("http_listen", "127.0.0.1:8080", "where the REST API is served, ADDRESS:PORT"),
     ("https_listen", "", "where it is served by TLS (HTTP/1.1 and HTTP/2), too, ADDRESS:PORT; nowhere if not given"),
     (
@@ -375,6 +378,14 @@ impl Given {
         })
     }
 
+    fn qualify(&self) -> Result<Option<Duration>, ConfigError> {
+        let seconds: u64 = self.parse("sip_qualify_seconds", |text| match text {
+            "0" => Ok(0),
+            _ => number(text, &(10..=3_600)),
+        })?;
+        Ok((seconds > 0).then(|| Duration::from_secs(seconds)))
+    }
+
     fn check(self) -> Result<Config, ConfigError> {
         let data = PathBuf::from(self.text("data").1);
         Ok(Config {
@@ -382,6 +393,7 @@ impl Given {
             sip_listen_is_default: !self.is_given("sip_listen"),
             sip_limits: self.sip_limits()?,
             sip_digest: self.parse("sip_digest", |text| some(list(text, digest_algorithm)?))?,
+            sip_qualify: self.qualify()?,
             http_listen: self.parse("http_listen", socket_address)?,
             https_listen: self.optional("https_listen", socket_address)?,
             tls_dir: self.optional("tls_dir", |text| Ok(PathBuf::from(text)))?.unwrap_or_else(|| data.join("tls")),

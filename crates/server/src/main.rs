@@ -433,6 +433,7 @@ fn switch_config(config: &Config, account: &Account, sip_bound: &[config::SipLis
         beep: Arc::new(Pages::new(&sound::beep())),
         signalling: own_address::signalling(sip_bound),
         trunks: config.trunks.clone(),
+        qualify: config.sip_qualify,
         ring_back: media::Tones::default().ring(RING_COUNTRY).unwrap_or_else(|| Arc::new(Pages::new(&sound::beep()))),
         sip: sip::Config {
             server: format!("Partyline/{}", env!("CARGO_PKG_VERSION")),

@@ -150,6 +150,11 @@ fn sip_metrics(sip: &sip::Stats) -> Vec<Metric> {
         ("partyline_sip_retransmissions_total", "SIP messages sent again.", sip.retransmissions),
         ("partyline_sip_malformed_total", "SIP requests that could not be read.", sip.malformed),
         ("partyline_sip_dropped_total", "SIP messages dropped in silence.", sip.dropped),
+        (
+            "partyline_sip_unremembered_total",
+            "SIP requests outside of calls answered without memory, their source having its share of it.",
+            sip.unremembered,
+        ),
         ("partyline_sip_overload_refused_total", "SIP requests refused without memory.", sip.refused_overload),
         ("partyline_sip_draining_refused_total", "SIP requests refused while draining.", sip.refused_draining),
     ];
@@ -178,6 +183,11 @@ fn stranger_metrics(switch: &switch::Stats) -> Vec<Metric> {
     });
     let others = [
         gauge("partyline_registrations", "Phones registered.", switch.registrations),
+        gauge(
+            "partyline_registrations_silent",
+            "Phones registered that did not answer when they were last asked.",
+            switch.registrations_silent,
+        ),
         counter("partyline_registrations_lapsed_total", "Registrations that nobody refreshed.", lapsed),
         counter("partyline_sip_bans_total", "Sources banned for guessing passwords.", limits.bans),
     ];

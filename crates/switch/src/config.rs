@@ -48,6 +48,8 @@ pub struct Config {
     pub signalling: Vec<std::net::SocketAddr>,
     /// Carriers for calls to numbers.
     pub trunks: Vec<Trunk>,
+    /// How often registered phones are asked whether they are there; never if not said.
+    pub qualify: Option<Duration>,
     /// Heard by a caller while a phone rings that says nothing itself.
     pub ring_back: Arc<Pages>,
     /// What the SIP endpoint is told.

@@ -56,7 +56,7 @@ pub use directory::{
     HookChange, NumberChange, NumberPattern, NumberWanted, Set, SmsHooksChange, VoiceHooksChange, VoiceTarget,
 };
 pub use effect::{Effect, Event, FetchFailed, FetchId, RequestId, Row};
-pub use lookup::Lookups;
+pub use lookup::{Led, Lookups};
 pub use model::HttpMethod;
 pub use new_call::{Amd, CallChange, Callee, Instructions, LegRecording, NewCall, NewLeg, NewParticipant, NewRoom};
 pub use quality::{Histogram, Quality};
@@ -110,6 +110,8 @@ pub struct Stats {
     pub counts: Counts,
     /// Phones registered.
     pub registrations: usize,
+    /// Those of them that did not answer when they were last asked.
+    pub registrations_silent: usize,
     /// What came of their asking, since the start.
     pub registration_counts: RegistrationCounts,
     /// What was decided about strangers, since the start.
@@ -153,6 +155,7 @@ impl Switch {
     pub fn with_registrations(mut self, now: Now, rows: Vec<Registration>) -> Self {
         let Self { config, directory, board, .. } = &mut self;
         board.registrations.restore(now, directory, rows, |flow| reach::flow_again(config, flow));
+        board.registrations.plan_qualifying(now.instant, config.qualify);
         self
     }
 
@@ -166,6 +169,7 @@ impl Switch {
                 let mut desk = Desk { now: now.wall, names: &mut self.names, effects };
                 let answer = self.directory.command(command, &mut desk);
                 self.board.registrations.follow(&self.directory);
+                self.board.registrations.plan_qualifying(now.instant, self.config.qualify);
                 self.board.registrations.save(now, effects);
                 return effects.push(Effect::Reply { request, answer });
             }
@@ -214,6 +218,7 @@ impl Switch {
             Event::Timeout => {
                 board.endpoint.handle_timeout(now.instant);
                 board.registrations.handle_timeout(now.instant);
+                board.qualify(&turn);
                 board.timeout(&mut turn);
                 if drain_at.take_if(|at| *at <= now.instant).is_some() {
                     board.end_everything(&mut turn);
@@ -242,6 +247,7 @@ impl Switch {
                 None => break,
             }
         }
+        board.registrations.plan_qualifying(now.instant, turn.config.qualify);
         board.registrations.save(now, turn.effects);
         turn.journal.release(turn.names, turn.effects);
         if !turn.media.is_empty() {
@@ -277,6 +283,7 @@ impl Switch {
             running: self.board.running() + self.asks.open() + self.fetches.under_way() + self.journal.told_of(),
             counts: self.board.counts,
             registrations: self.board.registrations.bindings(),
+            registrations_silent: self.board.registrations.silent(),
             registration_counts: *self.board.registrations.counts(),
             limits: *self.board.endpoint.limit_stats(),
             quality: self.board.quality,
@@ -322,6 +329,7 @@ mod tests {
             beep: silence.clone(),
             signalling: Vec::new(),
             trunks: Vec::new(),
+            qualify: None,
             ring_back: silence,
             sip: sip::Config::default(),
         };

@@ -3,9 +3,10 @@
 //! [`Lookups::targets`] says where a URI leads if that is known; if not, it asks ([`Effect::Lookup`]), and whoever waits
 //! comes again when [`Event::LookedUp`](crate::Event::LookedUp) has been taken in.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::time::{Duration, Instant};
 
+use model::CallSid;
 use sip::{Answered, LookupFailed, Query, Resolved, Resolver, ResolverConfig, SipUri, Target, Unresolved};
 
 use crate::effect::Effect;
@@ -16,34 +17,77 @@ pub struct Lookups {
     resolver: Resolver,
     /// Asked and not answered. At most [`UNDER_WAY_MAX`].
     under_way: BTreeSet<Query>,
+    /// Calls that wait, by each of the questions they wait for.
+    waiting: BTreeMap<Query, BTreeSet<CallSid>>,
+    /// The same by call. No more than there are calls, each with a few questions.
+    waits_for: BTreeMap<CallSid, Vec<Query>>,
+}
+
+/// Where a URI leads.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Led {
+    /// There, best first.
+    To(Vec<Target>),
+    /// Nowhere.
+    Nowhere(Unresolved),
+    /// These have been asked: come again when one of them is answered.
+    Asked(Vec<Query>),
 }
 
 impl Lookups {
     /// Nothing is known. `seed` decides among hosts of one priority.
     pub fn new(config: ResolverConfig, seed: u64) -> Self {
-        Self { resolver: Resolver::new(config, seed), under_way: BTreeSet::new() }
+        Self {
+            resolver: Resolver::new(config, seed),
+            under_way: BTreeSet::new(),
+            waiting: BTreeMap::new(),
+            waits_for: BTreeMap::new(),
+        }
     }
 
-    /// Where a URI leads, best first; `None`: it has been asked, come again.
-    pub fn targets(
-        &mut self,
-        now: Instant,
-        uri: &SipUri,
-        effects: &mut Vec<Effect>,
-    ) -> Option<Result<Vec<Target>, Unresolved>> {
+    /// Where a URI leads.
+    pub fn targets(&mut self, now: Instant, uri: &SipUri, effects: &mut Vec<Effect>) -> Led {
         match self.resolver.targets(now, uri) {
-            Resolved::Targets(targets) => Some(Ok(targets)),
-            Resolved::Nowhere(why) => Some(Err(why)),
+            Resolved::Targets(targets) => Led::To(targets),
+            Resolved::Nowhere(why) => Led::Nowhere(why),
             Resolved::Ask(queries) => {
-                let fresh: Vec<_> = queries.into_iter().filter(|query| !self.under_way.contains(query)).collect();
+                let fresh: Vec<_> = queries.iter().filter(|query| !self.under_way.contains(query)).cloned().collect();
                 if self.under_way.len() + fresh.len() > UNDER_WAY_MAX {
-                    return Some(Err(Unresolved::Lookup(LookupFailed)));
+                    return Led::Nowhere(Unresolved::Lookup(LookupFailed));
                 }
                 for query in fresh {
                     self.under_way.insert(query.clone());
                     effects.push(Effect::Lookup(query));
                 }
-                None
+                Led::Asked(queries)
+            }
+        }
+    }
+
+    /// A call waits until one of these is answered.
+    pub(crate) fn wait(&mut self, call: CallSid, queries: Vec<Query>) {
+        self.forget(call);
+        for query in &queries {
+            self.waiting.entry(query.clone()).or_default().insert(call);
+        }
+        self.waits_for.insert(call, queries);
+    }
+
+    /// The calls that waited for this, which do so no more.
+    pub(crate) fn wake(&mut self, query: &Query) -> Vec<CallSid> {
+        let woken: Vec<_> = self.waiting.get(query).into_iter().flatten().copied().collect();
+        woken.iter().for_each(|call| self.forget(*call));
+        woken
+    }
+
+    /// A call waits for nothing any more.
+    pub(crate) fn forget(&mut self, call: CallSid) {
+        for query in self.waits_for.remove(&call).unwrap_or_default() {
+            if let Some(calls) = self.waiting.get_mut(&query) {
+                calls.remove(&call);
+                if calls.is_empty() {
+                    self.waiting.remove(&query);
+                }
             }
         }
     }
@@ -80,23 +124,23 @@ mod tests {
         let mut lookups = Lookups::new(ResolverConfig::default(), 1);
         let mut effects = Vec::new();
         let desk = uri("sip:ana@desk.test:5080");
+        let (a, aaaa) = (Query::A("desk.test".to_owned()), Query::Aaaa("desk.test".to_owned()));
         for _ in 0..2 {
-            assert_eq!(lookups.targets(now, &desk, &mut effects), None);
+            assert_eq!(lookups.targets(now, &desk, &mut effects), Led::Asked(vec![a.clone(), aaaa.clone()]));
         }
         let mut asked = effects.drain(..).map(|effect| match effect {
             Effect::Lookup(query) => query,
             other => panic!("not a lookup: {other:?}"),
         });
-        let (a, aaaa) = (Query::A("desk.test".to_owned()), Query::Aaaa("desk.test".to_owned()));
         assert_eq!((asked.next(), asked.next(), asked.next()), (Some(a.clone()), Some(aaaa.clone()), None));
         drop(asked);
         let found = Records::A(vec![[192, 0, 2, 9].into()]);
         lookups.looked_up(now, a, Ok(Answered { records: found, ttl: Duration::from_secs(60) }));
-        assert_eq!(lookups.targets(now, &desk, &mut effects), None, "half of it");
+        assert_eq!(lookups.targets(now, &desk, &mut effects), Led::Asked(vec![aaaa.clone()]), "half of it");
         assert!(effects.is_empty(), "the other half is under way");
         lookups.looked_up(now, aaaa, Err(LookupFailed));
         let target = Target { transport: Transport::Udp, address: ([192, 0, 2, 9], 5080).into() };
-        assert_eq!(lookups.targets(now, &desk, &mut effects), Some(Ok(vec![target])));
+        assert_eq!(lookups.targets(now, &desk, &mut effects), Led::To(vec![target]));
     }
 
     #[test]
@@ -104,13 +148,29 @@ mod tests {
         let now = Instant::now();
         let mut lookups = Lookups::new(ResolverConfig::default(), 1);
         let mut effects = Vec::new();
-        let refused = |outcome: Option<Result<Vec<Target>, Unresolved>>| {
-            matches!(outcome, Some(Err(Unresolved::Lookup(LookupFailed))))
-        };
+        let refused = |outcome| matches!(outcome, Led::Nowhere(Unresolved::Lookup(LookupFailed)));
         for number in 0..UNDER_WAY_MAX / 2 {
-            assert_eq!(lookups.targets(now, &uri(&format!("sip:h{number}.test:5060")), &mut effects), None);
+            let led = lookups.targets(now, &uri(&format!("sip:h{number}.test:5060")), &mut effects);
+            assert!(matches!(led, Led::Asked(queries) if queries.len() == 2), "host {number}");
         }
         assert!(refused(lookups.targets(now, &uri("sip:more.test:5060"), &mut effects)));
         assert_eq!(effects.len(), UNDER_WAY_MAX);
+    }
+
+    #[test]
+    fn only_those_who_wait_for_an_answer_are_woken_and_once() {
+        let mut lookups = Lookups::new(ResolverConfig::default(), 1);
+        let [ana, ben, cho] = [1, 2, 3].map(CallSid::from_bits);
+        let [a, b, c] = ["a", "b", "c"].map(|name| Query::A(name.to_owned()));
+        lookups.wait(ana, vec![a.clone(), b.clone()]);
+        lookups.wait(ben, vec![b.clone()]);
+        lookups.wait(cho, vec![b.clone(), c.clone()]);
+        lookups.forget(cho);
+        assert_eq!(lookups.wake(&a), [ana]);
+        assert_eq!(lookups.wake(&b), [ben], "the other has been woken, or has gone");
+        lookups.wait(ana, vec![b.clone()]);
+        lookups.wait(ana, vec![c.clone()]);
+        assert_eq!((lookups.wake(&b), lookups.wake(&c)), (vec![], vec![ana]));
+        assert!(lookups.waiting.is_empty() && lookups.waits_for.is_empty());
     }
 }

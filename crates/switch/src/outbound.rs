@@ -1,7 +1,7 @@
 //! A call that we make: whom it reaches by which paths, and which of them answer.
 
 use std::collections::VecDeque;
-use std::time::Duration;
+use std::time::Instant;
 
 use model::RoomId;
 use sip::{Credentials, DialogId, Flow, Headers, NameAddr, SipUri, Uri};
@@ -55,7 +55,8 @@ pub(crate) struct Invitation {
     pub(crate) from: NameAddr,
     pub(crate) to: Option<NameAddr>,
     pub(crate) headers: Headers,
-    pub(crate) ring_timeout: Duration,
+    /// When it has rung for long enough, wherever it has been tried meanwhile.
+    pub(crate) ring_until: Instant,
     pub(crate) max_forwards: u8,
 }
 
@@ -192,8 +193,8 @@ mod tests {
 
     fn outgoing() -> Outgoing {
         let from = "<sip:us@10.0.0.1>".parse().expect("an address");
-        let ring_timeout = Duration::from_secs(60);
-        let invitation = Invitation { from, to: None, headers: Headers::new(), ring_timeout, max_forwards: 70 };
+        let ring_until = Instant::now();
+        let invitation = Invitation { from, to: None, headers: Headers::new(), ring_until, max_forwards: 70 };
         Outgoing::new(invitation, Vec::new(), VecDeque::new(), RoomId(1))
     }
 

@@ -1,8 +1,8 @@
 //! Reach: from which of our addresses somebody is spoken to.
 
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr};
 
-use sip::{Flow, Transport};
+use sip::{Flow, Host, SipUri, Transport};
 
 use crate::config::Config;
 
@@ -12,6 +12,20 @@ pub(crate) fn flow_towards(config: &Config, remote: SocketAddr) -> Option<Flow> 
     let same = config.signalling.iter().filter(fits);
     let local = same.max_by_key(|local| local.ip().is_loopback() == remote.ip().is_loopback())?;
     Some(Flow { transport: Transport::Udp, local: *local, remote, connection: None })
+}
+
+/// The same to where a URI says, if it says so in digits and datagrams are what it wants.
+pub(crate) fn flow_to(config: &Config, uri: &SipUri) -> Option<Flow> {
+    let ip: IpAddr = match uri.host {
+        Host::V4(ip) => ip.into(),
+        Host::V6(ip) => ip.into(),
+        Host::Name(_) => return None,
+    };
+    let by_datagrams = uri.transport().is_none_or(|transport| transport.eq_ignore_ascii_case("udp"));
+    if !by_datagrams || uri.secure {
+        return None;
+    }
+    flow_towards(config, SocketAddr::new(ip, uri.port.unwrap_or(SIP_PORT)))
 }
 
 /// The path of datagrams to a phone that was reached by this one before a restart. We may listen elsewhere now.
@@ -24,3 +38,6 @@ pub(crate) fn flow_again(config: &Config, flow: Flow) -> Option<Flow> {
     };
     if config.sip.listening.iter().any(is_open) { Some(flow) } else { flow_towards(config, remote) }
 }
+
+/// Where SIP is listened for when nothing else is said (RFC 3261 §18.1.1).
+const SIP_PORT: u16 = 5060;

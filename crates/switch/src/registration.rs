@@ -8,6 +8,7 @@
 //! those that do not, and wrong passwords count against their source.
 
 mod keeping;
+mod qualifying;
 
 use std::collections::HashMap;
 use std::fmt;
@@ -26,6 +27,7 @@ use crate::board::Board;
 use crate::directory::{CredentialUse, Directory};
 use crate::turn::Turn;
 use keeping::Keeping;
+use qualifying::Qualifying;
 
 /// A user of a domain, as phones register.
 type Aor = (SipDomainSid, String);
@@ -40,6 +42,7 @@ pub struct Registrations {
     /// By what each of those proved who they are.
     proofs: HashMap<Aor, Proof>,
     keeping: Keeping,
+    pub(crate) qualifying: Qualifying,
     verifier: Verifier,
     /// Where a domain does not say.
     algorithms: Vec<Algorithm>,
@@ -95,6 +98,7 @@ impl Registrations {
             registrar: Registrar::new(config.registrar),
             proofs: HashMap::new(),
             keeping: Keeping::default(),
+            qualifying: Qualifying::default(),
             verifier: Verifier::new(config.verifier, key),
             algorithms: config.algorithms.clone(),
             counts: RegistrationCounts::default(),
@@ -136,15 +140,14 @@ impl Registrations {
         registered.then_some(Identity { account: domain.account_sid, domain: aor.0, user: aor.1 })
     }
 
-    /// A contact that did not answer is rung no more until it registers again.
-    pub fn unreachable(&mut self, domain: SipDomainSid, user: &str, binding: &Binding) {
-        self.registrar.unreachable(&(domain, user.to_owned()), binding);
-        self.tell();
-    }
-
     /// Phones registered now.
     pub fn bindings(&self) -> usize {
         self.registrar.len()
+    }
+
+    /// Those of them that did not answer when they were last asked.
+    pub fn silent(&self) -> usize {
+        self.registrar.silent()
     }
 
     /// What came of all requests so far.
@@ -233,7 +236,7 @@ impl Registrations {
     }
 
     pub(crate) fn next_deadline(&self) -> Option<Instant> {
-        self.registrar.next_deadline()
+        [self.registrar.next_deadline(), self.qualifying.next_deadline()].into_iter().flatten().min()
     }
 
     /// Who sent it, if they know a credential of the domain for this use.

@@ -44,6 +44,7 @@ impl Bench {
             beep: silence.clone(),
             signalling: Vec::new(),
             trunks: Vec::new(),
+            qualify: None,
             ring_back: silence,
             sip: sip::Config::default(),
         };

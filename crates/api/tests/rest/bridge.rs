@@ -206,6 +206,7 @@ fn switch_config() -> switch::Config {
         beep: silence.clone(),
         signalling: Vec::new(),
         trunks: Vec::new(),
+        qualify: None,
         ring_back: silence,
         sip: sip::Config::default(),
     }

@@ -51,6 +51,8 @@ pub(super) struct Bound {
     pub(super) call_id: String,
     pub(super) cseq: u32,
     pub(super) expires_at: Instant,
+    /// It did not answer when it was last asked.
+    pub(super) silent: bool,
 }
 
 impl Bound {

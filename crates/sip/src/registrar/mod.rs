@@ -90,8 +90,6 @@ pub enum Unbound {
     Expired,
     /// The connection it was made over is gone.
     FlowClosed,
-    /// It did not answer: [`Registrar::unreachable`].
-    Unreachable,
     /// Its owner may not register any more: [`Registrar::retain`].
     Revoked,
 }
@@ -104,6 +102,8 @@ pub struct Registrar<K> {
     records: HashMap<K, Record>,
     /// All of them together: at most `bindings_max`.
     bindings: usize,
+    /// Those of them that do not answer.
+    silent: usize,
     /// When the first binding of each record lapses.
     lapses: BTreeSet<(Instant, K)>,
     /// Whose bindings hang on a stream.
@@ -133,6 +133,7 @@ impl<K: Clone + Eq + Hash + Ord> Registrar<K> {
             config,
             records: HashMap::new(),
             bindings: 0,
+            silent: 0,
             lapses: BTreeSet::new(),
             by_connection: HashMap::new(),
             events: VecDeque::new(),
@@ -152,11 +153,19 @@ impl<K: Clone + Eq + Hash + Ord> Registrar<K> {
         }
     }
 
-    /// Where to reach somebody, what they prefer first; of one preference what was registered last first.
+    /// Where to reach somebody, what they prefer first; of one preference what was registered last first. Those that do
+    /// not answer are left out.
     pub fn contacts(&self, aor: &K) -> Vec<Binding> {
+        let mut contacts = self.bound(aor);
+        contacts.retain(|(_, silent)| !silent);
+        contacts.into_iter().map(|(binding, _)| binding).collect()
+    }
+
+    /// The same with those that do not answer, and whether they do not.
+    pub fn bound(&self, aor: &K) -> Vec<(Binding, bool)> {
         let bound = self.records.get(aor).map_or(&[][..], |record| &record.bound);
-        let mut contacts: Vec<_> = bound.iter().rev().map(|bound| bound.binding.clone()).collect();
-        contacts.sort_by_key(|binding| std::cmp::Reverse(binding.q));
+        let mut contacts: Vec<_> = bound.iter().rev().map(|bound| (bound.binding.clone(), bound.silent)).collect();
+        contacts.sort_by_key(|(binding, _)| std::cmp::Reverse(binding.q));
         contacts
     }
 
@@ -171,10 +180,24 @@ impl<K: Clone + Eq + Hash + Ord> Registrar<K> {
         self.records.get(aor).is_some_and(|record| record.bound.iter().any(same))
     }
 
-    /// A contact did not answer and is not to be tried again until it registers anew.
-    pub fn unreachable(&mut self, aor: &K, binding: &Binding) {
-        let gone = |bound: &Bound| bound.binding.uri == binding.uri && bound.binding.flow == binding.flow;
-        self.remove(aor, Unbound::Unreachable, gone);
+    /// A contact did not answer, or does again. It stays bound: whoever is silent for a moment has not left. Registering
+    /// anew is an answer, too. `None` if it is gone; else whether that is news.
+    pub fn heard(&mut self, aor: &K, binding: &Binding, answers: bool) -> Option<bool> {
+        let it = |bound: &&mut Bound| bound.binding.uri == binding.uri && bound.binding.flow == binding.flow;
+        let bound = self.records.get_mut(aor)?.bound.iter_mut().find(it)?;
+        let is_news = bound.silent == answers;
+        bound.silent = !answers;
+        match (is_news, answers) {
+            (true, true) => self.silent -= 1,
+            (true, false) => self.silent += 1,
+            (false, _) => {}
+        }
+        Some(is_news)
+    }
+
+    /// How many bindings do not answer.
+    pub fn silent(&self) -> usize {
+        self.silent
     }
 
     /// Whether anything is bound there.
@@ -260,7 +283,7 @@ impl<K: Clone + Eq + Hash + Ord> Registrar<K> {
         let flow = flow.filter(|flow| flow.connection.is_none());
         let binding = Binding { uri, flow, path, q, user_agent };
         let expires_at = now + expires_in.min(self.config.expires_max);
-        self.insert(aor, Bound { binding, contact, call_id, cseq, expires_at });
+        self.insert(aor, Bound { binding, contact, call_id, cseq, expires_at, silent: false });
         self.lapse(now, aor);
     }
 
@@ -347,7 +370,8 @@ impl<K: Clone + Eq + Hash + Ord> Registrar<K> {
                 user_agent: user_agent.clone(),
             };
             let contact = without_terms(contact);
-            let bound = Bound { binding, contact, call_id: call_id.clone(), cseq, expires_at: now + expires };
+            let bound =
+                Bound { binding, contact, call_id: call_id.clone(), cseq, expires_at: now + expires, silent: false };
             self.insert(aor, bound);
         }
         self.settle(aor);
@@ -406,6 +430,7 @@ impl<K: Clone + Eq + Hash + Ord> Registrar<K> {
 
     /// After bindings are gone: their connections forget whose they carried, unless they carry others of theirs.
     fn unlink(&mut self, aor: &K, removed: &[Bound]) {
+        self.silent -= removed.iter().filter(|bound| bound.silent).count();
         let bound = self.records.get(aor).map_or(&[][..], |record| &record.bound);
         for connection in removed.iter().filter_map(Bound::connection) {
             if !bound.iter().any(|bound| bound.connection() == Some(connection))

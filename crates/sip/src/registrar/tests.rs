@@ -285,16 +285,28 @@ fn a_connection_takes_its_bindings_with_it() {
 }
 
 #[test]
-fn who_does_not_answer_is_taken_off() {
+fn who_does_not_answer_is_left_out_until_it_does_or_registers() {
     let mut world = World::new();
     world.register(udp(9), "Contact: <sip:a@192.0.2.9>, <sip:b@192.0.2.9>");
-    let gone = world.registrar.contacts(&"ana").remove(0);
-    world.registrar.unreachable(&"ana", &gone);
-    world.registrar.unreachable(&"ana", &gone);
-    world.registrar.unreachable(&"ben", &gone);
-    world.check();
-    assert_eq!(world.uris(), ["sip:a@192.0.2.9"]);
-    assert_eq!(world.events()[2..], ["Unreachable sip:b@192.0.2.9"]);
+    let silent = world.registrar.contacts(&"ana").remove(0);
+    for (case, who, answers, want, ringing, count) in [
+        ("a stranger", "ben", false, None, 2, 0),
+        ("it is there", "ana", true, Some(false), 2, 0),
+        ("it is not", "ana", false, Some(true), 1, 1),
+        ("still not", "ana", false, Some(false), 1, 1),
+        ("it is back", "ana", true, Some(true), 2, 0),
+        ("and gone again", "ana", false, Some(true), 1, 1),
+    ] {
+        assert_eq!(world.registrar.heard(&who, &silent, answers), want, "{case}");
+        world.check();
+        assert_eq!((world.uris().len(), world.registrar.silent()), (ringing, count), "{case}");
+    }
+    assert_eq!(world.registrar.bound(&"ana").len(), 2, "it is registered all the same");
+    world.register(udp(9), "Contact: <sip:b@192.0.2.9>");
+    assert_eq!((world.uris().len(), world.registrar.silent()), (2, 0));
+    world.registrar.heard(&"ana", &silent, false);
+    world.register(udp(9), "Contact: <sip:b@192.0.2.9>;expires=0");
+    assert_eq!((world.uris().len(), world.registrar.silent()), (1, 0));
 }
 
 #[test]

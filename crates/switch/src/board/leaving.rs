@@ -90,7 +90,7 @@ impl Board {
         call.ended(unanswered, turn);
         if !call.has_leg {
             self.legs.remove(&call.leg);
-            self.resolving.remove(&sid);
+            self.lookups.forget(sid);
         }
         // Where it was first, so that its document can tell how that ended.
         self.leave_place(&call, how, turn);

@@ -23,7 +23,7 @@ mod scripting;
 mod streaming;
 mod trunking;
 
-use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::collections::{BTreeMap, HashMap};
 use std::net::SocketAddr;
 use std::time::{Duration, Instant};
 
@@ -64,8 +64,6 @@ pub(crate) struct Board {
     dials: HashMap<DialId, LiveDial>,
     queues: Queues,
     streams: BTreeMap<StreamSid, LiveStream>,
-    /// Calls that wait to know where they lead.
-    resolving: BTreeSet<CallSid>,
     /// Streams that we have opened, by where they lead.
     streams_out: HashMap<SocketAddr, Flow>,
     /// Calls that wait for one to be open.
@@ -120,7 +118,6 @@ impl Board {
             dials: HashMap::new(),
             queues: Queues::default(),
             streams: BTreeMap::new(),
-            resolving: BTreeSet::new(),
             streams_out: HashMap::new(),
             connecting: HashMap::new(),
             trunks: Trunks::default(),

@@ -1,7 +1,7 @@
 //! Calls that we make: from the wish to the answer, by whichever path leads there.
 
 use std::collections::VecDeque;
-use std::net::{IpAddr, SocketAddr};
+use std::net::IpAddr;
 use std::time::Duration;
 
 use media::{Command, MAIN};
@@ -26,8 +26,8 @@ use crate::leg::{LiveLeg, address_towards};
 use crate::new_call::{Amd, Callee};
 use crate::outbound::{Invitation, Lead, Outgoing, Plan, Target};
 use crate::progress::Progress;
+use crate::reach::flow_to;
 use crate::script::Role;
-use crate::reach::flow_towards;
 use crate::timers::Timer;
 use crate::trunk::{Trunk, trunk_for};
 use crate::turn::Turn;
@@ -259,7 +259,7 @@ impl Board {
             from: from.ok_or(NoRoute)?,
             to: None,
             headers,
-            ring_timeout: order.ring_timeout,
+            ring_until: turn.now.instant + order.ring_timeout,
             max_forwards: order.max_forwards,
         };
         Ok(Outgoing::new(invitation, phones, leads, room))
@@ -298,7 +298,7 @@ impl Board {
     }
 
     fn send_invite(&mut self, sid: CallSid, invitation: &Invitation, target: Target, offer: String, turn: &mut Turn) {
-        let Invitation { from, to, headers, ring_timeout, max_forwards } = invitation.clone();
+        let Invitation { from, to, headers, ring_until, max_forwards } = invitation.clone();
         let Target { flow, uri, routes, credentials, same_flow } = target;
         let has_others =
             matches!(&self.calls.get(&sid).map(|call| &call.line), Some(Line::Outbound(o)) if o.has_others());
@@ -308,7 +308,7 @@ impl Board {
             routes,
             headers,
             credentials,
-            ring_timeout,
+            ring_timeout: ring_until.saturating_duration_since(turn.now.instant),
             max_forwards,
             same_flow,
             silence_timeout,
@@ -454,7 +454,7 @@ impl Board {
         let found = account.zip(target.sip()).and_then(|(account, sip)| {
             let registered = self.registered_at(account, sip, turn).and_then(|(phones, _)| phones.into_iter().next());
             registered.or_else(|| {
-                let flow = flow_towards(turn.config, numeric(sip)?)?;
+                let flow = flow_to(turn.config, sip)?;
                 let uri = Uri::Sip(SipUri { headers: None, ..sip.clone() });
                 Some(Target { flow, uri, routes: Vec::new(), credentials: None, same_flow: false })
             })
@@ -604,9 +604,7 @@ fn ways(bindings: Vec<Binding>, turn: &Turn) -> (Vec<Target>, VecDeque<Lead>) {
         let by_proxy = path.first().and_then(|hop| hop.uri.sip().cloned());
         let known = match flow {
             Some(flow) => Some((flow, true)),
-            None if by_proxy.is_none() => {
-                numeric(&uri).and_then(|to| flow_towards(turn.config, to)).map(|flow| (flow, false))
-            }
+            None if by_proxy.is_none() => flow_to(turn.config, &uri).map(|flow| (flow, false)),
             None => None,
         };
         let next_hop = by_proxy.unwrap_or_else(|| uri.clone());
@@ -619,23 +617,9 @@ fn ways(bindings: Vec<Binding>, turn: &Turn) -> (Vec<Target>, VecDeque<Lead>) {
     (targets, leads)
 }
 
-/// The address that a URI names in digits, if datagrams are what it wants.
-fn numeric(uri: &SipUri) -> Option<SocketAddr> {
-    let ip: IpAddr = match uri.host {
-        Host::V4(ip) => ip.into(),
-        Host::V6(ip) => ip.into(),
-        Host::Name(_) => return None,
-    };
-    let by_datagrams = uri.transport().is_none_or(|transport| transport.eq_ignore_ascii_case("udp"));
-    (by_datagrams && !uri.secure).then(|| SocketAddr::new(ip, uri.port.unwrap_or(SIP_PORT)))
-}
-
 /// How long a path that says nothing at all is waited for where there are others: seven retransmissions (RFC 3261
 /// §17.1.1.2). A trunk that is there says 100 within one.
 const SILENCE_MAX: Duration = Duration::from_secs(4);
-
-/// Where SIP is listened for when nothing else is said (RFC 3261 §18.1.1).
-const SIP_PORT: u16 = 5060;
 
 /// An address outside: to be looked for.
 fn lead_of(uri: &SipUri, credentials: Option<&SipCredentials>) -> Lead {

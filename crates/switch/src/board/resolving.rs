@@ -12,6 +12,7 @@ use crate::conference::Leaving;
 use crate::effect::Effect;
 use crate::follow_up::FollowUp;
 use crate::leg::address_towards;
+use crate::lookup::Led;
 use crate::outbound::{Lead, Path, Target};
 use crate::reach::flow_towards;
 use crate::turn::Turn;
@@ -28,7 +29,7 @@ impl Board {
         let Line::Outbound(outgoing) = &mut call.line else { return };
         let Some(lead) = outgoing.leads.front() else { return };
         match self.lookups.targets(turn.now.instant, &lead.next_hop, turn.effects) {
-            Some(Ok(found)) => {
+            Led::To(found) => {
                 let Some(Lead { uri, routes, credentials, .. }) = outgoing.leads.pop_front() else { return };
                 let path = |target| {
                     let (uri, routes, credentials) = (uri.clone(), routes.clone(), credentials.clone());
@@ -37,10 +38,8 @@ impl Board {
                 outgoing.paths = found.into_iter().map(path).collect();
                 self.next_path(sid, turn);
             }
-            None => {
-                self.resolving.insert(sid);
-            }
-            Some(Err(why)) => {
+            Led::Asked(queries) => self.lookups.wait(sid, queries),
+            Led::Nowhere(why) => {
                 info!(next_hop = ?lead.next_hop.host, %why, "leads nowhere");
                 outgoing.leads.pop_front();
                 self.next_path(sid, turn);
@@ -109,7 +108,7 @@ impl Board {
         turn.media.push(media::Command::OpenLeg { leg, room, address: address.bind });
     }
 
-    /// A call has had the time it may ring for: nothing more is waited for or tried. What rings has its own end.
+    /// A call has had the time it may ring for: nothing more is waited for or tried. What rings ends at this moment, too.
     pub(super) fn sought_for_too_long(&mut self, sid: CallSid, turn: &mut Turn) {
         let Some(call) = self.calls.get_mut(&sid) else { return };
         call.limit = None;
@@ -132,8 +131,9 @@ impl Board {
 
     /// The domain name system has answered: whoever waits for that goes on.
     pub(crate) fn looked_up(&mut self, query: Query, answer: Result<sip::Answered, LookupFailed>, turn: &mut Turn) {
+        let woken = self.lookups.wake(&query);
         self.lookups.looked_up(turn.now.instant, query, answer);
-        turn.follow_ups.extend(std::mem::take(&mut self.resolving).into_iter().map(FollowUp::Lead));
+        turn.follow_ups.extend(woken.into_iter().map(FollowUp::Lead));
     }
 
     /// A stream is open, or cannot be opened.

@@ -7,6 +7,7 @@ use sip::{PingId, Target, Transport, Uri};
 use tracing::{info, warn};
 
 use super::Board;
+use crate::lookup::Led;
 use crate::reach::flow_towards;
 use crate::timers::Timer;
 use crate::turn::Turn;
@@ -40,9 +41,9 @@ impl Board {
         let mut again = every;
         for uri in &trunk.uris {
             match self.lookups.targets(turn.now.instant, uri, turn.effects) {
-                None => again = LOOK_AGAIN.min(every),
-                Some(Err(why)) => warn!(trunk = trunk.name, %why, "the trunk leads nowhere"),
-                Some(Ok(targets)) => {
+                Led::Asked(_) => again = LOOK_AGAIN.min(every),
+                Led::Nowhere(why) => warn!(trunk = trunk.name, %why, "the trunk leads nowhere"),
+                Led::To(targets) => {
                     for target in targets.into_iter().filter(|target| target.transport == Transport::Udp) {
                         let Some(flow) = flow_towards(turn.config, target.address) else { continue };
                         let ping = self.endpoint.options(turn.now.instant, flow, Uri::Sip(uri.clone()));
@@ -56,6 +57,9 @@ impl Board {
 
     /// A trunk has answered our OPTIONS, or has not: then it is tried last for a while.
     pub(super) fn pinged(&mut self, ping: PingId, status: Option<u16>, turn: &mut Turn) {
+        if self.phone_pinged(ping, status) {
+            return;
+        }
         let Some((at, target)) = self.trunks.pings.remove(&ping) else { return };
         let name = turn.config.trunks.get(at).map(|trunk| trunk.name.as_str()).unwrap_or_default();
         let was_silent = self.trunks.silent.remove(&at);
