@@ -11,8 +11,9 @@ use std::time::{Duration, Instant};
 use bytes::Bytes;
 use media::{Pages, Plane};
 use model::{
-    AccountSid, Call, CallSid, Clip, Conference, ConferenceEvent, ConferenceSid, Direction, DirectoryRow, Exchange,
-    HttpMethod, LegStats, Notification, Participant, QueueSid, Registration, SipDomainSid, TaskRouterEvent, Timestamp,
+    AccountEvent, AccountSid, Call, CallSid, Clip, Conference, ConferenceEvent, ConferenceSid, Direction, DirectoryRow,
+    Exchange, HttpMethod, LegStats, Notification, Participant, QueueSid, Registration, SipDomainSid, TaskRouterEvent,
+    Timestamp,
 };
 use sip::{Challenge, Login};
 use switch::routing::Assignment;
@@ -37,7 +38,9 @@ pub(crate) struct World {
     /// Those that there are, by name.
     queues: BTreeMap<String, QueueSid>,
     pub(crate) leg_stats: BTreeMap<CallSid, LegStats>,
-    /// Everything that happened in conferences, as saved.
+    /// Everything that happened, as saved …
+    pub(crate) log: Vec<AccountEvent>,
+    /// … and of it, what did in conferences.
     pub(crate) events: Vec<ConferenceEvent>,
     /// Everything that went wrong, as developers are told.
     pub(crate) notifications: Vec<Notification>,
@@ -126,6 +129,7 @@ impl World {
             participants: BTreeMap::new(),
             queues: BTreeMap::new(),
             leg_stats: BTreeMap::new(),
+            log: Vec::new(),
             events: Vec::new(),
             notifications: Vec::new(),
             asks: Vec::new(),
@@ -641,7 +645,12 @@ impl World {
                 Effect::Save(Row::LegStats(call, stats)) => {
                     self.leg_stats.insert(call, stats);
                 }
-                Effect::Save(Row::Event(event)) => self.events.push(event),
+                Effect::Save(Row::Event(event)) => {
+                    self.log.push(event.clone());
+                    if let AccountEvent::Conference(event) = event {
+                        self.events.push(event);
+                    }
+                }
                 Effect::Save(Row::Notification(notification)) => self.notifications.push(notification),
                 Effect::Save(Row::CallbackClosed(id)) => self.callbacks.retain(|callback| callback.id != id),
                 Effect::Save(Row::Registrations(domain, user, contacts)) => {

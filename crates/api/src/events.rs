@@ -30,11 +30,11 @@ pub(crate) async fn list(
         Some(0) => return Err(Problem::Parameter { name: "Limit", expected: "a number from 1 on" }),
         Some(limit) => u32::try_from(limit).unwrap_or(LIMIT_MAX).min(LIMIT_MAX),
     };
-    let page = api.store.events(caller.sid(), after, limit).await?;
+    let (page, bounds) = api.store.events(caller.sid(), after, limit).await?;
     let account = caller.sid().to_string();
     let events: Vec<_> = page.rows.iter().map(|event| event_json(&account, event)).collect();
     let after = page.rows.last().map_or(after, |last| last.seq);
-    Ok(json::ok(&json!({ "events": events, "after": after, "more": page.more })))
+    Ok(json::ok(&json!({ "events": events, "after": after, "more": page.more, "pruned": bounds.pruned })))
 }
 
 fn event_json(account: &str, event: &LoggedEvent) -> Value {
@@ -42,8 +42,9 @@ fn event_json(account: &str, event: &LoggedEvent) -> Value {
         "seq": event.seq,
         "type": event.name,
         "account_sid": account,
-        "conference_sid": event.conference_sid.to_string(),
+        "conference_sid": event.conference_sid.map(|sid| sid.to_string()),
         "call_sid": event.call_sid.map(|sid| sid.to_string()),
+        "queue_sid": event.queue_sid.map(|sid| sid.to_string()),
         "date_created": event.at.rfc2822(),
         "parameters": event.parameters,
         "media_statistics": event.leg_stats.as_ref().map(media_statistics::shown),

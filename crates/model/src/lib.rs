@@ -4,11 +4,13 @@
 //! keeps is spelled here once; who may change it, and when, is the switch's business.
 
 mod account;
+mod account_event;
 mod api_key;
 mod application;
 mod audio;
 mod call;
 mod call_event;
+mod call_step;
 mod conference;
 mod directory;
 mod event;
@@ -21,6 +23,7 @@ mod notification;
 mod outgoing_caller_id;
 mod participant;
 mod queue;
+mod queue_event;
 mod registration;
 mod routing;
 mod sid;
@@ -30,11 +33,13 @@ mod time;
 mod tuning;
 
 pub use account::{Account, AccountStatus};
+pub use account_event::AccountEvent;
 pub use api_key::ApiKey;
 pub use application::Application;
 pub use audio::{AnsweredBy, Clip, LegId, PlaybackId, RoomId, TapId, Track, Tracks};
 pub use call::{Call, CallStatus, Direction};
 pub use call_event::CallEvent;
+pub use call_step::{CallStep, CallStepEvent};
 pub use conference::{Conference, ConferenceStatus, ReasonConferenceEnded};
 pub use directory::{DirectoryKey, DirectoryRow};
 pub use event::{ConferenceEvent, Happening, ParticipantHappening, ReasonParticipantLeft};
@@ -47,6 +52,7 @@ pub use notification::{Level, Notification};
 pub use outgoing_caller_id::OutgoingCallerId;
 pub use participant::{Participant, ParticipantStatus};
 pub use queue::Queue;
+pub use queue_event::{QueueEvent, QueueHappening, QueueResult};
 pub use registration::Registration;
 pub use routing::{
     Activity, AssignmentStatus, Concerned, EventActor, EventResource, Reservation, ReservationStatus, RoutingKey,

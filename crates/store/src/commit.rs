@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use model::{
-    Call, CallEvent, CallSid, Conference, ConferenceEvent, DirectoryKey, DirectoryRow, LegStats, Notification,
+    AccountEvent, Call, CallEvent, CallSid, Conference, DirectoryKey, DirectoryRow, LegStats, Notification,
     Participant, Registration, RoutingKey, RoutingRow, SipDomainSid, TaskRouterEvent,
 };
 use sqlx::SqliteConnection;
@@ -30,8 +30,8 @@ pub enum Row {
     DirectoryDeleted(DirectoryKey),
     /// Where a user of a domain is reached: all their contacts.
     Registrations(SipDomainSid, String, Vec<Registration>),
-    /// Something that happened in a conference.
-    Event(ConferenceEvent),
+    /// Something that happened, an entry of its account's log.
+    Event(AccountEvent),
     /// A workspace, or something in one.
     Routing(Box<RoutingRow>),
     /// It is gone, with whatever was in it.
@@ -50,7 +50,7 @@ pub enum Row {
 
 impl Row {
     /// What happened, if it is that.
-    pub(crate) fn event(&self) -> Option<&ConferenceEvent> {
+    pub fn event(&self) -> Option<&AccountEvent> {
         match self {
             Self::Event(event) => Some(event),
             _ => None,

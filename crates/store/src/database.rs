@@ -87,6 +87,7 @@ fn migrations() -> Migrator {
         step(6, "keys of accounts", include_str!("../migrations/sqlite/0006_api_keys.sql")),
         step(7, "more about calls", include_str!("../migrations/sqlite/0007_calls.sql")),
         step(8, "phones that are registered", include_str!("../migrations/sqlite/0008_registrations.sql")),
+        step(9, "one log of all that happens", include_str!("../migrations/sqlite/0009_account_events.sql")),
         step(10, "what TaskRouter keeps", include_str!("../migrations/sqlite/0010_routing.sql")),
     ])
 }

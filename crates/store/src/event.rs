@@ -1,14 +1,17 @@
-//! The event log: what happened in conferences, oldest first, and no more than [`EVENTS_MAX`], [`FLEETING_MAX`] and
-//! [`EVENTS_KEPT_FOR`].
+//! The event log: what happened in conferences, to calls and in queues, each account's own, oldest first; of all accounts
+//! no more than [`EVENTS_MAX`], [`FLEETING_MAX`] and [`EVENTS_KEPT_FOR`].
+//!
+//! What goes is remembered by how far it went: whoever wants to go on from before that is told that there is a gap.
+//! Who speaks is of the moment and goes sooner; that is no gap.
 
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-use model::{AccountSid, CallSid, ConferenceEvent, ConferenceSid, LegStats, Timestamp};
+use model::{AccountEvent, AccountSid, CallSid, ConferenceSid, LegStats, QueueSid, Timestamp};
 use sqlx::sqlite::SqliteRow;
 use sqlx::{Row as _, SqliteConnection};
 
-use crate::column::{number, storable, text, text_if, time, word, word_if};
+use crate::column::{number, storable, text, text_if, time, word_if};
 use crate::select::Select;
 use crate::{Rows, Store, StoreError, leg_stats};
 
@@ -19,10 +22,12 @@ pub struct LoggedEvent {
     pub seq: i64,
     /// Its name on the wire.
     pub name: String,
-    /// Where it happened.
-    pub conference_sid: ConferenceSid,
-    /// The participant it is about, if it is about one.
+    /// The conference it happened in, if it did in one.
+    pub conference_sid: Option<ConferenceSid>,
+    /// The call or participant it is about, if it is about one.
     pub call_sid: Option<CallSid>,
+    /// The queue it happened in, if it did in one.
+    pub queue_sid: Option<QueueSid>,
     /// When.
     pub at: Timestamp,
     /// Its parameters, in the contract's spelling.
@@ -31,34 +36,82 @@ pub struct LoggedEvent {
     pub leg_stats: Option<LegStats>,
 }
 
-impl Store {
-    /// This account's events after `seq`, oldest first, at most `limit`.
-    pub async fn events(&self, account: AccountSid, seq: i64, limit: u32) -> Result<Rows<LoggedEvent>, StoreError> {
-        Select::new("SELECT * FROM events WHERE")
-            .push(" account_sid = ", account.to_string())
-            .next_after(seq, limit, &self.readers, decode)
-            .await
+impl From<&AccountEvent> for LoggedEvent {
+    /// As it will be read.
+    fn from(event: &AccountEvent) -> Self {
+        Self {
+            seq: event.seq(),
+            name: event.name().to_owned(),
+            conference_sid: event.conference_sid(),
+            call_sid: event.call_sid(),
+            queue_sid: event.queue_sid(),
+            at: event.at(),
+            parameters: event.parameters().into_iter().map(|(name, value)| (name.to_owned(), value)).collect(),
+            leg_stats: event.leg_stats().copied(),
+        }
     }
 }
 
+/// How far an account's log reaches.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct LogBounds {
+    /// The last event that has been removed, but for those of the moment; 0: none has. Whoever has seen it misses nothing.
+    pub pruned: i64,
+    /// The last event there is; 0: there has been none.
+    pub newest: i64,
+}
+
+impl Store {
+    /// This account's events after `seq`, oldest first, at most `limit`; and how far the log reached at that moment.
+    pub async fn events(
+        &self,
+        account: AccountSid,
+        seq: i64,
+        limit: u32,
+    ) -> Result<(Rows<LoggedEvent>, LogBounds), StoreError> {
+        // One transaction, so that nothing is removed between the two.
+        let mut snapshot = self.readers.begin().await?;
+        let bounds = bounds(account, &mut snapshot).await?;
+        let rows = Select::new("SELECT * FROM events WHERE")
+            .push(" account_sid = ", account.to_string())
+            .next_after(seq, limit, &mut *snapshot, decode)
+            .await?;
+        Ok((rows, bounds))
+    }
+
+    /// How far this account's log reaches.
+    pub async fn log_bounds(&self, account: AccountSid) -> Result<LogBounds, StoreError> {
+        bounds(account, &mut *self.readers.acquire().await?).await
+    }
+}
+
+async fn bounds(account: AccountSid, connection: &mut SqliteConnection) -> Result<LogBounds, StoreError> {
+    const BOUNDS: &str = "SELECT COALESCE((SELECT seq FROM events_pruned WHERE account_sid = $1), 0) AS pruned, \
+        COALESCE((SELECT MAX(seq) FROM events WHERE account_sid = $1), 0) AS newest";
+    let row = sqlx::query(BOUNDS).bind(account.to_string()).fetch_one(connection).await?;
+    let pruned = number(&row, "pruned")?;
+    Ok(LogBounds { pruned, newest: number(&row, "newest")?.max(pruned) })
+}
+
 /// Adds the event. One that is there already stays as it is.
-pub(crate) async fn save(event: &ConferenceEvent, connection: &mut SqliteConnection) -> Result<(), StoreError> {
-    const SAVE: &str = "INSERT INTO events (seq, account_sid, type, conference_sid, call_sid, data, leg_stats, created, \
-        fleeting) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9) ON CONFLICT (seq) DO NOTHING";
+pub(crate) async fn save(event: &AccountEvent, connection: &mut SqliteConnection) -> Result<(), StoreError> {
+    const SAVE: &str = "INSERT INTO events (seq, account_sid, type, conference_sid, call_sid, queue_sid, data, \
+        leg_stats, created, fleeting) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10) ON CONFLICT (seq) DO NOTHING";
     let parameters: BTreeMap<_, _> = event.parameters().into_iter().collect();
     for value in parameters.values() {
         storable(value, "events.data")?;
     }
     let data = serde_json::to_string(&parameters).expect("texts by texts cannot fail to serialize");
     sqlx::query(SAVE)
-        .bind(event.seq)
-        .bind(event.account_sid.to_string())
+        .bind(event.seq())
+        .bind(event.account_sid().to_string())
         .bind(event.name())
-        .bind(event.conference_sid.to_string())
+        .bind(event.conference_sid().map(|sid| sid.to_string()))
         .bind(event.call_sid().map(|sid| sid.to_string()))
+        .bind(event.queue_sid().map(|sid| sid.to_string()))
         .bind(data)
         .bind(event.leg_stats().map(leg_stats::encode))
-        .bind(event.at.micros())
+        .bind(event.at().micros())
         .bind(i64::from(event.is_fleeting()))
         .execute(connection)
         .await?;
@@ -72,8 +125,9 @@ fn decode(row: &SqliteRow) -> Result<LoggedEvent, StoreError> {
     Ok(LoggedEvent {
         seq: number(row, "seq")?,
         name: text(row, "type")?,
-        conference_sid: word(row, "conference_sid")?,
+        conference_sid: word_if(row, "conference_sid")?,
         call_sid: word_if(row, "call_sid")?,
+        queue_sid: word_if(row, "queue_sid")?,
         at: time(row, "created")?,
         parameters,
         leg_stats: text_if(row, "leg_stats")?.map(|text| leg_stats::decode(text, "leg_stats")).transpose()?,
@@ -111,9 +165,9 @@ impl Pruning {
 
     fn of(lasting: u64, fleeting: u64) -> Self {
         const LASTING: &str = "DELETE FROM events WHERE seq IN \
-            (SELECT seq FROM events WHERE fleeting = 0 ORDER BY seq LIMIT $1)";
+            (SELECT seq FROM events WHERE fleeting = 0 ORDER BY seq LIMIT $1) RETURNING account_sid, seq, fleeting";
         const FLEETING: &str = "DELETE FROM events WHERE seq IN \
-            (SELECT seq FROM events WHERE fleeting = 1 ORDER BY seq LIMIT $1)";
+            (SELECT seq FROM events WHERE fleeting = 1 ORDER BY seq LIMIT $1) RETURNING account_sid, seq, fleeting";
         Self {
             lasting: Kind { rows: lasting, rows_max: EVENTS_MAX, remove: LASTING },
             fleeting: Kind { rows: fleeting, rows_max: FLEETING_MAX, remove: FLEETING },
@@ -122,7 +176,7 @@ impl Pruning {
     }
 
     /// These have been added.
-    pub(crate) fn added<'a>(&mut self, events: impl Iterator<Item = &'a ConferenceEvent>) {
+    pub(crate) fn added<'a>(&mut self, events: impl Iterator<Item = &'a AccountEvent>) {
         for event in events {
             self.added += 1;
             let kind = if event.is_fleeting() { &mut self.fleeting } else { &mut self.lasting };
@@ -142,10 +196,11 @@ impl Pruning {
         newest: Timestamp,
     ) -> Result<(), sqlx::Error> {
         const TOO_OLD: &str = "DELETE FROM events WHERE created < $1 \
-            AND seq IN (SELECT seq FROM events ORDER BY seq LIMIT $2) RETURNING fleeting";
+            AND seq IN (SELECT seq FROM events ORDER BY seq LIMIT $2) RETURNING account_sid, seq, fleeting";
         let since = newest.micros().saturating_sub(i64::try_from(EVENTS_KEPT_FOR.as_micros()).unwrap_or(i64::MAX));
         let old = sqlx::query(TOO_OLD).bind(since).bind(PRUNED_MAX).fetch_all(&mut *connection).await?;
         let mut more = old.len() as u64 >= PRUNED_MAX.unsigned_abs();
+        remember(&old, connection).await?;
         for row in old {
             let kind = if row.try_get::<i64, _>("fleeting")? == 1 { &mut self.fleeting } else { &mut self.lasting };
             kind.rows = kind.rows.saturating_sub(1);
@@ -164,16 +219,33 @@ impl Kind {
     async fn prune(&mut self, connection: &mut SqliteConnection) -> Result<bool, sqlx::Error> {
         let over = i64::try_from(self.rows.saturating_sub(self.rows_max)).unwrap_or(i64::MAX);
         if over > 0 {
-            let removed =
-                sqlx::query(self.remove).bind(over.min(PRUNED_MAX)).execute(connection).await?.rows_affected();
-            self.rows = self.rows.saturating_sub(removed);
+            let removed = sqlx::query(self.remove).bind(over.min(PRUNED_MAX)).fetch_all(&mut *connection).await?;
+            remember(&removed, connection).await?;
+            self.rows = self.rows.saturating_sub(removed.len() as u64);
         }
         Ok(over > PRUNED_MAX)
     }
 }
 
-/// Events kept at most: the newest.
-pub const EVENTS_MAX: u64 = 100_000;
+/// Keeps in mind how far each account's log has been removed.
+async fn remember(removed: &[SqliteRow], connection: &mut SqliteConnection) -> Result<(), sqlx::Error> {
+    const REMEMBER: &str = "INSERT INTO events_pruned (account_sid, seq) VALUES ($1, $2) \
+        ON CONFLICT (account_sid) DO UPDATE SET seq = excluded.seq WHERE excluded.seq > events_pruned.seq";
+    let mut last = BTreeMap::<String, i64>::new();
+    for row in removed {
+        if row.try_get::<i64, _>("fleeting")? == 0 {
+            let (account, seq): (_, i64) = (row.try_get("account_sid")?, row.try_get("seq")?);
+            last.entry(account).and_modify(|last| *last = seq.max(*last)).or_insert(seq);
+        }
+    }
+    for (account, seq) in last {
+        sqlx::query(REMEMBER).bind(account).bind(seq).execute(&mut *connection).await?;
+    }
+    Ok(())
+}
+
+/// Events kept at most, of all accounts: the newest.
+pub const EVENTS_MAX: u64 = 500_000;
 
 /// The same for those of the moment, which would otherwise push all others out.
 pub const FLEETING_MAX: u64 = 10_000;
@@ -189,14 +261,18 @@ const PRUNED_MAX: i64 = 1_000;
 
 #[cfg(test)]
 mod tests {
-    use model::{CallStatus, Happening, ReasonParticipantLeft};
+    use model::{CallStatus, ConferenceEvent, Happening, ReasonParticipantLeft};
 
     use super::*;
     use crate::testing::{ACCOUNT, event, open, participant};
     use crate::{Row, Writer};
 
+    fn logged(event: ConferenceEvent) -> Row {
+        Row::Event(event.into())
+    }
+
     async fn seqs(store: &Store, after: i64, limit: u32) -> (Vec<i64>, bool) {
-        let page = store.events(ACCOUNT, after, limit).await.expect("reads");
+        let (page, _) = store.events(ACCOUNT, after, limit).await.expect("reads");
         (page.rows.iter().map(|event| event.seq).collect(), page.more)
     }
 
@@ -206,7 +282,7 @@ mod tests {
         let mut foreign = event(3);
         foreign.account_sid = AccountSid::from_bits(7);
         for event in [event(0), event(1), event(2), foreign, event(4), event(1)] {
-            store.commit(&[Row::Event(event)]).await.expect("writes");
+            store.commit(&[Row::Event(event.into())]).await.expect("writes");
         }
         for (after, limit, want) in [
             (0, 10, (vec![1, 2, 3, 5], false)),
@@ -232,16 +308,16 @@ mod tests {
             stats: Some(Box::new(stats)),
         };
         left.friendly_name = "caf\u{e9} \"quoted\"".to_owned();
-        store.commit(&[Row::Event(left.clone())]).await.expect("writes");
-        let kept = store.events(ACCOUNT, 0, 1).await.expect("reads").rows.remove(0);
+        store.commit(&[Row::Event(left.clone().into())]).await.expect("writes");
+        let kept = store.events(ACCOUNT, 0, 1).await.expect("reads").0.rows.remove(0);
         assert_eq!((kept.name.as_str(), kept.at, kept.call_sid), (left.name(), left.at, Some(participant.call_sid)));
-        assert_eq!((kept.conference_sid, kept.leg_stats), (left.conference_sid, Some(stats)));
+        assert_eq!((kept.conference_sid, kept.leg_stats), (Some(left.conference_sid), Some(stats)));
         let told = left.parameters().into_iter().map(|(name, value)| (name.to_owned(), value)).collect();
         assert_eq!(kept.parameters, told);
 
         left.friendly_name = "a\0b".to_owned();
         left.seq = 2;
-        assert!(matches!(store.commit(&[Row::Event(left)]).await, Err(StoreError::Nul { .. })));
+        assert!(matches!(store.commit(&[Row::Event(left.into())]).await, Err(StoreError::Nul { .. })));
     }
 
     #[tokio::test]
@@ -255,9 +331,9 @@ mod tests {
             event.at = Timestamp::from_micros(i64::try_from((week + 150) * 1_000_000).expect("small"));
             event
         };
-        writer.write((0..300).map(event).map(Row::Event).collect()).await.expect("writes");
+        writer.write((0..300).map(event).map(logged).collect()).await.expect("writes");
         assert_eq!(seqs(&store, 0, 1).await.0, [1]);
-        writer.write((300..800).map(late).map(Row::Event).collect()).await.expect("writes");
+        writer.write((300..800).map(late).map(logged).collect()).await.expect("writes");
         writer.close().await;
         let (kept, more) = seqs(&store, 0, 1_000).await;
         assert_eq!((kept[0], kept.len(), more), (151, 650, false), "what is a week old to the second stays");
@@ -271,8 +347,8 @@ mod tests {
             event.happening = Happening::Speaker { call: None };
             event
         };
-        store.commit(&(0..200).map(event).map(Row::Event).collect::<Vec<_>>()).await.expect("writes");
-        store.commit(&(200..1_400).map(spoken).map(Row::Event).collect::<Vec<_>>()).await.expect("writes");
+        store.commit(&(0..200).map(event).map(logged).collect::<Vec<_>>()).await.expect("writes");
+        store.commit(&(200..1_400).map(spoken).map(logged).collect::<Vec<_>>()).await.expect("writes");
         let mut connection = store.writer.acquire().await.expect("the one there is");
         let counted = Pruning::begin(&mut connection).await.expect("counts");
         assert_eq!((counted.lasting.rows, counted.fleeting.rows), (200, 1_200));

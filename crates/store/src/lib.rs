@@ -42,7 +42,7 @@ pub use conference::ConferenceFilter;
 pub use database::Store;
 pub use directory::{ApplicationFilter, CallerIdFilter, MappingKind, NamedMapping, NumberFilter};
 pub use error::StoreError;
-pub use event::{EVENTS_KEPT_FOR, EVENTS_MAX, FLEETING_MAX, LoggedEvent};
+pub use event::{EVENTS_KEPT_FOR, EVENTS_MAX, FLEETING_MAX, LogBounds, LoggedEvent};
 pub use notification::{NOTIFICATIONS_MAX, NotificationFilter};
 pub use outbox::OpenCallback;
 pub use participant::ParticipantFilter;
@@ -53,4 +53,4 @@ pub use routing::{
     WorkerActivity, WorkerFilter, WorkspaceNames,
 };
 pub use select::{Page, Position, Rows, Span};
-pub use writer::{Refused, Writer, WriterStats};
+pub use writer::{Refused, Watcher, Writer, WriterStats};

@@ -4,7 +4,7 @@ use model::{AccountSid, CallSid, CallbackKind, HttpMethod, Timestamp};
 use sqlx::SqliteConnection;
 use sqlx::sqlite::SqliteRow;
 
-use crate::column::{flag, number, storable, text, time, word, word_if};
+use crate::column::{flag, number, number_if, storable, text, time, word, word_if};
 use crate::select::Select;
 use crate::{Rows, Store, StoreError};
 
@@ -13,6 +13,8 @@ use crate::{Rows, Store, StoreError};
 pub struct OpenCallback {
     /// Its place among all callbacks.
     pub seq: i64,
+    /// The entry of the log that it tells of; `None` where it tells of none.
+    pub event: Option<i64>,
     /// Random, and always the same.
     pub id: u128,
     /// What one host is told of one lane is sent in its order, one at a time.
@@ -44,8 +46,8 @@ impl Store {
 
 /// Adds one.
 pub(crate) async fn save(callback: &OpenCallback, connection: &mut SqliteConnection) -> Result<(), StoreError> {
-    const SAVE: &str = "INSERT INTO outbox (seq, id, lane, account_sid, call_sid, kind, url, method, body, json, created) \
-        VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11)";
+    const SAVE: &str = "INSERT INTO outbox (seq, id, lane, account_sid, call_sid, kind, url, method, body, json, created, \
+        event) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12)";
     sqlx::query(SAVE)
         .bind(callback.seq)
         .bind(format!("{:032x}", callback.id))
@@ -58,6 +60,7 @@ pub(crate) async fn save(callback: &OpenCallback, connection: &mut SqliteConnect
         .bind(storable(&callback.body, "outbox.body")?)
         .bind(i64::from(callback.is_json))
         .bind(callback.created.micros())
+        .bind(callback.event)
         .execute(connection)
         .await?;
     Ok(())
@@ -74,6 +77,7 @@ fn decode(row: &SqliteRow) -> Result<OpenCallback, StoreError> {
     let id = text(row, "id")?;
     Ok(OpenCallback {
         seq: number(row, "seq")?,
+        event: number_if(row, "event")?,
         id: u128::from_str_radix(&id, 16).map_err(|_| StoreError::Unreadable { column: "id", value: id.clone() })?,
         lane: text(row, "lane")?,
         account_sid: word(row, "account_sid")?,

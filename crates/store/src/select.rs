@@ -6,7 +6,7 @@ use std::fmt::Write as _;
 
 use model::Timestamp;
 use sqlx::sqlite::SqliteRow;
-use sqlx::{AssertSqlSafe, SqlitePool};
+use sqlx::{AssertSqlSafe, SqliteExecutor, SqlitePool};
 
 use crate::StoreError;
 
@@ -209,7 +209,7 @@ impl Select {
         self,
         seq: i64,
         limit: u32,
-        readers: &SqlitePool,
+        readers: impl SqliteExecutor<'_>,
         decode: impl Fn(&SqliteRow) -> Result<T, StoreError>,
     ) -> Result<Rows<T>, StoreError> {
         let one_more = i64::from(limit) + 1; // tells whether rows follow
@@ -232,7 +232,7 @@ impl Select {
     /// Runs it for every row, in whatever order.
     pub(crate) async fn all<T>(
         self,
-        readers: &SqlitePool,
+        readers: impl SqliteExecutor<'_>,
         decode: impl Fn(&SqliteRow) -> Result<T, StoreError>,
     ) -> Result<Vec<T>, StoreError> {
         let mut query = sqlx::query(AssertSqlSafe(self.sql));

@@ -102,6 +102,7 @@ pub(crate) fn callback(number: u64) -> OpenCallback {
     let call = call(0);
     OpenCallback {
         seq: i64::try_from(number).expect("small"),
+        event: Some(i64::try_from(number).expect("small") - 1).filter(|seq| *seq > 0),
         id: u128::from(number) << 64,
         lane: call.sid.to_string(),
         account_sid: ACCOUNT,

@@ -8,7 +8,7 @@
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 
-use model::ConferenceEvent;
+use model::AccountEvent;
 use sqlx::Connection as _;
 use tokio::sync::{mpsc, oneshot};
 use tokio::task::JoinHandle;
@@ -27,9 +27,14 @@ pub struct Writer {
 impl Writer {
     /// Starts the task on the current runtime. At most `batches_max` batches wait.
     pub fn start(store: Store, batches_max: usize) -> Self {
+        Self::start_watched(store, batches_max, Box::new(|_| {}))
+    }
+
+    /// The same; `watcher` sees the rows of every batch that is stored.
+    pub fn start_watched(store: Store, batches_max: usize, watcher: Watcher) -> Self {
         let (batches, queue) = mpsc::channel(batches_max);
         let counters = Arc::new(Counters::default());
-        let task = tokio::spawn(run(store, queue, counters.clone()));
+        let task = tokio::spawn(run(store, queue, counters.clone(), watcher));
         Self { batches, counters, task }
     }
 
@@ -78,6 +83,10 @@ impl Writer {
     }
 }
 
+/// Called on the writer's task with the rows of one batch after their commit, in the order of the commits, before the
+/// batch's own `done`; it must not block.
+pub type Watcher = Box<dyn Fn(&[Row]) + Send + Sync>;
+
 /// Why a batch was not queued; it is handed back, and its `done` is not called.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Refused {
@@ -115,7 +124,7 @@ struct Counters {
     commits: AtomicU64,
 }
 
-async fn run(store: Store, mut queue: mpsc::Receiver<Batch>, counters: Arc<Counters>) {
+async fn run(store: Store, mut queue: mpsc::Receiver<Batch>, counters: Arc<Counters>, watcher: Watcher) {
     let mut group = Vec::with_capacity(GROUP_MAX);
     let mut pruning = None;
     let mut logged = 0;
@@ -126,7 +135,10 @@ async fn run(store: Store, mut queue: mpsc::Receiver<Batch>, counters: Arc<Count
         let saved: Vec<_> = saved.collect();
         logged += saved.iter().filter(|row| row.is_logged()).count();
         let events: Vec<_> = saved.into_iter().filter_map(Row::event).collect();
-        for (done, result) in dones.into_iter().zip(results) {
+        for ((done, result), rows) in dones.into_iter().zip(results).zip(&batches) {
+            if result.is_ok() {
+                watcher(rows);
+            }
             let counter = if result.is_ok() { &counters.saved } else { &counters.failed };
             counter.fetch_add(1, Relaxed);
             done(result);
@@ -145,8 +157,8 @@ async fn run(store: Store, mut queue: mpsc::Receiver<Batch>, counters: Arc<Count
 }
 
 /// Keeps the event log within its bounds, now that these have been added.
-async fn prune(store: &Store, pruning: &mut Option<Pruning>, events: &[&ConferenceEvent]) -> Result<(), sqlx::Error> {
-    let Some(newest) = events.iter().map(|event| event.at).max() else { return Ok(()) };
+async fn prune(store: &Store, pruning: &mut Option<Pruning>, events: &[&AccountEvent]) -> Result<(), sqlx::Error> {
+    let Some(newest) = events.iter().map(|event| event.at()).max() else { return Ok(()) };
     let pruning = match pruning {
         Some(pruning) => {
             pruning.added(events.iter().copied());

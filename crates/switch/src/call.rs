@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use model::{Call, CallSid, CallStatus, ConferenceSid, LegId, RoomId, StreamSid};
+use model::{Call, CallSid, CallStatus, CallStep, ConferenceSid, LegId, RoomId, StreamSid};
 use sip::{Agreed, DialogId, LocalMedia, OfferAnswer, SessionDescription};
 use tracing::{Span, info};
 
@@ -66,6 +66,8 @@ pub(crate) struct LiveCall {
     pub(crate) sip_code: Option<u16>,
     /// Who is told how it gets on.
     pub(crate) progress: Option<Progress>,
+    /// The last step that was told, to the log and to whom it may concern.
+    pub(crate) told: Option<CallStep>,
     /// So that no log line repeats whose it is.
     pub(crate) span: Span,
 }

@@ -29,6 +29,7 @@ impl ConferenceCallback {
         Some(Box::new(Callback {
             id: names.callback(),
             seq: names.seq(),
+            event: Some(event.seq),
             lane: Lane::Conference(event.conference_sid),
             account: event.account_sid,
             url: self.url.clone(),

@@ -50,6 +50,13 @@ pub(crate) struct FromQueue {
     pub(crate) member: Option<Member>,
 }
 
+impl FromQueue {
+    /// Out of which queue, and how long the one from it had waited.
+    pub(crate) fn waited(&self) -> (QueueSid, Duration) {
+        (self.queue, self.waited)
+    }
+}
+
 impl LiveDial {
     pub(crate) fn new(parent: CallSid, script: ScriptId, dial: Dial, begun: Instant) -> Self {
         Self {

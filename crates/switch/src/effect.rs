@@ -6,8 +6,8 @@ use std::sync::Arc;
 use bytes::Bytes;
 use media::Pages;
 use model::{
-    Call, CallSid, Conference, ConferenceEvent, DirectoryKey, DirectoryRow, Exchange, LegStats, Notification,
-    Participant, Registration, RoutingKey, RoutingRow, SipDomainSid, StreamSid, TaskRouterEvent,
+    AccountEvent, Call, CallSid, Conference, DirectoryKey, DirectoryRow, Exchange, LegStats, Notification, Participant,
+    Registration, RoutingKey, RoutingRow, SipDomainSid, StreamSid, TaskRouterEvent,
 };
 use sip::Flow;
 
@@ -205,8 +205,8 @@ pub enum Row {
     DirectoryDeleted(DirectoryKey),
     /// Where a user of a domain is reached: all their contacts that outlive a restart.
     Registrations(SipDomainSid, String, Vec<Registration>),
-    /// Something that happened in a conference. Whoever is to be told of it is told once this is kept.
-    Event(ConferenceEvent),
+    /// Something that happened, an entry of its account's log. Whoever is to be told of it is told once this is kept.
+    Event(AccountEvent),
     /// A workspace, or something in one.
     Routing(Box<RoutingRow>),
     /// It is gone, with whatever was in it.

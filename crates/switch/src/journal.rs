@@ -1,6 +1,7 @@
-//! The journal: what happens in conferences, in the order it happened, on its way to be saved and told.
+//! The journal: what happens, in the order it happened, on its way to be saved and told.
 //!
-//! An event leaves with the turn it happened in. Only a participant's leave waits, some 25 ms, for the last numbers of
+//! An event leaves with the turn it happened in, and the callback that tells of it right behind it: what is saved, told
+//! and followed has one order. Only a participant's leave waits, some 25 ms, for the last numbers of
 //! its leg, and what happens in the same conference behind it waits with it, so that the order stays:
 //!
 //! `join ─▶ saved    leave (numbers to come) ─ end ─▶ held ─ LegClosed ─▶ leave, end saved`
@@ -9,17 +10,18 @@
 use std::collections::{HashMap, VecDeque};
 use std::time::{Duration, Instant};
 
-use model::{ConferenceEvent, ConferenceSid, Happening, LegId, LegStats};
+use model::{AccountEvent, ConferenceEvent, ConferenceSid, Happening, LegId, LegStats};
 
 use crate::conference_callback::ConferenceCallback;
 use crate::effect::{Effect, Row};
 use crate::turn::Names;
+use crate::webhook::Callback;
 
 /// Events that have not been saved.
 #[derive(Debug, Default)]
 pub(crate) struct Journal {
     /// May be saved.
-    ready: Vec<ConferenceEvent>,
+    ready: Vec<Noted>,
     /// Conferences with somebody whose numbers are to come; each queue begins with one that waits.
     held: HashMap<ConferenceSid, VecDeque<Entry>>,
     waiting: HashMap<LegId, ConferenceSid>,
@@ -28,6 +30,17 @@ pub(crate) struct Journal {
     fleeting: Allowance,
     /// Who is told of what happens in a conference.
     callbacks: HashMap<ConferenceSid, ConferenceCallback>,
+}
+
+/// What is to be saved and told, in its order.
+#[derive(Debug)]
+enum Noted {
+    /// Told as the conference's callback wants it.
+    Conference(ConferenceEvent),
+    /// Told by this callback, if by any.
+    Event(AccountEvent, Option<Box<Callback>>),
+    /// Tells of something that the log does not have.
+    Callback(Box<Callback>),
 }
 
 /// How many fleeting events there may be: so many at once, and so many a second. Ten thousand people who talk would
@@ -56,8 +69,18 @@ impl Journal {
     pub(crate) fn note(&mut self, event: ConferenceEvent) {
         match self.held.get_mut(&event.conference_sid) {
             Some(queue) => queue.push_back(Entry { event, waits_for: None }),
-            None => self.ready.push(event),
+            None => self.ready.push(Noted::Conference(event)),
         }
+    }
+
+    /// Notes what has happened to a call or in a queue, and what is to be told of it.
+    pub(crate) fn note_event(&mut self, event: AccountEvent, callback: Option<Box<Callback>>) {
+        self.ready.push(Noted::Event(event, callback));
+    }
+
+    /// Notes what is to be told, and is in no log.
+    pub(crate) fn note_callback(&mut self, callback: Box<Callback>) {
+        self.ready.push(Noted::Callback(callback));
     }
 
     /// Notes that somebody has left whose `leg` is about to tell what it did.
@@ -95,7 +118,7 @@ impl Journal {
             }
         }
         while queue.front().is_some_and(|entry| entry.waits_for.is_none()) {
-            self.ready.extend(queue.pop_front().map(|entry| entry.event));
+            self.ready.extend(queue.pop_front().map(|entry| Noted::Conference(entry.event)));
         }
         if queue.is_empty() {
             self.held.remove(&conference);
@@ -124,16 +147,32 @@ impl Journal {
     /// Saves what may be saved.
     pub(crate) fn release(&mut self, names: &mut Names, effects: &mut Vec<Effect>) {
         self.settle();
-        for mut event in self.ready.drain(..) {
-            event.seq = names.seq();
-            let conference = event.conference_sid;
-            if let Some(callback) = self.callbacks.get_mut(&conference) {
-                effects.extend(callback.tell(&event, names).map(Effect::Callback));
-                if matches!(event.happening, Happening::Ended { .. }) {
-                    self.callbacks.remove(&conference);
+        for noted in self.ready.drain(..) {
+            match noted {
+                Noted::Conference(mut event) => {
+                    event.seq = names.seq();
+                    let conference = event.conference_sid;
+                    if let Some(callback) = self.callbacks.get_mut(&conference) {
+                        effects.extend(callback.tell(&event, names).map(Effect::Callback));
+                        if matches!(event.happening, Happening::Ended { .. }) {
+                            self.callbacks.remove(&conference);
+                        }
+                    }
+                    effects.push(Effect::Save(Row::Event(event.into())));
+                }
+                Noted::Event(mut event, callback) => {
+                    event.set_seq(names.seq());
+                    effects.extend(callback.map(|mut callback| {
+                        (callback.seq, callback.event) = (names.seq(), Some(event.seq()));
+                        Effect::Callback(callback)
+                    }));
+                    effects.push(Effect::Save(Row::Event(event)));
+                }
+                Noted::Callback(mut callback) => {
+                    callback.seq = names.seq();
+                    effects.push(Effect::Callback(callback));
                 }
             }
-            effects.push(Effect::Save(Row::Event(event)));
         }
     }
 
@@ -222,7 +261,7 @@ mod tests {
         let mut effects = Vec::new();
         journal.release(names, &mut effects);
         let told = effects.into_iter().map(|effect| match effect {
-            Effect::Save(Row::Event(event)) => {
+            Effect::Save(Row::Event(AccountEvent::Conference(event))) => {
                 let packets = event.leg_stats().map(|stats| stats.packets_in);
                 (event.seq, event.conference_sid.to_string()[33..].to_owned(), event.sequence_number, packets)
             }

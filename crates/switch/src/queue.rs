@@ -43,8 +43,8 @@ pub(crate) struct Member {
 }
 
 impl Queues {
-    /// A call goes to the end of the line. False: it is full.
-    pub(crate) fn join(&mut self, queue: &Queue, size_max: Option<u32>, member: Member) -> bool {
+    /// A call goes to the end of the line, and has that place in it, from 1. `None`: it is full.
+    pub(crate) fn join(&mut self, queue: &Queue, size_max: Option<u32>, member: Member) -> Option<u32> {
         let line = self.lines.entry(queue.sid).or_default();
         line.max_size = queue.max_size;
         let room = size_max.map_or(queue.max_size, |max| max.min(queue.max_size)) as usize;
@@ -53,7 +53,7 @@ impl Queues {
             self.of_call.insert(member.call, queue.sid);
             line.members.push_back(member);
         }
-        fits
+        fits.then(|| count(line.members.len()))
     }
 
     /// A call that was taken out goes back to where it was: nobody in the line has waited longer.

@@ -6,8 +6,8 @@ use std::time::Instant;
 
 use media::Pages;
 use model::{
-    AccountSid, Call, CallSid, Conference, ConferenceSid, Exchange, HttpMethod, LegId, Level, Notification,
-    NotificationSid, Participant, PlaybackId, RoomId, Timestamp,
+    AccountEvent, AccountSid, Call, CallSid, Conference, ConferenceSid, Exchange, HttpMethod, LegId, Level,
+    Notification, NotificationSid, Participant, PlaybackId, QueueEvent, QueueHappening, QueueSid, RoomId, Timestamp,
 };
 use rand::rngs::StdRng;
 use rand::{Rng, SeedableRng};
@@ -97,8 +97,45 @@ impl Turn<'_> {
         (url, method): (String, HttpMethod),
         body: CallbackBody,
     ) {
-        let (id, seq) = (self.names.callback(), self.names.seq());
-        self.effects.push(Effect::Callback(Box::new(Callback { id, seq, lane, account, url, method, body })));
+        let callback = self.callback(lane, account, (url, method), body);
+        self.journal.note_callback(callback);
+    }
+
+    /// Something an application is to be told, without its place: the journal gives it that.
+    pub(crate) fn callback(
+        &mut self,
+        lane: Lane,
+        account: AccountSid,
+        (url, method): (String, HttpMethod),
+        body: CallbackBody,
+    ) -> Box<Callback> {
+        let id = self.names.callback();
+        Box::new(Callback { id, seq: 0, event: None, lane, account, url, method, body })
+    }
+
+    /// Notes what has happened in a queue.
+    pub(crate) fn note_queue(&mut self, account: AccountSid, queue: QueueSid, happening: QueueHappening) {
+        let named = self.queue_list.get(account, queue).map(|queue| queue.friendly_name.clone());
+        self.note_queue_as(account, queue, named.unwrap_or_default(), happening);
+    }
+
+    /// The same of one that may be on the list no longer.
+    pub(crate) fn note_queue_as(
+        &mut self,
+        account: AccountSid,
+        queue: QueueSid,
+        friendly_name: String,
+        happening: QueueHappening,
+    ) {
+        let event = QueueEvent {
+            seq: 0, // its place among all is known when it leaves
+            account_sid: account,
+            queue_sid: queue,
+            friendly_name,
+            at: self.now.wall,
+            happening,
+        };
+        self.journal.note_event(AccountEvent::Queue(event), None);
     }
 
     /// An application has been told, or cannot be.

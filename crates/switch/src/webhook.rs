@@ -14,11 +14,11 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
-pub use model::AnsweredBy;
 use model::{
     AccountSid, Call, CallSid, CallStatus, ConferenceEvent, ConferenceSid, Exchange, HttpMethod, Level, QueueSid,
     RecordingSid, StreamSid, TaskRouterEvent, TaskSid, Timestamp, WorkerSid, WorkspaceSid,
 };
+pub use model::{AnsweredBy, QueueResult};
 
 /// Gives the words of one meaning their spelling: [`model`] has those that are stored, these are only sent.
 macro_rules! words {
@@ -352,6 +352,8 @@ pub struct Callback {
     pub id: CallbackId,
     /// Order among all callbacks, handed out by the switch.
     pub seq: i64,
+    /// The entry of the log that it tells of; `None` where it tells of none. Within a lane the order is the same.
+    pub event: Option<i64>,
     /// Within it they arrive in their order, one at a time.
     pub lane: Lane,
     /// Whose token signs it.
@@ -517,28 +519,6 @@ words! {
         Failed = "failed",
         /// Given up before it was answered.
         Canceled = "canceled",
-    }
-
-    /// Why a call is no longer in a queue (twiml §7.3).
-    QueueResult {
-        /// It was bridged to another leg.
-        Bridged = "bridged",
-        /// It was redirected while it was being bridged.
-        BridgingInProcess = "bridging-in-process",
-        /// It was redirected while it waited.
-        Redirected = "redirected",
-        /// It was redirected while bridged.
-        RedirectedFromBridged = "redirected-from-bridged",
-        /// `<Leave>`, or its task ended.
-        Leave = "leave",
-        /// The caller hung up.
-        Hangup = "hangup",
-        /// There was no room.
-        QueueFull = "queue-full",
-        /// Bad name, workflow or task.
-        Error = "error",
-        /// Our fault.
-        SystemError = "system-error",
     }
 
     /// What became of a `<Dial><Queue>` (twiml §7.4).

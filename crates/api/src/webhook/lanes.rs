@@ -248,6 +248,7 @@ mod tests {
     fn row(seq: i64, lane: u8, host: u8) -> OpenCallback {
         OpenCallback {
             seq,
+            event: None,
             id: seq.unsigned_abs().into(),
             lane: format!("CA{lane}"),
             account_sid: AccountSid::from_bits(1),

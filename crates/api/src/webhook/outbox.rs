@@ -52,6 +52,7 @@ pub fn row(callback: &Callback, created: Timestamp) -> OpenCallback {
     let (call_sid, kind) = about(callback);
     OpenCallback {
         seq: callback.seq,
+        event: callback.event,
         id: callback.id.0,
         lane: match callback.lane {
             Lane::Call(call) => call.to_string(),

@@ -159,6 +159,7 @@ impl FakeSwitch {
         for effect in effects {
             match effect {
                 Effect::Save(switch::Row::Directory(row)) => rows.push(Row::Directory(row)),
+                Effect::Save(switch::Row::Event(event)) => rows.push(Row::Event(event)),
                 Effect::Save(switch::Row::DirectoryDeleted(key)) => rows.push(Row::DirectoryDeleted(key)),
                 Effect::Reply { answer, .. } => answers.push(answer),
                 other => panic!("unexpected: {other:?}"),

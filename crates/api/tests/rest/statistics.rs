@@ -94,7 +94,7 @@ async fn events(bridge: &Bridge, query: &str, user: &str) -> Reply {
 #[tokio::test]
 async fn the_log_reads_in_order_from_where_one_stopped() {
     let bridge = Bridge::start().await;
-    bridge.save(&(1..=5).map(event).map(Row::Event).collect::<Vec<_>>()).await;
+    bridge.save(&(1..=5).map(event).map(|event| Row::Event(event.into())).collect::<Vec<_>>()).await;
     let user = ACCOUNT.to_string();
     for (query, want) in [
         ("", (vec![10, 20, 30, 40, 50], 50, false)),
@@ -132,7 +132,7 @@ async fn the_log_reads_in_order_from_where_one_stopped() {
 #[tokio::test]
 async fn the_log_is_for_its_account_only() {
     let bridge = Bridge::start().await;
-    bridge.save(&[Row::Event(event(1))]).await;
+    bridge.save(&[Row::Event(event(1).into())]).await;
     let other = AccountSid::from_bits(7);
     bridge.store.save_account(&account(other, other)).await.expect("writes");
     assert_eq!(events(&bridge, "", &other.to_string()).await.json()["events"], json!([]));

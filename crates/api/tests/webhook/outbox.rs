@@ -53,6 +53,7 @@ fn callback(number: i64, of: u128, url: &str) -> OpenCallback {
     let callback = Callback {
         id: CallbackId(0xabcd_0000 + number.unsigned_abs() as u128),
         seq: number,
+        event: Some(number - 1),
         lane: Lane::Call(CallSid::from_bits(of)),
         account: ACCOUNT,
         url: url.to_owned(),
@@ -275,7 +276,8 @@ async fn a_conferences_event_is_told_with_its_place_among_those_sent() {
     };
     let callback = Callback {
         id: CallbackId(1),
-        seq: 1,
+        seq: 78,
+        event: Some(77),
         lane: Lane::Conference(conference),
         account: ACCOUNT,
         url: url.clone(),
@@ -284,6 +286,7 @@ async fn a_conferences_event_is_told_with_its_place_among_those_sent() {
     };
     let row = row(&callback, NOW);
     assert_eq!((row.lane.as_str(), row.call_sid), ("CF00000000000000000000000000000005", None));
+    assert_eq!(row.event, Some(77), "it tells of that entry of the log");
     let mut delivery = Delivery::start(&desk, OutboxConfig::default());
     save(&desk, std::slice::from_ref(&row)).await;
     delivery.outbox.accept(vec![row]);

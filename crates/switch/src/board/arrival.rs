@@ -1,6 +1,6 @@
 //! Calls that come in: from the INVITE to the answer.
 
-use model::{AccountSid, Call, CallSid, CallStatus, Direction, LegId};
+use model::{AccountSid, Call, CallSid, CallStatus, CallStep, Direction, LegId};
 use sip::{DialogId, Flow, Host, OfferAnswer, Reject, Rejection, Replaces, Request, SessionDescription, Uri};
 use tracing::{info, info_span, warn};
 
@@ -122,6 +122,7 @@ impl Board {
             return self.reject_call(sid, 486, CallStatus::Busy, turn);
         };
         turn.save_call(&call.row);
+        call.log(CallStep::Ringing, turn);
         let fallback = audio_url(&called.hooks.fallback);
         turn.start_script(sid, Role::Main, Source::Hooks { voice, fallback });
     }
@@ -187,6 +188,7 @@ impl Board {
             max_forwards: HOPS_MAX,
             sip_code: None,
             progress: None,
+            told: None,
             span,
         };
         self.calls.insert(call.sid(), call);

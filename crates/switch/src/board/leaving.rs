@@ -2,7 +2,7 @@
 
 use std::collections::HashMap;
 
-use model::{AccountSid, Call, CallSid, CallStatus, ConferenceSid, ReasonConferenceEnded};
+use model::{AccountSid, Call, CallSid, CallStatus, CallStep, ConferenceSid, ReasonConferenceEnded};
 use sip::{DialogId, Reason, Reject};
 
 use super::{Board, RETRY_AFTER_S};
@@ -99,8 +99,10 @@ impl Board {
         self.end_streams_of(&call, turn);
         // Of one that was canceled before anybody was called, nothing is told (rest-voice §3.5).
         let never_dialled = call.row.status == CallStatus::Canceled && !call.has_port();
-        if (unanswered.is_some() || call.row.answered.is_some()) && !never_dialled {
-            call.tell(CallEventName::Completed, turn);
+        match unanswered.is_some() || call.row.answered.is_some() {
+            true if never_dialled => call.log(CallStep::Completed, turn),
+            true => call.tell(CallEventName::Completed, turn),
+            false => {} // it is not kept
         }
         Some(call.row)
     }

@@ -5,7 +5,7 @@ use std::net::IpAddr;
 use std::time::Duration;
 
 use media::{Command, MAIN};
-use model::{AccountSid, Call, CallSid, CallStatus, Direction, RoomId};
+use model::{AccountSid, Call, CallSid, CallStatus, CallStep, Direction, RoomId};
 use sip::{
     Binding, Credentials, DialogId, Failure, Headers, Host, NameAddr, OfferAnswer, Outgoing as Invite, Response,
     SessionDescription, SipUri, Uri,
@@ -183,7 +183,7 @@ impl Board {
             Progress::new(link.url.clone(), link.method, events)
         });
         let session = turn.names.session_id();
-        let call = LiveCall {
+        let mut call = LiveCall {
             row,
             line: Line::Outbound(Box::new(route)),
             leg,
@@ -211,8 +211,10 @@ impl Board {
             max_forwards: order.max_forwards,
             sip_code: None,
             progress,
+            told: None,
             span,
         };
+        call.log(CallStep::Queued, turn);
         self.calls.insert(sid, call);
         Ok(sid)
     }

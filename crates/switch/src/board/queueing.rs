@@ -6,7 +6,7 @@
 use std::sync::Arc;
 
 use media::{Command, MAIN};
-use model::{CallSid, Level, QueueSid};
+use model::{CallSid, Level, QueueHappening, QueueSid};
 use tracing::info;
 use twiml::{Dial, Enqueue, EnqueueTo, QueueNoun, WaitAudio};
 
@@ -49,9 +49,11 @@ impl Board {
         };
         let (since, enqueued) = (turn.now.instant, turn.now.wall);
         let member = Member { call: sid, account, script, audio: enqueue.wait, wait: None, since, enqueued };
-        if !self.queues.join(&queue, enqueue.queue_size_max, member) {
+        let Some(position) = self.queues.join(&queue, enqueue.queue_size_max, member) else {
+            turn.note_queue(account, queue.sid, QueueHappening::Full { call: sid });
             return self.not_queued(script, QueueResult::QueueFull, Some(queue.sid), turn);
-        }
+        };
+        turn.note_queue(account, queue.sid, QueueHappening::Joined { call: sid, position });
         info!(queue_sid = %queue.sid, friendly_name = queue.friendly_name, "waiting in a queue");
         self.hear_wait(sid, turn);
         self.serve(queue.sid, turn);
@@ -165,6 +167,11 @@ impl Board {
         let Some(guest) = self.calls.get_mut(guest) else { return };
         guest.place = Place::Guest(id);
         turn.media.push(Command::Move { leg: guest.leg, room, emit: MAIN, hear: MAIN });
+        let (call, account) = (guest.sid(), guest.row.account_sid);
+        if let Some((queue, waited)) = self.dials.get(&id).and_then(|live| live.queue.as_ref().map(FromQueue::waited)) {
+            let result = QueueResult::Bridged;
+            turn.note_queue(account, queue, QueueHappening::Left { call, result, waited });
+        }
         self.bridge(id, turn);
     }
 
@@ -208,13 +215,19 @@ impl Board {
             call.taken_by = None; // its own document is told otherwise
         }
         let Some(live) = self.dials.get_mut(&id) else { return };
-        let (waited, bridged) = (live.queue.as_ref().map(|from| (from.queue, from.waited)), live.bridged.is_some());
+        let (waited, bridged) = (live.queue.as_ref().map(FromQueue::waited), live.bridged.is_some());
+        let parent = live.parent;
         let result = match (how, bridged) {
             (Leaving::Redirected, true) => QueueResult::RedirectedFromBridged,
             (Leaving::Redirected, false) => QueueResult::BridgingInProcess,
             (_, true) => QueueResult::Bridged,
             (_, false) => QueueResult::Hangup,
         };
+        // Who was brought to somebody has left already.
+        if let (Some((queue, waited)), Some(parent), false) = (waited, self.calls.get(&parent), bridged) {
+            let left = QueueHappening::Left { call: guest, result, waited };
+            turn.note_queue(parent.row.account_sid, queue, left);
+        }
         if let (Some((queue, time)), Some(script)) = (waited, script.and_then(|id| self.scripts.get_mut(&id))) {
             script.result = Some(Purpose::Enqueue { result, queue: Some(queue), time });
         }
@@ -246,6 +259,7 @@ impl Board {
             script.result = Some(Purpose::Enqueue { result, queue: Some(queue), time });
         }
         info!(queue_sid = %queue, queue_result = result.as_str(), "left the queue");
+        turn.note_queue(member.account, queue, QueueHappening::Left { call: sid, result, waited: time });
         Some(member.script)
     }
 
@@ -286,8 +300,10 @@ impl Board {
                 // Who has been taken out but not brought to anybody may come back to it.
                 let taken = self.dials.values().filter(|live| live.holds_place_in(queue)).count();
                 let waiting = self.queues.load(queue, now).current_size + u32::try_from(taken).unwrap_or(u32::MAX);
+                let deleted = turn.queue_list.get(account, queue).map(|queue| queue.friendly_name.clone());
                 let (list, mut desk) = turn.queue_desk();
                 list.delete(account, queue, waiting, &mut desk)?;
+                turn.note_queue_as(account, queue, deleted.unwrap_or_default(), QueueHappening::Deleted);
                 Ok(Answer::Removed)
             }
         }
