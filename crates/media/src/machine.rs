@@ -5,7 +5,8 @@
 //!
 //! `frame ─▶ 8 kHz ─▶ level over the noise · is it one steady tone? ─▶ speech, pause, beep, fax ─▶ verdict`
 //!
-//! The noise is the lowest level of the last two seconds, so that a street is no voice. One tone is what two samples
+//! The noise is the lowest level of the last two seconds, so that a street is no voice; but it grows no faster than a street
+//! does, so that who talks without a pause is no noise. One tone is what two samples
 //! predict the third of: no frequency has to be guessed beforehand. Cost: 1 µs for 20 ms, and only while it is asked for.
 
 use std::time::Duration;
@@ -143,7 +144,7 @@ impl MachineDetector {
     }
 }
 
-/// The noise behind the voice: the lowest level of the last two seconds.
+/// The noise behind the voice: the lowest level of the last two seconds, which takes its time to rise.
 #[derive(Debug)]
 struct Floor {
     /// The lowest of each of the last blocks of time; the first is not complete.
@@ -151,11 +152,13 @@ struct Floor {
     frames: u32,
     /// Of the frames before, smoothed: one quiet frame of a noise is not its level.
     smooth: f32,
+    /// What it was taken to be.
+    taken: f32,
 }
 
 impl Default for Floor {
     fn default() -> Self {
-        Self { minima: [f32::INFINITY; BLOCKS], frames: 0, smooth: 0.0 }
+        Self { minima: [f32::INFINITY; BLOCKS], frames: 0, smooth: 0.0, taken: f32::INFINITY }
     }
 }
 
@@ -170,7 +173,9 @@ impl Floor {
             self.minima.rotate_right(1);
             self.minima[0] = self.smooth;
         }
-        self.minima.iter().copied().fold(f32::INFINITY, f32::min).min(FLOOR_MAX)
+        let lowest = self.minima.iter().copied().fold(f32::INFINITY, f32::min).min(FLOOR_MAX);
+        self.taken = lowest.min(self.taken.max(VOICE_MIN / OVER_FLOOR) * RISE);
+        self.taken
     }
 }
 
@@ -246,6 +251,8 @@ const OVER_FLOOR: f32 = 6.3;
 const VOICE_MIN: f32 = FULL_SCALE * 2.5e-5;
 /// A noise louder than −26 dBov is no noise behind a voice.
 const FLOOR_MAX: f32 = FULL_SCALE * 2.5e-3;
+/// Of a frame: 3 dB a second.
+const RISE: f32 = 1.014;
 const BLOCKS: usize = 5;
 const BLOCK_FRAMES: u32 = 20;
 
@@ -298,6 +305,12 @@ mod tests {
 
     /// A voice of a kind: syllables of 180 ms, each of many tones, 60 ms apart.
     fn talk(ms: u32) -> Vec<i16> {
+        talk_with_gaps(ms, 60)
+    }
+
+    /// The same with gaps of so many ms.
+    fn talk_with_gaps(ms: u32, gap_ms: u32) -> Vec<i16> {
+        let period = (180 + gap_ms) * 8;
         let syllable = |at: u32, t: u32| {
             let pitch = 110.0 + 20.0 * f64::from(at % 5);
             (1..12)
@@ -305,7 +318,7 @@ mod tests {
                 .sum::<f64>()
         };
         (0..ms * 8)
-            .map(|at| if at % 1_920 < 1_440 { (2_500.0 * syllable(at / 1_920, at % 1_920)) as i16 } else { 3 })
+            .map(|at| if at % period < 1_440 { (2_500.0 * syllable(at / period, at % period)) as i16 } else { 3 })
             .collect()
     }
 
@@ -332,6 +345,27 @@ mod tests {
             ("hello", [silence(500), talk(700), silence(4_000)].concat(), enable, Human, 2_300..2_600),
             ("hello, at once", [talk(700), silence(4_000)].concat(), enable, Human, 1_700..2_100),
             ("a machine", [silence(500), long.clone()].concat(), enable, MachineStart, 2_800..3_300),
+            (
+                "one that never pauses",
+                [silence(500), talk_with_gaps(4_000, 0), silence(3_000)].concat(),
+                enable,
+                MachineStart,
+                2_800..3_300,
+            ),
+            (
+                "one that hardly does",
+                [silence(500), talk_with_gaps(4_000, 30), silence(3_000)].concat(),
+                enable,
+                MachineStart,
+                2_800..3_300,
+            ),
+            (
+                "a person in a hurry",
+                [silence(500), talk_with_gaps(900, 0), silence(3_000)].concat(),
+                enable,
+                Human,
+                2_500..2_800,
+            ),
             ("its end", [long.clone(), silence(4_000)].concat(), until_end, MachineEndSilence, 5_000..5_500),
             (
                 "its beep",
