@@ -136,6 +136,7 @@ CREATE TABLE tasks (
     step_allowed       BIGINT,
     step_expires       BIGINT,
     step_timed_out     BIGINT,
+    step_stays         BIGINT,
     re_evaluate        BIGINT NOT NULL,
     call_sid           TEXT,
     assigned           BIGINT,

@@ -110,6 +110,7 @@ pub(super) fn upsert(row: &Task) -> Result<Upsert, StoreError> {
         .span_if("step_allowed", step.map(|step| step.allowed))
         .time_if("step_expires", step.and_then(|step| step.expires))
         .number_if("step_timed_out", step.map(|step| step.timed_out))
+        .number_if("step_stays", step.map(|step| step.stays))
         .number("re_evaluate", row.re_evaluate)
         .word_if("call_sid", row.call_sid)
         .time_if("assigned", row.assigned)
@@ -156,6 +157,7 @@ fn decode_step(row: &SqliteRow) -> Result<WorkflowStep, StoreError> {
         allowed: span(row, "step_allowed")?,
         expires: time_if(row, "step_expires")?,
         timed_out: flag(row, "step_timed_out")?,
+        stays: flag(row, "step_stays")?,
     })
 }
 

@@ -87,6 +87,7 @@ fn task(number: u32) -> Task {
             allowed: Duration::from_secs(90),
             expires: Some(at(95)),
             timed_out: true,
+            stays: true,
         }),
         re_evaluate: true,
         call_sid: Some(CallSid::from_bits(9)),
