@@ -235,3 +235,32 @@ fn a_phone_that_does_not_answer_a_question_is_not_rung_until_it_does() {
     world.register_again("car", "sip:alice@phones.sip.test", PASSWORD);
     assert_eq!(silent(&world), (2, 0), "so has who registers again");
 }
+
+#[test]
+fn only_a_phone_of_the_same_account_takes_the_place_of_another() {
+    for (account, status) in [(ACCOUNT, 200), (AccountSid::from_bits(0xbad), 481)] {
+        let mut world = alice_of(account, 413, &["desk"]);
+        world.documents(URL, &["<Pause length=\"60\"/>"]);
+        let ben = world.phone_waits("ben");
+        world.command(Command::CreateCall(Box::new(wanted::call(&ben, URL)))).expect("a way leads there");
+        world.run_for(Duration::from_millis(200));
+        world.take_up("ben");
+        world.run_for(Duration::from_millis(200));
+        let header = |name| world.phone("ben").called_with(name).expect("a header").to_owned();
+        let (call_id, from) = (header("call-id"), header("from"));
+        let ours = from.split(";tag=").nth(1).expect("our tag").to_owned();
+        let address = world.phone("desk").address;
+        // Whoever is asked knows all about the call; it is theirs who may.
+        let invite = format!(
+            "INVITE sip:phones@10.0.0.1 SIP/2.0\r\nVia: SIP/2.0/UDP {address};branch=z9hG4bKtakes\r\nMax-Forwards: 70\r\n\
+             From: <sip:alice@phones.sip.test>;tag=takes\r\nTo: <sip:phones@10.0.0.1>\r\n\
+             Contact: <sip:desk@{address}>\r\nCall-ID: takes\r\nCSeq: 1 INVITE\r\n\
+             Replaces: {call_id};to-tag={ours};from-tag=ben\r\nContent-Length: 0\r\n\r\n"
+        );
+        let said = world.asked_by("desk", &invite);
+        assert_eq!(said.first().copied(), Some(100), "{account}");
+        assert_eq!(said.last().copied(), Some(status), "{account}");
+        let over = world.phone("ben").state == State::Over(200);
+        assert_eq!(over, status == 200, "{account}: ben is let go only for his own account's phone");
+    }
+}

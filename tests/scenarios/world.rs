@@ -25,6 +25,7 @@ use switch::{
 };
 use testkit::hearing::{Heard, Picture, Sound};
 use testkit::sdp::Flow;
+use testkit::sip::Message;
 
 use crate::network::{Network, Weather};
 use crate::phone::{Phone, State, Voice};
@@ -338,6 +339,20 @@ impl World {
         self.arrive(from, said);
     }
 
+    /// The statuses of what a phone is told at once to something it asks by itself.
+    pub(crate) fn asked_by(&mut self, name: &str, said: &str) -> Vec<u16> {
+        let address = self.phone(name).address;
+        let mut effects = Vec::new();
+        self.switch.handle(self.now(), Self::datagram(address, said), &mut effects);
+        let status = |effect: &Effect| match effect {
+            Effect::Send { flow, bytes } if flow.remote == address => Message::scan(bytes)?.status(),
+            _ => None,
+        };
+        let statuses = effects.iter().filter_map(status).collect();
+        self.carry_out(effects);
+        statuses
+    }
+
     /// A phone that rings is refused.
     pub(crate) fn refuse(&mut self, name: &str, status: &str) {
         let phone = self.phone_mut(name);
@@ -607,6 +622,10 @@ impl World {
     pub(crate) fn handle(&mut self, event: Event) {
         let mut effects = Vec::new();
         self.switch.handle(self.now(), event, &mut effects);
+        self.carry_out(effects);
+    }
+
+    fn carry_out(&mut self, effects: Vec<Effect>) {
         // What phones say to this comes after all of it, however quick they are.
         let mut replies = Vec::new();
         for effect in effects {

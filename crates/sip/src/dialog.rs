@@ -481,6 +481,22 @@ impl Dialog {
         }
     }
 
+    /// Where a stream is to be opened, the one to the other side being gone: where it says that it is reached, if that is
+    /// an address and can be believed.
+    pub(crate) fn reconnects_to(&self) -> Option<SocketAddr> {
+        let next = self.next_hop_uri()?;
+        let by_stream = !next.secure && next.transport().is_none_or(|transport| transport.eq_ignore_ascii_case("tcp"));
+        let ip = next.host.ip().filter(|_| by_stream && !self.behind_nat && self.flow.transport == Transport::Tcp)?;
+        let ours = ip.is_ipv4() == self.flow.local.ip().to_canonical().is_ipv4();
+        ours.then(|| SocketAddr::new(ip, next.port.unwrap_or(5060)))
+    }
+
+    /// Whether a request may go by a stream though the flow is one of datagrams.
+    pub(crate) fn takes_streams(&self) -> bool {
+        let names_none = self.next_hop_uri().is_some_and(|uri| uri.transport().is_none());
+        names_none && !self.same_flow && !self.behind_nat
+    }
+
     fn next_hop_uri(&self) -> Option<&SipUri> {
         self.routes.first().map_or(&self.remote_target, |route| &route.uri).sip()
     }

@@ -36,6 +36,11 @@ pub enum Output {
         /// One datagram, or a piece of the stream.
         bytes: Bytes,
     },
+    /// Open a stream to there, or take one that there is: [`connected`](crate::Endpoint::connected) says what came of it.
+    Connect {
+        /// Where to.
+        remote: std::net::SocketAddr,
+    },
     /// Close this stream once what was sent before is out.
     Close {
         /// [`Flow::connection`].

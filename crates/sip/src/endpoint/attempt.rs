@@ -48,6 +48,8 @@ pub(super) enum Stage {
         /// When we stop waiting for the first response to it; `None` once there was one.
         silent_until: Option<Instant>,
     },
+    /// The INVITE is too long for a datagram, and a stream is being opened for it.
+    Connecting,
     /// Our owner is asked whether, and how, to go to another target.
     Redirected,
     /// Nobody wants it any more, and our owner knows.
@@ -100,7 +102,7 @@ impl Attempt {
     pub(super) const fn branch(&self) -> Option<Branch> {
         match &self.stage {
             Stage::Inviting { branch, .. } | Stage::Canceling { branch, .. } => Some(*branch),
-            Stage::Redirected => None,
+            Stage::Connecting | Stage::Redirected => None,
         }
     }
 
@@ -113,7 +115,9 @@ impl Attempt {
         match &self.stage {
             Stage::Canceling { until, .. } => (now >= *until).then_some(Due::Forget),
             Stage::Inviting { silent_until: Some(at), .. } if now >= *at => Some(Due::Silent),
-            Stage::Inviting { .. } | Stage::Redirected => (now >= self.ring_until).then_some(Due::RungOut),
+            Stage::Inviting { .. } | Stage::Connecting | Stage::Redirected => {
+                (now >= self.ring_until).then_some(Due::RungOut)
+            }
         }
     }
 
@@ -122,7 +126,7 @@ impl Attempt {
         match &self.stage {
             Stage::Canceling { until, .. } => *until,
             Stage::Inviting { silent_until: Some(at), .. } => self.ring_until.min(*at),
-            Stage::Inviting { .. } | Stage::Redirected => self.ring_until,
+            Stage::Inviting { .. } | Stage::Connecting | Stage::Redirected => self.ring_until,
         }
     }
 

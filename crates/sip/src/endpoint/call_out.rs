@@ -50,12 +50,21 @@ impl Endpoint {
 
     /// Sends the INVITE: the first one, or one that knows better (RFC 3261 §8.1.3.4, §22.2, RFC 4028 §7.3). Where that
     /// cannot be, the call has failed.
-    fn send_invite(&mut self, now: Instant, id: DialogId) {
+    pub(super) fn send_invite(&mut self, now: Instant, id: DialogId) {
         let Some(attempt) = self.attempts.get_mut(&id) else { return };
         attempt.number += 1;
         let (flow, ring_timeout) = (attempt.outgoing.flow, attempt.ring_until.saturating_duration_since(now));
         let silence_max = (64 * self.config.timers.t1).min(attempt.outgoing.silence_timeout);
         let Some(request) = self.write_invite(id) else { return };
+        let streams = self.attempts.get(&id).is_some_and(|attempt| takes_streams(&attempt.outgoing));
+        if streams && self.is_too_long(now, flow, &request) && self.hold_invite(now, id, flow.remote) {
+            self.drop_early(id);
+            if let Some(attempt) = self.attempts.get_mut(&id) {
+                attempt.number -= 1;
+                attempt.stage = Trying::Connecting;
+            }
+            return self.settle_attempt(id);
+        }
         let Some(Attempt { outgoing, .. }) = self.attempts.get(&id) else { return };
         let dialog = Dialog::calling(id, &request, flow, outgoing.contact_user.clone(), outgoing.same_flow);
         let proceeding_max = Some(ring_timeout + PROCEEDING_SLACK);
@@ -122,7 +131,7 @@ impl Endpoint {
         };
         match &mut attempt.stage {
             Trying::Inviting { silent_until, .. } => *silent_until = None,
-            Trying::Canceling { sent: true, .. } | Trying::Redirected => return,
+            Trying::Canceling { sent: true, .. } | Trying::Connecting | Trying::Redirected => return,
             Trying::Canceling { .. } => return self.cancel_heard(now, id),
         }
         self.settle_attempt(id);
@@ -209,7 +218,7 @@ impl Endpoint {
         if canceling {
             let reason = match attempt.stage {
                 Trying::Canceling { reason, .. } => reason,
-                Trying::Inviting { .. } | Trying::Redirected => None,
+                Trying::Inviting { .. } | Trying::Connecting | Trying::Redirected => None,
             };
             self.acknowledge(id, branch, number, None);
             return self.bye(now, id, reason);
@@ -334,7 +343,7 @@ impl Endpoint {
                 }
                 self.settle_attempt(id);
             }
-            Trying::Redirected => self.forget_dialog(id),
+            Trying::Connecting | Trying::Redirected => self.forget_dialog(id),
             Trying::Canceling { .. } => {}
         }
     }
@@ -453,6 +462,13 @@ impl Endpoint {
 
 fn fork_number(invite: &Request) -> u32 {
     invite.headers.cseq().map_or(1, |cseq| cseq.number)
+}
+
+/// Whether a call may go by a stream though its flow is one of datagrams: not back through a NAT, nor where it says that it
+/// wants datagrams.
+fn takes_streams(outgoing: &Outgoing) -> bool {
+    let hop = outgoing.routes.first().map_or(&outgoing.uri, |route| &route.uri);
+    !outgoing.same_flow && hop.sip().is_none_or(|uri| uri.transport().is_none())
 }
 
 /// A URI in a request line or in To has no headers (RFC 3261 §19.1.1).

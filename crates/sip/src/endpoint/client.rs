@@ -6,6 +6,7 @@ use bytes::Bytes;
 use rand::Rng;
 
 use super::{Endpoint, Owner};
+use crate::authorizer::Authorizer;
 use crate::stats::count_class;
 use crate::transaction::Branch;
 use crate::transaction::invite_client::{self, InviteClient};
@@ -93,17 +94,31 @@ impl Endpoint {
     /// cannot be.
     pub(super) fn send_request(&mut self, now: Instant, id: DialogId, flow: Flow, mut request: Request) -> bool {
         let keep = self.authorize(id, &mut request);
+        if !self.is_alive(flow) {
+            return self.hold_for_peer(now, id, request);
+        }
+        let request = match self.hold_if_long(now, id, flow, request) {
+            Ok(()) => return true,
+            Err(request) => request,
+        };
         let habits = Habits { keep, ..Habits::default() };
         self.send_client(now, flow, request, Purpose::Within(id), habits).is_some()
     }
 
     /// Answers the challenges that this dialog has met. Whether it may meet others.
     pub(super) fn authorize(&mut self, id: DialogId, request: &mut Request) -> bool {
-        let Some(authorizer) = self.dialogs.get_mut(&id).and_then(|dialog| dialog.authorizer.as_mut()) else {
-            return false;
-        };
-        authorizer.write(request, &format!("{:016x}", self.rng.next_u64()));
+        let cnonce = self.rng.next_u64();
+        let Some(authorizer) = self.authorizer_of(id) else { return false };
+        authorizer.write(request, &format!("{cnonce:016x}"));
         true
+    }
+
+    /// What proves who we are in this call: its attempt's as long as nobody has answered it.
+    fn authorizer_of(&mut self, id: DialogId) -> Option<&mut Authorizer> {
+        match self.attempts.get_mut(&id) {
+            Some(attempt) => attempt.authorizer.as_deref_mut(),
+            None => self.dialogs.get_mut(&id)?.authorizer.as_deref_mut(),
+        }
     }
 
     /// Puts a request on its way, under a new branch. `None`: it cannot be.
@@ -358,12 +373,9 @@ impl Endpoint {
         asked: &Asked,
         response: &Response,
     ) -> bool {
-        let Some(dialog) = self.dialogs.get_mut(&id) else { return false };
-        let Some(request) = &asked.request else { return false };
-        let may = dialog.authorizer.as_mut().is_some_and(|known| known.challenged(response, asked.repeated));
-        if !may {
-            return false;
-        }
+        let Some(request) = asked.request.as_ref().filter(|_| self.dialogs.contains_key(&id)) else { return false };
+        let may = self.authorizer_of(id).is_some_and(|known| known.challenged(response, asked.repeated));
+        let Some(dialog) = self.dialogs.get_mut(&id).filter(|_| may) else { return false };
         let (number, flow) = (dialog.next_number(), dialog.flow_out());
         if let Some(referring) = dialog.transfers.as_mut().and_then(|transfers| transfers.referring.as_mut())
             && referring.number == asked.number

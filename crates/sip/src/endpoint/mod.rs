@@ -14,6 +14,7 @@ mod attempt;
 mod call_out;
 mod client;
 mod early;
+mod held;
 mod ping;
 mod refer;
 mod shares;
@@ -39,6 +40,7 @@ use crate::{
 };
 use attempt::Attempt;
 use client::Client;
+use held::Held;
 use shares::Shares;
 
 /// Answers SIP calls, and makes them.
@@ -60,6 +62,11 @@ pub struct Endpoint {
     dialogs: HashMap<DialogId, Dialog>,
     /// Those of ours that nobody has answered, at most as many; between two targets a call is here alone.
     attempts: HashMap<DialogId, Attempt>,
+    /// Requests that wait for a stream, by where it leads.
+    held: HashMap<SocketAddr, Vec<Held>>,
+    held_len: usize,
+    /// Where nobody listens for streams, and until when that is believed.
+    datagrams_only: HashMap<SocketAddr, Instant>,
     /// The dialogs whose ACK is awaited: at most `unacked_max`, and `unacked_per_source_max` of one source, and as
     /// many more as there are re-INVITEs.
     unacked: Shares<DialogId>,
@@ -91,6 +98,8 @@ enum Owner {
     Stream(u64),
     /// An OPTIONS or a REGISTER that our owner has not answered.
     Inquiry(InquiryId),
+    /// Requests that wait for a stream to there.
+    Held(SocketAddr),
 }
 
 /// A request outside of calls whose answer is our owner's to choose.
@@ -135,6 +144,9 @@ impl Endpoint {
             clients: HashMap::new(),
             dialogs: HashMap::new(),
             attempts: HashMap::new(),
+            held: HashMap::new(),
+            held_len: 0,
+            datagrams_only: HashMap::new(),
             unacked: Shares::default(),
             strays: Shares::default(),
             inquiries: HashMap::new(),
@@ -188,6 +200,7 @@ impl Endpoint {
                 Owner::Attempt(id) => self.attempt_timeout(now, id),
                 Owner::Stream(connection) => self.stream_timeout(connection),
                 Owner::Inquiry(id) => self.answer_inquiry(now, id, 500, &[]),
+                Owner::Held(remote) => self.held_timeout(now, remote),
             }
         }
     }

@@ -500,6 +500,7 @@ impl Endpoint {
         let reason = incoming.request.headers.reason();
         let response = self.response_to(&incoming.request, 200);
         self.answer(now, incoming, &response);
+        self.tell_last(now, id);
         self.drop_owed(now, id);
         if self.ringing(id).is_some() {
             return self.give_up_ringing(now, id, reason);

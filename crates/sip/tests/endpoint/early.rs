@@ -2,7 +2,7 @@
 
 use sip::{Event, Message, Name, Outgoing, Response};
 
-use crate::callee::{Callee, outgoing};
+use crate::callee::{Callee, credentials, outgoing};
 use crate::phone::{ANSWER, OFFER, Phone, World, ms, secs};
 
 const REL: &str = "Supported: 100rel\r\n";
@@ -374,4 +374,33 @@ fn whom_we_call_may_ask_within_the_early_dialog() {
     world.run_for(secs(40));
     assert_eq!(world.events.len(), 0);
     world.assert_empty();
+}
+
+#[test]
+fn a_prack_that_is_challenged_is_sent_again_with_proof() {
+    for (case, credentials, want) in [("we know who we are", credentials(), 1), ("we do not", None, 0)] {
+        let mut world = World::new();
+        world.calls(Outgoing { credentials, ..outgoing() });
+        let ben = Callee::called(&mut world);
+        ben.says(&mut world, 183, "Require: 100rel\nRSeq: 7", ANSWER);
+        let (_, prack) = world.request();
+        assert!(!prack.headers.contains(Name::Authorization), "{case}");
+        let challenge = "WWW-Authenticate: Digest realm=\"x\", nonce=\"a\", qop=\"auth\"\r\n";
+        ben.answers(&mut world, &prack, 401, challenge);
+        let again = world.requests();
+        assert_eq!(again.len(), want, "{case}");
+        for again in again {
+            let number = |request: &sip::Request| request.headers.cseq().expect("a CSeq").number;
+            assert_eq!((again.method.as_str(), number(&again)), ("PRACK", number(&prack) + 1), "{case}");
+            assert_eq!(again.headers.get(Name::RAck), prack.headers.get(Name::RAck), "{case}");
+            assert!(
+                again.headers.text(Name::Authorization).is_some_and(|proof| proof.contains("nonce=\"a\"")),
+                "{case}"
+            );
+            ben.answers(&mut world, &again, 401, challenge);
+            assert_eq!(world.said(), [""; 0], "{case}: the same nonce again is a wrong password");
+        }
+        ben.says(&mut world, 200, "", "");
+        assert_eq!(world.said(), ["ACK"], "{case}: the call goes on either way");
+    }
 }

@@ -20,6 +20,8 @@ pub(crate) struct World {
     pub(crate) events: VecDeque<Event>,
     sent: VecDeque<Sent>,
     pub(crate) closed: Vec<u64>,
+    /// Where streams are wanted to.
+    pub(crate) wanted: Vec<SocketAddr>,
     /// What an OPTIONS for a user is answered, at once; `None` leaves it among the events.
     pub(crate) options: Option<u16>,
 }
@@ -46,6 +48,7 @@ impl World {
             events: VecDeque::new(),
             sent: VecDeque::new(),
             closed: vec![],
+            wanted: vec![],
             options: Some(200),
         }
     }
@@ -66,6 +69,7 @@ impl World {
                     self.sent.push_back(Sent { at_ms, flow, message });
                 }
                 Output::Close { connection } => self.closed.push(connection),
+                Output::Connect { remote } => self.wanted.push(remote),
                 Output::Event(event) => match (event, self.options) {
                     (Event::Options { id, .. }, Some(status)) => {
                         self.endpoint.answer_options(self.now, id, status);
@@ -74,6 +78,22 @@ impl World {
                 },
             }
         }
+    }
+
+    /// The one stream that is wanted is there, by this number, or cannot be opened. Where it leads.
+    pub(crate) fn connects(&mut self, connection: Option<u64>) -> SocketAddr {
+        let remote = self.wanted.pop().expect("a stream is wanted");
+        assert_eq!(self.wanted, [], "and only one");
+        let stream = connection.map(|number| {
+            assert!(self.endpoint.opened(number));
+            Flow {
+                local: "192.0.2.1:40000".parse().expect("an address"),
+                ..flow(Transport::Tcp, &remote.to_string(), Some(number))
+            }
+        });
+        self.endpoint.connected(self.now, remote, stream);
+        self.drain();
+        remote
     }
 
     /// Time passes.

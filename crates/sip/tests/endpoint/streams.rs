@@ -1,10 +1,10 @@
 //! TCP: framing, keep-alive, connection reuse (RFC 3261 §18.3, RFC 5626 §4.4.1, RFC 5923).
 
 use bytes::Bytes;
-use sip::{Config, EndCause, Event, Flow, Method, Name, Outgoing, Transport};
+use sip::{Config, DialogId, EndCause, Event, Flow, Headers, Method, Name, Outgoing, Transport};
 
 use crate::callee::outgoing;
-use crate::phone::{OFFER, Phone, World, flow, secs};
+use crate::phone::{ANSWER, OFFER, Phone, World, flow, secs};
 
 #[test]
 fn messages_may_be_cut_anywhere() {
@@ -65,28 +65,141 @@ fn a_peer_that_comes_back_on_another_stream_is_found_there() {
     assert_eq!((flow, bye.method), (ana.flow, Method::Bye));
 }
 
-#[test]
-fn a_lost_stream_ends_the_call_only_when_we_have_something_to_say() {
+/// Ana has called over a stream that has ended since, and is reached at this contact.
+fn ana_without_her_stream(contact: &str) -> (World, Phone, DialogId) {
     let mut world = World::new();
-    let mut ana = Phone { extra: "Supported: timer\r\nSession-Expires: 600\r\n".to_owned(), ..Phone::tcp(1) };
-    world.call(&mut ana);
-    world.endpoint.closed(world.now, 1);
-    world.run_for(secs(299));
-    assert_eq!(world.events.len(), 0);
-    world.run_for(secs(1)); // the refresh is due
-    assert!(matches!(world.event(), Event::Ended { cause: EndCause::FlowLost, .. }));
-    world.run_for(secs(40));
-    assert_eq!(world.said(), [""; 0]);
-    world.assert_empty();
-
-    let mut world = World::new();
-    let mut ana = Phone::tcp(1);
+    let timer = "Supported: timer\r\nSession-Expires: 600\r\n".to_owned();
+    let mut ana = Phone { contact: contact.to_owned(), extra: timer, ..Phone::tcp(1) };
     let dialog = world.call(&mut ana);
     world.endpoint.closed(world.now, 1);
+    world.run_for(secs(1));
+    assert_eq!((world.events.len(), world.wanted.len()), (0, 0), "nobody has anything to say");
+    (world, ana, dialog)
+}
+
+#[test]
+fn a_lost_stream_is_replaced_when_we_have_something_to_say() {
+    let (mut world, mut ana, dialog) = ana_without_her_stream("<sip:ana@192.0.2.10:5070;transport=tcp>");
     world.endpoint.hangup(world.now, dialog, None);
     world.drain();
-    assert_eq!(world.events.len(), 0); // our own doing
+    assert_eq!(world.said(), [""; 0]);
+    assert_eq!(world.connects(Some(2)).to_string(), "192.0.2.10:5070");
+    let (flow, bye) = world.request();
+    assert_eq!((flow.connection, bye.method.clone()), (Some(2), Method::Bye));
+    assert!(bye.headers.text(Name::Via).is_some_and(|via| via.starts_with("SIP/2.0/TCP 192.0.2.1:40000;rport")));
+    ana.flow = flow;
+    world.hear(ana.flow, ana.answer(&bye, 200, "", ""));
     world.run_for(secs(40));
+    world.assert_empty();
+
+    // A refresh, and all that follows, goes down the new one.
+    let (mut world, mut ana, dialog) = ana_without_her_stream("<sip:ana@192.0.2.10>");
+    world.run_for(secs(299));
+    assert_eq!(world.connects(Some(2)).to_string(), "192.0.2.10:5060");
+    let (flow, refresh) = world.request();
+    assert_eq!((flow.connection, refresh.method.clone()), (Some(2), Method::Invite));
+    ana.flow = flow;
+    world.hear(ana.flow, ana.answer(&refresh, 200, "Session-Expires: 600;refresher=uas\r\n", ANSWER));
+    world.messages();
+    world.endpoint.hangup(world.now, dialog, None);
+    world.drain();
+    assert_eq!((world.wanted.len(), world.request().0.connection), (0, Some(2)));
+}
+
+#[test]
+fn a_lost_stream_that_cannot_be_replaced_ends_the_call() {
+    for (case, contact, wanted) in [
+        ("nobody is there", "<sip:ana@192.0.2.10:5070;transport=tcp>", true),
+        ("no address", "<sip:x@abc.invalid;transport=ws>", false),
+        ("datagrams are wanted", "<sip:ana@192.0.2.10;transport=udp>", false),
+        ("another family", "<sip:ana@[2001:db8::1];transport=tcp>", false),
+    ] {
+        let (mut world, _, _) = ana_without_her_stream(contact);
+        world.run_for(secs(298));
+        assert_eq!(world.events.len(), 0, "{case}");
+        world.run_for(secs(1)); // the refresh is due
+        if wanted {
+            assert_eq!(world.events.len(), 0, "{case}");
+            world.connects(None);
+        }
+        assert!(matches!(world.event(), Event::Ended { cause: EndCause::FlowLost, .. }), "{case}");
+        world.run_for(secs(40));
+        assert_eq!((world.said(), world.wanted.len()), (vec![], 0), "{case}");
+        world.assert_empty();
+
+        let (mut world, _, dialog) = ana_without_her_stream(contact);
+        world.endpoint.hangup(world.now, dialog, None);
+        world.drain();
+        assert_eq!(world.wanted.len(), usize::from(wanted), "{case}");
+        // Who was to open it may never say what came of that.
+        world.run_for(secs(40));
+        assert_eq!(world.events.len(), 0, "{case}: our own doing");
+        world.assert_empty();
+    }
+}
+
+/// A call that is too long for a datagram.
+fn long_call() -> Outgoing {
+    let mut headers = Headers::new();
+    headers.push(Name::from("X-Long"), "x".repeat(1_300));
+    Outgoing { headers, ..outgoing() }
+}
+
+#[test]
+fn what_is_too_long_for_a_datagram_goes_by_a_stream_where_there_is_one() {
+    let mut world = World::new();
+    world.calls(long_call());
+    assert_eq!(world.said(), [""; 0]);
+    assert_eq!(world.connects(Some(2)), outgoing().flow.remote);
+    let (stream, invite) = world.request();
+    let text = |name| invite.headers.text(name).expect("a header").into_owned();
+    assert_eq!(
+        (stream.transport, stream.connection, text(Name::CSeq)),
+        (Transport::Tcp, Some(2), "1 INVITE".to_owned())
+    );
+    assert!(text(Name::Via).starts_with("SIP/2.0/TCP"), "{}", text(Name::Via));
+    assert!(text(Name::Contact).contains(";transport=tcp"), "{}", text(Name::Contact));
+
+    // Nobody listens for streams there, and for a while nobody is asked again.
+    let mut world = World::new();
+    for wanted in [1, 0] {
+        world.calls(long_call());
+        assert_eq!(world.wanted.len(), wanted);
+        if wanted > 0 {
+            world.connects(None);
+        }
+        let (flow, invite) = world.request();
+        assert_eq!((flow.transport, invite.headers.cseq().map(|cseq| cseq.number)), (Transport::Udp, Ok(1)));
+    }
+    world.run_for(secs(600));
+    world.messages();
+    world.calls(long_call());
+    assert_eq!((world.said(), world.wanted.len()), (vec![], 1));
+    // A firewall may say nothing at all.
+    world.run_for(secs(1));
+    assert_eq!(world.request().0.transport, Transport::Udp);
+    world.connects(Some(9));
+    assert_eq!(world.said(), [""; 0], "too late");
+}
+
+#[test]
+fn who_wants_datagrams_gets_them_however_long() {
+    let short = Outgoing { headers: Headers::new(), ..long_call() };
+    let uri = |text: &str| text.parse().expect("a URI");
+    for (case, call) in [
+        ("it is short", short),
+        ("it says so", Outgoing { uri: uri("sip:ben@192.0.2.10;transport=udp"), ..long_call() }),
+        ("it is behind a NAT", Outgoing { same_flow: true, ..long_call() }),
+    ] {
+        let mut world = World::new();
+        world.calls(call);
+        assert_eq!((world.wanted.len(), world.request().0.transport), (0, Transport::Udp), "{case}");
+    }
+    let mut world = World::new();
+    let dialog = world.calls(long_call());
+    world.hang_up(dialog);
+    world.connects(Some(2));
+    assert_eq!(world.said(), [""; 0], "it was given up before it was sent");
     world.assert_empty();
 }
 

@@ -351,3 +351,32 @@ fn a_call_may_replace_another() {
     world.hang_up(answered);
     assert_eq!(world.endpoint.find_replaced(&replaces), Err(603));
 }
+
+#[test]
+fn who_hangs_up_before_the_last_word_gets_it_all_the_same() {
+    let mut world = World::new();
+    let mut ana = Phone::udp();
+    world.call(&mut ana);
+    let refer = referred(&mut world, &mut ana, TO_BEN);
+    world.endpoint.accept_refer(world.now, refer);
+    world.drain();
+    // Their answer to the first NOTIFY is on its way as they hang up.
+    let first = world.requests().pop().expect("a NOTIFY");
+    world.endpoint.refer_progress(world.now, refer, 200);
+    world.drain();
+    world.hear(ana.flow, ana.bye());
+    let said = world.messages();
+    let names: Vec<_> = said.iter().map(|sent| crate::phone::name(&sent.message)).collect();
+    assert_eq!(names, ["200 BYE", "NOTIFY"]);
+    let sip::Message::Request(last) = &said[1].message else { panic!("no NOTIFY") };
+    assert_eq!(
+        (&last.body[..], text(last, Name::SubscriptionState)),
+        (&b"SIP/2.0 200 OK\r\n"[..], "terminated;reason=noresource".into())
+    );
+    assert!(matches!(world.event(), Event::Ended { cause: EndCause::Bye, .. }));
+    world.hear(ana.flow, ana.answer(&first, 200, "", ""));
+    world.hear(ana.flow, ana.answer(last, 481, "", ""));
+    assert_eq!((world.said(), world.events.len()), (vec![], 0));
+    world.run_for(secs(40));
+    world.assert_empty();
+}

@@ -66,14 +66,10 @@ impl Board {
         }
         let flow = match path.target.transport {
             Transport::Udp => flow_towards(turn.config, remote),
-            Transport::Tcp => match self.streams_out.get(&remote) {
-                Some(flow) => Some(*flow),
-                None if self.connecting.len() < CONNECTING_MAX => {
-                    let waiting = self.connecting.entry(remote).or_default();
-                    if waiting.is_empty() {
-                        turn.effects.push(Effect::Connect { remote });
-                    }
-                    return waiting.push(sid);
+            Transport::Tcp => match self.streams_out.get(&remote).copied() {
+                Some(flow) => Some(flow),
+                None if self.begin_connecting(remote, turn) => {
+                    return self.connecting.entry(remote).or_default().push(sid);
                 }
                 None => None,
             },
@@ -136,6 +132,28 @@ impl Board {
         turn.follow_ups.extend(woken.into_iter().map(FollowUp::Lead));
     }
 
+    /// The endpoint wants a stream to there: one that there is, or a new one.
+    pub(crate) fn open_flow(&mut self, remote: SocketAddr, turn: &mut Turn) {
+        match self.streams_out.get(&remote).copied() {
+            Some(flow) => self.endpoint.connected(turn.now.instant, remote, Some(flow)),
+            None if self.begin_connecting(remote, turn) => {}
+            None => self.endpoint.connected(turn.now.instant, remote, None),
+        }
+    }
+
+    /// Opens a stream, unless that is under way. False: too many are being opened.
+    fn begin_connecting(&mut self, remote: SocketAddr, turn: &mut Turn) -> bool {
+        if self.connecting.contains_key(&remote) {
+            return true;
+        }
+        let room = self.connecting.len() < CONNECTING_MAX;
+        if room {
+            self.connecting.insert(remote, Vec::new());
+            turn.effects.push(Effect::Connect { remote });
+        }
+        room
+    }
+
     /// A stream is open, or cannot be opened.
     pub(crate) fn connected(&mut self, remote: SocketAddr, flow: Option<Flow>, turn: &mut Turn) {
         let known = flow.filter(|flow| flow.connection.is_some_and(|connection| self.endpoint.opened(connection)));
@@ -146,6 +164,7 @@ impl Board {
         for sid in self.connecting.remove(&remote).unwrap_or_default() {
             self.take_path(sid, known, turn);
         }
+        self.endpoint.connected(turn.now.instant, remote, known);
     }
 
     /// A stream has ended: the next call there needs another one.
