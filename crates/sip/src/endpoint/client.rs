@@ -97,10 +97,7 @@ impl Endpoint {
         if !self.is_alive(flow) {
             return self.hold_for_peer(now, id, request);
         }
-        let request = match self.hold_if_long(now, id, flow, request) {
-            Ok(()) => return true,
-            Err(request) => request,
-        };
+        let Some(request) = self.hold_if_long(now, id, flow, request) else { return true };
         let habits = Habits { keep, ..Habits::default() };
         self.send_client(now, flow, request, Purpose::Within(id), habits).is_some()
     }

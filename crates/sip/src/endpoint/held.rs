@@ -58,22 +58,15 @@ impl Endpoint {
     }
 
     /// Lets a request within a dialog wait for a stream, if it is too long for a datagram; gives it back if not.
-    pub(super) fn hold_if_long(
-        &mut self,
-        now: Instant,
-        id: DialogId,
-        flow: Flow,
-        request: Request,
-    ) -> Result<(), Request> {
+    pub(super) fn hold_if_long(&mut self, now: Instant, id: DialogId, flow: Flow, request: Request) -> Option<Request> {
         let streams = self.dialogs.get(&id).is_some_and(|dialog| dialog.takes_streams());
         if !streams || !self.is_too_long(now, flow, &request) {
-            return Err(request);
+            return Some(request);
         }
         let what = What::Within(Box::new(request), Some(flow));
         match self.hold(flow.remote, Held { dialog: id, what, until: now + STREAM_WISH_MAX }) {
-            Ok(()) => Ok(()),
-            Err(Held { what: What::Within(request, _), .. }) => Err(*request),
-            Err(_) => Ok(()),
+            Err(Held { what: What::Within(request, _), .. }) => Some(*request),
+            Ok(()) | Err(Held { what: What::Invite, .. }) => None,
         }
     }
 
