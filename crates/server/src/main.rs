@@ -34,6 +34,7 @@ use rand::Rng;
 use sip::{Advertised, AudioCodec};
 use sound::{FetchConfig, Fetcher, SpeakConfig, Speaker};
 use store::{Credentials, Store, Writer};
+use switch::routing::Routing;
 use switch::{Directory, Now, Switch};
 use tokio::signal::unix::{SignalKind, signal};
 use tracing::{info, warn};
@@ -205,8 +206,10 @@ async fn bridge(config: Config, logs: &Path) -> Result<(), StartError> {
 
     let directory = Directory::load(config.directory.clone(), store.directory().await?)
         .with_inactive(store.inactive_accounts().await?);
+    let routing = Routing::load(Timestamp::from(SystemTime::now()), rand::rng().next_u64(), store.routing().await?);
     let switch = Switch::new(switch_config(&config, &account, &sip_bound), rand::rng().next_u64(), recovered.seq_max)
-        .with_directory(directory);
+        .with_directory(directory)
+        .with_routing(routing);
     let now = Now { instant: Instant::now(), wall: Timestamp::from(SystemTime::now()) };
     let switch = switch.with_registrations(now, store.registrations(now.wall).await?);
     let snapshots = Snapshots::new(switch.stats(), switch.sip_stats());

@@ -136,6 +136,8 @@ impl RunLoop {
         let mut drained_by: Option<Instant> = None;
         let mut published = Instant::now();
         let mut is_published = true;
+        // What was due while nobody ran.
+        self.handle(Event::Timeout, &mut effects);
         loop {
             let patience = self.patience();
             match inputs.recv_timeout(if is_published { patience } else { patience.min(SNAPSHOT_PAUSE) }) {

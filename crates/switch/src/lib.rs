@@ -74,6 +74,7 @@ pub use twiml::{
 use board::Board;
 use directory::{Desk, QueueList};
 use journal::Journal;
+use routing::Routing;
 use timers::Timers;
 use turn::{Asks, Fetches, Names, Turn};
 
@@ -88,6 +89,7 @@ pub struct Switch {
     journal: Journal,
     directory: Directory,
     queue_list: QueueList,
+    routing: Routing,
     board: Board,
     /// When the calls that still live are ended.
     drain_at: Option<Instant>,
@@ -138,6 +140,7 @@ impl Switch {
             journal: Journal::default(),
             directory: Directory::default(),
             queue_list: QueueList::default(),
+            routing: Routing::default(),
             board: Board::new(endpoint, registrations, lookups),
             drain_at: None,
         }
@@ -159,10 +162,17 @@ impl Switch {
         self
     }
 
+    /// The same, with these workspaces. What is due in them by now is done in the first turn.
+    #[must_use]
+    pub fn with_routing(self, routing: Routing) -> Self {
+        Self { routing, ..self }
+    }
+
     /// Handles one event; what is to be done about it is appended to `effects`.
     pub fn handle(&mut self, now: Now, event: Event, effects: &mut Vec<Effect>) {
         if let Event::Command { command: Command::SetAccountStatus { account, status }, .. } = &event {
             self.directory.set_account_status(*account, *status);
+            self.routing.workspaces.account_changed(*account);
         }
         let event = match event {
             Event::Command { request, command: Command::Directory(command) } => {
@@ -175,7 +185,9 @@ impl Switch {
             }
             event => event,
         };
-        let Self { config, names, fetches, asks, timers, journal, directory, queue_list, board, drain_at } = self;
+        let Self { config, names, fetches, asks, timers, journal, directory, queue_list, routing, board, drain_at } =
+            self;
+        let directory = &*directory;
         let (media, follow_ups) = (Vec::new(), VecDeque::new());
         let mut turn = Turn {
             now,
@@ -187,10 +199,12 @@ impl Switch {
             journal,
             directory,
             queue_list,
+            routing,
             effects,
             media,
             follow_ups,
         };
+        turn.routing.workspaces.begin(now);
         board.begin_keep_alive(&mut turn);
         match event {
             Event::Sip { flow, bytes } => board.endpoint.receive(now.instant, flow, bytes),
@@ -205,8 +219,10 @@ impl Switch {
             Event::Asked { ask, outcome, remarks, exchange } => {
                 board.asked(ask, outcome, remarks, &exchange, &mut turn);
             }
-            // Nothing is asked yet.
-            Event::Assigned { .. } => {}
+            Event::Assigned { assignment, outcome, remarks, exchange } => {
+                let (workspaces, mut desk) = turn.routing_desk();
+                workspaces.assigned(assignment, outcome, remarks, &exchange, &mut desk);
+            }
             Event::CallbackClosed(closed) => turn.callback_closed(*closed),
             Event::FetchWarning { fetch, code, reason } => board.fetch_warning(fetch, code, reason, &mut turn),
             Event::Stream { stream, event } => board.stream_event(stream, event, &mut turn),
@@ -245,9 +261,12 @@ impl Switch {
                 Some(Output::Connect { remote }) => board.open_flow(remote, &mut turn),
                 Some(Output::Close { connection }) => turn.effects.push(Effect::Close { connection }),
                 Some(Output::Event(event)) => board.sip_event(event, &mut turn),
+                None if turn.settle_routing() => {}
                 None => break,
             }
         }
+        let (workspaces, mut desk) = turn.routing_desk();
+        workspaces.save(directory, &mut desk);
         board.registrations.plan_qualifying(now.instant, turn.config.qualify);
         board.registrations.save(now, turn.effects);
         turn.journal.release(turn.names, turn.effects);
@@ -258,10 +277,16 @@ impl Switch {
 
     /// When [`Event::Timeout`] is due.
     pub fn next_deadline(&self) -> Option<Instant> {
-        [self.drain_at, self.board.next_deadline(), self.timers.next_deadline(), self.journal.next_deadline()]
-            .into_iter()
-            .flatten()
-            .min()
+        [
+            self.routing.next_deadline(),
+            self.drain_at,
+            self.board.next_deadline(),
+            self.timers.next_deadline(),
+            self.journal.next_deadline(),
+        ]
+        .into_iter()
+        .flatten()
+        .min()
     }
 
     /// No call lives, every BYE has been answered and every leg has said what it did: a drained server may stop.

@@ -19,6 +19,7 @@ use crate::directory::{Desk, Directory, QueueList};
 use crate::effect::{Effect, FetchId, Row};
 use crate::follow_up::FollowUp;
 use crate::journal::Journal;
+use crate::routing::{self, Routing, RoutingAnswer, RoutingCommand, RoutingRefusal, Workspaces};
 use crate::script::{Role, ScriptId, Source};
 use crate::timers::Timers;
 use crate::webhook::{
@@ -47,6 +48,7 @@ pub(crate) struct Turn<'a> {
     pub(crate) directory: &'a Directory,
     /// Those there are; who waits in them is not known here.
     pub(crate) queue_list: &'a mut QueueList,
+    pub(crate) routing: &'a mut Routing,
     pub(crate) effects: &'a mut Vec<Effect>,
     /// All audio commands of a turn are one batch: they take effect in the same tick.
     pub(crate) media: Vec<media::Command>,
@@ -188,6 +190,26 @@ impl Turn<'_> {
     /// What making and changing rows takes, and the queues there are.
     pub(crate) fn queue_desk(&mut self) -> (&mut QueueList, Desk<'_>) {
         (self.queue_list, Desk { now: self.now.wall, names: self.names, effects: self.effects })
+    }
+
+    /// What making and changing TaskRouter's rows takes, and all workspaces.
+    pub(crate) fn routing_desk(&mut self) -> (&mut Workspaces, routing::Desk<'_>) {
+        let Routing { workspaces, index } = &mut *self.routing;
+        let (names, effects, follow_ups) = (&mut *self.names, &mut *self.effects, &mut self.follow_ups);
+        (workspaces, routing::Desk { now: self.now.wall, actor: None, names, effects, follow_ups, index })
+    }
+
+    /// Does what is asked of TaskRouter, or says why not.
+    pub(crate) fn route(&mut self, command: RoutingCommand) -> Result<RoutingAnswer, RoutingRefusal> {
+        let (workspaces, mut desk) = self.routing_desk();
+        workspaces.command(command, &mut desk)
+    }
+
+    /// Decides who gets which task. True: there may be something for the board to do.
+    pub(crate) fn settle_routing(&mut self) -> bool {
+        let directory = self.directory;
+        let (workspaces, mut desk) = self.routing_desk();
+        workspaces.settle(directory, &mut desk)
     }
 
     /// Begins a script for `call`, before the turn ends.

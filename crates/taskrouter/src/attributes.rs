@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use serde_json::Value as Json;
+use serde_json::{Map, Value as Json};
 
 /// Attributes as they were given, byte for byte, and as expressions see them. Copying them costs nothing.
 #[derive(Debug, Clone, PartialEq)]
@@ -26,6 +26,40 @@ impl Attributes {
     /// As expressions see them.
     pub fn json(&self) -> &Json {
         &self.0.1
+    }
+
+    /// The text that a path of members leads to, if one does.
+    pub fn text(&self, path: &[&str]) -> Option<&str> {
+        path.iter().try_fold(self.json(), |json, member| json.get(member))?.as_str()
+    }
+
+    /// The same with these texts, each at its path; what is no object on the way becomes one.
+    pub fn with(&self, texts: &[(&[&str], &str)]) -> Result<Self, AttributesError> {
+        let mut json = self.json().clone();
+        for (path, text) in texts {
+            let mut at = &mut json;
+            for member in *path {
+                if !at.is_object() {
+                    *at = Json::Object(Map::new());
+                }
+                at = &mut at[*member];
+            }
+            *at = Json::String((*text).to_owned());
+        }
+        Self::parse(&json.to_string())
+    }
+
+    /// Those of a task for a caller who waits: what the document says of it, and of the call what that leaves open. What
+    /// identifies the call is the call's own (twiml §7.1).
+    pub fn of_call(document: &str, call: &[(&str, String)]) -> Result<Self, AttributesError> {
+        let given = Self::parse(document)?;
+        let Json::Object(mut members) = given.json().clone() else { return Err(AttributesError::NotAnObject) };
+        for (name, value) in call {
+            if matches!(*name, "call_sid" | "account_sid") || !members.contains_key(*name) {
+                members.insert((*name).to_owned(), Json::String(value.clone()));
+            }
+        }
+        Self::parse(&Json::Object(members).to_string())
     }
 }
 
@@ -69,6 +103,42 @@ mod tests {
             if let Ok(attributes) = got {
                 assert_eq!(attributes.as_str(), text);
             }
+        }
+    }
+
+    #[test]
+    fn texts_are_found_and_put_at_their_paths() {
+        let before = Attributes::parse(r#"{"a":{"b":"c"},"n":1,"conference":"x"}"#).expect("attributes");
+        for (path, want) in [
+            (&["a", "b"][..], Some("c")),
+            (&["a"], None),
+            (&["n"], None),
+            (&["a", "b", "c"], None),
+            (&["missing"], None),
+            (&["conference"], Some("x")),
+        ] {
+            assert_eq!(before.text(path), want, "{path:?}");
+        }
+        let after = before.with(&[(&["conference", "sid"], "CF1"), (&["a", "d"], "e\"")]).expect("fits");
+        assert_eq!(after.as_str(), r#"{"a":{"b":"c","d":"e\""},"conference":{"sid":"CF1"},"n":1}"#);
+        let long = "x".repeat(ATTRIBUTES_MAX);
+        assert_eq!(before.with(&[(&["a"], &long)]), Err(AttributesError::TooLong));
+    }
+
+    #[test]
+    fn a_callers_task_says_what_the_document_says_and_what_the_call_is() {
+        let call = [("call_sid", "CA1".to_owned()), ("from", "+1".to_owned()), ("direction", "inbound".to_owned())];
+        for (document, want) in [
+            ("{}", Ok(r#"{"call_sid":"CA1","direction":"inbound","from":"+1"}"#)),
+            (
+                r#"{"from":"me","call_sid":"CA2","k":[1]}"#,
+                Ok(r#"{"call_sid":"CA1","direction":"inbound","from":"me","k":[1]}"#),
+            ),
+            ("nonsense", Err(AttributesError::NotJson)),
+            ("[]", Err(AttributesError::NotAnObject)),
+        ] {
+            let got = Attributes::of_call(document, &call);
+            assert_eq!(got.as_ref().map(Attributes::as_str).map_err(|error| *error), want, "{document}");
         }
     }
 }

@@ -56,6 +56,24 @@ pub enum RoutingRow {
     Transfer(Transfer),
 }
 
+impl RoutingRow {
+    /// In which workspace it is.
+    pub const fn workspace(&self) -> WorkspaceSid {
+        match self {
+            Self::Workspace(row) => row.sid,
+            Self::Activity(row) => row.workspace_sid,
+            Self::TaskChannel(row) => row.workspace_sid,
+            Self::Worker(row) => row.workspace_sid,
+            Self::WorkerChannel(row) => row.workspace_sid,
+            Self::TaskQueue(row) => row.workspace_sid,
+            Self::Workflow(row) => row.workspace_sid,
+            Self::Task(row) => row.workspace_sid,
+            Self::Reservation(row) => row.workspace_sid,
+            Self::Transfer(row) => row.workspace_sid,
+        }
+    }
+}
+
 /// Which resource.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum RoutingKey {

@@ -49,6 +49,15 @@ pub enum TransferTarget {
     Queue(TaskQueueSid),
 }
 
+impl std::fmt::Display for TransferTarget {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            Self::Worker(sid) => sid.fmt(f),
+            Self::Queue(sid) => sid.fmt(f),
+        }
+    }
+}
+
 word_enum! {
     /// Whether the one before stays until somebody has taken over.
     TransferMode {

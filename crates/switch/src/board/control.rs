@@ -53,6 +53,7 @@ impl Board {
                 self.kick(sid, call, turn);
                 Ok(Answer::Removed)
             }
+            Command::Routing(command) => Ok(Answer::Routing(Box::new(turn.route(*command)?))),
             Command::Queue(command) => self.queue_command(command, turn),
             Command::Stream(command) => self.stream_command(command, turn),
             Command::SetAccountStatus { account, status } => {
@@ -62,7 +63,7 @@ impl Board {
                 Ok(Answer::AccountStatus(status))
             }
             // Changed before a turn begins, so that a turn may share it.
-            Command::Directory(_) | Command::Routing(_) => Err(Refusal::Overloaded),
+            Command::Directory(_) => Err(Refusal::Overloaded),
         }
     }
 

@@ -526,6 +526,11 @@ impl Engine {
         self.workers.get(&sid)
     }
 
+    /// The worker of that name, whatever its letters' case.
+    pub fn worker_named(&self, friendly_name: &str) -> Option<WorkerSid> {
+        self.worker_names.get(&friendly_name.to_lowercase()).copied()
+    }
+
     /// Whose tasks a queue's are.
     pub fn members(&self, queue: TaskQueueSid) -> impl Iterator<Item = WorkerSid> {
         self.members.get(&queue).into_iter().flatten().copied()

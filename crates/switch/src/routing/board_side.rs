@@ -1,0 +1,347 @@
+//! What the board asks of TaskRouter about the calls it has: nothing here is told or saved before the turn ends.
+
+// For whoever carries out instructions.
+#![allow(dead_code)]
+
+use std::time::Duration;
+
+use model::{
+    AccountSid, ActivitySid, AssignmentStatus, CallSid, ReservationSid, ReservationStatus, TaskQueueSid, TaskSid,
+    Timestamp, WorkerSid, WorkflowSid, WorkspaceSid,
+};
+use taskrouter::{Attributes, AttributesError, Input, RoutingTarget, TASK_TIMEOUT_MAX, WorkerChange};
+
+use super::live::{Live, refused};
+use super::rows::{self, TaskNote};
+use super::{Routing, RoutingRefusal};
+use crate::turn::Names;
+
+/// A task for a caller who waits (twiml §7.1).
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct NewCallTask {
+    pub(crate) account: AccountSid,
+    pub(crate) workflow: WorkflowSid,
+    pub(crate) call: CallSid,
+    /// What `<Task>` has in it.
+    pub(crate) document: Option<String>,
+    /// What the call says of itself: `call_sid`, `from`, …
+    pub(crate) fields: Vec<(&'static str, String)>,
+    pub(crate) priority: u32,
+    pub(crate) timeout: Duration,
+}
+
+/// Why there is no task: what developers are told.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct TaskRefused {
+    pub(crate) code: u16,
+    pub(crate) message: String,
+}
+
+/// A task as the board sees it.
+#[derive(Debug)]
+pub(crate) struct TaskView<'a> {
+    pub(crate) sid: TaskSid,
+    pub(crate) account: AccountSid,
+    pub(crate) workspace: WorkspaceSid,
+    /// The caller who waits for it, or did.
+    pub(crate) call: Option<CallSid>,
+    pub(crate) workflow: Option<WorkflowSid>,
+    pub(crate) queue: Option<TaskQueueSid>,
+    pub(crate) status: AssignmentStatus,
+    pub(crate) attributes: &'a Attributes,
+    /// Workers of its workspace may have several tasks at once.
+    pub(crate) multi_task: bool,
+}
+
+/// A reservation as the board sees it.
+#[derive(Debug)]
+pub(crate) struct ReservationView {
+    pub(crate) sid: ReservationSid,
+    pub(crate) account: AccountSid,
+    pub(crate) workspace: WorkspaceSid,
+    pub(crate) task: TaskSid,
+    pub(crate) worker: WorkerSid,
+    pub(crate) status: ReservationStatus,
+    /// It was made by a transfer.
+    pub(crate) is_transferred: bool,
+    pub(crate) worker_call: Option<CallSid>,
+    pub(crate) post_work_activity: Option<ActivitySid>,
+    /// As of its task.
+    pub(crate) multi_task: bool,
+}
+
+/// A worker as the board sees it.
+#[derive(Debug)]
+pub(crate) struct WorkerView<'a> {
+    pub(crate) sid: WorkerSid,
+    pub(crate) friendly_name: &'a str,
+    pub(crate) attributes: &'a Attributes,
+    pub(crate) activity: ActivitySid,
+}
+
+impl Routing {
+    /// Whether the account has that workflow.
+    pub(crate) fn is_workflow(&self, account: AccountSid, workflow: WorkflowSid) -> bool {
+        let live = self.index.workflows.get(&workflow).and_then(|sid| self.workspaces.live.get(sid));
+        live.is_some_and(|live| live.row.account_sid == account)
+    }
+
+    /// Makes a task for a caller who waits. The two end together from now on.
+    pub(crate) fn create_task_for_call(
+        &mut self,
+        now: Timestamp,
+        names: &mut Names,
+        new: NewCallTask,
+    ) -> Result<TaskSid, TaskRefused> {
+        let refuse = |code, message: String| Err(TaskRefused { code, message });
+        if !self.is_workflow(new.account, new.workflow) {
+            return refuse(WORKFLOW_UNKNOWN, format!("{} is not a workflow of this account", new.workflow));
+        }
+        let document = new.document.as_deref().map(str::trim).filter(|text| !text.is_empty()).unwrap_or("{}");
+        let attributes = match Attributes::of_call(document, &new.fields) {
+            Ok(attributes) => attributes,
+            Err(error @ AttributesError::TooLong) => return refuse(TASK_NOT_CREATED, error.to_string()),
+            Err(error) => return refuse(DOCUMENT_MALFORMED, error.to_string()),
+        };
+        let Some(workspace) = self.index.workflows.get(&new.workflow).copied() else {
+            return refuse(WORKFLOW_UNKNOWN, format!("{} is gone", new.workflow));
+        };
+        let Some(live) = self.workspaces.touch(workspace) else {
+            return refuse(WORKFLOW_UNKNOWN, format!("{} is gone", new.workflow));
+        };
+        let Some(channel) = live.channels.values().find(|row| row.unique_name == VOICE_CHANNEL).map(|row| row.sid)
+        else {
+            return refuse(TASK_NOT_CREATED, "the workspace has no task channel for voice".to_owned());
+        };
+        let sid = TaskSid::from_bits(names.bits());
+        let most = Duration::from_secs(u64::from(TASK_TIMEOUT_MAX));
+        let task = taskrouter::NewTask {
+            sid,
+            attributes,
+            channel,
+            priority: new.priority.min(taskrouter::PRIORITY_MAX),
+            timeout: new.timeout.clamp(Duration::from_secs(1), most),
+            virtual_start: None,
+            to: RoutingTarget::Workflow(new.workflow),
+        };
+        let note = TaskNote {
+            updated: now,
+            version: 0,
+            seq: names.seq(),
+            call: Some(new.call),
+            is_told: false,
+            workflow: None,
+            target: None,
+        };
+        live.tasks.insert(sid, note);
+        if let Err(refusal) = live.engine.handle(now, Input::CreateTask(task)) {
+            live.tasks.remove(&sid);
+            return refuse(TASK_NOT_CREATED, refusal.to_string());
+        }
+        self.index.tasks.insert(sid, workspace);
+        Ok(sid)
+    }
+
+    /// A task that is not gone.
+    pub(crate) fn task(&self, sid: TaskSid) -> Option<TaskView<'_>> {
+        let live = self.live_of_task(sid)?;
+        let (task, note) = (live.engine.task(sid)?, live.tasks.get(&sid)?);
+        let workflow = match task.route {
+            taskrouter::Route::Workflow { workflow, .. } => Some(workflow),
+            _ => note.workflow,
+        };
+        Some(TaskView {
+            sid,
+            account: live.row.account_sid,
+            workspace: live.row.sid,
+            call: note.call,
+            workflow,
+            queue: task.queue,
+            status: rows::status_of(task.status),
+            attributes: &task.attributes,
+            multi_task: live.row.multi_task_enabled,
+        })
+    }
+
+    /// A reservation of such a task.
+    pub(crate) fn reservation(&self, sid: ReservationSid) -> Option<ReservationView> {
+        let live = self.live_of_reservation(sid)?;
+        let reservation = live.engine.reservation(sid)?;
+        let note = live.reservations.get(&sid);
+        Some(ReservationView {
+            sid,
+            account: live.row.account_sid,
+            workspace: live.row.sid,
+            task: reservation.task,
+            worker: reservation.worker,
+            status: rows::reservation_status_of(reservation.status),
+            is_transferred: reservation.transfer.is_some(),
+            worker_call: note.and_then(|note| note.worker_call),
+            post_work_activity: note.and_then(|note| note.post_work_activity),
+            multi_task: live.row.multi_task_enabled,
+        })
+    }
+
+    /// A worker of a workspace.
+    pub(crate) fn worker(&self, workspace: WorkspaceSid, sid: WorkerSid) -> Option<WorkerView<'_>> {
+        let worker = self.workspaces.live.get(&workspace)?.engine.worker(sid)?;
+        Some(WorkerView {
+            sid,
+            friendly_name: &worker.friendly_name,
+            attributes: &worker.attributes,
+            activity: worker.activity,
+        })
+    }
+
+    /// Whether a workspace has that activity.
+    pub(crate) fn has_activity(&self, workspace: WorkspaceSid, activity: ActivitySid) -> bool {
+        self.workspaces.live.get(&workspace).is_some_and(|live| live.activities.contains_key(&activity))
+    }
+
+    /// Puts texts into a task's attributes, each at its path.
+    pub(crate) fn enrich(
+        &mut self,
+        now: Timestamp,
+        sid: TaskSid,
+        texts: &[(&[&str], &str)],
+    ) -> Result<(), RoutingRefusal> {
+        let live = self.touch_task(sid)?;
+        let before = &live.engine.task(sid).ok_or(RoutingRefusal::NotFound)?.attributes;
+        let attributes = before.with(texts).map_err(rows::attributes_refused)?;
+        let change = taskrouter::TaskChange { attributes: Some(attributes), ..Default::default() };
+        live.engine.handle(now, Input::UpdateTask { task: sid, change }).map_err(refused)
+    }
+
+    /// The worker has the task.
+    pub(crate) fn accept(&mut self, now: Timestamp, sid: ReservationSid) -> Result<(), RoutingRefusal> {
+        let live = self.touch_reservation(sid)?;
+        live.engine.handle(now, Input::Accept(sid)).map_err(refused)?;
+        live.put_down(sid);
+        Ok(())
+    }
+
+    /// The worker's phone rang in vain.
+    pub(crate) fn no_answer(&mut self, now: Timestamp, sid: ReservationSid) -> Result<(), RoutingRefusal> {
+        let live = self.touch_reservation(sid)?;
+        live.put_down(sid);
+        live.engine.handle(now, Input::NoAnswer(sid)).map_err(refused)
+    }
+
+    /// The worker could not be called.
+    pub(crate) fn fail(&mut self, now: Timestamp, sid: ReservationSid, code: u16) -> Result<(), RoutingRefusal> {
+        let live = self.touch_reservation(sid)?;
+        live.put_down(sid);
+        live.engine.handle(now, Input::Fail { reservation: sid, code }).map_err(refused)
+    }
+
+    /// The instruction has been carried out, and the reservation stays as it is: another one may follow.
+    pub(crate) fn put_down(&mut self, sid: ReservationSid) {
+        if let Ok(live) = self.touch_reservation(sid) {
+            live.put_down(sid);
+        }
+    }
+
+    /// The worker finishes up.
+    pub(crate) fn wrap(&mut self, now: Timestamp, sid: ReservationSid) -> Result<(), RoutingRefusal> {
+        self.touch_reservation(sid)?.engine.handle(now, Input::Wrap(sid)).map_err(refused)
+    }
+
+    /// Done.
+    pub(crate) fn complete(&mut self, now: Timestamp, sid: ReservationSid) -> Result<(), RoutingRefusal> {
+        self.touch_reservation(sid)?.engine.handle(now, Input::Complete(sid)).map_err(refused)
+    }
+
+    /// Remembers, also over a restart, that the end of that call is the end of the work.
+    pub(crate) fn carried(&mut self, sid: ReservationSid, worker_call: CallSid, post_work: Option<ActivitySid>) {
+        let Ok(live) = self.touch_reservation(sid) else { return };
+        let note = live.reservations.entry(sid).or_default();
+        (note.worker_call, note.post_work_activity) = (Some(worker_call), post_work);
+        live.noted.insert(sid);
+    }
+
+    /// The worker's leg has left, or the conference is over (taskrouter §7.4, 6): with several tasks at once there is
+    /// wrapping up, else it is done. What follows the work, follows.
+    pub(crate) fn work_over(&mut self, now: Timestamp, sid: ReservationSid) -> Result<(), RoutingRefusal> {
+        let live = self.touch_reservation(sid)?;
+        live.work_over(now, sid)
+    }
+
+    /// A worker does something else from now on.
+    pub(crate) fn set_activity(
+        &mut self,
+        now: Timestamp,
+        workspace: WorkspaceSid,
+        worker: WorkerSid,
+        activity: ActivitySid,
+    ) -> Result<(), RoutingRefusal> {
+        self.workspaces.touch(workspace).ok_or(RoutingRefusal::NotFound)?.set_activity(now, worker, activity)
+    }
+
+    /// The caller has hung up while it waited: its task is canceled, unless somebody has it.
+    pub(crate) fn caller_gone(&mut self, now: Timestamp, sid: TaskSid) -> Result<(), RoutingRefusal> {
+        self.touch_task(sid)?.caller_gone(now, sid)
+    }
+
+    fn live_of_task(&self, sid: TaskSid) -> Option<&Live> {
+        self.workspaces.live.get(self.index.tasks.get(&sid)?)
+    }
+
+    fn live_of_reservation(&self, sid: ReservationSid) -> Option<&Live> {
+        self.workspaces.live.get(self.index.reservations.get(&sid)?)
+    }
+
+    fn touch_task(&mut self, sid: TaskSid) -> Result<&mut Live, RoutingRefusal> {
+        let workspace = self.index.tasks.get(&sid).copied().ok_or(RoutingRefusal::NotFound)?;
+        self.workspaces.touch(workspace).ok_or(RoutingRefusal::NotFound)
+    }
+
+    fn touch_reservation(&mut self, sid: ReservationSid) -> Result<&mut Live, RoutingRefusal> {
+        let workspace = self.index.reservations.get(&sid).copied().ok_or(RoutingRefusal::NotFound)?;
+        self.workspaces.touch(workspace).ok_or(RoutingRefusal::NotFound)
+    }
+}
+
+impl Live {
+    /// The board does nothing more about a reservation.
+    fn put_down(&mut self, sid: ReservationSid) {
+        if let Some(note) = self.reservations.get_mut(&sid) {
+            note.is_carried = false;
+        }
+    }
+
+    pub(super) fn work_over(&mut self, now: Timestamp, sid: ReservationSid) -> Result<(), RoutingRefusal> {
+        let reservation = self.engine.reservation(sid).ok_or(RoutingRefusal::NotFound)?;
+        let (worker, post_work) =
+            (reservation.worker, self.reservations.get(&sid).and_then(|note| note.post_work_activity));
+        let over = if self.row.multi_task_enabled { Input::Wrap(sid) } else { Input::Complete(sid) };
+        self.engine.handle(now, over).map_err(refused)?;
+        match post_work {
+            Some(activity) => self.set_activity(now, worker, activity),
+            None => Ok(()),
+        }
+    }
+
+    fn set_activity(&mut self, now: Timestamp, worker: WorkerSid, activity: ActivitySid) -> Result<(), RoutingRefusal> {
+        let change = WorkerChange { activity: Some(activity), ..WorkerChange::default() };
+        self.engine.handle(now, Input::UpdateWorker { worker, change }).map_err(refused)
+    }
+
+    pub(super) fn caller_gone(&mut self, now: Timestamp, sid: TaskSid) -> Result<(), RoutingRefusal> {
+        if let Some(note) = self.tasks.get_mut(&sid) {
+            note.is_told = true;
+        }
+        let (status, reason) = (taskrouter::TaskStatus::Canceled, Some(HANGUP.to_owned()));
+        self.engine.handle(now, Input::EndTask { task: sid, status, reason }).map_err(refused)
+    }
+}
+
+/// `workflowSid` is nobody's.
+const WORKFLOW_UNKNOWN: u16 = 14_220;
+/// `<Task>` has no JSON object in it.
+const DOCUMENT_MALFORMED: u16 = 14_221;
+/// There is no room for the task.
+const TASK_NOT_CREATED: u16 = 14_222;
+/// What callers' tasks are.
+const VOICE_CHANNEL: &str = "voice";
+/// Why a task is canceled whose caller has hung up (taskrouter §7.3).
+const HANGUP: &str = "hangup";
