@@ -114,6 +114,7 @@ impl World {
             hold_music: music(),
             beep: pages(1_000, 1_600, -20.0),
             signalling: vec![SocketAddr::from(BRIDGE)],
+            routes: Vec::new(),
             trunks: Vec::new(),
             qualify: None,
             ring_back: pages(RING_BACK_HZ, 8_000, -20.0),

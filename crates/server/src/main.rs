@@ -411,6 +411,7 @@ fn switch_config(config: &Config, account: &Account, sip_bound: &[config::SipLis
         let local = (!address.bind.is_unspecified()).then_some(address.bind);
         address.advertised.map(|public| Advertised { local, public })
     });
+    let routes = own_address::routes();
     switch::Config {
         account: account.sid,
         open_rooms: config.open_rooms,
@@ -434,7 +435,8 @@ fn switch_config(config: &Config, account: &Account, sip_bound: &[config::SipLis
         region: REGION.to_owned(),
         hold_music: Arc::new(Pages::new(&sound::hold_music())),
         beep: Arc::new(Pages::new(&sound::beep())),
-        signalling: own_address::signalling(sip_bound),
+        signalling: own_address::signalling(sip_bound, &routes),
+        routes,
         trunks: config.trunks.clone(),
         qualify: config.sip_qualify,
         ring_back: media::Tones::default().ring(RING_COUNTRY).unwrap_or_else(|| Arc::new(Pages::new(&sound::beep()))),

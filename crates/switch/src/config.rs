@@ -46,6 +46,8 @@ pub struct Config {
     pub beep: Arc<Pages>,
     /// Where our own calls begin: concrete addresses of ours that listen for datagrams.
     pub signalling: Vec<std::net::SocketAddr>,
+    /// Networks, and the address of ours that leads there; the most specific first. Where none fits, `signalling` says.
+    pub routes: Vec<(sip::Network, IpAddr)>,
     /// Carriers for calls to numbers.
     pub trunks: Vec<Trunk>,
     /// How often registered phones are asked whether they are there; never if not said.

@@ -334,10 +334,10 @@ mod tests {
 
     use super::*;
 
-    /// The status line that one OPTIONS gets.
-    fn options(uri: &str, adjust: fn(&mut Config)) -> String {
+    /// A switch that may do next to nothing.
+    pub(crate) fn config() -> Config {
         let silence = Arc::new(Pages::new(&Clip { rate_hz: 8_000, samples: Vec::new() }));
-        let mut config = Config {
+        Config {
             account: AccountSid::from_bits(1),
             open_rooms: OpenRooms::Private,
             calls_max: 1,
@@ -354,11 +354,17 @@ mod tests {
             hold_music: silence.clone(),
             beep: silence.clone(),
             signalling: Vec::new(),
+            routes: Vec::new(),
             trunks: Vec::new(),
             qualify: None,
             ring_back: silence,
             sip: sip::Config::default(),
-        };
+        }
+    }
+
+    /// The status line that one OPTIONS gets.
+    fn options(uri: &str, adjust: fn(&mut Config)) -> String {
+        let mut config = config();
         adjust(&mut config);
         let mut switch = Switch::new(config, 1, 0);
         let [local, remote] = ["10.0.0.1:5060", "10.0.0.2:5060"].map(|address| address.parse().expect("an address"));

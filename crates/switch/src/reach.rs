@@ -6,11 +6,15 @@ use sip::{Flow, Host, SipUri, Transport};
 
 use crate::config::Config;
 
-/// The path of datagrams to an address: from one of ours of the same family, on loopback from loopback.
+/// The path of datagrams to an address: from the one of ours that leads there, else from one of the same family, on
+/// loopback from loopback.
 pub(crate) fn flow_towards(config: &Config, remote: SocketAddr) -> Option<Flow> {
     let fits = |local: &&SocketAddr| local.is_ipv6() == remote.is_ipv6();
     let same = config.signalling.iter().filter(fits);
-    let local = same.max_by_key(|local| local.ip().is_loopback() == remote.ip().is_loopback())?;
+    let route = config.routes.iter().find(|(network, _)| network.contains(remote.ip())).map(|(_, own)| *own);
+    let leads =
+        |local: &&SocketAddr| (Some(local.ip()) == route, local.ip().is_loopback() == remote.ip().is_loopback());
+    let local = same.max_by_key(leads)?;
     Some(Flow { transport: Transport::Udp, local: *local, remote, connection: None })
 }
 
@@ -41,3 +45,32 @@ pub(crate) fn flow_again(config: &Config, flow: Flow) -> Option<Flow> {
 
 /// Where SIP is listened for when nothing else is said (RFC 3261 §18.1.1).
 const SIP_PORT: u16 = 5060;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn calls_out_name_the_address_that_leads_there() {
+        let mut config = crate::tests::config();
+        let own = ["127.0.0.1", "10.1.0.1", "10.2.0.1", "192.0.2.1", "[::1]", "[2001:db8::1]"];
+        config.signalling = own.map(|own| format!("{own}:5060").parse().expect("an address")).to_vec();
+        let routes = [("10.2.7.0/24", "10.1.0.1"), ("10.1.0.0/16", "10.1.0.1"), ("10.2.0.0/16", "10.2.0.1")];
+        let route = |(network, own): (&str, &str)| (network.parse().expect("one"), own.parse().expect("an address"));
+        config.routes = routes.map(route).to_vec();
+        for (remote, want) in [
+            ("10.1.3.3:5060", Some("10.1.0.1:5060")),
+            ("10.2.3.3:5060", Some("10.2.0.1:5060")),
+            ("10.2.7.3:5060", Some("10.1.0.1:5060")),
+            ("198.51.100.7:5080", Some("192.0.2.1:5060")),
+            ("127.3.3.3:5060", Some("127.0.0.1:5060")),
+            ("[::1]:5060", Some("[::1]:5060")),
+            ("[2001:db8:7::7]:5060", Some("[2001:db8::1]:5060")),
+        ] {
+            let flow = flow_towards(&config, remote.parse().expect("an address"));
+            assert_eq!(flow.map(|flow| flow.local.to_string()).as_deref(), want, "{remote}");
+        }
+        config.signalling.truncate(4);
+        assert_eq!(flow_towards(&config, "[2001:db8:7::7]:5060".parse().expect("an address")), None);
+    }
+}

@@ -43,6 +43,7 @@ impl Bench {
             hold_music: silence.clone(),
             beep: silence.clone(),
             signalling: Vec::new(),
+            routes: Vec::new(),
             trunks: Vec::new(),
             qualify: None,
             ring_back: silence,

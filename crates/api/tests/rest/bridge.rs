@@ -206,6 +206,7 @@ fn switch_config() -> switch::Config {
         hold_music: silence.clone(),
         beep: silence.clone(),
         signalling: Vec::new(),
+        routes: Vec::new(),
         trunks: Vec::new(),
         qualify: None,
         ring_back: silence,

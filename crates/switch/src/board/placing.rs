@@ -129,7 +129,10 @@ impl Board {
             _ => None,
         };
         let codecs = codecs.unwrap_or_default();
-        let first = route.at_once.first().map(|target| target.flow);
+        // One leg is offered to all of them: who is on this machine reaches the address that others reach, not the other
+        // way about.
+        let flows = || route.at_once.iter().map(|target| target.flow);
+        let first = flows().find(|flow| !flow.local.ip().is_loopback()).or_else(|| flows().next());
         let has_leg = !route.at_once.is_empty() || route.leads.is_empty();
         let Some(address) = address_towards(turn.config, first.as_ref()) else { return Err(NoRoute) };
         self.counts.calls += 1;
