@@ -11,6 +11,7 @@ mod faults;
 mod flows;
 mod hearing;
 mod life;
+mod linphone;
 mod load;
 mod party;
 mod registration;
