@@ -10,11 +10,13 @@
 //! Every table has its bound in [`Config`]; past it a new call gets a 503 that costs no memory, while requests
 //! within calls are always served (RFC 7339 §5.10, RFC 6357).
 
+mod answering;
 mod attempt;
 mod call_out;
 mod client;
 mod early;
 mod held;
+mod inquiries;
 mod ping;
 mod refer;
 mod shares;

@@ -5,20 +5,19 @@ use std::time::{Duration, Instant};
 use bytes::Bytes;
 
 use super::attempt::Attempt;
-use super::{Endpoint, Inquiry, Owner, Server, ServerMachine, dialog_of, reply_flow, tag_of};
+use super::{Endpoint, Server, ServerMachine, dialog_of, reply_flow, tag_of};
 use crate::body;
 use crate::dialog::{self, Answered, Canceled, Dialog, Ours, Owed, RING_AGAIN_AFTER, Received, Stage, Theirs};
 use crate::grammar::is_token;
-use crate::inspection::{self, ACCEPT, ACCEPT_INFO, ALLOW, Head, Refusal, SUPPORTED};
-use crate::limits::sheds;
+use crate::inspection::{self, ACCEPT_INFO, ALLOW, Head, Refusal, SUPPORTED};
 use crate::reliable::Provisionals;
 use crate::session_timer::{Asked, SessionTimer, Terms};
 use crate::transaction::Key;
 use crate::transaction::invite_server::{self, InviteServer};
 use crate::transaction::non_invite_server::{self, NonInviteServer};
 use crate::{
-    Decision, DialogId, EndCause, Event, Flow, Headers, InquiryId, Method, Name, Reason, Refresher, Reject, Replaces,
-    Request, Response, SessionDescription, Uri, reason_phrase,
+    Decision, DialogId, EndCause, Event, Flow, Headers, Method, Name, Reason, Refresher, Reject, Replaces, Request,
+    Response, SessionDescription, Uri, reason_phrase,
 };
 
 use rand::Rng;
@@ -117,39 +116,6 @@ impl Endpoint {
             Stage::Talking { .. } => self.bye(now, dialog, reason),
             Stage::HangingUp { .. } | Stage::Closing => {}
         }
-    }
-
-    /// Answers [`Event::Options`]: 200 with what we can do, or what an INVITE would get. No-op if it has been answered.
-    pub fn answer_options(&mut self, now: Instant, id: InquiryId, status: u16) {
-        let headers = match (status, self.inquiries.get(&id)) {
-            (..300, Some(inquiry)) => self.capabilities(inquiry.flow),
-            (503, _) => vec![(Name::RetryAfter, self.config.retry_after_s.to_string())],
-            _ => Vec::new(),
-        };
-        self.answer_inquiry(now, id, status, &headers);
-    }
-
-    /// Answers [`Event::Register`]: with the bindings, a challenge, or why not. No-op if it has been answered.
-    pub fn answer_register(&mut self, now: Instant, id: InquiryId, status: u16, headers: &[(Name<'static>, String)]) {
-        self.answer_inquiry(now, id, status, headers);
-    }
-
-    pub(super) fn answer_inquiry(
-        &mut self,
-        now: Instant,
-        id: InquiryId,
-        status: u16,
-        headers: &[(Name<'static>, String)],
-    ) {
-        let Some(Inquiry { transaction, template: mut response, .. }) = self.inquiries.remove(&id) else { return };
-        self.deadlines.set(Owner::Inquiry(id), None);
-        response.status = status.clamp(200, 699);
-        response.reason = reason_phrase(response.status).to_owned();
-        for (name, value) in headers {
-            response.headers.push(*name, value);
-        }
-        let bytes = self.write_response(&response);
-        self.drive_non_invite(now, transaction, non_invite_server::Input::Final(bytes));
     }
 
     /// At the end of the process: a BYE at once for every dialog that was hung up and whose ACK has not come. RFC 3261
@@ -526,53 +492,6 @@ impl Endpoint {
         }
     }
 
-    /// 200 to an OPTIONS that asks nothing of our owner.
-    fn pong(&mut self, now: Instant, incoming: &Incoming) {
-        let mut response = self.response_to(&incoming.request, 200);
-        response.headers.set_to_tag(&self.keys.stateless_tag(incoming.key));
-        for (name, value) in self.capabilities(incoming.flow) {
-            response.headers.push(name, value);
-        }
-        self.answer(now, incoming, &response);
-    }
-
-    /// An OPTIONS for a user, or a REGISTER. Where a call would be refused for lack of room, so is the question; who
-    /// only wants to stay reachable has a little more.
-    fn inquired(&mut self, now: Instant, incoming: Incoming, event: fn(InquiryId, Box<Request>, Flow) -> Event) {
-        let full = match &incoming.request.method {
-            register @ Method::Register => {
-                sheds(register, self.servers.len(), self.config.transactions_max) || self.has_its_share(incoming.flow)
-            }
-            _ => self.is_full(incoming.flow),
-        };
-        if full {
-            self.stats.refused_overload += 1;
-            return self.refuse_for_now(&incoming);
-        }
-        let Incoming { request, head, flow, reply, key } = incoming;
-        let id = InquiryId(self.inquiries_ever);
-        self.inquiries_ever += 1;
-        let mut template = self.response_to(&request, 200);
-        template.headers.set_to_tag(&self.keys.stateless_tag(key));
-        let machine = NonInviteServer::new(reply.transport.is_reliable(), self.config.timers);
-        self.remember(key, reply, Some(&head), None, ServerMachine::NonInvite(machine));
-        self.strays.insert(key, reply);
-        self.inquiries.insert(id, Inquiry { transaction: key, flow, template });
-        self.deadlines.set(Owner::Inquiry(id), Some(now + self.config.timers.t2));
-        self.event(event(id, Box::new(request), flow));
-    }
-
-    fn capabilities(&self, flow: Flow) -> Vec<(Name<'static>, String)> {
-        vec![
-            (Name::Allow, ALLOW.to_owned()),
-            (Name::Accept, ACCEPT.to_owned()),
-            (Name::AcceptEncoding, "identity".to_owned()),
-            (Name::AcceptLanguage, "en".to_owned()),
-            (Name::Supported, SUPPORTED.to_owned()),
-            (Name::Contact, self.contact(flow, None)),
-        ]
-    }
-
     /// 487: the caller gave up, or the time to answer is over.
     pub(super) fn give_up_ringing(&mut self, now: Instant, id: DialogId, reason: Option<Reason>) {
         self.drop_pending(now, id);
@@ -701,101 +620,6 @@ impl Endpoint {
             }
             _ => self.drive_non_invite(now, received.transaction, non_invite_server::Input::Final(bytes)),
         }
-    }
-
-    pub(super) fn refuse(&mut self, now: Instant, incoming: &Incoming, refusal: &Refusal) {
-        let response = self.refusal(incoming, refusal);
-        self.answer(now, incoming, &response);
-    }
-
-    /// 503 for lack of room, or of time.
-    fn refuse_for_now(&mut self, incoming: &Incoming) {
-        let refusal = Refusal::new(503).with(Name::RetryAfter, self.config.retry_after_s);
-        self.refuse_unremembered(incoming, &refusal);
-    }
-
-    /// 481 to what is in none of our calls: it comes as easily as it is made up, so it must not fill the table.
-    fn refuse_unknown(&mut self, incoming: &Incoming) {
-        self.refuse_unremembered(incoming, &Refusal::new(481));
-    }
-
-    /// A refusal that costs no memory: a copy of the request gets a copy of it, its ACK meets nobody (RFC 3261 §8.2.7).
-    fn refuse_unremembered(&mut self, incoming: &Incoming, refusal: &Refusal) {
-        let response = self.refusal(incoming, refusal);
-        self.send_response(incoming.reply, &response);
-    }
-
-    fn refusal(&self, incoming: &Incoming, refusal: &Refusal) -> Response {
-        let mut response = self.response_to(&incoming.request, refusal.status);
-        refusal.reason.clone_into(&mut response.reason);
-        response.headers.set_to_tag(&self.keys.stateless_tag(incoming.key));
-        for (name, value) in &refusal.headers {
-            response.headers.push(*name, value);
-        }
-        response
-    }
-
-    /// Sends the final answer to a request that has no transaction yet, and remembers it for copies of the request
-    /// while there is room to.
-    pub(super) fn answer(&mut self, now: Instant, incoming: &Incoming, response: &Response) {
-        let Incoming { request, head, reply, key, .. } = incoming;
-        let bytes = self.write_response(response);
-        if self.servers.len() >= self.config.transactions_max {
-            self.stats.refused_overload += 1;
-            return self.send(*reply, bytes);
-        }
-        if head.to_tag.is_none() {
-            if self.has_its_share(*reply) {
-                self.stats.unremembered += 1;
-                return self.send(*reply, bytes);
-            }
-            self.strays.insert(*key, *reply);
-        }
-        let (reliable, timers) = (reply.transport.is_reliable(), self.config.timers);
-        if request.method == Method::Invite {
-            let machine = ServerMachine::Invite(InviteServer::new(reliable, timers));
-            self.remember(*key, *reply, Some(head), None, machine);
-            self.drive_invite(now, *key, invite_server::Input::Failure(bytes));
-        } else {
-            let machine = ServerMachine::NonInvite(NonInviteServer::new(reliable, timers));
-            self.remember(*key, *reply, Some(head), None, machine);
-            self.drive_non_invite(now, *key, non_invite_server::Input::Final(bytes));
-        }
-    }
-
-    pub(super) fn remember(
-        &mut self,
-        key: Key,
-        reply: Flow,
-        head: Option<&Head>,
-        dialog: Option<DialogId>,
-        machine: ServerMachine,
-    ) {
-        let merge = head.filter(|head| head.to_tag.is_none()).map(|head| self.merge_key(head));
-        // A merged request's own transaction does not hide the one it merged with.
-        let merge = merge.filter(|merge| !self.merges.contains_key(merge));
-        if let Some(merge) = merge {
-            self.merges.insert(merge, key);
-        }
-        self.servers.insert(key, Server { machine, reply, merge, dialog });
-    }
-
-    fn merge_key(&self, head: &Head) -> Key {
-        self.keys.merge(head.from_tag.as_deref(), &head.call_id, &head.cseq)
-    }
-
-    /// Whether a new call from there would break a bound.
-    fn is_full(&self, flow: Flow) -> bool {
-        self.servers.len() >= self.config.transactions_max
-            || self.dialogs.len() >= self.config.dialogs_max
-            || self.unacked.len() >= self.config.unacked_max
-            || self.unacked.of_source(flow) >= self.config.unacked_per_source_max
-            || self.has_its_share(flow)
-    }
-
-    /// Whether as many answers to strays are remembered for that source as may be.
-    fn has_its_share(&self, flow: Flow) -> bool {
-        self.strays.of_source(flow) >= self.config.strays_per_source_max
     }
 
     /// The dialog a request is in: by our tag, their tag and the Call-ID (RFC 3261 §12.2.2).
