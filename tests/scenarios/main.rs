@@ -2,6 +2,7 @@
 //!
 //! Each scenario says what people do and who then hears whom (row hears column). No socket, no sleep.
 
+mod application;
 mod call_out;
 mod chaos;
 mod conference;

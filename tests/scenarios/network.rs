@@ -1,6 +1,6 @@
 //! The network between phones and bridge: timed datagrams, with loss and delay drawn from the world's seed.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, HashMap, HashSet};
 use std::io;
 use std::net::{IpAddr, SocketAddr};
 use std::sync::{Arc, Mutex, MutexGuard};
@@ -19,6 +19,8 @@ struct Inner {
     sent: u64,
     /// By the bridge's address, in order of arrival.
     to_bridge: HashMap<SocketAddr, BTreeMap<(u64, u64), Datagram>>,
+    /// The bridge's own addresses: what it sends there comes back to it.
+    bridge: HashSet<SocketAddr>,
     /// By the phone's address.
     to_phones: HashMap<SocketAddr, Vec<Arrived>>,
     weather: HashMap<SocketAddr, Weather>,
@@ -51,6 +53,7 @@ impl Network {
             rng: StdRng::seed_from_u64(seed),
             sent: 0,
             to_bridge: HashMap::new(),
+            bridge: HashSet::new(),
             to_phones: HashMap::new(),
             weather: HashMap::new(),
         })))
@@ -89,7 +92,9 @@ impl Network {
 
 impl Wires for Network {
     fn open(&mut self, address: IpAddr, port: u16) -> io::Result<Box<dyn Wire>> {
-        Ok(Box::new(BridgeWire { network: self.clone(), local: SocketAddr::new(address, port), peer: None }))
+        let local = SocketAddr::new(address, port);
+        self.inner().bridge.insert(local);
+        Ok(Box::new(BridgeWire { network: self.clone(), local, peer: None }))
     }
 }
 
@@ -120,6 +125,11 @@ impl Wire for BridgeWire {
 
     fn send(&mut self, datagram: &[u8], to: SocketAddr) -> bool {
         let mut inner = self.network.inner();
+        if inner.bridge.contains(&to) {
+            drop(inner);
+            self.network.send(self.local, to, datagram.to_vec());
+            return true;
+        }
         let arrived = Arrived { at_us: inner.now_us, bytes: datagram.to_vec() };
         inner.to_phones.entry(to).or_default().push(arrived);
         true

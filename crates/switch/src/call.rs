@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use model::{Call, CallSid, CallStatus, CallStep, ConferenceSid, LegId, RoomId, StreamSid};
+use model::{Call, CallSid, CallStatus, CallStep, ConferenceSid, Direction, LegId, RoomId, StreamSid};
 use sip::{Agreed, DialogId, LocalMedia, OfferAnswer, SessionDescription};
 use tracing::{Span, info};
 
@@ -79,6 +79,8 @@ pub(crate) enum Line {
     Inbound(DialogId),
     /// We call it.
     Outbound(Box<Outgoing>),
+    /// There is none: another call of ours is at the other end.
+    Wired(CallSid),
 }
 
 impl Line {
@@ -87,6 +89,7 @@ impl Line {
         match self {
             Self::Inbound(dialog) => Some(*dialog),
             Self::Outbound(outgoing) => outgoing.dialog(),
+            Self::Wired(_) => None,
         }
     }
 }
@@ -167,7 +170,7 @@ impl LiveCall {
         self.row.status = CallStatus::InProgress;
         self.row.answered = Some(turn.now.wall);
         self.row.updated = turn.now.wall;
-        if matches!(self.line, Line::Outbound(_)) {
+        if self.row.direction != Direction::Inbound {
             self.row.started = Some(turn.now.wall);
         }
         self.limit_to(self.limit_s.map_or(turn.config.call_time_limit, |s| Duration::from_secs(s.into())), turn);

@@ -166,6 +166,12 @@ pub struct AudioUrl {
     pub method: HttpMethod,
 }
 
+impl From<Link> for AudioUrl {
+    fn from(Link { url, method }: Link) -> Self {
+        Self { url, method }
+    }
+}
+
 impl From<AudioUrl> for Link {
     fn from(AudioUrl { url, method }: AudioUrl) -> Self {
         Self { url, method }

@@ -1,6 +1,6 @@
 //! What a handler leaves to be done before its turn ends.
 
-use model::{CallSid, QueueSid, ReservationSid, TaskSid};
+use model::{CallSid, CallStatus, QueueSid, ReservationSid, TaskSid};
 use sip::Reason;
 
 use crate::conference::Leaving;
@@ -22,6 +22,8 @@ pub(crate) enum FollowUp {
     End { call: CallSid, how: Leaving, reason: Option<Reason> },
     /// Call the next of a `<Dial>` that calls one after the other, or end it.
     DialNext(DialId),
+    /// The other end of a call between two of ours is over; if this one was not answered, so it ended.
+    WireOver { call: CallSid, status: CallStatus },
     /// Find out where a call of ours leads.
     Lead(CallSid),
     /// Bring those together that wait for each other in a queue.

@@ -2,6 +2,8 @@
 
 use model::{AccountEvent, CallStatus, CallStep, CallStepEvent, HttpMethod};
 
+use twiml::CallCallback;
+
 use crate::call::LiveCall;
 use crate::turn::Turn;
 use crate::webhook::{CallEventName, CallProgress, Callback, CallbackBody, Lane};
@@ -19,6 +21,19 @@ impl Progress {
     /// `events`: those that are wanted.
     pub(crate) fn new(url: String, method: HttpMethod, events: Vec<CallEventName>) -> Self {
         Self { url, method, events, sent: 0 }
+    }
+
+    /// As a noun or the API says it.
+    pub(crate) fn wanted(callback: &CallCallback) -> Option<Self> {
+        let link = callback.link.as_ref()?;
+        let events = [
+            (callback.initiated, CallEventName::Initiated),
+            (callback.ringing, CallEventName::Ringing),
+            (callback.answered, CallEventName::Answered),
+            (callback.completed, CallEventName::Completed),
+        ];
+        let events = events.into_iter().filter(|(wanted, _)| *wanted).map(|(_, event)| event).collect();
+        Some(Self::new(link.url.clone(), link.method, events))
     }
 
     /// From now on somebody else is told, of the end only. The numbers go on.

@@ -211,6 +211,7 @@ impl Board {
         let Some(call) = self.calls.get_mut(&sid) else { return };
         call.port = port;
         match &call.stage {
+            _ if matches!(call.line, Line::Wired(_)) => self.wire_opened(sid, turn),
             Stage::Arriving { wanted, .. } => {
                 if *wanted || matches!(call.errand, Errand::Room { .. }) {
                     self.answer(sid, turn);
@@ -235,7 +236,7 @@ impl Board {
                 self.refuse_for_now(dialog, turn);
                 self.call_over(dialog, kept, turn);
             }
-            Line::Outbound(_) => {
+            Line::Outbound(_) | Line::Wired(_) => {
                 self.end_call(call, Some(CallStatus::Failed), Leaving::HungUp, turn);
             }
         }
@@ -254,9 +255,13 @@ impl Board {
     pub(super) fn answer(&mut self, sid: CallSid, turn: &mut Turn) {
         let Some(call) = self.calls.get_mut(&sid) else { return };
         let has_port = call.has_port();
-        let (Stage::Arriving { wanted, .. }, Line::Inbound(dialog)) = (&mut call.stage, &call.line) else { return };
+        let Stage::Arriving { wanted, .. } = &mut call.stage else { return };
         *wanted = true;
-        let dialog = *dialog;
+        let dialog = match call.line {
+            Line::Inbound(dialog) => dialog,
+            Line::Wired(_) => return self.wire_answered(sid, turn),
+            Line::Outbound(_) => return,
+        };
         if !has_port {
             return;
         }

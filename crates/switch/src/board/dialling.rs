@@ -45,9 +45,12 @@ impl Board {
                 let noun = noun.clone();
                 self.dial_queue(script, sid, dial, noun, turn);
             }
-            DialTo::Application(_) => {
-                let message = "<Application> is not built: nobody is dialled".to_owned();
-                self.dial_failed(script, sid, Remark { level: Level::Error, code: 13_000, message }, turn);
+            DialTo::Application(noun) => {
+                let noun = noun.clone();
+                let message = format!("{} is no application of this account with a VoiceUrl", noun.application_sid);
+                if !self.dial_application(script, sid, dial, &noun, turn) {
+                    self.dial_failed(script, sid, Remark { level: Level::Error, code: 13_000, message }, turn);
+                }
             }
             // Why not has been told with the document's other warnings.
             DialTo::Nobody(_) => self.not_dialled(script, DialResult::of(DialCallStatus::Failed), turn),
@@ -93,7 +96,7 @@ impl Board {
     }
 
     /// A caller that hears us hears that it rings.
-    fn ring_back(&mut self, id: DialId, turn: &mut Turn) {
+    pub(super) fn ring_back(&mut self, id: DialId, turn: &mut Turn) {
         let Some(live) = self.dials.get(&id) else { return };
         let Some(call) = self.calls.get(&live.parent) else { return };
         if call.is_answered() || matches!(call.stage, Stage::Arriving { early: Some(_), .. }) {

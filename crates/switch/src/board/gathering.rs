@@ -50,6 +50,7 @@ impl Board {
     /// The call's phone has pressed a key.
     pub(super) fn digit(&mut self, call: CallSid, key: char, turn: &mut Turn) {
         self.stream_digit(call, key, turn);
+        self.pass_on_digit(call, key, turn);
         if key == '*' && self.star(call, turn) {
             return;
         }

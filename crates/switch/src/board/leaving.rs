@@ -48,6 +48,7 @@ impl Board {
                     self.endpoint.hangup(turn.now.instant, dialog, reason.clone());
                 }
             }
+            Line::Wired(_) => {}
         }
         self.end_call(sid, Some(CallStatus::Canceled), how, turn)
     }
@@ -55,9 +56,15 @@ impl Board {
     /// Refuses a call that has not been answered.
     pub(super) fn reject_call(&mut self, sid: CallSid, code: u16, status: CallStatus, turn: &mut Turn) {
         let Some(call) = self.calls.get_mut(&sid) else { return };
-        let (Line::Inbound(dialog), false) = (&call.line, call.is_answered()) else { return };
-        call.sip_code = Some(code);
-        self.endpoint.reject(turn.now.instant, *dialog, code, Reject::default());
+        match &call.line {
+            _ if call.is_answered() => return,
+            Line::Inbound(dialog) => {
+                call.sip_code = Some(code);
+                self.endpoint.reject(turn.now.instant, *dialog, code, Reject::default());
+            }
+            Line::Wired(_) => {}
+            Line::Outbound(_) => return,
+        }
         self.end_call(sid, Some(status), Leaving::HungUp, turn);
     }
 
@@ -92,6 +99,7 @@ impl Board {
             self.legs.remove(&call.leg);
             self.lookups.forget(sid);
         }
+        self.wire_over(&call, turn);
         // Where it was first, so that its document can tell how that ended.
         self.leave_place(&call, how, turn);
         self.end_dial_of(&call, how, turn);

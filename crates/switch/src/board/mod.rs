@@ -22,6 +22,7 @@ mod resolving;
 mod scripting;
 mod streaming;
 mod trunking;
+mod wired;
 
 use std::collections::{BTreeMap, HashMap};
 use std::net::SocketAddr;
@@ -33,7 +34,7 @@ use tracing::{debug, info, warn};
 
 use crate::call::LiveCall;
 use crate::command::Measurement;
-use crate::conference::LiveConference;
+use crate::conference::{Leaving, LiveConference};
 use crate::dial::{DialId, LiveDial};
 use crate::effect::{Effect, Row};
 use crate::follow_up::FollowUp;
@@ -259,6 +260,9 @@ impl Board {
             }
             FollowUp::DialNext(dial) => self.dial_next(dial, turn),
             FollowUp::Lead(call) => self.lead(call, turn),
+            FollowUp::WireOver { call, status } => {
+                self.end_call(call, Some(status), Leaving::HungUp, turn);
+            }
             FollowUp::Serve(queue) => self.serve(queue, turn),
             FollowUp::CarryOut { .. } | FollowUp::OfferOver(_) | FollowUp::TaskEnded { .. } => {}
         }

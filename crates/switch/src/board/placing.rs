@@ -16,6 +16,7 @@ use twiml::{CallCallback, Parameter, Party, SipCredentials};
 use super::Board;
 use super::arrival::told_headers;
 use super::leaving::sip_reason;
+use super::wired::Wanted;
 use crate::call::{Errand, Line, LiveCall, Place, Stage};
 use crate::command::AudioUrl;
 use crate::conference::Leaving;
@@ -116,6 +117,9 @@ impl Board {
             self.counts.refused_full += 1;
             return Err(NoRoute);
         }
+        if matches!(order.to, Callee::Application { .. }) {
+            return self.call_application(order, Wanted::default(), turn);
+        }
         if order.max_forwards == 0 {
             info!(to = order.to.address(), "a call that has come round too often (RFC 3261 §16.3)");
             return Err(NoRoute);
@@ -175,16 +179,7 @@ impl Board {
             (Errand::Callee(dial), _) => Place::Guest(*dial),
             _ => Place::Own,
         };
-        let progress = order.status.link.as_ref().map(|link| {
-            let wanted = [
-                (order.status.initiated, CallEventName::Initiated),
-                (order.status.ringing, CallEventName::Ringing),
-                (order.status.answered, CallEventName::Answered),
-                (order.status.completed, CallEventName::Completed),
-            ];
-            let events = wanted.into_iter().filter(|(wanted, _)| *wanted).map(|(_, event)| event).collect();
-            Progress::new(link.url.clone(), link.method, events)
-        });
+        let progress = Progress::wanted(&order.status);
         let session = turn.names.session_id();
         let mut call = LiveCall {
             row,
@@ -478,7 +473,7 @@ impl Board {
     }
 
     /// What a call of ours is for begins, now that it is answered.
-    fn begin_plan(&mut self, sid: CallSid, turn: &mut Turn) {
+    pub(super) fn begin_plan(&mut self, sid: CallSid, turn: &mut Turn) {
         if let Some(Errand::Callee(dial)) = self.calls.get(&sid).map(|call| &call.errand) {
             let dial = *dial;
             if !self.callee_wins(dial, sid, turn) {

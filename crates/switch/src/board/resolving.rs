@@ -108,6 +108,9 @@ impl Board {
     pub(super) fn sought_for_too_long(&mut self, sid: CallSid, turn: &mut Turn) {
         let Some(call) = self.calls.get_mut(&sid) else { return };
         call.limit = None;
+        if matches!(call.line, Line::Wired(_)) {
+            return self.wire_rang_for_too_long(sid, turn);
+        }
         let Line::Outbound(outgoing) = &mut call.line else { return };
         outgoing.leads.clear();
         outgoing.paths.clear();
