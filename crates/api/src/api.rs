@@ -69,6 +69,7 @@ pub struct Api {
     account_changes: TurnTaking<()>,
     admission: Semaphore,
     rates: Option<Rates>,
+    evaluations: Rates,
 }
 
 impl Api {
@@ -83,6 +84,7 @@ impl Api {
         Self {
             admission: Semaphore::new(config.requests_max),
             rates: config.requests_per_s.map(Rates::new),
+            evaluations: Rates::new(EVALUATIONS_PER_S),
             config,
             store,
             requests: Requests::default(),
@@ -163,6 +165,11 @@ impl Api {
         }
     }
 
+    /// Whether the account may have expressions evaluated over a list again already.
+    pub(crate) fn count_evaluation(&self, account: AccountSid, now: Instant) -> Result<(), Problem> {
+        self.evaluations.take(account, now).map_err(|after| Problem::TooManyRequests { after })
+    }
+
     /// One after the other: what an account has become in the store is what it has become in the switch.
     pub(crate) async fn account_change(&self) -> Turn<'_, ()> {
         self.account_changes.lock().await
@@ -193,3 +200,6 @@ impl Api {
         RequestSid::from_bits(rng.random())
     }
 }
+
+/// Lists of one account with an expression to evaluate, in a second (taskrouter §9).
+const EVALUATIONS_PER_S: NonZeroU32 = NonZeroU32::new(3).expect("is not 0");

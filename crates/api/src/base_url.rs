@@ -41,7 +41,6 @@ impl BaseUrl {
     }
 
     /// As text.
-    #[allow(dead_code, reason = "the lists of version 1 begin with it")]
     pub(crate) fn as_str(&self) -> &str {
         &self.0
     }

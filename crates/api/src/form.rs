@@ -21,6 +21,11 @@ impl Form {
         pairs.collect::<Result<_, _>>().map(Self)
     }
 
+    /// These, as if they had been read.
+    pub(crate) fn of(pairs: impl IntoIterator<Item = (String, String)>) -> Self {
+        Self(pairs.into_iter().collect())
+    }
+
     /// The last value of that name.
     pub(crate) fn get(&self, name: &str) -> Option<&str> {
         self.0.iter().rev().find(|(n, _)| n == name).map(|(_, value)| value.as_str())

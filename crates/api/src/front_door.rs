@@ -15,7 +15,7 @@ use crate::auth::authenticate;
 use crate::base_url::BaseUrl;
 use crate::call_events::Change;
 use crate::form::is_decodable_path;
-use crate::json::{PARTYLINE_PATH, VERSION_PATH};
+use crate::json::{PARTYLINE_PATH, VERSION_PATH, WORKSPACES_PATH};
 use crate::problem::Problem;
 
 /// Answers one request.
@@ -55,7 +55,7 @@ async fn pass(api: &Api, routes: Router, mut request: Request, arrived: Instant)
     let path = resource_path(request.uri().path()).to_owned();
     let caller = authenticate(api, request.headers(), &path).await?;
     api.count_request(caller.sid(), arrived)?;
-    if path.ends_with(".xml") || path.ends_with(".csv") {
+    if of_workspaces(&path).is_none() && (path.ends_with(".xml") || path.ends_with(".csv")) {
         return Err(Problem::NotFound); // JSON is all we speak
     }
     if request.method() == Method::HEAD {
@@ -87,16 +87,25 @@ async fn route(routes: Router, request: Request) -> Response {
 /// What follows the version, where a path names something that belongs to an account.
 fn resource(path: &str) -> Option<&str> {
     let rest = [VERSION_PATH, PARTYLINE_PATH].iter().find_map(|version| path.strip_prefix(version));
-    rest.filter(|rest| rest.starts_with('/'))
+    rest.filter(|rest| rest.starts_with('/')).or_else(|| of_workspaces(path))
 }
 
-/// The path that names the resource: without a trailing slash and without `.json` (rest-voice §1.1).
+/// What follows `/v1/Workspaces`.
+fn of_workspaces(path: &str) -> Option<&str> {
+    path.strip_prefix(WORKSPACES_PATH).filter(|rest| rest.is_empty() || rest.starts_with('/'))
+}
+
+/// The path that names the resource: without a trailing slash and, where resources have one, without `.json` (rest-voice
+/// §1.1).
 fn resource_path(path: &str) -> &str {
     if resource(path).is_none() {
         return path;
     }
-    let path = path.strip_suffix('/').unwrap_or(path);
-    path.strip_suffix(".json").unwrap_or(path)
+    let without_slash = path.strip_suffix('/').unwrap_or(path);
+    if of_workspaces(path).is_some() {
+        return without_slash; // no extensions there, and a name may end in anything
+    }
+    without_slash.strip_suffix(".json").unwrap_or(without_slash)
 }
 
 fn with_path(uri: &Uri, path: &str) -> Result<Uri, Problem> {

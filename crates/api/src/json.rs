@@ -24,6 +24,9 @@ pub(crate) fn account_path(account: AccountSid) -> String {
 /// What every path of this API starts with.
 pub(crate) const VERSION_PATH: &str = "/2010-04-01";
 
+/// What every path of a workspace starts with.
+pub(crate) const WORKSPACES_PATH: &str = "/v1/Workspaces";
+
 /// What every path of ours starts with, where it is none of Twilio's.
 pub(crate) const PARTYLINE_PATH: &str = "/partyline/v1";
 

@@ -41,6 +41,7 @@ mod request_line;
 mod router;
 mod streams;
 mod switchboard;
+mod taskrouter;
 mod tuning;
 pub mod webhook;
 

@@ -132,7 +132,7 @@ fn method(parameters: &Parameters, name: &'static str) -> Result<HttpMethod, Pro
 }
 
 /// `StatusCallback`, `…Method` and `…Event` of a call. What is no event is passed over, and said (rest-voice §3.2).
-fn status_callback(parameters: &Parameters, remarks: &mut Vec<Remark>) -> Result<CallCallback, Problem> {
+pub(crate) fn status_callback(parameters: &Parameters, remarks: &mut Vec<Remark>) -> Result<CallCallback, Problem> {
     let link = link(parameters, "StatusCallback", "StatusCallbackMethod", 21609)?;
     let mut callback = CallCallback { link, ..CallCallback::default() };
     let mut known = false;
@@ -149,7 +149,7 @@ fn status_callback(parameters: &Parameters, remarks: &mut Vec<Remark>) -> Result
     Ok(callback)
 }
 
-fn recording(parameters: &Parameters, remarks: &mut Vec<Remark>) -> Result<Option<LegRecording>, Problem> {
+pub(crate) fn recording(parameters: &Parameters, remarks: &mut Vec<Remark>) -> Result<Option<LegRecording>, Problem> {
     const NAMES: [&str; 3] =
         ["RecordingStatusCallback", "RecordingStatusCallbackMethod", "RecordingStatusCallbackEvent"];
     let recording = LegRecording {
@@ -251,7 +251,7 @@ fn time_limit(parameters: &Parameters) -> Result<Option<Duration>, Problem> {
 }
 
 /// What a challenged INVITE answers with; for SIP addresses only.
-fn credentials(parameters: &Parameters, to: &Callee) -> Result<Option<SipCredentials>, Problem> {
+pub(crate) fn credentials(parameters: &Parameters, to: &Callee) -> Result<Option<SipCredentials>, Problem> {
     let username = credential(parameters, "SipAuthUsername", [21221, 21222])?;
     let password = credential(parameters, "SipAuthPassword", [21223, 21224])?;
     match (username, password) {

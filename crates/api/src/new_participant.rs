@@ -25,13 +25,7 @@ pub(crate) fn new_participant(
     if matches!(&conference, ConferenceRef::Name(name) if name.chars().count() > NAME_CHARACTERS_MAX) {
         return Err(Problem::Invalid { code: 16003, name: "ConferenceSid", expected: "at most 128 characters" });
     }
-    let beep = choice(
-        parameters,
-        "Beep",
-        "true, false, onEnter or onExit",
-        &[("true", [true; 2]), ("false", [false; 2]), ("onEnter", [true, false]), ("onExit", [false, true])],
-    )?;
-    let [beep_on_enter, beep_on_exit] = beep.unwrap_or([true; 2]);
+    let [beep_on_enter, beep_on_exit] = beep(parameters)?;
     Ok(NewParticipant {
         account,
         conference,
@@ -54,8 +48,19 @@ pub(crate) fn new_participant(
     })
 }
 
+/// Whether a beep is heard when it comes, and when it leaves.
+pub(crate) fn beep(parameters: &Parameters) -> Result<[bool; 2], Problem> {
+    let beep = choice(
+        parameters,
+        "Beep",
+        "true, false, onEnter or onExit",
+        &[("true", [true; 2]), ("false", [false; 2]), ("onEnter", [true, false]), ("onExit", [false, true])],
+    )?;
+    Ok(beep.unwrap_or([true; 2]))
+}
+
 /// What counts for the conference.
-fn room(parameters: &Parameters, remarks: &mut Vec<Remark>) -> Result<NewRoom, Problem> {
+pub(crate) fn room(parameters: &Parameters, remarks: &mut Vec<Remark>) -> Result<NewRoom, Problem> {
     const RECORDING: [&str; 3] = [
         "ConferenceRecordingStatusCallback",
         "ConferenceRecordingStatusCallbackMethod",
@@ -134,7 +139,7 @@ fn coached(parameters: &Parameters) -> Result<Option<CallSid>, Problem> {
 }
 
 /// Nothing said is music, an empty URL silence.
-fn wait(parameters: &Parameters) -> Result<WaitAudio, Problem> {
+pub(crate) fn wait(parameters: &Parameters) -> Result<WaitAudio, Problem> {
     let audio = parameters.audio("WaitUrl", "WaitMethod", model::HttpMethod::Post)?;
     Ok(match audio {
         None => WaitAudio::Playlist,

@@ -35,14 +35,7 @@ impl<'a> Paging<'a> {
                 number.min(PAGE_MAX)
             }
         };
-        let size = match parameters.filled("PageSize") {
-            None => SIZE_DEFAULT,
-            Some(text) => match whole(text).ok_or(Problem::PageSize)? {
-                0 => return Err(Problem::PageSize),
-                size => u32::try_from(size).unwrap_or(SIZE_MAX).min(SIZE_MAX),
-            },
-        };
-        Ok(Self { parameters, number, size, token: parameters.filled("PageToken") })
+        Ok(Self { parameters, number, size: size(parameters)?, token: parameters.filled("PageToken") })
     }
 
     /// Where in the store's list the page starts. `seq` finds the place of a row.
@@ -140,14 +133,25 @@ impl<'a> Paging<'a> {
     }
 }
 
+/// Reads `PageSize`.
+pub(crate) fn size(parameters: &Parameters) -> Result<u32, Problem> {
+    match parameters.filled("PageSize") {
+        None => Ok(SIZE_DEFAULT),
+        Some(text) => match whole(text).ok_or(Problem::PageSize)? {
+            0 => Err(Problem::PageSize),
+            size => Ok(u32::try_from(size).unwrap_or(SIZE_MAX).min(SIZE_MAX)),
+        },
+    }
+}
+
 /// A number written with digits only; one too large to count with is as large as one gets.
-fn whole(text: &str) -> Option<u64> {
+pub(crate) fn whole(text: &str) -> Option<u64> {
     let digits = !text.is_empty() && text.bytes().all(|b| b.is_ascii_digit());
     digits.then(|| text.parse().unwrap_or(u64::MAX))
 }
 
-const AFTER: &str = "PA";
-const BEFORE: &str = "PB";
+pub(crate) const AFTER: &str = "PA";
+pub(crate) const BEFORE: &str = "PB";
 const PAGING: [&str; 3] = ["Page", "PageSize", "PageToken"];
 const SIZE_DEFAULT: u32 = 50;
 const SIZE_MAX: u32 = 1000;

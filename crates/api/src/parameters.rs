@@ -29,13 +29,32 @@ impl FromRequest<Arc<Api>> for Parameters {
     type Rejection = Problem;
 
     async fn from_request(request: Request, api: &Arc<Api>) -> Result<Self, Problem> {
+        Self::read_from(request, api, api.config.body_bytes_max).await
+    }
+}
+
+/// The parameters of a request that may have a workflow in it.
+pub(crate) struct LargeParameters(pub(crate) Parameters);
+
+impl FromRequest<Arc<Api>> for LargeParameters {
+    type Rejection = Problem;
+
+    async fn from_request(request: Request, api: &Arc<Api>) -> Result<Self, Problem> {
+        // Of each byte of it a form may make three.
+        let bytes_max = api.config.body_bytes_max + 3 * taskrouter::CONFIGURATION_MAX;
+        Parameters::read_from(request, api, bytes_max).await.map(Self)
+    }
+}
+
+impl Parameters {
+    async fn read_from(request: Request, api: &Api, bytes_max: usize) -> Result<Self, Problem> {
         let (head, body) = request.into_parts();
         let parse = |encoded: &[u8]| Form::parse(encoded).map_err(|why| Problem::MalformedForm { why });
         let query = parse(head.uri.query().unwrap_or_default().as_bytes())?;
         if head.method != Method::POST && head.method != Method::PUT {
             return Ok(Self(query));
         }
-        let body = read(body, api.config.body_bytes_max);
+        let body = read(body, bytes_max);
         let body = tokio::time::timeout(api.config.request_timeout, body).await;
         let body = body.unwrap_or(Err(Problem::MalformedForm { why: "the body did not come in time" }))?;
         if !body.is_empty() {
@@ -47,9 +66,12 @@ impl FromRequest<Arc<Api>> for Parameters {
         }
         Ok(Self(form))
     }
-}
 
-impl Parameters {
+    /// These, as if they had been sent.
+    pub(crate) fn of_pairs(pairs: impl IntoIterator<Item = (String, String)>) -> Self {
+        Self(Form::of(pairs))
+    }
+
     /// The value as it is, which may be empty.
     pub(crate) fn get(&self, name: &str) -> Option<&str> {
         self.0.get(name)

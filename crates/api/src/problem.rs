@@ -54,6 +54,11 @@ pub(crate) enum Problem {
         name: &'static str,
         expected: &'static str,
     },
+    /// A parameter with an expression that cannot be understood.
+    Expression {
+        name: &'static str,
+        why: String,
+    },
     /// A parameter that is not there and should be.
     Missing {
         code: u32,
@@ -77,8 +82,12 @@ pub(crate) enum Problem {
     /// A change of an account that is closed.
     AccountClosed,
     TooManySubaccounts,
+    /// A `StartDate` from before what is kept begins.
+    StartTooOld,
     /// `PageSize` below 1, or no number.
     PageSize,
+    /// A page of version 1 by its number alone.
+    PageByNumber,
     /// A `PageToken` we did not hand out.
     PageToken,
     ToMissing,
@@ -129,6 +138,9 @@ impl Problem {
             Self::Invalid { code, name, expected } => {
                 return (S::BAD_REQUEST, *code, format!("Invalid value for parameter {name}: expected {expected}"));
             }
+            Self::Expression { name, why } => {
+                return (S::BAD_REQUEST, 20001, format!("Invalid value for parameter {name}: {why}"));
+            }
             Self::Missing { code, name } => {
                 return (S::BAD_REQUEST, *code, format!("Missing required parameter {name} in the post body"));
             }
@@ -142,6 +154,8 @@ impl Problem {
             Self::AccountClosed => (S::BAD_REQUEST, 21479, "The account is closed"),
             Self::TooManySubaccounts => (S::BAD_REQUEST, 21480, "The account has as many subaccounts as it may have"),
             Self::PageSize => (S::BAD_REQUEST, 20007, "Page size must be a number from 1 to 1000"),
+            Self::StartTooOld => (S::BAD_REQUEST, 14241, "StartDate is more than 30 days ago"),
+            Self::PageByNumber => (S::BAD_REQUEST, 40153, "Pages of this list are asked for by PageToken, not by Page"),
             Self::PageToken => (S::BAD_REQUEST, 21481, "Invalid PageToken"),
             Self::ToMissing => (S::BAD_REQUEST, 21201, "No 'To' number is specified"),
             Self::FromMissing => (S::BAD_REQUEST, 21213, "No 'From' number is specified"),
@@ -212,6 +226,18 @@ impl Problem {
             Self::Unavailable => (S::SERVICE_UNAVAILABLE, 20503, "Service unavailable"),
         };
         (status, code, message.to_owned())
+    }
+
+    /// Its code, and what is to be said of it.
+    pub(crate) fn code_and_message(&self) -> (u32, String) {
+        let (_, code, message) = self.row("");
+        (code, message)
+    }
+
+    /// Its code alone.
+    #[cfg(test)]
+    pub(crate) fn code(&self) -> u32 {
+        self.row("").1
     }
 
     /// The switch answered another command than the one it was given.
@@ -285,6 +311,7 @@ mod tests {
             P::TooManyRequests { after: Duration::from_secs(1) },
             P::Parameter { name: "Coaching", expected: "true or false" },
             P::Invalid { code: 21208, name: "Timeout", expected: "seconds" },
+            P::Expression { name: "EvaluateTaskAttributes", why: "w".to_owned() },
             P::Missing { code: 21240, name: "FriendlyName" },
             P::SidMalformed { name: "ParentCallSid" },
             P::OnlyParentMoves,
@@ -296,6 +323,8 @@ mod tests {
             P::AccountClosed,
             P::TooManySubaccounts,
             P::PageSize,
+            P::StartTooOld,
+            P::PageByNumber,
             P::PageToken,
             P::ToMissing,
             P::FromMissing,

@@ -15,7 +15,9 @@ use crate::directory::{
     ip_access_control_lists, ip_addresses, outgoing_caller_ids, queue_members, queues, sip_domain_mappings,
     sip_domains,
 };
+use crate::json::WORKSPACES_PATH;
 use crate::problem::Problem;
+use crate::taskrouter;
 use crate::{
     accounts, call_events, calls, conferences, events, front_door, health, keys, media_statistics, notifications,
     participants, streams, tuning,
@@ -26,6 +28,7 @@ pub fn router(api: Api) -> Router {
     let api = Arc::new(api);
     let routes = Router::new()
         .nest("/2010-04-01", resources())
+        .nest(WORKSPACES_PATH, workspaces())
         .route("/partyline/v1/events", get(events::list))
         .route("/healthz", get(health::alive))
         .route("/readyz", get(health::ready))
@@ -165,4 +168,38 @@ fn waiting() -> Router<Arc<Api>> {
             "/Queues/{queue}/Members/{member}",
             get(queue_members::fetch).post(queue_members::dequeue).put(queue_members::dequeue),
         )
+}
+
+/// Workspaces, and what is in them (taskrouter §1).
+fn workspaces() -> Router<Arc<Api>> {
+    use taskrouter::{
+        activities, events, reservations, task_channels, task_queues, tasks, worker_channels, workers, workflows,
+        workspaces,
+    };
+    let workspace = Router::new()
+        .route("/", get(workspaces::fetch).post(workspaces::update).delete(workspaces::delete))
+        .route("/Activities", get(activities::list).post(activities::create))
+        .route("/Activities/{activity}", get(activities::fetch).post(activities::update).delete(activities::delete))
+        .route("/TaskChannels", get(task_channels::list).post(task_channels::create))
+        .route(
+            "/TaskChannels/{channel}",
+            get(task_channels::fetch).post(task_channels::update).delete(task_channels::delete),
+        )
+        .route("/Workers", get(workers::list).post(workers::create))
+        .route("/Workers/{worker}", get(workers::fetch).post(workers::update).delete(workers::delete))
+        .route("/Workers/{worker}/Channels", get(worker_channels::list))
+        .route("/Workers/{worker}/Channels/{channel}", get(worker_channels::fetch).post(worker_channels::update))
+        .route("/Workers/{worker}/Reservations", get(reservations::list))
+        .route("/Workers/{worker}/Reservations/{reservation}", get(reservations::fetch).post(reservations::update))
+        .route("/TaskQueues", get(task_queues::list).post(task_queues::create))
+        .route("/TaskQueues/{queue}", get(task_queues::fetch).post(task_queues::update).delete(task_queues::delete))
+        .route("/Workflows", get(workflows::list).post(workflows::create))
+        .route("/Workflows/{workflow}", get(workflows::fetch).post(workflows::update).delete(workflows::delete))
+        .route("/Tasks", get(tasks::list).post(tasks::create))
+        .route("/Tasks/{task}", get(tasks::fetch).post(tasks::update).delete(tasks::delete))
+        .route("/Tasks/{task}/Reservations", get(reservations::list))
+        .route("/Tasks/{task}/Reservations/{reservation}", get(reservations::fetch).post(reservations::update))
+        .route("/Events", get(events::list))
+        .route("/Events/{event}", get(events::fetch));
+    Router::new().route("/", get(workspaces::list).post(workspaces::create)).nest("/{workspace}", workspace)
 }

@@ -48,6 +48,14 @@ impl Timestamp {
         format!("{weekday}, {day:02} {month} {year:04} {hour:02}:{minute:02}:{second:02} +0000")
     }
 
+    /// `2026-02-10T09:08:07Z`, as version 1 of the API writes dates (RFC 3339).
+    pub fn rfc3339(self) -> String {
+        let (year, month, day) = self.date();
+        let second = self.seconds().rem_euclid(DAY_SECONDS);
+        let (hour, minute, second) = (second / 3600, second / 60 % 60, second % 60);
+        format!("{year:04}-{month:02}-{day:02}T{hour:02}:{minute:02}:{second:02}Z")
+    }
+
     /// How long after `earlier` this is; nothing if it is not.
     pub fn since(self, earlier: Self) -> Duration {
         Duration::from_micros(u64::try_from(self.0.saturating_sub(earlier.0)).unwrap_or(0))
@@ -78,6 +86,18 @@ mod tests {
     use super::*;
 
     #[test]
+    fn dates_of_version_1_have_no_fraction() {
+        for (us, want) in [
+            (0, "1970-01-01T00:00:00Z"),
+            (-1, "1969-12-31T23:59:59Z"),
+            (1_770_714_487_999_999, "2026-02-10T09:08:07Z"),
+            (-2_208_988_800_000_000, "1900-01-01T00:00:00Z"),
+        ] {
+            assert_eq!(Timestamp::from_micros(us).rfc3339(), want);
+        }
+    }
+
+    #[test]
     fn dates_are_written_as_rfc_2822() {
         for (seconds, want) in [
             (0, "Thu, 01 Jan 1970 00:00:00 +0000"),
@@ -92,6 +112,7 @@ mod tests {
         }
         for us in [i64::MIN, i64::MAX] {
             Timestamp::from_micros(us).rfc2822(); // far away, but no panic
+            Timestamp::from_micros(us).rfc3339();
         }
     }
 }

@@ -74,7 +74,7 @@ fn hook(parameters: &Parameters, [url, method]: [&'static str; 2], codes: HookCo
 }
 
 /// A URL by itself.
-fn url_set(parameters: &Parameters, name: &'static str, code: u32) -> Result<Set<String>, Problem> {
+pub(crate) fn url_set(parameters: &Parameters, name: &'static str, code: u32) -> Result<Set<String>, Problem> {
     set(parameters, name, |text| {
         absolute(text).ok_or(Problem::Invalid { code, name, expected: "an absolute http or https URL" })
     })
@@ -86,12 +86,12 @@ fn method_of(parameters: &Parameters, name: &'static str, code: u32) -> Result<O
 }
 
 /// A SID that is kept; an empty one takes it away.
-fn sid_set<S: FromStr>(parameters: &Parameters, name: &'static str) -> Result<Set<S>, Problem> {
+pub(crate) fn sid_set<S: FromStr>(parameters: &Parameters, name: &'static str) -> Result<Set<S>, Problem> {
     set(parameters, name, |text| text.parse().map_err(|_| Problem::SidMalformed { name }))
 }
 
 /// A value that an empty one takes away.
-fn set<T>(
+pub(crate) fn set<T>(
     parameters: &Parameters,
     name: &'static str,
     read: impl FnOnce(&str) -> Result<T, Problem>,

@@ -10,7 +10,7 @@ use switch::Answer;
 use crate::bridge::{
     ACCOUNT, Bridge, Reply, call, call_event, conference, ended_call, notification, participant, stream,
 };
-use crate::set_up;
+use crate::{set_up, taskrouter};
 
 const RESPONSES: &str = include_str!("../../../../fixtures/rest/responses.tsv");
 const OUT_OF_SCOPE: &str = include_str!("../../../../fixtures/rest/out_of_scope.tsv");
@@ -48,7 +48,7 @@ fn faults(fields: &[Field], answer: &Value) -> Vec<String> {
 fn check(fields: &[Field], object: &Value, prefix: &str, faults: &mut Vec<String>) {
     let mut known = BTreeSet::new();
     for field in fields {
-        let Some(name) = field.name.strip_prefix(prefix).filter(|name| !name.contains("[].")) else { continue };
+        let Some(name) = field.name.strip_prefix(prefix).filter(|name| !name.contains('.')) else { continue };
         known.insert(name);
         let Some(value) = object.get(name) else {
             faults.push(format!("{} is missing", field.name));
@@ -63,9 +63,14 @@ fn check(fields: &[Field], object: &Value, prefix: &str, faults: &mut Vec<String
                 let names: Vec<_> = members.keys().map(String::as_str).collect();
                 names == ["fax", "mms", "sms", "voice"] && members.values().all(Value::is_boolean)
             }
-            ("object", Value::Object(members)) => {
-                field.format == "uri-map"
-                    && members.values().all(|uri| uri.as_str().is_some_and(|uri| uri.starts_with("/2010-04-01/")))
+            ("object", Value::Object(members)) if field.format == "uri-map" => {
+                let starts = ["/2010-04-01/", "http://bridge.test/v1/Workspaces/"];
+                let is_ours = |uri: &str| starts.iter().any(|start| uri.starts_with(start));
+                members.values().all(|uri| uri.as_str().is_some_and(is_ours))
+            }
+            ("object", Value::Object(_)) => {
+                check(fields, value, &format!("{}.", field.name), faults);
+                true
             }
             ("array", Value::Array(items)) => {
                 let prefix = format!("{}[].", field.name);
@@ -91,6 +96,7 @@ fn has_format(text: &str, format: &str) -> bool {
         }
         ("enum", words) => words.split('|').any(|word| word == text),
         ("date-time-rfc-2822", _) => is_rfc_2822(text),
+        ("date-time", _) => digits_as_zeros(text) == "0000-00-00T00:00:00Z",
         // Ours are relative to the host, an application's and the dictionary's absolute.
         ("uri", _) => {
             ["/2010-04-01/", "https://", "http://"].iter().any(|start| text.starts_with(start))
@@ -102,9 +108,13 @@ fn has_format(text: &str, format: &str) -> bool {
     }
 }
 
+fn digits_as_zeros(text: &str) -> String {
+    text.chars().map(|c| if c.is_ascii_digit() { '0' } else { c }).collect()
+}
+
 /// `Tue, 10 Feb 2026 09:08:07 +0000`, with digits where digits belong.
 fn is_rfc_2822(text: &str) -> bool {
-    let shape: String = text.chars().map(|c| if c.is_ascii_digit() { '0' } else { c }).collect();
+    let shape = digits_as_zeros(text);
     let (weekday, month) = (shape.get(..3).unwrap_or_default(), shape.get(8..11).unwrap_or_default());
     "Mon Tue Wed Thu Fri Sat Sun".split(' ').any(|name| name == weekday)
         && "Jan Feb Mar Apr May Jun Jul Aug Sep Oct Nov Dec".split(' ').any(|name| name == month)
@@ -202,6 +212,7 @@ async fn answers(bridge: &Bridge) -> Vec<(&'static str, Reply)> {
     bridge.will_answer(Ok(Answer::Removed));
     note("DeleteParticipant", bridge.ask("DELETE", &path, None).await);
     answers.extend(set_up::answers(bridge).await);
+    answers.extend(taskrouter::answers(bridge).await);
     answers
 }
 

@@ -103,6 +103,20 @@ impl Bridge {
         self.send(request.body(form.to_owned().into()).expect("is a request")).await
     }
 
+    /// Any verb below `/v1/Workspaces`, with the account's credentials and these headers.
+    pub(crate) async fn v1(&self, verb: &str, path: &str, form: &str, headers: &[(&str, &str)]) -> Reply {
+        let mut request = Request::builder()
+            .method(verb)
+            .uri(format!("/v1/Workspaces{path}"))
+            .header(header::HOST, "bridge.test")
+            .header(header::AUTHORIZATION, basic(&ACCOUNT.to_string(), TOKEN))
+            .header(header::CONTENT_TYPE, "application/x-www-form-urlencoded; charset=utf-8");
+        for (name, value) in headers {
+            request = request.header(*name, *value);
+        }
+        self.send(request.body(form.to_owned().into()).expect("is a request")).await
+    }
+
     pub(crate) async fn send(&self, request: Request<Body>) -> Reply {
         let (head, body) = self.routes.clone().oneshot(request).await.expect("cannot fail").into_parts();
         let body = to_bytes(body, usize::MAX).await.expect("is in memory");

@@ -16,5 +16,6 @@ mod serving;
 mod set_up;
 mod statistics;
 mod streams;
+mod taskrouter;
 mod tls;
 mod tuning;

@@ -47,7 +47,7 @@ async fn an_extension_and_a_slash_may_be_there_or_not() {
 #[tokio::test]
 async fn what_is_not_there_is_answered_in_json() {
     let bridge = Bridge::start().await;
-    for path in ["/", "/nothing", "/v1/Workspaces", "/2010-04-01", "/2010-04-010/Accounts"] {
+    for path in ["/", "/nothing", "/v1/Nothing", "/v1/WorkspacesToo", "/2010-04-01", "/2010-04-010/Accounts"] {
         let reply = bridge.send(Request::get(path).body(Body::empty()).expect("is a request")).await;
         assert_eq!(reply.outcome(), (404, 20404), "{path}");
         let body = reply.json();
