@@ -5,12 +5,12 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
 use api::webhook::{Outbox, OutboxConfig, Webhooks};
-use model::{Exchange, HttpMethod};
+use model::Exchange;
 use sound::{Genre, without_secrets};
 use store::Store;
 use switch::Event;
 use switch::routing::Assignment;
-use switch::webhook::{Answered, Ask, AskFailed};
+use switch::webhook::{Answered, Ask};
 use tokio::runtime::Handle;
 
 use crate::run_loop::{Inbox, Input};
@@ -56,13 +56,14 @@ impl Applications {
 
     /// Answered by [`Event::Assigned`], exactly once.
     pub(crate) fn assign(&self, assignment: Assignment) {
-        let inbox = self.inbox.clone();
-        let url = without_secrets(&assignment.url);
-        let failed = AskFailed { code: 11_200, message: "nobody was asked".to_owned(), url: url.clone(), status: None };
-        let exchange = Arc::new(unasked(HttpMethod::Post, url));
-        let assigned =
-            Event::Assigned { assignment: assignment.id, outcome: Err(failed), remarks: Vec::new(), exchange };
-        self.runtime.spawn(async move { inbox.send(Input::Event(assigned)).await });
+        let (webhooks, inbox) = (self.webhooks.clone(), self.inbox.clone());
+        self.asks.fetch_add(1, Ordering::Relaxed);
+        let under_way = UnderWay(Arc::clone(&self.asks));
+        self.runtime.spawn(async move {
+            let assigned = webhooks.assign(assignment).await;
+            inbox.send(Input::Event(assigned)).await;
+            drop(under_way);
+        });
     }
 
     /// Nothing is being asked or told: what comes of it is in the inbox.
@@ -82,23 +83,18 @@ impl Drop for UnderWay {
 
 /// The answer that the address itself would be: a sound that is played from there.
 fn music(ask: Ask) -> Event {
-    let exchange = unasked(ask.method, without_secrets(&ask.url));
-    let outcome = Ok(Answered::Audio { url: ask.url });
-    Event::Asked { ask: ask.ask, outcome, remarks: Vec::new(), exchange: Arc::new(exchange) }
-}
-
-/// What is told of a request that was never made.
-fn unasked(method: HttpMethod, url: String) -> Exchange {
-    Exchange {
-        method,
-        url,
+    let exchange = Exchange {
+        method: ask.method,
+        url: without_secrets(&ask.url),
         parameters: String::new(),
         status: None,
         headers: String::new(),
         content_type: String::new(),
         body: String::new(),
         duration: Duration::ZERO,
-    }
+    };
+    let outcome = Ok(Answered::Audio { url: ask.url });
+    Event::Asked { ask: ask.ask, outcome, remarks: Vec::new(), exchange: Arc::new(exchange) }
 }
 
 #[cfg(test)]

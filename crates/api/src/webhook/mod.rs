@@ -1,12 +1,13 @@
 //! Webhooks: what applications are asked and told, over HTTP.
 //!
 //! ```text
-//! Ask ──▶ parameters ─▶ turn ─▶ exchange (signed, retried, redirected) ─▶ Event::Asked
+//! Ask ──▶ parameters ─▶ turn ─▶ exchange (signed, retried, redirected) ─▶ Event::Asked; Assignment likewise
 //! Callback ──▶ parameters ─▶ outbox row, committed ─▶ lane ─▶ exchange ─▶ Event::CallbackClosed
 //! ```
 //! Start reading at [`Webhooks::ask`]; one exchange is `exchange.rs`, what it says `parameters.rs`.
 
 mod answer;
+mod assignment;
 mod challenge;
 mod cookies;
 mod country;

@@ -4,6 +4,7 @@ use std::borrow::Cow;
 use std::time::Duration;
 
 use model::{AccountSid, TaskRouterEvent, Timestamp};
+use switch::routing::Assignment;
 use switch::webhook::{
     Ask, CallEventName, CallFacts, CallProgress, CallbackBody, ConversationResult, DialResult, Lane, Purpose,
     RecordingFacts, RecordingProgress,
@@ -57,6 +58,28 @@ pub(crate) fn of_ask(ask: &Ask) -> Pairs {
         pairs.add("ErrorUrl", url);
     }
     pairs.add_foreign(&facts.custom);
+    pairs
+}
+
+/// Of an assignment callback (taskrouter §8); `failed`: why, and where, it was asked in vain before.
+pub(crate) fn of_assignment(assignment: &Assignment, failed: Option<(u16, &str)>) -> Pairs {
+    let mut pairs = Pairs::default();
+    pairs.add("Timestamp", assignment.at.seconds());
+    pairs.add("AccountSid", assignment.account);
+    pairs.add("WorkspaceSid", assignment.workspace);
+    pairs.add("WorkflowSid", assignment.workflow);
+    pairs.add_if("TaskQueueSid", assignment.task_queue);
+    pairs.add("WorkerSid", assignment.worker);
+    pairs.add("WorkerAttributes", &assignment.worker_attributes);
+    pairs.add("TaskSid", assignment.task);
+    pairs.add("TaskAttributes", &assignment.task_attributes);
+    pairs.add("TaskAge", assignment.task_age.as_secs());
+    pairs.add("TaskPriority", assignment.task_priority);
+    pairs.add("ReservationSid", assignment.reservation);
+    if let Some((code, url)) = failed {
+        pairs.add("ErrorCode", code);
+        pairs.add("ErrorUrl", url);
+    }
     pairs
 }
 
