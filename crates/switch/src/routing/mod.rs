@@ -22,6 +22,8 @@ mod rows;
 mod settings;
 mod tasks;
 mod telling;
+#[cfg(test)]
+mod tests;
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::time::Instant;
