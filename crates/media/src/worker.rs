@@ -109,7 +109,7 @@ impl Worker {
     /// Carries out what the plane has ordered, and takes in legs from other rooms: between ticks, so that those
     /// under way are ended before.
     pub(crate) fn take_orders(&mut self, tick: Tick) {
-        self.answer(tick, Patience::OneSlot);
+        self.answer(tick, Patience::Slots);
         if !self.open.is_empty() {
             // Where the others of many rooms are late, there is always one that waits: not for ever.
             self.orders_wait_slots += 1;
@@ -241,7 +241,7 @@ impl Worker {
                 self.tick_batch(slot, batch, tick);
             }
         }
-        self.answer(tick, Patience::OneSlot); // who was late may have made up for it
+        self.answer(tick, Patience::Slots); // who was late may have made up for it
         self.change_slots(tick);
         self.close_shares();
         self.report_applied(tick);

@@ -263,6 +263,23 @@ fn a_thread_that_is_held_up_leaves_the_others_speaking() {
 }
 
 #[test]
+fn a_thread_that_is_a_little_late_is_waited_for() {
+    let mut hall = small_shares(2);
+    let phones = [402.5, 717.5, 1_132.5, 1_477.5].map(|hz| hall.join(ROOM, Codec::Pcmu, Voice::Tone(hz, 3_000.0)));
+    hall.run_ms(600);
+    assert_eq!(shares(&hall), 2);
+    for thread in [0, 1] {
+        // Wherever in the cycle that is.
+        for _ in 0..10 {
+            hall.plane.hold_up(thread, 6_000);
+            hall.run_ms(102);
+        }
+    }
+    assert_eq!(missed(&hall), 0);
+    phones.iter().for_each(|&phone| check_continuity(&hall.phones[phone], 160));
+}
+
+#[test]
 fn orders_are_carried_out_though_somebody_is_always_late() {
     let mut hall = Hall::with(Config { share_legs_max: 1, ..config(2) });
     let join = |nth: u64| hall.join(RoomId(nth % 12), Codec::Pcmu, Voice::Tone(440.0, 3_000.0));

@@ -219,6 +219,7 @@ fn watch(server: &Server, length: Duration, meanwhile: impl FnOnce()) -> Watched
         ticks: grown("partyline_media_ticks_total"),
         wakeups: grown("partyline_media_wakeups_total"),
         late_ticks: grown("partyline_media_late_ticks_total"),
+        parts_missed: grown("partyline_media_parts_missed_total"),
     }
 }
 
@@ -237,6 +238,8 @@ pub struct Watched {
     pub wakeups: Option<u64>,
     /// Those of them that were late.
     pub late_ticks: Option<u64>,
+    /// Times a room on several threads was mixed without what one of them had heard.
+    pub parts_missed: Option<u64>,
 }
 
 #[cfg(test)]

@@ -238,6 +238,7 @@ impl fmt::Display for Report {
             let text = format!("{late} of {wakeups} for {ticks} ticks, waited {wait_ms} ms for a core");
             row(&format!("late wake-ups {name}"), text)?;
         }
+        row("parts of rooms missed", loaded.parts_missed.map_or("uncounted".to_owned(), |count| count.to_string()))?;
         Ok(())
     }
 }
