@@ -65,8 +65,29 @@ pub fn use_at_most(most: Instructions) -> Instructions {
     in_use
 }
 
-/// Compiles a free function over slices for each of [`Instructions`], behind one name.
+/// Compiles a free function over slices for each of [`Instructions`], behind one name; `up to 256 bits:` leaves out the
+/// last, for loops that are slower by it.
 macro_rules! vectorised {
+    (up to 256 bits: $($vis:vis fn $name:ident($($argument:ident: $type:ty),* $(,)?) $body:block)+) => { $(
+        $vis fn $name($($argument: $type),*) {
+            #[inline(always)]
+            fn anywhere($($argument: $type),*) $body
+
+            #[cfg(target_arch = "x86_64")]
+            {
+                #[target_feature(enable = "avx2")]
+                fn avx2($($argument: $type),*) {
+                    anywhere($($argument),*)
+                }
+                if $crate::vector::in_use() >= $crate::vector::Instructions::Avx2 {
+                    // SAFETY: `in_use` names nothing that this processor has not been found to have.
+                    #[allow(unsafe_code)]
+                    return unsafe { avx2($($argument),*) };
+                }
+            }
+            anywhere($($argument),*)
+        }
+    )+ };
     ($($(#[$attribute:meta])* $vis:vis fn $name:ident($($argument:ident: $type:ty),* $(,)?) $(-> $out:ty)? $body:block)+) => { $(
         $(#[$attribute])*
         $vis fn $name($($argument: $type),*) $(-> $out)? {

@@ -3,6 +3,11 @@
 //! A quadrature mirror filter splits the signal at 4 kHz; each half is coded as the difference from a prediction,
 //! 6 bits for the low band, 2 for the high. Both ends adapt predictor and quantiser from what was *sent*, so the
 //! decoder follows the encoder without side information. Block names in brackets are the recommendation's (§6).
+//!
+//! The filter is run over whole blocks, and what the predictor does to each of its coefficients is written for eight of
+//! them, of which two are idle: both are what a vector holds. 256 bits are taken at most, since 512 are slower here.
+
+use crate::vector::vectorised;
 
 /// Two samples in, one byte out.
 #[derive(Clone)]
@@ -28,20 +33,7 @@ impl Encoder {
 
     /// Encodes `pcm[2 * i..][..2]` into `out[i]`.
     pub(super) fn encode(&mut self, pcm: &[i16], out: &mut [u8]) {
-        let mut window = [0; QMF_HISTORY + 2 * BLOCK];
-        for (pcm, out) in pcm.chunks(2 * BLOCK).zip(out.chunks_mut(BLOCK)) {
-            window[..QMF_HISTORY].copy_from_slice(&self.history);
-            for (x, &sample) in window[QMF_HISTORY..].iter_mut().zip(pcm) {
-                *x = i32::from(sample);
-            }
-            for (i, byte) in out.iter_mut().enumerate() {
-                let (even, odd) = qmf(&window[2 * i..]);
-                let low = self.low.encode_low((odd + even) >> 14);
-                let high = self.high.encode_high((odd - even) >> 14);
-                *byte = high << 6 | low;
-            }
-            self.history.copy_from_slice(&window[pcm.len()..][..QMF_HISTORY]);
-        }
+        encode(self, pcm, out);
     }
 }
 
@@ -52,20 +44,53 @@ impl Decoder {
 
     /// Decodes `payload[i]` into `out[2 * i..][..2]`.
     pub(super) fn decode(&mut self, payload: &[u8], out: &mut [i16]) {
-        let mut window = [0; QMF_HISTORY + 2 * BLOCK];
+        decode(self, payload, out);
+    }
+}
+
+vectorised! {
+    up to 256 bits:
+
+    fn encode(encoder: &mut Encoder, pcm: &[i16], out: &mut [u8]) {
+        let (mut window, mut halves) = ([0; WINDOW], Halves::default());
+        let Encoder { low, high, history } = encoder;
+        let (mut bands, into) = ((low.clone(), high.clone()), (low, high)); // out of memory's way
+        let (low, high) = (&mut bands.0, &mut bands.1);
+        for (pcm, out) in pcm.chunks(2 * BLOCK).zip(out.chunks_mut(BLOCK)) {
+            window[..QMF_HISTORY].copy_from_slice(history);
+            for (x, &sample) in window[QMF_HISTORY..].iter_mut().zip(pcm) {
+                *x = i32::from(sample);
+            }
+            halves.filter(&window);
+            for (byte, (even, odd)) in out.iter_mut().zip(halves.pairs()) {
+                let low = low.encode_low((odd + even) >> 14);
+                let high = high.encode_high((odd - even) >> 14);
+                *byte = high << 6 | low;
+            }
+            history.copy_from_slice(&window[pcm.len()..][..QMF_HISTORY]);
+        }
+        (*into.0, *into.1) = bands;
+    }
+
+    fn decode(decoder: &mut Decoder, payload: &[u8], out: &mut [i16]) {
+        let (mut window, mut halves) = ([0; WINDOW], Halves::default());
+        let Decoder { low, high, history } = decoder;
+        let (mut bands, into) = ((low.clone(), high.clone()), (low, high));
+        let (low, high) = (&mut bands.0, &mut bands.1);
         for (payload, out) in payload.chunks(BLOCK).zip(out.chunks_mut(2 * BLOCK)) {
-            window[..QMF_HISTORY].copy_from_slice(&self.history);
+            window[..QMF_HISTORY].copy_from_slice(history);
             for (x, &byte) in window[QMF_HISTORY..].as_chunks_mut().0.iter_mut().zip(payload) {
-                let low = self.low.decode_low(byte & 0x3F);
-                let high = self.high.decode_high(byte >> 6);
+                let low = low.decode_low(byte & 0x3F);
+                let high = high.decode_high(byte >> 6);
                 *x = [low + high, low - high];
             }
-            for (i, samples) in out.as_chunks_mut().0.iter_mut().enumerate() {
-                let (even, odd) = qmf(&window[2 * i..]);
+            halves.filter(&window);
+            for (samples, (even, odd)) in out.as_chunks_mut().0.iter_mut().zip(halves.pairs()) {
                 *samples = [saturate(odd >> 11) as i16, saturate(even >> 11) as i16];
             }
-            self.history.copy_from_slice(&window[2 * payload.len()..][..QMF_HISTORY]);
+            history.copy_from_slice(&window[2 * payload.len()..][..QMF_HISTORY]);
         }
+        (*into.0, *into.1) = bands;
     }
 }
 
@@ -75,14 +100,43 @@ const QMF_TAPS: usize = 24;
 /// A window moves by two samples and overlaps the previous one by the rest.
 const QMF_HISTORY: usize = QMF_TAPS - 2;
 
-/// Half of the mirror filter on the even samples of `window`, mirrored half on the odd ones [TRANSMIT/RECEIVE QMF].
-fn qmf(window: &[i32]) -> (i32, i32) {
-    let (mut even, mut odd) = (0, 0);
-    for (i, &[x0, x1]) in window[..QMF_TAPS].as_chunks::<2>().0.iter().enumerate() {
-        even += x0 * QMF[i];
-        odd += x1 * QMF[QMF.len() - 1 - i];
+/// A block, and what the filter needs of the one before it.
+const WINDOW: usize = QMF_HISTORY + 2 * BLOCK;
+
+/// What the mirror filter gives for each pair of samples in a block [TRANSMIT/RECEIVE QMF].
+struct Halves {
+    even: [i32; BLOCK],
+    odd: [i32; BLOCK],
+}
+
+impl Default for Halves {
+    fn default() -> Self {
+        Self { even: [0; BLOCK], odd: [0; BLOCK] }
     }
-    (even, odd)
+}
+
+impl Halves {
+    /// Half of the filter on the even samples of `window`, the mirrored half on the odd ones.
+    #[inline(always)]
+    fn filter(&mut self, window: &[i32; WINDOW]) {
+        let (mut evens, mut odds) = ([0; WINDOW / 2], [0; WINDOW / 2]);
+        for ((even, odd), &[x0, x1]) in evens.iter_mut().zip(&mut odds).zip(window.as_chunks().0) {
+            (*even, *odd) = (x0, x1);
+        }
+        for i in 0..BLOCK {
+            let (mut even, mut odd) = (0, 0);
+            for k in 0..QMF.len() {
+                even += evens[i + k] * QMF[k];
+                odd += odds[i + k] * QMF[QMF.len() - 1 - k];
+            }
+            (self.even[i], self.odd[i]) = (even, odd);
+        }
+    }
+
+    #[inline(always)]
+    fn pairs(&self) -> impl Iterator<Item = (i32, i32)> {
+        self.even.iter().copied().zip(self.odd.iter().copied())
+    }
 }
 
 /// Adaptive prediction and quantiser step of one band.
@@ -92,15 +146,16 @@ struct Band {
     estimate: i32,
     /// The part of it that comes from past differences [SZ].
     zero_estimate: i32,
-    /// The newest reconstructed sample; the older one enters `estimate` at once [RLT].
+    /// Twice the newest reconstructed sample; the older one enters `estimate` at once [RLT].
     reconstructed: i32,
     /// Signs of the two newest differences plus zero section [PLT], as 0 or −1.
     partial_signs: [i32; 2],
     /// Second-order pole section [AL].
     poles: [i32; 2],
-    /// Sixth-order zero section [BL] and the differences it works on [DLT], newest first.
-    zeros: [i32; 6],
-    differences: [i32; 6],
+    /// Sixth-order zero section [BL] and twice the differences it works on [DLT], newest first. Of those in the last two
+    /// places there are none.
+    zeros: [i32; 8],
+    differences: [i32; 8],
     /// Logarithm of the quantiser step, and the step [NB, DET].
     log_step: i32,
     step: i32,
@@ -118,19 +173,23 @@ impl Band {
             reconstructed: 0,
             partial_signs: [0; 2],
             poles: [0; 2],
-            zeros: [0; 6],
-            differences: [0; 6],
+            zeros: [0; 8],
+            differences: [0; 8],
             log_step: 0,
             step,
         }
     }
 
+    #[inline(always)]
     fn encode_low(&mut self, sample: i32) -> u8 {
         let difference = saturate(sample - self.estimate);
         let sign = difference >> 31;
         let magnitude = difference ^ sign;
-        // [QUANTL] LOW_LEVELS[i] × step >> 12 are the decision levels: how many of them are reached?
-        let interval = LOW_LEVELS.partition_point(|level| (level * self.step) >> 12 <= magnitude);
+        // [QUANTL] LOW_LEVELS[i] × step >> 12 are the decision levels: how many of them are reached? All are asked, since
+        // no processor guesses where a search would turn.
+        let step = self.step;
+        let reached: i32 = LOW_LEVELS.iter().map(|level| i32::from((level * step) >> 12 <= magnitude)).sum();
+        let interval = reached.min(LOW_INTERVALS - 1);
         let code = match (sign, interval) {
             (0, _) => 61 - interval,
             (_, 0 | 1) => 63 - interval,
@@ -141,6 +200,7 @@ impl Band {
     }
 
     /// The sample for a 6-bit code; the predictor sees only its upper 4 bits, as in the lower modes.
+    #[inline(always)]
     fn decode_low(&mut self, code: u8) -> i32 {
         let difference = (self.step * LOW_6BIT[usize::from(code)]) >> 15;
         let sample = (self.estimate + difference).clamp(-16384, 16383);
@@ -148,6 +208,7 @@ impl Band {
         sample
     }
 
+    #[inline(always)]
     fn adapt_low(&mut self, code: u8) {
         let difference = (self.step * LOW_4BIT[usize::from(code)]) >> 15; // [INVQAL]
         let log_step = ((self.log_step * 127) >> 7) + LOW_LOG_STEP[usize::from(code)]; // [LOGSCL]
@@ -155,6 +216,7 @@ impl Band {
         self.predict(difference);
     }
 
+    #[inline(always)]
     fn encode_high(&mut self, sample: i32) -> u8 {
         let difference = saturate(sample - self.estimate);
         let sign = difference >> 31;
@@ -169,6 +231,7 @@ impl Band {
         code
     }
 
+    #[inline(always)]
     fn decode_high(&mut self, code: u8) -> i32 {
         let difference = (self.step * HIGH_2BIT[usize::from(code)]) >> 15;
         let sample = (self.estimate + difference).clamp(-16384, 16383);
@@ -176,6 +239,7 @@ impl Band {
         sample
     }
 
+    #[inline(always)]
     fn adapt_high(&mut self, code: u8) {
         let difference = (self.step * HIGH_2BIT[usize::from(code)]) >> 15; // [INVQAH]
         let log_step = ((self.log_step * 127) >> 7) + HIGH_LOG_STEP[usize::from(code)]; // [LOGSCH]
@@ -184,6 +248,7 @@ impl Band {
     }
 
     /// [SCALEL, SCALEH]
+    #[inline(always)]
     fn set_step(&mut self, log_step: i32, shift: i32) {
         let mantissa = INVERSE_LOG[(log_step >> 6 & 31) as usize];
         let shift = shift - (log_step >> 11);
@@ -192,6 +257,7 @@ impl Band {
     }
 
     /// Takes in the quantised `difference`, adapts the predictor and predicts the next sample (block 4).
+    #[inline(always)]
     fn predict(&mut self, difference: i32) {
         let reconstructed = saturate(self.estimate + difference); // [RECONS]
         let sign = saturate(self.zero_estimate + difference) >> 15; // [PARREC]
@@ -211,24 +277,24 @@ impl Band {
 
         // [UPZERO] the same for the zeros, against the sign of each past difference
         let pull = if difference == 0 { 0 } else { 128 };
-        for (zero, &past) in self.zeros.iter_mut().zip(&self.differences) {
+        let (mut zeros, past) = (self.zeros, &self.differences);
+        for (zero, past) in zeros.iter_mut().zip(past) {
             let opposite = (past ^ difference) >> 31; // −1 where signs differ
             *zero = ((pull ^ opposite) - opposite) + ((*zero * 32640) >> 15);
         }
 
         // [DELAYA, FILTEP, FILTEZ, PREDIC]
-        self.differences.copy_within(..5, 1);
-        self.differences[0] = difference;
-        let pole_estimate =
-            ((a1 * saturate(reconstructed << 1)) >> 15) + ((a2 * saturate(self.reconstructed << 1)) >> 15);
-        self.reconstructed = reconstructed;
-        let zero_estimate =
-            self.zeros.iter().zip(&self.differences).map(|(zero, past)| (zero * saturate(past << 1)) >> 15).sum();
+        let past = [saturate(difference << 1), past[0], past[1], past[2], past[3], past[4], 0, 0];
+        let reconstructed = saturate(reconstructed << 1);
+        let pole_estimate = ((a1 * reconstructed) >> 15) + ((a2 * self.reconstructed) >> 15);
+        let zero_estimate = zeros.iter().zip(&past).map(|(zero, past)| (zero * past) >> 15).sum();
+        (self.zeros, self.differences, self.reconstructed) = (zeros, past, reconstructed);
         self.zero_estimate = saturate(zero_estimate);
         self.estimate = saturate(saturate(pole_estimate) + self.zero_estimate);
     }
 }
 
+#[inline(always)]
 fn saturate(value: i32) -> i32 {
     value.clamp(-32768, 32767)
 }
@@ -236,10 +302,13 @@ fn saturate(value: i32) -> i32 {
 /// Coefficients of the mirror filter (table 11), every other one.
 const QMF: [i32; QMF_TAPS / 2] = [3, -11, 12, 32, -210, 951, 3876, -805, 362, -156, 53, -11];
 
-/// Decision levels of the low band for a step of 4096 (table 14).
-const LOW_LEVELS: [i32; 29] = [
+/// Between the decision levels of the low band.
+const LOW_INTERVALS: i32 = 30;
+
+/// Those levels, for a step of 4096 (table 14); the last is there four times, to fill vectors.
+const LOW_LEVELS: [i32; 32] = [
     35, 72, 110, 150, 190, 233, 276, 323, 370, 422, 473, 530, 587, 650, 714, 786, 858, 940, 1023, 1121, 1219, 1339,
-    1458, 1612, 1765, 1980, 2195, 2557, 2919,
+    1458, 1612, 1765, 1980, 2195, 2557, 2919, 2919, 2919, 2919,
 ];
 
 /// What a 6-bit code of the low band means, in steps of 2⁻¹⁵ (table 18).
