@@ -1,7 +1,7 @@
 //! The wires a leg talks over: the one file of this crate that does network I/O.
 //!
 //! A [`Wire`] is one bound UDP port. Real ones are non-blocking sockets that the tick polls, with small
-//! receive buffers (what waits longer is stale) and the kernel's time of arrival on every packet. Tests
+//! receive buffers (what waits longer is stale) and the kernel's time of arrival of every packet of which it is asked. Tests
 //! bring their own wires and drive the plane through [`crate::Plane::manual`].
 
 use std::io::{self, Read};
@@ -69,13 +69,14 @@ impl Wires for UdpWires {
             IpAddr::V4(_) => socket.set_tos_v4(EXPEDITED_FORWARDING)?,
             IpAddr::V6(_) => socket.set_tclass_v6(EXPEDITED_FORWARDING)?,
         }
-        ask_for_arrival_times(&socket)?;
+        arrival_time(&socket)?; // from the first time it is asked for on, it is noted
         socket.bind(&local.into())?;
         Ok(Box::new(UdpWire { socket, peer: None, others_left: OTHERS_LEFT, clock: self.clock.clone() }))
     }
 }
 
-/// One real UDP socket.
+/// One real UDP socket, in one cache line.
+#[repr(align(64))]
 struct UdpWire {
     socket: Socket,
     peer: Option<SocketAddr>,
@@ -88,9 +89,15 @@ impl Wire for UdpWire {
     fn receive(&mut self, buffer: &mut [u8]) -> Option<Received> {
         // Errors are reports about packets we sent (ICMP unreachable): each is read once and then gone.
         for _ in 0..ERRORS_READ_MAX {
-            match receive_with_time(&self.socket, self.sole_peer(), buffer) {
-                Ok((len, from, wall_us)) => {
-                    let arrival_us = wall_us.map_or_else(|| self.clock.now_us(), |wall_us| self.clock.at_wall(wall_us));
+            let read = match self.sole_peer() {
+                Some(peer) => (&self.socket).read(buffer).map(|len| (len, peer)),
+                None => receive_from(&self.socket, buffer),
+            };
+            match read {
+                Ok((len, from)) => {
+                    let wall_us = arrival_time(&self.socket);
+                    let arrival_us =
+                        wall_us.map_or_else(|_| self.clock.now_us(), |wall_us| self.clock.at_wall(wall_us));
                     return Some(Received { len, from, arrival_us: Some(arrival_us) });
                 }
                 Err(error) if error.kind() == io::ErrorKind::WouldBlock => {
@@ -157,22 +164,22 @@ pub(crate) fn raise_open_files_limit() {
     }
 }
 
-/// Asks the kernel to stamp every packet with the time it arrived.
+/// The wall-clock time, in microseconds, at which the packet read last arrived, as the kernel has noted it. Asked for
+/// like this, it costs nothing to read a packet of which nobody asks; `SO_TIMESTAMPNS` would have every read tell it.
 #[allow(unsafe_code)]
-fn ask_for_arrival_times(socket: &Socket) -> io::Result<()> {
-    let on: libc::c_int = 1;
-    // SAFETY: the option takes an int; pointer and length are those of one.
-    let result = unsafe {
-        libc::setsockopt(
-            socket.as_raw_fd(),
-            libc::SOL_SOCKET,
-            libc::SO_TIMESTAMPNS,
-            (&raw const on).cast(),
-            size_of_val(&on) as libc::socklen_t,
-        )
-    };
-    if result == 0 { Ok(()) } else { Err(io::Error::last_os_error()) }
+fn arrival_time(socket: &Socket) -> io::Result<i64> {
+    let mut time = libc::timespec { tv_sec: 0, tv_nsec: 0 };
+    // SAFETY: this request writes one timespec, which is what the pointer is to.
+    if unsafe { libc::ioctl(socket.as_raw_fd(), SIOCGSTAMPNS, &raw mut time) } == 0 {
+        return Ok(time.tv_sec * 1_000_000 + time.tv_nsec / 1_000);
+    }
+    let error = io::Error::last_os_error();
+    // Nothing has been read so far.
+    if error.kind() == io::ErrorKind::NotFound { Ok(0) } else { Err(error) }
 }
+
+/// `asm/sockios.h`, where a `timespec` has 64 bits; libc does not name it.
+const SIOCGSTAMPNS: libc::Ioctl = 0x8907;
 
 /// Takes a connected socket back to listening to everybody.
 #[allow(unsafe_code)]
@@ -186,43 +193,28 @@ fn disconnect(socket: &Socket) -> io::Result<()> {
     if result == 0 { Ok(()) } else { Err(io::Error::last_os_error()) }
 }
 
-/// Reads one datagram, who sent it, and the wall-clock time of its arrival in microseconds. Where the socket is
-/// connected to a `peer`, nobody else can have sent it, and the kernel need not say so.
+/// Reads one datagram, and who sent it.
 #[allow(unsafe_code)]
-fn receive_with_time(
-    socket: &Socket,
-    peer: Option<SocketAddr>,
-    buffer: &mut [u8],
-) -> io::Result<(usize, SocketAddr, Option<i64>)> {
-    // SAFETY: all-zero is a valid value of these plain C structures.
-    let (mut source, mut message): (libc::sockaddr_storage, libc::msghdr) = unsafe { std::mem::zeroed() };
-    let mut control = [0_u64; 8]; // aligned for cmsghdr; one timestamp needs 32 bytes
-    let mut vector = libc::iovec { iov_base: buffer.as_mut_ptr().cast(), iov_len: buffer.len() };
-    if peer.is_none() {
-        message.msg_name = (&raw mut source).cast();
-        message.msg_namelen = size_of_val(&source) as libc::socklen_t;
-    }
-    message.msg_iov = &raw mut vector;
-    message.msg_iovlen = 1;
-    message.msg_control = control.as_mut_ptr().cast();
-    message.msg_controllen = size_of_val(&control) as _;
-    // SAFETY: every pointer in `message` is to a local or to `buffer`, with its own length.
-    let len = unsafe { libc::recvmsg(socket.as_raw_fd(), &raw mut message, 0) };
+fn receive_from(socket: &Socket, buffer: &mut [u8]) -> io::Result<(usize, SocketAddr)> {
+    // SAFETY: all-zero is a valid value of this plain C structure.
+    let mut source: libc::sockaddr_storage = unsafe { std::mem::zeroed() };
+    let mut source_len = size_of_val(&source) as libc::socklen_t;
+    // SAFETY: both pointers are to memory of the length given with them, which outlives the call.
+    let len = unsafe {
+        libc::recvfrom(
+            socket.as_raw_fd(),
+            buffer.as_mut_ptr().cast(),
+            buffer.len(),
+            0,
+            (&raw mut source).cast(),
+            &raw mut source_len,
+        )
+    };
     if len < 0 {
         return Err(io::Error::last_os_error());
     }
-    let mut wall_us = None;
-    // SAFETY: the kernel has filled `message`; the CMSG macros stay inside its control buffer.
-    unsafe {
-        let header = libc::CMSG_FIRSTHDR(&raw const message);
-        if !header.is_null() && (*header).cmsg_level == libc::SOL_SOCKET && (*header).cmsg_type == libc::SCM_TIMESTAMPNS
-        {
-            let time = libc::CMSG_DATA(header).cast::<libc::timespec>().read_unaligned();
-            wall_us = Some(time.tv_sec * 1_000_000 + time.tv_nsec / 1_000);
-        }
-    }
-    let from = peer.or_else(|| source_address(&source)).ok_or(io::ErrorKind::InvalidData)?;
-    Ok((len as usize, from, wall_us))
+    let from = source_address(&source).ok_or(io::ErrorKind::InvalidData)?;
+    Ok((len as usize, from))
 }
 
 /// The kernel's address as ours; `None` for a family we do not speak.
