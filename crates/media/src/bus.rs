@@ -6,13 +6,14 @@
 //!
 //! `voices ──add──▶ Bus (8, 16, 48 kHz) ──resample the sums──▶ Mix (8, 16, 48 kHz) ──minus own──▶ listeners`
 
+use std::mem::offset_of;
 use std::ops::{Index, IndexMut};
 
 use crate::limiter::Limiter;
 use crate::message::Groups;
 use crate::mixer::{self, FRAME_MAX, Rate};
 use crate::noise::Noise;
-use crate::prefetch::prefetch;
+use crate::prefetch::{prefetch, prefetch_first};
 use crate::{Codec, CodecError, Encoder, Resampler};
 
 /// One frame at each rate.
@@ -53,6 +54,7 @@ const fn frame_start(rate: Rate) -> usize {
 ///
 /// A voice is added at its own rate. What other rates hear of it is the resampled sum, kept apart: so a
 /// listener's own voice, subtracted at its own rate, is subtracted from exactly where it was added.
+#[repr(C)]
 pub(crate) struct Bus {
     pub(crate) emit: Groups,
     sums: Option<Box<Sums>>,
@@ -61,12 +63,12 @@ pub(crate) struct Bus {
     carries: [bool; 3],
     /// Such a sound is played.
     plays: bool,
-    /// Indexed by `from`, then `to`.
-    resamplers: [[Option<Resampler>; 3]; 3],
     /// Ticks the resamplers from this rate still hold sound for after the last voice.
     ringing: [u8; 3],
     /// What is heard of a rate this tick is the end of what they hold.
     rings: [bool; 3],
+    /// Indexed by `from`, then `to`. Behind all that a room with one rate touches.
+    resamplers: [[Option<Resampler>; 3]; 3],
 }
 
 /// A bus's sound of one tick. Nothing of it lasts, so buses take turns with the same few, which stay near.
@@ -204,22 +206,27 @@ impl Bus {
 
     /// Brings what a tick looks at first towards the cache.
     pub(crate) fn prefetch(&self) {
-        prefetch(&self.emit);
-        prefetch(&self.voices);
-        prefetch(&self.ringing);
+        prefetch_first(self, offset_of!(Bus, resamplers));
     }
 
-    /// Adds all that is to be heard of this bus to a mix. Returns how many voices that are.
-    fn add_into(&self, rate: Rate, total: &mut [i32]) -> usize {
-        let Some(sums) = &self.sums else { return 0 };
+    /// How many voices are to be heard of this bus: without any, there is nothing to add.
+    fn heard(&self, rate: Rate) -> usize {
+        if self.sums.is_none() {
+            return 0;
+        }
+        let rings = Rate::ALL.iter().any(|&from| from != rate && self.rings[from as usize]);
+        self.voices.iter().sum::<usize>() + usize::from(self.plays) + usize::from(rings)
+    }
+
+    /// Adds all that is to be heard of this bus to a mix.
+    fn add_into(&self, rate: Rate, total: &mut [i32]) {
+        let Some(sums) = &self.sums else { return };
         if self.voices[rate as usize] > 0 {
             mixer::add_sum(total, &sums.said[rate]);
         }
         if self.carries[rate as usize] {
             mixer::add_sum(total, &sums.carried[rate]);
         }
-        let rings = Rate::ALL.iter().any(|&from| from != rate && self.rings[from as usize]);
-        self.voices.iter().sum::<usize>() + usize::from(self.plays) + usize::from(rings)
     }
 }
 
@@ -330,17 +337,24 @@ impl Mix {
             self.limiters_before[at] = if self.is_fresh[at] { self.limiters[at] } else { Limiter::default() };
             self.is_fresh[at] = false;
             self.was_quiet[at] = self.voices[at] == 0;
-            total.fill(0);
-            let audible = buses.iter().filter(|bus| bus.emit & self.hear != 0);
-            self.voices[at] = audible.map(|bus| bus.add_into(rate, total)).sum();
+            let audible = || buses.iter().filter(|bus| bus.emit & self.hear != 0);
+            self.voices[at] = audible().map(|bus| bus.heard(rate)).sum();
+            if self.voices[at] > 0 {
+                total.fill(0);
+                audible().for_each(|bus| bus.add_into(rate, total));
+            }
         }
     }
 
-    /// Brings what a tick looks at first towards the cache.
+    /// Brings what a tick looks at towards the cache.
     pub(crate) fn prefetch(&self) {
-        prefetch(&self.hear);
-        prefetch(&self.voices);
-        prefetch(&self.is_encoded);
+        prefetch(self);
+    }
+
+    /// The same for what was encoded in the last tick and may be in this one.
+    pub(crate) fn prefetch_encodings(&self) {
+        let encoded = self.encodings.iter().zip(self.is_encoded).filter(|(_, is_encoded)| *is_encoded);
+        encoded.filter_map(|(encoding, _)| encoding.as_deref()).for_each(prefetch);
     }
 
     /// Ends a tick.
@@ -355,7 +369,8 @@ impl Mix {
 
     /// The sum at a rate.
     pub(crate) fn total(&self, rate: Rate) -> &[i32] {
-        self.heard.as_ref().map_or(&SILENCE[..rate.frame()], |heard| &heard.total[rate])
+        let heard = self.heard.as_ref().filter(|_| self.voices[rate as usize] > 0);
+        heard.map_or(&SILENCE[..rate.frame()], |heard| &heard.total[rate])
     }
 
     /// Makes this tick's frame for all who listen only.

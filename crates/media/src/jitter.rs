@@ -88,10 +88,9 @@ impl Jitter {
     }
 
     pub(crate) fn insert(&mut self, sequence: i64, timestamp: i64, kind: Kind, payload: &[u8]) -> Result<(), NotTaken> {
-        match self.places[place(sequence)] {
-            Some(waiting) if waiting.sequence == sequence => return Err(NotTaken::Duplicate),
-            Some(_) => return Err(NotTaken::Full),
-            None => {}
+        if self.taken & 1 << place(sequence) != 0 {
+            let is_here = self.places[place(sequence)].is_some_and(|waiting| waiting.sequence == sequence);
+            return Err(if is_here { NotTaken::Duplicate } else { NotTaken::Full });
         }
         let start = self.room_for(payload.len()).ok_or(NotTaken::Full)?;
         self.bytes[start..start + payload.len()].copy_from_slice(payload);

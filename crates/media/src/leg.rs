@@ -25,7 +25,7 @@ use crate::mixer::{Gain, Rate};
 use crate::noise::Noise;
 use crate::onlookers::{LegTap, Onlookers};
 use crate::player::{Pages, Player};
-use crate::prefetch::{prefetch, prefetch_first, prefetch_from};
+use crate::prefetch::{fetch_first, fetch_from, prefetch, prefetch_first};
 use crate::reports::{Reports, Situation};
 use crate::rtcp::{self, Reception};
 use crate::rtp::{HEADER_LEN, Packet};
@@ -237,24 +237,28 @@ impl Leg {
         })
     }
 
-    /// Brings what a tick touches of the leg itself towards the cache.
-    pub(crate) fn prefetch(&self) {
-        prefetch_first(self, offset_of!(Leg, latch) + Latch::STEADY_BYTES);
+    /// Brings what [`Leg::fetch`] touches of the leg itself towards the cache.
+    pub(crate) fn prefetch_polling(&self) {
+        prefetch_first(self, offset_of!(Leg, heard_us));
     }
 
-    /// Brings what the leg points to towards the cache; the leg itself should be on its way already.
-    pub(crate) fn prefetch_media(&self) {
+    /// Fetches what a tick touches of the leg itself into the cache.
+    pub(crate) fn fetch_whole(&self) {
+        fetch_first(self, offset_of!(Leg, latch) + Latch::STEADY_BYTES);
+    }
+
+    /// The same for what the leg points to.
+    pub(crate) fn fetch_media(&self) {
         if let Some(media) = &self.media {
-            prefetch_first::<Media>(media, Playout::STEADY_BYTES);
-            let after = offset_of!(Media, stream);
-            prefetch_from::<Media>(media, after);
+            fetch_first::<Media>(media, Playout::STEADY_BYTES);
+            fetch_from::<Media>(media, offset_of!(Media, stream));
         }
     }
 
-    /// The same for where its packets and its sound lie; what it points to should be here by now.
-    pub(crate) fn prefetch_sound(&self) {
+    /// The same for where its sound lies.
+    pub(crate) fn fetch_sound(&self) {
         if let Some(media) = &self.media {
-            media.playout.prefetch();
+            media.playout.fetch();
         }
     }
 

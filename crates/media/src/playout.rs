@@ -332,9 +332,9 @@ impl Playout {
         }
     }
 
-    /// Brings what the next packet and the next frame will touch towards the cache.
-    pub(crate) fn prefetch(&self) {
-        self.tape.prefetch();
+    /// Fetches what the next packet and the next frame will touch into the cache.
+    pub(crate) fn fetch(&self) {
+        self.tape.fetch();
     }
 
     fn kind_of(&self, packet: &rtp::Packet) -> Option<Kind> {

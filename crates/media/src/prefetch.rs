@@ -1,7 +1,13 @@
 //! Asks for memory before it is needed.
 //!
 //! A thread with hundreds of legs finds each of them cold, once every 20 ms: the kernel's network path has used the
-//! cache meanwhile. While one leg's packet is received, the next leg is on its way from memory.
+//! cache meanwhile. While one leg's packet is received, the next leg's wire is on its way from memory.
+//!
+//! There are two ways to ask. A [hint](prefetch) costs nothing, and seems to be forgotten where some twenty others are under
+//! way already: right for a few lines long before they are needed. [Fetching](fetch_first) is to read: it waits, but all that is
+//! fetched at once comes at once, so it is right for all of a leg just before its tick (`benches/README.md`).
+
+use std::mem::MaybeUninit;
 
 /// Brings all of a value towards the cache. Changes nothing but time, and does nothing where we know no way.
 #[inline]
@@ -15,17 +21,48 @@ pub(crate) fn prefetch_first<T>(value: &T, len: usize) {
     prefetch_bytes((&raw const *value).cast(), len.min(size_of::<T>()));
 }
 
-/// The same for what comes after so many bytes of a value.
-#[inline]
-pub(crate) fn prefetch_from<T>(value: &T, start: usize) {
-    let start = start.min(size_of::<T>());
-    prefetch_bytes((&raw const *value).cast::<i8>().wrapping_add(start), size_of::<T>() - start);
-}
-
 /// The same for the values in a slice of boxes or the like: for what the slice itself holds.
 #[inline]
 pub(crate) fn prefetch_slice<T>(values: &[T]) {
     prefetch_bytes(values.as_ptr().cast(), size_of_val(values));
+}
+
+/// Fetches the first bytes of a value into the cache. Changes nothing but time.
+#[inline]
+pub(crate) fn fetch_first<T>(value: &T, len: usize) {
+    fetch_part(value, 0, len);
+}
+
+/// The same for what comes after so many bytes of a value.
+#[inline]
+pub(crate) fn fetch_from<T>(value: &T, start: usize) {
+    fetch_part(value, start, size_of::<T>());
+}
+
+/// The same for the values in a slice.
+#[inline]
+pub(crate) fn fetch_slice<T>(values: &[T]) {
+    fetch_bytes(values.as_ptr().cast(), size_of_val(values));
+}
+
+#[inline]
+#[allow(unsafe_code)]
+fn fetch_part<T>(value: &T, start: usize, end: usize) {
+    let end = end.min(size_of::<T>());
+    let start = start.min(end);
+    // SAFETY: `start` is no further than one past the value's end.
+    let first = unsafe { (&raw const *value).cast::<MaybeUninit<u8>>().add(start) };
+    fetch_bytes(first, end - start);
+}
+
+/// `start`: of so many bytes that may be read.
+#[inline]
+#[allow(unsafe_code)]
+fn fetch_bytes(start: *const MaybeUninit<u8>, len: usize) {
+    for offset in (0..len).step_by(CACHE_LINE).chain(len.checked_sub(1)) {
+        // SAFETY: within the bytes that may be read, be they padding or not. Volatile: or nothing would be read.
+        let _ = unsafe { start.add(offset).read_volatile() };
+    }
 }
 
 #[inline]
@@ -41,5 +78,4 @@ fn prefetch_bytes(start: *const i8, len: usize) {
     let _ = (start, len);
 }
 
-#[cfg(target_arch = "x86_64")]
 const CACHE_LINE: usize = 64;

@@ -91,8 +91,7 @@ pub(crate) enum PrefetchStep {
     Share,
     Members,
     Legs,
-    Media,
-    Sounds,
+    Wires,
 }
 
 /// Places for legs in a room, made off the media threads.
@@ -301,7 +300,10 @@ impl Share {
     pub(crate) fn tick(&mut self, tick: Tick, scratch: &mut Scratch, mail: &mut Mail, scrap: &Scrapyard) {
         let fits_a_batch = self.fits_a_batch();
         if fits_a_batch {
+            self.buses[..COMMON_BUSES].iter().for_each(|bus| bus.prefetch());
+            self.mixes[..COMMON_MIXES].iter().for_each(|mix| mix.prefetch());
             self.take_mail(0..self.members.len(), tick, scratch, &mut mail.inbox);
+            self.mixes[..COMMON_MIXES].iter().for_each(|mix| mix.prefetch_encodings());
         } else {
             self.receive(tick, scratch, &mut mail.inbox);
         }
@@ -318,24 +320,28 @@ impl Share {
         self.settle(tick, scrap);
     }
 
-    /// Brings what a tick begins with towards the cache, one step after the other, each when what the step before
-    /// asked for has come: who is here, the first legs, what these point to.
+    /// Brings what [`Share::fetch`] touches towards the cache, one step after the other, each when what the step
+    /// before asked for has come: who is here, the first legs, their wires.
     pub(crate) fn prefetch(&self, step: PrefetchStep) {
+        match step {
+            // Apart from the others, which begin by reading what this one only asks for.
+            PrefetchStep::Share => prefetch(self),
+            step => self.prefetch_members(step),
+        }
+    }
+
+    #[inline(never)]
+    fn prefetch_members(&self, step: PrefetchStep) {
         let first = self.members.iter().take(PREFETCHED_LEGS);
         match step {
-            PrefetchStep::Share => prefetch(self),
+            PrefetchStep::Share => {}
             PrefetchStep::Members => {
                 first.for_each(prefetch);
                 prefetch_slice(&self.buses);
                 prefetch_slice(&self.mixes);
             }
-            PrefetchStep::Legs => {
-                first.for_each(|member| member.leg.prefetch());
-                self.buses[..COMMON_BUSES].iter().for_each(|bus| bus.prefetch());
-                self.mixes[..COMMON_MIXES].iter().for_each(|mix| mix.prefetch());
-            }
-            PrefetchStep::Media => first.for_each(|member| member.leg.prefetch_media()),
-            PrefetchStep::Sounds => first.for_each(|member| member.leg.prefetch_sound()),
+            PrefetchStep::Legs => first.for_each(|member| member.leg.prefetch_polling()),
+            PrefetchStep::Wires => first.for_each(|member| member.leg.prefetch_wire()),
         }
     }
 
@@ -353,9 +359,9 @@ impl Share {
     pub(crate) fn fetch(&mut self, legs: Range<usize>, tick: Tick, inbox: &mut Inbox) {
         for at in legs {
             if let Some(next) = self.members.get(at + 3) {
-                next.leg.prefetch();
+                next.leg.prefetch_polling();
             }
-            if let Some(next) = self.members.get(at + 1) {
+            if let Some(next) = self.members.get(at + 2) {
                 next.leg.prefetch_wire();
             }
             let member = &mut self.members[at];
@@ -374,12 +380,10 @@ impl Share {
 
     /// Gives these legs what has been received for them.
     fn take_mail(&mut self, legs: Range<usize>, tick: Tick, scratch: &mut Scratch, inbox: &mut Inbox) {
+        let Range { start, end } = legs;
         for at in legs {
-            if let Some(next) = self.members.get(at + 3) {
-                next.leg.prefetch_media();
-            }
-            if let Some(next) = self.members.get(at + 1) {
-                next.leg.prefetch_sound();
+            if (at - start).is_multiple_of(FETCHED_LEGS) {
+                fetch_legs(&self.members[at..end.min(at + FETCHED_LEGS)]);
             }
             let Member { leg, ticks, fetched, .. } = &mut self.members[at];
             if *ticks {
@@ -842,6 +846,16 @@ impl Voices {
         &self.pcm[voice.start + voice.rate.frame()..voice.start + 2 * voice.rate.frame()]
     }
 }
+
+/// Fetches all that a tick touches of a few legs: first of all of them what is known already, then what that points to.
+fn fetch_legs(members: &[Member]) {
+    members.iter().for_each(|member| member.leg.fetch_whole());
+    members.iter().for_each(|member| member.leg.fetch_media());
+    members.iter().for_each(|member| member.leg.fetch_sound());
+}
+
+/// So many legs are fetched at once: enough for their cache lines to come side by side, few enough for all to stay near.
+const FETCHED_LEGS: usize = 4;
 
 /// Legs of the next room that are asked for ahead; later ones are while the first are dealt with.
 const PREFETCHED_LEGS: usize = 3;

@@ -10,7 +10,7 @@
 
 use crate::codec::{Codec, PACKET_MS_MAX};
 use crate::pitch::{loudness, most_alike};
-use crate::prefetch::prefetch_slice;
+use crate::prefetch::fetch_slice;
 
 pub(crate) struct Tape {
     samples: Box<[i16]>,
@@ -61,10 +61,10 @@ impl Tape {
         self.head + AHEAD_MS_MAX * self.ms
     }
 
-    /// Brings the next frame's place towards the cache.
-    pub(crate) fn prefetch(&self) {
+    /// Fetches the next frame's place into the cache.
+    pub(crate) fn fetch(&self) {
         let frame = FRAME_MS * self.ms;
-        prefetch_slice(&self.samples[self.head..self.samples.len().min(self.head + frame)]);
+        fetch_slice(&self.samples[self.head..self.samples.len().min(self.head + frame)]);
     }
 
     /// Everything up to the end of what is ahead: the most recent sound, as far as known.

@@ -14,6 +14,7 @@ use crossbeam_channel::{Receiver, Sender, TrySendError};
 use crate::mail::{BATCH_LEGS, Mail};
 use crate::message::Event;
 use crate::order::{Arrival, Batch, Order, Report, Scrapyard, ShareIndex};
+use crate::prefetch::prefetch;
 use crate::room::exchange::Patience;
 use crate::room::{Leaver, PrefetchStep, Scratch, Share};
 use crate::stats::ThreadStats;
@@ -256,7 +257,10 @@ impl Worker {
         let (mut legs, mut end) = (0, start);
         mail.inbox.clear();
         while let Some(&index) = slots[slot].get(end) {
-            for (ahead, step) in [(3, PrefetchStep::Share), (2, PrefetchStep::Members), (1, PrefetchStep::Legs)] {
+            if let Some(&index) = slots[slot].get(end + STEPS.len()) {
+                prefetch(&shares[index as usize]);
+            }
+            for (ahead, step) in STEPS {
                 prefetch_share(shares, &slots[slot], end + ahead, step);
             }
             let share = share_at(shares, index);
@@ -275,9 +279,6 @@ impl Worker {
         let Self { slots, shares, mail, scratch, links, .. } = self;
         mail.outbox.clear();
         for at in batch.clone() {
-            for (ahead, step) in [(2, PrefetchStep::Media), (1, PrefetchStep::Sounds)] {
-                prefetch_share(shares, &slots[slot][..batch.end], at + ahead, step);
-            }
             let share = share_at(shares, slots[slot][at]);
             share.tick(tick, scratch, mail, &links.scrap);
             share.mailed = mail.outbox.len();
@@ -518,6 +519,10 @@ fn prefetch_share(shares: &[Option<Box<Share>>], slot: &[ShareIndex], at: usize,
 fn share_at(shares: &mut [Option<Box<Share>>], index: ShareIndex) -> &mut Share {
     shares[index as usize].as_deref_mut().expect("the plane keeps a share open while anything is on its way to it")
 }
+
+/// While one room's packets are received, what those behind it need for theirs comes nearer.
+const STEPS: [(usize, PrefetchStep); 4] =
+    [(3, PrefetchStep::Share), (2, PrefetchStep::Members), (1, PrefetchStep::Legs), (0, PrefetchStep::Wires)];
 
 /// Rooms of one thread.
 pub(crate) const SHARES_MAX: usize = 16_384;
