@@ -26,6 +26,8 @@ pub struct Event {
     pub transfer: Option<Transfer>,
     /// The queue concerned, or the task's.
     pub queue: Option<Arc<TaskQueue>>,
+    /// The queue a task left for that.
+    pub previous_queue: Option<TaskQueueSid>,
     /// The workflow concerned, or the task's.
     pub workflow: Option<Arc<Workflow>>,
     /// The activity concerned; the one before of `worker.activity.update`.
@@ -145,6 +147,7 @@ impl Event {
             reservation: None,
             transfer: None,
             queue: None,
+            previous_queue: None,
             workflow: None,
             activity: None,
             activity_since: None,

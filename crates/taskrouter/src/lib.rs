@@ -14,7 +14,7 @@
 //! ```
 //!
 //! `attributes`, `worker`, `queue`, `workflow`, `task`, `reservation`, `transfer` are the words; `engine` is what happens to them;
-//! `waiting` and `free` are why that is quick.
+//! `waiting` and `free` are why that is quick, `statistics` what it comes to.
 
 mod attributes;
 mod engine;
@@ -25,6 +25,7 @@ mod names;
 mod queue;
 mod reservation;
 mod rows;
+mod statistics;
 mod task;
 mod transfer;
 mod waiting;
@@ -45,6 +46,10 @@ pub use expression::{
 pub use names::{TargetNames, TaskNames, WorkerNames, WorkersNames};
 pub use queue::{MAX_RESERVED_MAX, TaskOrder, TaskQueue};
 pub use reservation::{Reservation, ReservationStatus};
+pub use statistics::{
+    BUCKETS_MAX, BucketRow, Counts, Cumulative, FINE, Figures, FiguresError, REACH, RealTime, Scope, Side, Split,
+    Spread, TasksByStatus, WAITS_MAX,
+};
 pub use task::{RESERVATIONS_MAX, Route, Task, TaskStatus, WorkflowStep};
 pub use transfer::{TRANSFERS_MAX, Transfer, TransferMode, TransferStatus, TransferTo};
 pub use worker::{Activity, CAPACITY_MAX, TaskChannel, Worker, WorkerChannel};

@@ -196,10 +196,6 @@ impl Waiting {
             None => self.settle(id),
         }
     }
-
-    pub(crate) fn waits_in(&self, queue: TaskQueueSid) -> bool {
-        self.by_key.keys().any(|key| key.queue == Some(queue))
-    }
 }
 
 fn remove_from<K: std::hash::Hash + Eq>(map: &mut HashMap<K, BTreeSet<LineId>>, key: K, id: LineId) {

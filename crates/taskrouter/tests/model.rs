@@ -4,15 +4,18 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
-use model::{ActivitySid, ReservationSid, TaskChannelSid, TaskQueueSid, TaskSid, Timestamp, WorkerSid, WorkflowSid};
+use model::{
+    ActivitySid, ReservationSid, TaskChannelSid, TaskQueueSid, TaskSid, Timestamp, TransferSid, WorkerSid, WorkflowSid,
+};
 use rand::rngs::StdRng;
-use rand::seq::SliceRandom;
+use rand::seq::{IndexedRandom, SliceRandom};
 use rand::{RngExt, SeedableRng};
 use serde_json::json;
 use taskrouter::{
-    Activity, Attributes, Engine, Event, EventType, Expression, Input, NewTask, NewWorker, Output, ReservationStatus,
-    Route, RoutingTarget, Task, TaskChange, TaskChannel, TaskOrder, TaskQueue, TaskStatus, Worker, WorkerChange,
-    Workflow, Workspace,
+    Activity, Attributes, Counts, Cumulative, Engine, Event, EventType, Expression, Input, NewTask, NewTransfer,
+    NewWorker, Output, RealTime, ReservationStatus, Route, RoutingTarget, Scope, Spread, Task, TaskChange, TaskChannel,
+    TaskOrder, TaskQueue, TaskStatus, TasksByStatus, Transfer, TransferMode, TransferStatus, TransferStatus::Initiated,
+    TransferTo, Worker, WorkerChange, Workflow, Workspace,
 };
 
 const OFFLINE: ActivitySid = ActivitySid::from_bits(1);
@@ -59,9 +62,12 @@ struct Afternoon {
     now: Timestamp,
     multi_task: bool,
     tasks: u128,
+    transfers: u128,
     reservation_events: BTreeMap<ReservationSid, Vec<EventType>>,
     task_events: BTreeMap<TaskSid, Vec<EventType>>,
+    events: Vec<Event>,
     assigned: usize,
+    transferred: usize,
 }
 
 impl Afternoon {
@@ -80,9 +86,12 @@ impl Afternoon {
             now: Timestamp::from_micros(1_000_000_000),
             multi_task,
             tasks: 0,
+            transfers: 0,
             reservation_events: BTreeMap::new(),
             task_events: BTreeMap::new(),
+            events: Vec::new(),
             assigned: 0,
+            transferred: 0,
         };
         for (sid, name, available) in [(OFFLINE, "Offline", false), (AVAILABLE, "Available", true)] {
             afternoon.ask(Input::PutActivity(Activity { sid, friendly_name: name.to_owned(), available }));
@@ -140,6 +149,9 @@ impl Afternoon {
             self.look(Some(&before));
             if !more {
                 self.check_nobody_idles();
+                if self.tasks > 0 && self.random.random_bool(0.1) {
+                    self.check_statistics();
+                }
                 if self.random.random_bool(0.05) {
                     self.restart();
                     while self.engine.work(self.now, 3) {}
@@ -171,7 +183,8 @@ impl Afternoon {
         let task = TaskSid::from_bits(self.random.random_range(1..=self.tasks.max(1)));
         let channel = TaskChannelSid::from_bits(self.random.random_range(1..=CHANNELS));
         let input = match self.random.random_range(0..100) {
-            0..30 => self.new_task(),
+            0..28 => self.new_task(),
+            28..30 => self.pass(),
             30..38 => {
                 let activity = if self.random.random_bool(0.7) { AVAILABLE } else { OFFLINE };
                 let reject_pending_reservations = self.random.random_bool(0.3);
@@ -190,7 +203,10 @@ impl Afternoon {
                 let available = Some(self.random.random_bool(0.8));
                 Input::UpdateWorkerChannel { worker, channel, capacity, available }
             }
-            46..60 => Input::Accept(reservation),
+            46..60 => {
+                let pending = self.engine.reservations().find(|r| r.status == ReservationStatus::Pending);
+                Input::Accept(pending.map_or(reservation, |reservation| reservation.sid))
+            }
             60..66 => {
                 let activity = self.random.random_bool(0.7).then_some(OFFLINE);
                 Input::Reject {
@@ -212,17 +228,45 @@ impl Afternoon {
                 let priority = Some(self.random.random_range(0..4));
                 Input::UpdateTask { task, change: TaskChange { attributes, priority, ..Default::default() } }
             }
-            91..92 => Input::PutWorkflow { workflow: workflow(), re_evaluate: self.random.random_bool(0.5) },
-            92..93 => {
+            91..95 => self.new_transfer(),
+            95..96 => {
+                let under_way: Vec<TransferSid> = self.engine.tasks().filter_map(|task| task.transfer).collect();
+                Input::CancelTransfer(under_way.first().copied().unwrap_or(TransferSid::from_bits(0)))
+            }
+            96..97 => Input::PutWorkflow { workflow: workflow(), re_evaluate: self.random.random_bool(0.5) },
+            97..98 => {
                 let changed = self.random.random_range(1..=QUEUES);
                 Input::PutQueue(TaskQueue { target_workers: None, ..queue(changed) })
             }
-            _ => {
-                self.now = self.now + Duration::from_secs(self.random.random_range(0..15));
-                Input::PutQueue(queue(self.random.random_range(1..=QUEUES)))
-            }
+            _ => self.pass(),
         };
         self.ask(input);
+    }
+
+    /// Time passes.
+    fn pass(&mut self) -> Input {
+        self.now = self.now + Duration::from_secs(self.random.random_range(0..25));
+        Input::PutQueue(queue(self.random.random_range(1..=QUEUES)))
+    }
+
+    fn new_transfer(&mut self) -> Input {
+        self.transfers += 1;
+        let accepted: Vec<ReservationSid> =
+            self.engine.reservations().filter(|r| r.status == ReservationStatus::Accepted).map(|r| r.sid).collect();
+        let reservation = accepted.choose(&mut self.random).copied().unwrap_or(ReservationSid::from_bits(0));
+        let to = if self.random.random_bool(0.4) {
+            TransferTo::Worker(WorkerSid::from_bits(self.random.random_range(1..=WORKERS)))
+        } else {
+            TransferTo::Queue(TaskQueueSid::from_bits(self.random.random_range(1..=QUEUES)))
+        };
+        Input::Transfer(NewTransfer {
+            sid: TransferSid::from_bits(self.transfers),
+            reservation,
+            to,
+            mode: if self.random.random_bool(0.5) { TransferMode::Warm } else { TransferMode::Cold },
+            priority: self.random.random_bool(0.5).then_some(3),
+            attributes: None,
+        })
     }
 
     fn new_task(&mut self) -> Input {
@@ -259,6 +303,10 @@ impl Afternoon {
             now: self.now,
             multi_task: self.multi_task,
             tasks: self.engine.tasks().filter(|task| task.status == TaskStatus::Pending).cloned().collect(),
+            transfers: self.engine.transfers().map(|transfer| (transfer.sid, transfer.clone())).collect(),
+            held: (self.engine.reservations().filter(|r| r.status.is_open()))
+                .map(|r| (r.task, r.worker, r.sid))
+                .collect(),
             workers: self.engine.workers().cloned().collect(),
             open: (self.engine.reservations().filter(|r| r.status.is_open())).map(|r| (r.worker, r.channel)).collect(),
             members: (1..=QUEUES).map(TaskQueueSid::from_bits).map(|q| (q, self.engine.members(q).collect())).collect(),
@@ -275,6 +323,7 @@ impl Afternoon {
                 Output::Event(event) => {
                     moved |= event.kind != EventType::ReservationCreated;
                     self.check_event(&event);
+                    self.events.push(*event);
                 }
                 Output::Assign { task, worker, reservation } => {
                     let row = self.engine.reservation(reservation).expect("it exists");
@@ -304,25 +353,41 @@ impl Afternoon {
         }
         for task in self.engine.tasks() {
             let of_task = self.engine.reservations().filter(|r| r.task == task.sid);
-            let (mut pending, mut has) = (0, 0);
+            let (mut pending, mut accepted, mut wrapping) = (0, 0, 0);
             of_task.for_each(|r| match r.status {
                 ReservationStatus::Pending => pending += 1,
-                ReservationStatus::Accepted | ReservationStatus::Wrapping => has += 1,
+                ReservationStatus::Accepted => accepted += 1,
+                ReservationStatus::Wrapping => wrapping += 1,
                 _ => {}
             });
+            let under_way = self.engine.transfers().filter(|t| t.task == task.sid && t.status == Initiated).count();
+            assert_eq!(under_way, usize::from(task.transfer.is_some()), "one transfer at a time");
+            let (is_transferred, kept) = (under_way == 1, accepted + wrapping);
             match task.status {
-                TaskStatus::Reserved => assert!(pending > 0 && has == 0),
-                TaskStatus::Assigned | TaskStatus::Wrapping => assert_eq!((pending, has), (0, 1)),
-                TaskStatus::Pending | TaskStatus::Completed | TaskStatus::Canceled => {
-                    assert_eq!((pending, has), (0, 0))
-                }
+                TaskStatus::Reserved => assert!(pending > 0 && (is_transferred || kept == 0)),
+                TaskStatus::Pending => assert!(pending == 0 && (is_transferred || kept == 0)),
+                TaskStatus::Assigned => assert!(pending == 0 && accepted > 0 && !is_transferred),
+                TaskStatus::Wrapping => assert!(pending + accepted == 0 && wrapping > 0 && !is_transferred),
+                TaskStatus::Completed | TaskStatus::Canceled => assert!(pending + kept == 0 && !is_transferred),
             }
+            assert!(accepted < 2 || !task.transfers.is_empty(), "two have it");
         }
     }
 
     fn check_event(&mut self, event: &Event) {
         use EventType as E;
-        if let (Some(reservation), Some(task)) = (&event.reservation, &event.task) {
+        let of_transfer = match event.kind {
+            E::TaskTransferInitiated | E::TaskTransferAttemptFailed => Some(Initiated),
+            E::TaskTransferCompleted => Some(TransferStatus::Complete),
+            E::TaskTransferFailed => Some(TransferStatus::Failed),
+            E::TaskTransferCanceled => Some(TransferStatus::Canceled),
+            _ => None,
+        };
+        if let Some(status) = of_transfer {
+            assert_eq!(event.transfer.as_ref().map(|transfer| transfer.status), Some(status));
+            self.transferred += usize::from(status == TransferStatus::Complete);
+        } else if let (Some(reservation), Some(task)) = (&event.reservation, &event.task) {
+            assert_eq!(event.transfer.as_ref().map(|transfer| transfer.sid), reservation.transfer);
             let seen = self.reservation_events.entry(reservation.sid).or_default();
             let status = |kind| match kind {
                 E::ReservationCreated => ReservationStatus::Pending,
@@ -369,8 +434,160 @@ impl Afternoon {
         assert_eq!(now.foremost(&self.engine), None, "a worker idles while a task it may take waits");
     }
 
+    /// Statistics are what looking at everything comes to.
+    fn check_statistics(&mut self) {
+        let queues = (1..=QUEUES).map(|sid| Scope::Queue(TaskQueueSid::from_bits(sid)));
+        let workers = (1..=WORKERS).map(|sid| Scope::Worker(WorkerSid::from_bits(sid)));
+        let scopes: Vec<Scope> =
+            [Scope::Workspace, Scope::Workflow(WORKFLOW)].into_iter().chain(queues).chain(workers).collect();
+        let minutes = [1, 3, 1000][self.random.random_range(0..3)];
+        let from = Timestamp::from_micros(self.now.micros() - minutes * 60_000_000);
+        let to = self.now + Duration::from_micros(1);
+        for scope in scopes {
+            for channel in [None, Some(TaskChannelSid::from_bits(1)), Some(TaskChannelSid::from_bits(2))] {
+                if !matches!(scope, Scope::Worker(_)) {
+                    assert_eq!(self.engine.real_time(self.now, scope, channel), self.real_time(scope, channel));
+                }
+                let got = self.engine.cumulative(self.now, scope, channel, (from, to));
+                assert_eq!(got.start.micros(), from.micros().div_euclid(60_000_000) * 60_000_000);
+                self.compare(&got, scope, channel);
+            }
+        }
+    }
+
+    fn real_time(&self, scope: Scope, channel: Option<TaskChannelSid>) -> RealTime {
+        let is_in = |task: &&Task| {
+            let fits = match scope {
+                Scope::Queue(queue) => task.queue == Some(queue),
+                Scope::Workflow(_) => matches!(task.route, Route::Workflow { .. }),
+                Scope::Workspace | Scope::Worker(_) => true,
+            };
+            fits && channel.is_none_or(|channel| task.channel == channel) && !task.status.is_over()
+        };
+        let tasks: Vec<&Task> = self.engine.tasks().filter(is_in).collect();
+        let of = |status| tasks.iter().filter(|task| task.status == status).count() as u32;
+        let waits = |task: &&&Task| {
+            matches!(task.status, TaskStatus::Pending | TaskStatus::Reserved) && task.assigned.is_none()
+        };
+        let mut tasks_by_priority = BTreeMap::new();
+        for task in tasks.iter().filter(waits) {
+            *tasks_by_priority.entry(task.priority).or_default() += 1;
+        }
+        let oldest = tasks.iter().filter(waits).map(|task| (task.created, task.sid)).min();
+        let first = tasks.iter().filter(waits).filter_map(|task| Some((task.queue_entered?, task.sid))).min();
+        let age = |(since, task): (Timestamp, TaskSid)| (task, self.now.since(since));
+        let workers: Vec<&Worker> = match scope {
+            Scope::Workspace => self.engine.workers().collect(),
+            Scope::Queue(queue) => self.engine.members(queue).filter_map(|sid| self.engine.worker(sid)).collect(),
+            Scope::Workflow(_) | Scope::Worker(_) => Vec::new(),
+        };
+        let doing = |activity| workers.iter().filter(|worker| worker.activity == activity).count() as u32;
+        RealTime {
+            tasks: TasksByStatus {
+                pending: of(TaskStatus::Pending),
+                reserved: of(TaskStatus::Reserved),
+                assigned: of(TaskStatus::Assigned),
+                wrapping: of(TaskStatus::Wrapping),
+            },
+            tasks_by_priority,
+            longest_waiting: oldest.map(age),
+            longest_in_queue: first.filter(|_| matches!(scope, Scope::Queue(_))).map(age),
+            eligible_workers: workers.len() as u32,
+            available_workers: doing(AVAILABLE),
+            activities: [OFFLINE, AVAILABLE].into_iter().map(|activity| (activity, doing(activity))).collect(),
+        }
+    }
+
+    fn compare(&self, got: &Cumulative, scope: Scope, channel: Option<TaskChannelSid>) {
+        use EventType as E;
+        let (mut counts, mut in_queue, mut activities) = (Counts::default(), Spread::default(), BTreeMap::new());
+        let (mut accepted, mut canceled): (Vec<Duration>, Vec<Duration>) = (Vec::new(), Vec::new());
+        for event in self.events.iter().filter(|event| event.at >= got.start && event.at < got.end) {
+            let worker = event.worker.as_ref().map(|worker| worker.sid);
+            if let (E::WorkerActivityUpdate, true) = (event.kind, worker.map(Scope::Worker) == Some(scope)) {
+                let (did, since) = (event.activity.expect("told"), event.activity_since.expect("told"));
+                let spread: &mut Spread = activities.entry(did).or_default();
+                spread.add(event.at.since(since.max(got.start)));
+            }
+            let Some(task) = event.task.as_ref().filter(|task| channel.is_none_or(|channel| task.channel == channel))
+            else {
+                continue;
+            };
+            let is_queue = matches!(scope, Scope::Queue(_));
+            let was_here = is_queue && event.previous_queue.map(Scope::Queue) == Some(scope);
+            let is_here = match scope {
+                Scope::Workspace => true,
+                Scope::Queue(queue) => task.queue == Some(queue),
+                Scope::Workflow(_) => matches!(task.route, Route::Workflow { .. }),
+                Scope::Worker(sid) => event.kind.as_str().starts_with("reservation.") && worker == Some(sid),
+            };
+            if event.kind == E::TaskQueueMoved && (was_here || (is_here && !is_queue)) {
+                counts.tasks_moved += 1;
+            }
+            if !is_here {
+                continue;
+            }
+            let age = event.at.since(task.created);
+            let entered = match scope {
+                Scope::Queue(_) => [E::TaskQueueEntered, E::TaskQueueMoved].contains(&event.kind),
+                Scope::Workflow(_) => event.kind == E::WorkflowEntered,
+                Scope::Workspace | Scope::Worker(_) => event.kind == E::TaskCreated,
+            };
+            counts.tasks_entered += u32::from(entered);
+            match event.kind {
+                E::ReservationCreated => counts.reservations_created += 1,
+                E::ReservationAccepted => {
+                    counts.reservations_accepted += 1;
+                    if task.assigned.is_none() {
+                        accepted.push(age);
+                        if is_queue {
+                            in_queue.add(event.at.since(task.queue_entered.expect("it is in it")));
+                        }
+                    }
+                }
+                E::ReservationRejected => counts.reservations_rejected += 1,
+                E::ReservationTimeout => counts.reservations_timed_out += 1,
+                E::ReservationCanceled => counts.reservations_canceled += 1,
+                E::ReservationRescinded => counts.reservations_rescinded += 1,
+                E::TaskCanceled => {
+                    counts.tasks_canceled += 1;
+                    canceled.extend(task.assigned.is_none().then_some(age));
+                }
+                E::TaskCompleted => counts.tasks_completed += 1,
+                E::TaskDeleted | E::TaskSystemDeleted => counts.tasks_deleted += 1,
+                E::WorkflowTimeout if !is_queue => counts.tasks_timed_out_in_workflow += 1,
+                _ => {}
+            }
+        }
+        if let Scope::Worker(worker) = scope
+            && let Some(worker) = self.engine.worker(worker)
+        {
+            let spent = self.now.since(worker.status_changed.max(got.start));
+            if !spent.is_zero() {
+                activities.entry(worker.activity).or_default().add(spent);
+            }
+        }
+        let spread = |all: &[Duration]| {
+            let mut spread = Spread::default();
+            all.iter().for_each(|one| spread.add(*one));
+            spread
+        };
+        let figures = &got.figures;
+        assert_eq!((scope, figures.counts), (scope, counts));
+        assert_eq!((figures.until_accepted, figures.until_canceled), (spread(&accepted), spread(&canceled)));
+        assert_eq!((figures.in_queue_until_accepted, &figures.activities), (in_queue, &activities));
+        for seconds in [1, 5, 20, 60] {
+            let below = |all: &[Duration]| all.iter().filter(|wait| wait.as_secs_f64() < f64::from(seconds)).count();
+            let split = figures.split(seconds);
+            assert_eq!(split.below.reservations_accepted as usize, below(&accepted));
+            assert_eq!(split.above.reservations_accepted as usize, accepted.len() - below(&accepted));
+            assert_eq!(split.below.tasks_canceled as usize, below(&canceled));
+            assert_eq!(split.above.tasks_canceled as usize, canceled.len() - below(&canceled));
+        }
+    }
+
     /// Time passes until nothing is left to happen.
-    fn end(mut self) -> usize {
+    fn end(mut self) -> (usize, usize) {
         let wrapping: Vec<TaskSid> =
             self.engine.tasks().filter(|t| t.status == TaskStatus::Wrapping).map(|t| t.sid).collect();
         for task in wrapping {
@@ -385,12 +602,12 @@ impl Afternoon {
             self.ask(Input::PutQueue(queue(1)));
         }
         assert_eq!((self.engine.tasks().count(), self.engine.reservations().count()), (0, 0));
-        assert_eq!(self.engine.pauses().count(), 0);
+        assert_eq!((self.engine.pauses().count(), self.engine.transfers().count()), (0, 0));
         for (task, seen) in &self.task_events {
             let end = [EventType::TaskDeleted, EventType::TaskSystemDeleted];
             assert!(seen.last().is_some_and(|last| end.contains(last)), "{task}: {seen:?}");
         }
-        self.assigned
+        (self.assigned, self.transferred)
     }
 }
 
@@ -399,6 +616,9 @@ struct Snapshot {
     now: Timestamp,
     multi_task: bool,
     tasks: Vec<Task>,
+    transfers: BTreeMap<TransferSid, Transfer>,
+    /// Who has, or is offered, what.
+    held: BTreeSet<(TaskSid, WorkerSid, ReservationSid)>,
     workers: Vec<Worker>,
     open: Vec<(WorkerSid, TaskChannelSid)>,
     members: BTreeMap<TaskQueueSid, BTreeSet<WorkerSid>>,
@@ -420,8 +640,18 @@ impl Snapshot {
 
     fn takers(&self, task: &Task) -> Vec<WorkerSid> {
         let mut takers: Vec<&Worker> = self.workers.iter().filter(|worker| self.may_take(task, worker)).collect();
+        let transfer = task.transfer.map(|transfer| &self.transfers[&transfer]);
+        let of = |worker: WorkerSid| self.held.iter().filter(move |(of, who, _)| *of == task.sid && *who == worker);
+        if let Some(transfer) = transfer {
+            // Nobody who has it already; if there is nobody else, its initiator, unless offered it just now.
+            let mut initiator: Vec<&Worker> = takers.iter().copied().filter(|w| w.sid == transfer.worker).collect();
+            initiator.retain(|worker| of(worker.sid).all(|(_, _, held)| *held == transfer.reservation));
+            takers.retain(|worker| of(worker.sid).next().is_none());
+            takers = if takers.is_empty() { initiator } else { takers };
+        }
         let attributes = task.attributes.json();
-        let by_level = matches!(task.route, Route::Workflow { .. })
+        let by_level = transfer.is_none()
+            && matches!(task.route, Route::Workflow { .. })
             && attributes["kind"] == "level"
             && task.queue == Some(TaskQueueSid::from_bits(1));
         takers.sort_by_key(|worker| {
@@ -454,6 +684,7 @@ impl Snapshot {
         let is_member = |queue: TaskQueueSid| self.members[&queue].contains(&worker.sid);
         let (attributes, of_worker) = (task.attributes.json(), worker.attributes.json());
         let fits = match task.route {
+            _ if task.transfer.is_some() => is_member(task.queue.expect("it was sent to one")),
             Route::Worker { worker: only, .. } => only == worker.sid,
             Route::Queue(queue) => is_member(queue),
             Route::Workflow { step, .. } => {
@@ -474,15 +705,18 @@ impl Snapshot {
 
 #[test]
 fn every_decision_is_what_the_rules_want() {
-    let mut assigned = 0;
+    let (mut assigned, mut transferred) = (0, 0);
     for seed in 0..SEEDS {
         let run = std::panic::catch_unwind(|| {
             let mut afternoon = Afternoon::begin(seed);
             (0..STEPS).for_each(|_| afternoon.something());
             afternoon.end()
         });
-        assigned += run.unwrap_or_else(|_| panic!("seed {seed}"));
+        let (decisions, transfers) = run.unwrap_or_else(|_| panic!("seed {seed}"));
+        assigned += decisions;
+        transferred += transfers;
     }
+    assert!(transferred > SEEDS as usize, "{transferred} transfers are too few to prove anything");
     assert!(assigned > 20 * SEEDS as usize, "{assigned} decisions are too few to prove anything");
 }
 
@@ -497,4 +731,4 @@ fn the_same_seed_is_the_same_afternoon() {
 }
 
 const SEEDS: u64 = 16;
-const STEPS: usize = 200;
+const STEPS: usize = 250;

@@ -2,12 +2,14 @@
 
 use std::time::Duration;
 
-use model::{ActivitySid, ReservationSid, TaskChannelSid, TaskQueueSid, TaskSid, Timestamp, WorkerSid, WorkflowSid};
+use model::{
+    ActivitySid, ReservationSid, TaskChannelSid, TaskQueueSid, TaskSid, Timestamp, TransferSid, WorkerSid, WorkflowSid,
+};
 use serde_json::{Value as Json, json};
 use taskrouter::{
-    Activity, Attributes, Engine, EventType, Expression, Input, NewTask, NewWorker, Output, RESERVATIONS_MAX, Refusal,
-    ReservationStatus, RoutingTarget, TaskChange, TaskChannel, TaskOrder, TaskQueue, TaskStatus, WorkerChange,
-    Workflow, Workspace,
+    Activity, Attributes, CONCURRENT_MAX, Engine, EventType, Expression, Input, NewTask, NewTransfer, NewWorker,
+    Output, RESERVATIONS_MAX, Refusal, ReservationStatus, RoutingTarget, TaskChange, TaskChannel, TaskOrder, TaskQueue,
+    TaskStatus, TransferMode, TransferStatus, TransferTo, WorkerChange, Workflow, Workspace,
 };
 
 const OFFLINE: ActivitySid = ActivitySid::from_bits(1);
@@ -731,4 +733,247 @@ fn a_target_that_runs_out_while_reserved() {
             "120 workflow.target-matched",
         ]
     );
+}
+
+/// A task that worker 1 has, of queue 1, in a workspace of three workers who take two at once.
+fn taken() -> World {
+    let mut world = World::new(everybody());
+    for number in 1..=3 {
+        world.worker(number, if number == 1 { AVAILABLE } else { BUSY }, json!({"number": number}));
+        let (worker, channel, capacity) = (worker(number), VOICE, Some(2));
+        world.ask(Input::UpdateWorkerChannel { worker, channel, capacity, available: None });
+    }
+    world.ask(Input::PutQueue(queue(2, "number == 2")));
+    world.ask(Input::PutQueue(queue(3, "number == 1")));
+    world.task(1, json!({}));
+    world.accept(1, 1);
+    world.activity(2, AVAILABLE);
+    world.told.clear();
+    world
+}
+
+impl World {
+    fn transfer(&mut self, number: u128, by: u128, to: TransferTo, mode: TransferMode) {
+        let reservation = self.offer(number, by);
+        let sid = TransferSid::from_bits(self.engine.transfers().count() as u128 + 1);
+        self.ask(Input::Transfer(NewTransfer { sid, reservation, to, mode, priority: None, attributes: None }));
+    }
+
+    fn transfer_status(&self, sid: u128) -> Option<TransferStatus> {
+        self.engine.transfer_row(TransferSid::from_bits(sid)).map(|transfer| transfer.status)
+    }
+}
+
+const fn to_queue(queue: u128) -> TransferTo {
+    TransferTo::Queue(TaskQueueSid::from_bits(queue))
+}
+
+const fn to_worker(number: u128) -> TransferTo {
+    TransferTo::Worker(WorkerSid::from_bits(number))
+}
+
+/// §15: what becomes of a transfer, by what its target does.
+#[test]
+fn a_transfer_and_how_it_ends() {
+    use TransferMode::{Cold, Warm};
+    let took: &[&str] = &["0 reservation.accepted 2", "0 task.transfer-completed 1"];
+    let took_cold: &[&str] = &[
+        "0 reservation.accepted 2",
+        "0 task.transfer-completed 1",
+        "0 reservation.wrapup 1",
+        "0 reservation.completed 1",
+    ];
+    let failed: &[&str] = &["0 reservation.rejected 2", "0 worker.activity.update", "0 task.transfer-failed 1"];
+    let tried: &[&str] = &["0 reservation.rejected 2", "0 worker.activity.update", "0 task.transfer-attempt-failed 1"];
+    let away = |reservation| Input::Reject { reservation, activity: Some(BUSY) };
+    for (case, to, mode, how, want, status, task_status) in [
+        ("warm to a worker", to_worker(2), Warm, 0, took, TransferStatus::Complete, TaskStatus::Assigned),
+        ("cold to a worker", to_worker(2), Cold, 0, took_cold, TransferStatus::Complete, TaskStatus::Assigned),
+        ("warm to a queue", to_queue(2), Warm, 0, took, TransferStatus::Complete, TaskStatus::Assigned),
+        ("cold to a queue", to_queue(2), Cold, 0, took_cold, TransferStatus::Complete, TaskStatus::Assigned),
+        ("the worker will not", to_worker(2), Warm, 1, failed, TransferStatus::Failed, TaskStatus::Assigned),
+        ("nobody of the queue will", to_queue(2), Warm, 1, tried, TransferStatus::Initiated, TaskStatus::Pending),
+        (
+            "his call fails",
+            to_worker(2),
+            Warm,
+            2,
+            &["0 reservation.canceled 2", "0 task.transfer-failed 1"],
+            TransferStatus::Failed,
+            TaskStatus::Assigned,
+        ),
+        (
+            "taken back",
+            to_queue(2),
+            Cold,
+            3,
+            &["0 reservation.canceled 2", "0 task.transfer-canceled 1"],
+            TransferStatus::Canceled,
+            TaskStatus::Assigned,
+        ),
+    ] {
+        let mut world = taken();
+        world.transfer(1, 1, to, mode);
+        assert_eq!((world.refused.clone(), world.status(1)), (None, Some(TaskStatus::Reserved)), "{case}");
+        let offer = world.offer(1, 2);
+        let moved = if to == to_queue(2) { vec!["0 task-queue.moved 2"] } else { Vec::new() };
+        let begun = [vec!["0 task.transfer-initiated 1"], moved, vec!["0 reservation.created 2"]].concat();
+        assert_eq!(world.told(), begun, "{case}");
+        let row = world.engine.reservation(offer).expect("made");
+        assert_eq!(row.transfer, Some(TransferSid::from_bits(1)), "{case}");
+        let outgoing = world.engine.outgoing_transfer(world.offer(1, 1)).map(|transfer| (transfer.to, transfer.mode));
+        assert_eq!(outgoing, Some((to, mode)), "{case}");
+        world.ask(match how {
+            0 => Input::Accept(offer),
+            1 => away(offer),
+            2 => Input::Fail { reservation: offer, code: 13_224 },
+            _ => Input::CancelTransfer(TransferSid::from_bits(1)),
+        });
+        assert_eq!(world.told(), want, "{case}");
+        assert_eq!((world.transfer_status(1), world.status(1)), (Some(status), Some(task_status)), "{case}");
+        if status != TransferStatus::Initiated {
+            world.ask(Input::CancelTransfer(TransferSid::from_bits(1)));
+            let refused = (status != TransferStatus::Canceled).then_some(Refusal::Transfer(status));
+            assert_eq!(world.refused, refused, "{case}");
+        }
+    }
+}
+
+/// §15: who is asked next, and what happens to the task when those who had it go.
+#[test]
+fn a_transferred_task_goes_where_its_reservations_go() {
+    // Not to himself while there is another; but to himself rather than to nobody.
+    let mut world = taken();
+    world.transfer(1, 1, to_queue(1), TransferMode::Warm);
+    assert!(world.open(1, 2).is_some(), "the longest idle but him");
+    let mut world = taken();
+    world.transfer(1, 1, to_queue(3), TransferMode::Warm);
+    let own = world.engine.reservations().find(|r| r.status == ReservationStatus::Pending).map(|r| (r.sid, r.worker));
+    let (own, who) = own.expect("he is the only one there");
+    assert_eq!(who, worker(1));
+    world.ask(Input::Accept(own));
+    let open = world.engine.worker(worker(1)).map(|worker| worker.open.len());
+    assert_eq!((open, world.status(1)), (Some(1), Some(TaskStatus::Assigned)), "once is enough");
+    // The initiator leaves a warm transfer: his reservation wraps up, the task does not.
+    let mut world = taken();
+    world.transfer(1, 1, to_worker(2), TransferMode::Warm);
+    world.accept(1, 2);
+    let (first, second) = (world.offer(1, 1), world.offer(1, 2));
+    world.ask(Input::Wrap(first));
+    world.ask(Input::Wrap(first));
+    assert_eq!((&world.refused, world.status(1)), (&None, Some(TaskStatus::Assigned)));
+    world.ask(Input::Complete(first));
+    world.told.clear();
+    world.ask(Input::Wrap(second));
+    assert_eq!(world.told(), ["0 reservation.wrapup 2", "0 task.wrapup"]);
+    world.ask(Input::Complete(second));
+    world.ask(Input::Complete(second));
+    assert_eq!(world.refused, None);
+    assert_eq!(world.told(), ["0 reservation.completed 2", "0 task.completed"]);
+    // Gone before anybody has taken over: the task waits anew, as long as it may.
+    let mut world = taken();
+    world.transfer(1, 1, to_worker(2), TransferMode::Cold);
+    world.ask(Input::Wrap(world.offer(1, 1)));
+    world.ask(Input::Complete(world.offer(1, 1)));
+    world.activity(1, BUSY);
+    world.ask(Input::Reject { reservation: world.offer(1, 2), activity: Some(BUSY) });
+    assert_eq!((world.status(1), world.transfer_status(1)), (Some(TaskStatus::Pending), Some(TransferStatus::Failed)));
+    world.pass(86_400);
+    assert_eq!(world.status(1), Some(TaskStatus::Canceled));
+    // Canceled or deleted, it takes its transfer along.
+    for delete in [false, true] {
+        let mut world = taken();
+        world.transfer(1, 1, to_queue(2), TransferMode::Warm);
+        world.told.clear();
+        world.ask(if delete {
+            Input::DeleteTask(task(1))
+        } else {
+            Input::EndTask { task: task(1), status: TaskStatus::Canceled, reason: None }
+        });
+        let end = if delete { "0 task.deleted" } else { "0 task.canceled" };
+        let canceled = ["0 reservation.canceled 1", "0 reservation.canceled 2", "0 task.transfer-canceled 1", end];
+        assert_eq!(world.told(), canceled);
+        world.pass(300);
+        assert_eq!((world.engine.transfers().count(), world.engine.next_deadline()), (0, None), "nothing is left");
+    }
+}
+
+/// §15: what is refused, and then changes nothing.
+#[test]
+fn transfers_that_are_refused() {
+    let unknown = WorkerSid::from_bits(9);
+    for (case, to, want) in [
+        ("away", to_worker(3), Refusal::Unavailable(worker(3))),
+        ("to himself", to_worker(1), Refusal::Unavailable(worker(1))),
+        ("to nobody", TransferTo::Worker(unknown), Refusal::NotFound(unknown.to_string())),
+        ("to no queue", to_queue(9), Refusal::NotFound(named(9))),
+    ] {
+        let mut world = taken();
+        world.transfer(1, 1, to, TransferMode::Warm);
+        assert_eq!((world.refused.clone(), world.told()), (Some(want), Vec::new()), "{case}");
+        assert_eq!((world.status(1), world.engine.transfers().count()), (Some(TaskStatus::Assigned), 0), "{case}");
+    }
+    let mut world = taken();
+    world.transfer(1, 1, to_worker(2), TransferMode::Warm);
+    world.transfer(1, 1, to_queue(2), TransferMode::Warm);
+    assert!(matches!(world.refused, Some(Refusal::Task { .. })), "one after the other");
+    world.transfer(1, 2, to_queue(2), TransferMode::Warm);
+    assert_eq!(world.refused, Some(Refusal::Reservation(ReservationStatus::Pending)), "not accepted");
+    world.end(1, TaskStatus::Completed);
+    assert!(matches!(world.refused, Some(Refusal::Task { .. })), "not while it is under way");
+}
+
+/// §9: workers that are not offline.
+#[test]
+fn too_many_workers_at_once() {
+    let mut world = World::new(everybody());
+    (1..=CONCURRENT_MAX as u128 + 1).for_each(|number| world.worker(number, OFFLINE, json!({})));
+    (1..=CONCURRENT_MAX as u128).for_each(|number| world.activity(number, BUSY));
+    let last = CONCURRENT_MAX as u128 + 1;
+    for (number, activity, refused) in
+        [(last, AVAILABLE, true), (1, AVAILABLE, false), (2, OFFLINE, false), (last, BUSY, false)]
+    {
+        world.activity(number, activity);
+        assert_eq!(world.refused, refused.then_some(Refusal::Concurrent(CONCURRENT_MAX)), "{number}"); // 14240
+    }
+}
+
+/// §12.1: an event says where in its workflow a task was, and what changed about a channel.
+#[test]
+fn what_events_tell() {
+    let targets = json!([{"queue": named(1), "friendly_name": "first", "expression": "worker.x == 1", "timeout": 10}, {"queue": named(2)}]);
+    let filters = json!([{"filter_friendly_name": "all", "expression": "a == 1", "targets": targets}]);
+    let mut world = World::new(json!({"filters": filters, "default_filter": {"queue": named(3)}}));
+    world.worker(1, BUSY, json!({}));
+    let attributes = Attributes::parse("{\"a\":1}").expect("valid");
+    let (channel, timeout) = (VOICE, Duration::from_secs(100));
+    let to = RoutingTarget::Workflow(WORKFLOW);
+    let new = NewTask { sid: task(1), attributes, channel, priority: 0, timeout, virtual_start: None, to };
+    let mut events = Vec::new();
+    for (after, input) in [
+        (0, Input::CreateTask(new)),
+        (10, Input::UpdateWorkerChannel { worker: worker(1), channel, capacity: Some(3), available: Some(false) }),
+    ] {
+        world.seconds = START + after;
+        world.engine.handle(world.now(), input).expect("allowed");
+        while world.engine.work(world.now(), 3) {}
+        while let Some(output) = world.engine.poll() {
+            if let Output::Event(event) = output {
+                events.push(*event);
+            }
+        }
+    }
+    let of = |kind| events.iter().rev().find(|event| event.kind == kind).expect("told");
+    let matched = events.iter().find(|event| event.kind == EventType::WorkflowTargetMatched).expect("told");
+    let facts =
+        matched.filter().map(|facts| (facts.name, facts.expression, facts.target_name, facts.target_expression));
+    assert_eq!(facts, Some(("all", "a == 1", "first", "worker.x == 1")));
+    let moved = of(EventType::TaskQueueMoved);
+    let queues = (moved.queue.as_ref().map(|queue| &*queue.friendly_name), moved.previous_queue);
+    assert_eq!(queues, (Some("queue 2"), Some(TaskQueueSid::from_bits(1))));
+    assert_eq!(of(EventType::TaskCreated).workflow.as_ref().map(|workflow| workflow.sid), Some(WORKFLOW));
+    let capacity = of(EventType::WorkerCapacityUpdate);
+    let on = capacity.worker_channel.as_ref().map(|on| (on.capacity, on.available, on.open));
+    assert_eq!((on, capacity.previous_capacity), (Some((3, false, 0)), Some(1)));
+    assert_eq!(capacity.worker.as_ref().map(|worker| &*worker.friendly_name), Some("worker1"));
 }

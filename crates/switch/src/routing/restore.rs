@@ -146,6 +146,7 @@ impl Rows {
                 .collect(),
             reservations: reservations.into_iter().map(rows::reservation_to_engine).collect(),
             transfers: transfers.into_iter().map(rows::transfer_to_engine).collect(),
+            buckets: Vec::new(), // statistics begin anew: no rows hold them
         }
     }
 }

@@ -999,9 +999,10 @@ impl Centre {
         let _ = self.order(order);
     }
 
-    /// All that its engine knows, by SID.
+    /// All that its engine knows, by SID, but for statistics.
     fn known(&self) -> taskrouter::Saved {
         let mut saved = self.routing.workspaces.live[&self.workspace].engine.save();
+        saved.buckets.clear();
         saved.reservations.sort_by_key(|row| row.sid);
         saved
     }

@@ -67,8 +67,10 @@ impl Engine {
         for other in self.of_task(task, |status| status == Status::Pending) {
             self.set_reservation(now, other, Status::Rescinded, EventType::ReservationRescinded, None);
         }
+        self.taken_over(now, task, worker);
         self.unset_target_timer(task);
         self.unset_task_timeout(task);
+        self.unset_stale(task);
         if let Some(task) = self.tasks.get_mut(&task) {
             task.status = TaskStatus::Assigned;
             task.assigned = Some(now);
@@ -90,14 +92,14 @@ impl Engine {
         activity: Option<ActivitySid>,
     ) -> Result<(), Refusal> {
         let (task, worker) = self.expect(sid, Status::Rejected)?;
-        if let Some(activity) = activity.filter(|activity| !self.activities.contains_key(activity)) {
-            return Err(not_found(activity));
+        if let Some(activity) = activity {
+            self.may_do(Some(worker), activity)?;
         }
         self.set_reservation(now, sid, Status::Rejected, EventType::ReservationRejected, None);
         if let Some(activity) = activity {
             self.move_worker(now, worker, activity);
         }
-        self.offer_failed(now, task);
+        self.offer_failed(now, task, Status::Rejected);
         Ok(())
     }
 
@@ -107,7 +109,7 @@ impl Engine {
         if let Some(activity) = self.workspace.timeout_activity {
             self.move_worker(now, worker, activity);
         }
-        self.offer_failed(now, task);
+        self.offer_failed(now, task, Status::Timeout);
         Ok(())
     }
 
@@ -118,16 +120,19 @@ impl Engine {
             self.timers.remove(&(until, Timer::PauseOver(task, worker)));
         }
         self.timers.insert((now + PAUSE, Timer::PauseOver(task, worker)));
-        self.offer_failed(now, task);
+        self.offer_failed(now, task, Status::Canceled);
         Ok(())
     }
 
     /// When the last offer has failed, the task is pending again.
-    fn offer_failed(&mut self, now: Timestamp, sid: TaskSid) {
+    fn offer_failed(&mut self, now: Timestamp, sid: TaskSid, why: Status) {
         if !self.of_task(sid, |status| status == Status::Pending).is_empty() {
             return;
         }
         let Some(task) = self.tasks.get_mut(&sid).filter(|task| task.status == TaskStatus::Reserved) else { return };
+        if task.transfer.is_some() {
+            return self.attempt_failed(now, sid, why);
+        }
         if task.reservations.len() >= RESERVATIONS_MAX {
             return self.cancel(now, sid, Some("Task reached its reservation limit".to_owned()));
         }
@@ -136,14 +141,46 @@ impl Engine {
         self.resume(now, sid);
     }
 
+    /// Its task wraps up with it, unless others have that, too, or are about to.
     pub(super) fn wrap(&mut self, now: Timestamp, sid: ReservationSid) -> Result<(), Refusal> {
+        if self.reservations.get(&sid).is_some_and(|reservation| reservation.status == Status::Wrapping) {
+            return Ok(()); // as of a task, §6.1
+        }
         let (task, _) = self.expect(sid, Status::Wrapping)?;
-        self.end_task(now, task, TaskStatus::Wrapping, None)
+        self.set_reservation(now, sid, Status::Wrapping, EventType::ReservationWrapup, None);
+        self.follow(now, task);
+        Ok(())
     }
 
+    /// Its task completes with it, unless others have that, too, or are about to.
     pub(super) fn complete(&mut self, now: Timestamp, sid: ReservationSid) -> Result<(), Refusal> {
+        if self.reservations.get(&sid).is_some_and(|reservation| reservation.status == Status::Completed) {
+            return Ok(()); // as of a task, §6.1
+        }
         let (task, _) = self.expect(sid, Status::Completed)?;
-        self.end_task(now, task, TaskStatus::Completed, None)
+        self.set_reservation(now, sid, Status::Completed, EventType::ReservationCompleted, None);
+        self.follow(now, task);
+        Ok(())
+    }
+
+    /// A task goes where its last reservations have gone.
+    fn follow(&mut self, now: Timestamp, sid: TaskSid) {
+        let status = self.tasks.get(&sid).map(|task| task.status);
+        match self.standing(sid) {
+            Some(TaskStatus::Wrapping) if status == Some(TaskStatus::Assigned) => self.wrap_up(now, sid),
+            Some(_) => {}
+            None => self.completed(now, sid, None),
+        }
+    }
+
+    pub(super) fn wrap_up(&mut self, now: Timestamp, sid: TaskSid) {
+        self.unset_stale(sid);
+        self.set_task(now, sid, TaskStatus::Wrapping, EventType::TaskWrapup, None);
+    }
+
+    fn completed(&mut self, now: Timestamp, sid: TaskSid, reason: Option<String>) {
+        self.unset_stale(sid);
+        self.over(now, sid, TaskStatus::Completed, EventType::TaskCompleted, reason);
     }
 
     pub(super) fn end_task(
@@ -175,8 +212,7 @@ impl Engine {
                 for reservation in self.of_task(sid, Status::is_open) {
                     self.set_reservation(now, reservation, Status::Completed, EventType::ReservationCompleted, None);
                 }
-                self.unset_stale(sid);
-                self.over(now, sid, TaskStatus::Completed, EventType::TaskCompleted, reason);
+                self.completed(now, sid, reason);
             }
         }
         Ok(())
@@ -188,8 +224,10 @@ impl Engine {
         for reservation in self.of_task(sid, Status::is_open) {
             self.set_reservation(now, reservation, Status::Canceled, EventType::ReservationCanceled, None);
         }
+        self.end_transfer(now, sid, TransferStatus::Canceled, None);
         self.unset_target_timer(sid);
         self.unset_task_timeout(sid);
+        self.unset_stale(sid);
         self.over(now, sid, TaskStatus::Canceled, EventType::TaskCanceled, reason);
     }
 
@@ -201,7 +239,14 @@ impl Engine {
         self.set_task(now, sid, to, kind, reason);
     }
 
-    fn set_task(&mut self, now: Timestamp, sid: TaskSid, to: TaskStatus, kind: EventType, reason: Option<String>) {
+    pub(super) fn set_task(
+        &mut self,
+        now: Timestamp,
+        sid: TaskSid,
+        to: TaskStatus,
+        kind: EventType,
+        reason: Option<String>,
+    ) {
         if let Some(task) = self.tasks.get_mut(&sid) {
             task.status = to;
             task.reason = reason.or(task.reason.take());
@@ -224,6 +269,7 @@ impl Engine {
         for reservation in self.of_task(sid, Status::is_open) {
             self.set_reservation(now, reservation, Status::Canceled, EventType::ReservationCanceled, None);
         }
+        self.end_transfer(now, sid, TransferStatus::Canceled, None);
         self.unset_target_timer(sid);
         self.unset_task_timeout(sid);
         self.unset_stale(sid);
@@ -231,7 +277,11 @@ impl Engine {
             self.timers.remove(&(ended + KEPT, Timer::Gone(sid)));
         }
         self.tell_task(now, kind, sid);
-        for reservation in self.tasks.remove(&sid).map(|task| task.reservations).unwrap_or_default() {
+        let Some(task) = self.tasks.remove(&sid) else { return };
+        for transfer in task.transfers {
+            self.transfers.remove(&transfer);
+        }
+        for reservation in task.reservations {
             if let Some(reservation) = self.reservations.remove(&reservation)
                 && let Some(until) = self.pauses.remove(&(sid, reservation.worker))
             {
@@ -278,10 +328,11 @@ impl Engine {
         }
     }
 
-    fn of_task(&self, task: TaskSid, is: impl Fn(Status) -> bool) -> Vec<ReservationSid> {
-        // The open ones are among the last: a task is offered anew only when all before have failed.
-        let all = self.tasks.get(&task).into_iter().flat_map(|task| &task.reservations).rev();
-        let mut found: Vec<ReservationSid> = (all.take(crate::queue::MAX_RESERVED_MAX as usize).copied())
+    pub(super) fn of_task(&self, task: TaskSid, is: impl Fn(Status) -> bool) -> Vec<ReservationSid> {
+        let Some(task) = self.tasks.get(&task) else { return Vec::new() };
+        // The open ones are among the last: a task is offered anew only when all before have failed, or by a transfer.
+        let last = if task.transfers.is_empty() { crate::queue::MAX_RESERVED_MAX as usize } else { RESERVATIONS_MAX };
+        let mut found: Vec<ReservationSid> = (task.reservations.iter().rev().take(last).copied())
             .filter(|sid| self.reservations.get(sid).is_some_and(|reservation| is(reservation.status)))
             .collect();
         found.reverse();
@@ -289,7 +340,14 @@ impl Engine {
     }
 
     /// A reservation goes on, which frees its worker if it ends.
-    fn set_reservation(&mut self, now: Timestamp, sid: ReservationSid, to: Status, kind: EventType, code: Option<u16>) {
+    pub(super) fn set_reservation(
+        &mut self,
+        now: Timestamp,
+        sid: ReservationSid,
+        to: Status,
+        kind: EventType,
+        code: Option<u16>,
+    ) {
         let Some(reservation) = self.reservations.get_mut(&sid) else { return };
         if reservation.status == Status::Pending {
             self.timers.remove(&(reservation.times_out, Timer::Reservation(sid)));
@@ -322,7 +380,7 @@ impl Engine {
         }
     }
 
-    fn unset_stale(&mut self, sid: TaskSid) {
+    pub(super) fn unset_stale(&mut self, sid: TaskSid) {
         if let Some(assigned) = self.tasks.get(&sid).and_then(|task| task.assigned) {
             self.timers.remove(&(assigned + ASSIGNED_MAX, Timer::Stale(sid)));
         }

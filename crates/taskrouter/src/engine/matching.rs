@@ -5,7 +5,7 @@ use std::cmp::Reverse;
 use super::*;
 use crate::free::{Place, Shelf};
 use crate::waiting::{Fresh, LineId, LineKey, Rank};
-use crate::{TargetNames, expression};
+use crate::{RESERVATIONS_MAX, TargetNames, expression};
 
 impl Engine {
     /// Something about a worker has changed: it stands where it belongs, and whoever waits for one like it is looked at.
@@ -106,6 +106,7 @@ impl Engine {
             values: Vec::new(),
         };
         match task.route {
+            _ if task.transfer.is_some() => {} // any worker of the queue it was sent to
             Route::Queue(queue) => key.queue = Some(queue),
             Route::Worker { worker, ignore_capacity } => {
                 (key.queue, key.only, key.ignore_capacity) = (None, Some(worker), ignore_capacity);
@@ -150,16 +151,18 @@ impl Engine {
             *spent += 1;
             let fits = self.may_take(task, &line.key, worker);
             let paused = fits && self.pauses.contains_key(&(task.sid, worker));
-            *passed |= paused;
-            fits && !paused
+            let has_it = fits && task.transfer.is_some() && self.holds(task.sid, worker);
+            *passed |= paused || has_it;
+            fits && !paused && !has_it
         };
         if let Some(worker) = line.key.only {
             return if fits(worker) { vec![worker] } else { Vec::new() };
         }
         let Some(queue) = line.key.queue.and_then(|queue| self.queues.get(&queue)) else { return Vec::new() };
-        let at_once = queue.max_reserved_workers.max(1) as usize;
+        let left = RESERVATIONS_MAX.saturating_sub(task.reservations.len());
+        let at_once = (queue.max_reserved_workers as usize).min(left).max(1);
         let shelf = Shelf { queue: queue.sid, channel: line.key.channel, order: line.key.order.clone() };
-        match &line.fresh {
+        let found: Vec<WorkerSid> = match &line.fresh {
             Fresh::Everybody => {
                 self.free.on(&shelf).map(|place| place.worker).filter(|worker| fits(*worker)).take(at_once).collect()
             }
@@ -169,7 +172,21 @@ impl Engine {
                 places.sort();
                 places.into_iter().map(|place| place.worker).filter(|worker| fits(*worker)).take(at_once).collect()
             }
-        }
+        };
+        if found.is_empty() { self.initiator(task, &shelf).into_iter().collect() } else { found }
+    }
+
+    /// Whoever gives a task to a queue may be the only one there who can take it.
+    fn initiator(&self, task: &Task, shelf: &Shelf) -> Option<WorkerSid> {
+        let transfer = self.transfers.get(&task.transfer?)?;
+        let has_it = |reservation: &ReservationSid| {
+            let reservation = self.reservations.get(reservation).filter(|_| *reservation != transfer.reservation);
+            reservation.is_some_and(|reservation| reservation.task == task.sid)
+        };
+        let worker = self.workers.get(&transfer.worker)?;
+        let is_free = self.free.place_of(worker.sid, shelf).is_some();
+        let is_paused = self.pauses.contains_key(&(task.sid, worker.sid));
+        (is_free && !is_paused && !worker.open.iter().any(has_it)).then_some(worker.sid)
     }
 
     /// Whether a worker may have what waits in a line. Who stands on the line's shelf is known to be free.

@@ -31,6 +31,7 @@ pub use restore::{Mended, Saved};
 
 use crate::free::FreeWorkers;
 use crate::rows::Rows;
+use crate::statistics::{BucketRow, Cumulative, Ledger, RealTime, Scope, Series, Standings};
 use crate::waiting::Waiting;
 use crate::{
     Activity, Attributes, Event, Reservation, ReservationStatus, Route, Task, TaskChannel, TaskOrder, TaskQueue,
@@ -231,6 +232,9 @@ pub enum Refusal {
     /// The reservation has gone on.
     #[error("the reservation is {0:?}")]
     Reservation(ReservationStatus),
+    /// The transfer has gone on.
+    #[error("the transfer is {0:?}")]
+    Transfer(TransferStatus),
     /// The task is not where it would have to be.
     #[error("a task that is {from:?} cannot become {to:?}")]
     Task {
@@ -278,6 +282,8 @@ enum Job {
     Membership { queue: TaskQueueSid, after: Option<WorkerSid> },
     /// Brings the tasks after this one in line with their workflow as it is now; `anew`: from its first filter on.
     ReEvaluate { workflow: WorkflowSid, anew: bool, after: Option<TaskSid> },
+    /// Makes hours of the minutes of statistics that are old, after this series.
+    Fold { after: Option<Series> },
 }
 
 /// One workspace, live.
@@ -299,6 +305,8 @@ pub struct Engine {
     /// Whose tasks a queue's are, and the other way round.
     members: HashMap<TaskQueueSid, BTreeSet<WorkerSid>>,
     queues_of: HashMap<WorkerSid, BTreeSet<TaskQueueSid>>,
+    /// How many workers are in which activity.
+    doing: BTreeMap<ActivitySid, u32>,
     /// How many members of a queue are in which activity.
     staff: HashMap<TaskQueueSid, BTreeMap<ActivitySid, u32>>,
     free: FreeWorkers,
@@ -311,6 +319,8 @@ pub struct Engine {
     jobs: VecDeque<Job>,
     /// Tasks whose target is skipped if nobody takes them in this round.
     skips: BTreeSet<TaskSid>,
+    standings: Standings,
+    ledger: Ledger,
     outputs: VecDeque<Output>,
     random: StdRng,
 }
@@ -327,11 +337,12 @@ impl Engine {
             worker_names: HashMap::new(),
             queues: BTreeMap::new(),
             workflows: BTreeMap::new(),
-            tasks: Rows::default(),
+            tasks: Rows::counted(),
             reservations: Rows::default(),
             transfers: Rows::default(),
             members: HashMap::new(),
             queues_of: HashMap::new(),
+            doing: BTreeMap::new(),
             staff: HashMap::new(),
             free: FreeWorkers::default(),
             waiting: Waiting::default(),
@@ -340,6 +351,8 @@ impl Engine {
             timers: BTreeSet::new(),
             jobs: VecDeque::new(),
             skips: BTreeSet::new(),
+            standings: Standings::default(),
+            ledger: Ledger::default(),
             outputs: VecDeque::new(),
             random: StdRng::seed_from_u64(seed),
         }
@@ -347,6 +360,15 @@ impl Engine {
 
     /// Does what is asked, or says why not and leaves everything as it was. Nobody is offered anything yet: that is work.
     pub fn handle(&mut self, now: Timestamp, input: Input) -> Result<(), Refusal> {
+        if self.ledger.is_due(now) {
+            self.jobs.push_back(Job::Fold { after: None });
+        }
+        let done = self.change(now, input);
+        self.count();
+        done
+    }
+
+    fn change(&mut self, now: Timestamp, input: Input) -> Result<(), Refusal> {
         match input {
             Input::SetWorkspace(workspace) => self.set_workspace(now, workspace),
             Input::PutActivity(activity) => self.put_activity(now, activity)?,
@@ -401,6 +423,7 @@ impl Engine {
                     },
                 },
             };
+            self.count();
             left = left.saturating_sub(spent.max(1));
         }
         self.has_work(now)
@@ -447,6 +470,58 @@ impl Engine {
             Changed::Task(task) => self.tasks.note(task),
             Changed::Reservation(reservation) => self.reservations.note(reservation),
             Changed::Transfer(transfer) => self.transfers.note(transfer),
+        }
+    }
+
+    /// How things stand now, on one channel or all.
+    pub fn real_time(&self, now: Timestamp, scope: Scope, channel: Option<TaskChannelSid>) -> RealTime {
+        let staff = match scope {
+            Scope::Workspace => Some(&self.doing),
+            Scope::Queue(queue) => self.staff.get(&queue),
+            Scope::Workflow(_) | Scope::Worker(_) => None,
+        };
+        let in_activity = |sid: &ActivitySid| staff.and_then(|staff| staff.get(sid)).copied().unwrap_or_default();
+        let available = self.activities.values().filter(|activity| activity.available);
+        RealTime {
+            eligible_workers: staff.into_iter().flatten().map(|(_, count)| count).sum(),
+            available_workers: available.map(|activity| in_activity(&activity.sid)).sum(),
+            activities: self.activities.keys().map(|sid| (*sid, in_activity(sid))).collect(),
+            ..self.standings.tasks(now, scope, channel)
+        }
+    }
+
+    /// What happened from one moment to another, on one channel or all. What workers did is told of one worker only:
+    /// that of many is their sum ([`Figures::merge`](crate::Figures::merge)).
+    pub fn cumulative(
+        &self,
+        now: Timestamp,
+        scope: Scope,
+        channel: Option<TaskChannelSid>,
+        (from, to): (Timestamp, Timestamp),
+    ) -> Cumulative {
+        match scope {
+            Scope::Worker(worker) => {
+                self.ledger.sum_worker(now, worker, self.workers.get(&worker), channel, (from, to))
+            }
+            scope => self.ledger.sum(now, scope, channel, (from, to)),
+        }
+    }
+
+    /// A bucket of statistics to be saved: its minute is over. To be asked for after every turn, and at the end with a
+    /// moment a minute ahead; the minute before a crash is lost.
+    pub fn poll_bucket(&mut self, now: Timestamp) -> Option<BucketRow> {
+        self.ledger.poll(now)
+    }
+
+    /// What was not counted because there were [`BUCKETS_MAX`](crate::BUCKETS_MAX) buckets.
+    pub fn lost_statistics(&self) -> u64 {
+        self.ledger.lost()
+    }
+
+    /// Counts the tasks that have changed.
+    fn count(&mut self) {
+        while let Some(task) = self.tasks.uncounted() {
+            self.standings.count(task, self.tasks.get(&task));
         }
     }
 
@@ -546,6 +621,7 @@ impl Engine {
     }
 
     fn emit(&mut self, event: Event) {
+        self.ledger.hear(&event);
         self.outputs.push_back(Output::Event(Box::new(event)));
     }
 }

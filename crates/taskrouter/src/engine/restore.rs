@@ -24,6 +24,8 @@ pub struct Saved {
     pub reservations: Vec<Reservation>,
     /// As above.
     pub transfers: Vec<Transfer>,
+    /// As [`Engine::poll_bucket`] told them.
+    pub buckets: Vec<BucketRow>,
 }
 
 /// A row that contradicted others, and what was made of it.
@@ -66,6 +68,16 @@ impl Engine {
             engine.resume_task(task);
         }
         engine.forget_changes();
+        for row in saved.buckets {
+            if !engine.ledger.restore(&row) {
+                mended.note(
+                    None,
+                    format!("{:?} {:?}", row.scope, row.begins),
+                    "statistics left out: no figures, or twice",
+                );
+            }
+        }
+        engine.count();
         for changed in mended.changed {
             engine.mark(changed);
         }
@@ -86,6 +98,7 @@ impl Engine {
             workflows: self.workflows.values().map(|workflow| Workflow::clone(workflow)).collect(),
             tasks: self.tasks.values().cloned().collect(),
             reservations: reservations.filter_map(|sid| self.reservations.get(sid)).cloned().collect(),
+            buckets: self.ledger.rows(),
             transfers: transfers.filter_map(|sid| self.transfers.get(sid)).cloned().collect(),
         }
     }
@@ -120,6 +133,7 @@ impl Engine {
                 mended.note(Changed::WorkerChannel(sid, *channel), sid, "had more capacity than there may be");
             }
         }
+        *self.doing.entry(worker.activity).or_default() += 1;
         self.workers.insert(sid, worker);
     }
 

@@ -189,18 +189,21 @@ impl Engine {
         }
     }
 
-    fn move_to(&mut self, now: Timestamp, sid: TaskSid, queue: TaskQueueSid) {
+    pub(super) fn move_to(&mut self, now: Timestamp, sid: TaskSid, queue: TaskQueueSid) {
         let Some(task) = self.tasks.get_mut(&sid).filter(|task| task.queue != Some(queue)) else { return };
         task.queue_entered = Some(now);
-        let kind = match task.queue.replace(queue) {
+        let previous_queue = task.queue.replace(queue);
+        let kind = match previous_queue {
             None => EventType::TaskQueueEntered,
             Some(_) => EventType::TaskQueueMoved,
         };
-        self.tell_task(now, kind, sid);
+        let event = Event { previous_queue, ..self.about_task(now, kind, sid) };
+        self.emit(event);
     }
 
+    /// The target a task is at; a transfer has left it behind.
     pub(super) fn target_of(&self, task: &Task) -> Option<&Target> {
-        let step = task.step()?;
+        let step = task.step().filter(|_| task.transfer.is_none())?;
         self.workflows.get(&task.workflow()?)?.targets(step.filter).get(step.target)
     }
 
@@ -312,7 +315,11 @@ impl Engine {
 
     /// The workflow has changed under a task.
     pub(super) fn re_evaluate(&mut self, now: Timestamp, sid: TaskSid, workflow: WorkflowSid, anew: bool) {
-        let Some(task) = self.tasks.get_mut(&sid).filter(|task| task.workflow() == Some(workflow)) else { return };
+        let concerned = |task: &&Task| task.workflow() == Some(workflow) && task.transfer.is_none();
+        if !self.tasks.get(&sid).is_some_and(|task| concerned(&task)) {
+            return;
+        }
+        let Some(task) = self.tasks.get_mut(&sid) else { return };
         match task.status {
             TaskStatus::Pending => {}
             TaskStatus::Reserved => {

@@ -43,6 +43,7 @@ impl Engine {
             return Err(Refusal::InUse(sid.to_string()));
         }
         self.activities.remove(&sid).ok_or_else(|| not_found(sid))?;
+        self.doing.remove(&sid);
         self.emit(Event { activity: Some(sid), ..Event::new(EventType::ActivityDeleted, now) });
         Ok(())
     }
@@ -100,9 +101,7 @@ impl Engine {
         if self.worker_names.contains_key(&new.friendly_name.to_lowercase()) {
             return Err(Refusal::InUse(new.friendly_name));
         }
-        if !self.activities.contains_key(&new.activity) {
-            return Err(not_found(new.activity));
-        }
+        self.may_do(None, new.activity)?;
         let worker = Worker {
             sid: new.sid,
             friendly_name: new.friendly_name,
@@ -118,6 +117,7 @@ impl Engine {
         let sid = worker.sid;
         self.changed_channels.extend(worker.channels.keys().map(|channel| (sid, *channel)));
         self.worker_names.insert(worker.friendly_name.to_lowercase(), sid);
+        *self.doing.entry(worker.activity).or_default() += 1;
         self.workers.insert(sid, worker);
         self.tell_worker(now, EventType::WorkerCreated, sid);
         self.evaluate_worker(sid);
@@ -131,8 +131,8 @@ impl Engine {
         sid: WorkerSid,
         change: WorkerChange,
     ) -> Result<(), Refusal> {
-        if let Some(activity) = change.activity.filter(|activity| !self.activities.contains_key(activity)) {
-            return Err(not_found(activity));
+        if let Some(activity) = change.activity {
+            self.may_do(Some(sid), activity)?;
         }
         let worker = self.workers.get_mut(&sid).ok_or_else(|| not_found(sid))?;
         let (mut told, renamed) = (false, change.friendly_name.is_some());
@@ -171,6 +171,26 @@ impl Engine {
         Ok(())
     }
 
+    /// Whether a worker, or a new one, may do that from now on: not too many may be other than offline.
+    pub(super) fn may_do(&self, worker: Option<WorkerSid>, activity: ActivitySid) -> Result<(), Refusal> {
+        if !self.activities.contains_key(&activity) {
+            return Err(not_found(activity));
+        }
+        let now = worker.and_then(|worker| self.workers.get(&worker)).map(|worker| worker.activity);
+        if self.is_offline(activity) || now.is_some_and(|now| !self.is_offline(now)) {
+            return Ok(());
+        }
+        let others = self.doing.iter().filter(|(activity, _)| !self.is_offline(**activity));
+        let concurrent: u32 = others.map(|(_, count)| count).sum();
+        if concurrent as usize >= CONCURRENT_MAX { Err(Refusal::Concurrent(CONCURRENT_MAX)) } else { Ok(()) }
+    }
+
+    /// What the workspace puts workers into of whom nothing is known, unless tasks are offered there.
+    fn is_offline(&self, activity: ActivitySid) -> bool {
+        let of_workspace = [self.workspace.default_activity, self.workspace.timeout_activity];
+        of_workspace.contains(&Some(activity)) && self.activities.get(&activity).is_some_and(|row| !row.available)
+    }
+
     /// Tasks that ask for a worker there was not: perhaps there is now.
     fn requeue_unclaimed(&mut self) {
         std::mem::take(&mut self.unclaimed).into_iter().for_each(|task| self.queue_up(task));
@@ -186,6 +206,8 @@ impl Engine {
             count_down(staff, previous);
             *staff.entry(activity).or_default() += 1;
         }
+        count_down(&mut self.doing, previous);
+        *self.doing.entry(activity).or_default() += 1;
         let Some(worker) = self.workers.get_mut(&sid) else { return };
         worker.activity = activity;
         worker.status_changed = now;
@@ -252,6 +274,7 @@ impl Engine {
         }
         self.queues_of.remove(&sid);
         if let Some(worker) = self.workers.remove(&sid) {
+            count_down(&mut self.doing, worker.activity);
             self.changed_channels.extend(worker.channels.keys().map(|channel| (sid, *channel)));
             self.worker_names.remove(&worker.friendly_name.to_lowercase());
         }
@@ -288,9 +311,7 @@ impl Engine {
 
     pub(super) fn delete_queue(&mut self, now: Timestamp, sid: TaskQueueSid) -> Result<(), Refusal> {
         let named = self.workflows.values().any(|workflow| workflow.queues().any(|queue| queue == sid));
-        let waited =
-            |task: &Task| task.queue == Some(sid) && matches!(task.status, TaskStatus::Pending | TaskStatus::Reserved);
-        if named || self.waiting.waits_in(sid) || self.tasks.values().any(waited) {
+        if named || self.standings.unassigned_in(sid) {
             return Err(Refusal::InUse(sid.to_string()));
         }
         let queue = self.queues.remove(&sid).ok_or_else(|| not_found(sid))?;
@@ -326,7 +347,7 @@ impl Engine {
     }
 
     pub(super) fn delete_workflow(&mut self, now: Timestamp, sid: WorkflowSid) -> Result<(), Refusal> {
-        if self.tasks.values().any(|task| !task.status.is_over() && task.workflow() == Some(sid)) {
+        if self.standings.any_of(sid) {
             return Err(Refusal::InUse(sid.to_string()));
         }
         let workflow = self.workflows.remove(&sid).ok_or_else(|| not_found(sid))?;
@@ -339,6 +360,13 @@ impl Engine {
     pub(super) fn work_job(&mut self, now: Timestamp, budget: usize) -> usize {
         let Some(job) = self.jobs.pop_front() else { return 0 };
         match job {
+            Job::Fold { after } => match self.ledger.fold(now, after) {
+                Some((series, spent)) => {
+                    self.jobs.push_front(Job::Fold { after: Some(series) });
+                    spent
+                }
+                None => 1,
+            },
             Job::Evaluate { after } => {
                 let from = after.map_or(Unbounded, Excluded);
                 let Some(worker) = self.workers.range((from, Unbounded)).next().map(|(sid, _)| *sid) else { return 1 };
