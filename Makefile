@@ -1,7 +1,7 @@
 # One word per task; each installs what it needs by package and asks nothing. Start with `make run`.
 
 .DEFAULT_GOAL := help
-.PHONY: help run test fuzz bench fmt clippy doc
+.PHONY: help run test fuzz soak bench fmt clippy doc
 
 # The versions that were tested are the ones that are built.
 locked := $(if $(wildcard Cargo.lock),--locked)
@@ -11,6 +11,7 @@ help:
 	@echo 'make run      build the bridge and start it'
 	@echo 'make test     run every test: unit, scenarios in virtual time, live with real clients'
 	@echo 'make fuzz     feed a billion spoilt inputs to whatever reads the network (PARTYLINE_FUZZ_INPUTS: another number)'
+	@echo 'make soak     live through a day of 50,000 calls and 500 agents of TaskRouter in virtual time'
 	@echo 'make bench    measure'
 	@echo 'make fmt      format the code'
 	@echo 'make clippy   lint the code'
@@ -30,6 +31,10 @@ fuzz: export PARTYLINE_FUZZ_INPUTS ?= 1000000000
 fuzz:
 	@.ci/install build
 	. .ci/rust && cargo test --package media --test fuzz $(locked)
+
+soak:
+	@.ci/install build
+	. .ci/rust && cargo run --release $(locked) --package taskrouter --example soak
 
 bench:
 	@.ci/install build
