@@ -145,8 +145,8 @@ impl Reply {
     }
 }
 
-/// Answers what it was told to, and remembers what it was asked. What accounts set up it leaves to a real switch, unless
-/// it was told what to answer.
+/// Answers what it was told to, and remembers what it was asked. What accounts set up, workspaces too, it leaves to a real
+/// switch, unless it was told what to answer.
 #[derive(Clone)]
 pub(crate) struct FakeSwitch {
     asked: Arc<Mutex<Vec<Command>>>,
@@ -167,7 +167,13 @@ impl FakeSwitch {
         let mut effects = Vec::new();
         let event = Event::Command { request: RequestId(1), command };
         let now = Now { instant: Instant::now(), wall: at(0) };
-        self.real.lock().expect("no test panics holding it").handle(now, event, &mut effects);
+        {
+            let mut switch = self.real.lock().expect("no test panics holding it");
+            switch.handle(now, event, &mut effects);
+            while switch.next_deadline().is_some_and(|at| at <= now.instant) {
+                switch.handle(now, Event::Timeout, &mut effects);
+            }
+        }
         let mut rows = Vec::new();
         let mut answers = Vec::new();
         for effect in effects {
@@ -175,6 +181,9 @@ impl FakeSwitch {
                 Effect::Save(switch::Row::Directory(row)) => rows.push(Row::Directory(row)),
                 Effect::Save(switch::Row::Event(event)) => rows.push(Row::Event(event)),
                 Effect::Save(switch::Row::DirectoryDeleted(key)) => rows.push(Row::DirectoryDeleted(key)),
+                Effect::Save(switch::Row::Routing(row)) => rows.push(Row::Routing(row)),
+                Effect::Save(switch::Row::RoutingDeleted(key)) => rows.push(Row::RoutingDeleted(key)),
+                Effect::Save(switch::Row::TaskRouterEvent(event)) => rows.push(Row::TaskRouterEvent(event)),
                 Effect::Reply { answer, .. } => answers.push(answer),
                 other => panic!("unexpected: {other:?}"),
             }
@@ -192,7 +201,9 @@ impl Switchboard for FakeSwitch {
         match (answer, &command) {
             (Some(answer), _) => answer,
             (None, Command::Directory(_) | Command::Queue(_) | Command::CreateCall(_)) => self.ask(command).await,
-            (None, Command::CreateParticipant(_) | Command::SetAccountStatus { .. }) => self.ask(command).await,
+            (None, Command::CreateParticipant(_) | Command::SetAccountStatus { .. } | Command::Routing(_)) => {
+                self.ask(command).await
+            }
             (None, _) => std::future::pending().await,
         }
     }

@@ -6,6 +6,7 @@ mod answers;
 mod auth;
 mod bridge;
 mod calls;
+mod centre;
 mod conferences;
 mod keys;
 mod notifications;

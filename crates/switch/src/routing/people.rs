@@ -34,6 +34,12 @@ impl Live {
             self.workers.remove(&sid);
             return Err(refusal);
         }
+        // Its channels are listed in the order of the task channels.
+        let mut channels: Vec<_> = self.channels.values().map(|channel| (channel.seq, channel.sid)).collect();
+        channels.sort_unstable();
+        for (_, channel) in channels {
+            self.worker_channel(sid, channel, desk);
+        }
         self.answer_worker(sid, desk)
     }
 
