@@ -47,6 +47,7 @@ impl Caller {
 /// those of a key of it; the credentials' account where the path names none.
 pub(crate) async fn authenticate(api: &Api, headers: &HeaderMap, path: &str) -> Result<Caller, Problem> {
     let (user, password) = credentials(headers)?;
+    let mut is_main = false;
     // Who is unknown takes as long as a wrong password.
     let (account, expected, given) = match user {
         User::Account(sid) => {
@@ -55,11 +56,12 @@ pub(crate) async fn authenticate(api: &Api, headers: &HeaderMap, path: &str) -> 
             (account, expected.unwrap_or_default(), password)
         }
         User::Key(sid) => {
-            let (account, expected) = api.store.api_key_secret(sid).await?.unzip();
-            let account = match account {
-                Some(account) => api.store.account(account).await?,
+            let (key, expected) = api.store.api_key_secret(sid).await?.unzip();
+            let account = match &key {
+                Some(key) => api.store.account(key.account_sid).await?,
                 None => None,
             };
+            is_main = key.is_some_and(|key| key.is_main);
             (account, expected.unwrap_or_default(), keys::hash(&password))
         }
     };
@@ -68,7 +70,7 @@ pub(crate) async fn authenticate(api: &Api, headers: &HeaderMap, path: &str) -> 
     let account = account.ok_or(Problem::Unauthenticated { detail: "The credentials are not valid" })?;
     active(&account)?;
     if matches!(user, User::Key(_)) {
-        return by_key(account, path);
+        return by_key(account, is_main, path);
     }
 
     let acts_as = account.sid;
@@ -86,11 +88,13 @@ pub(crate) async fn authenticate(api: &Api, headers: &HeaderMap, path: &str) -> 
     Ok(Caller { account: named, acts_as })
 }
 
-/// A key is of one account, and the keys there are are standard ones: all but accounts and keys (rest-voice §1.8).
-fn by_key(account: Account, path: &str) -> Result<Caller, Problem> {
+/// A key is of one account; a standard one may ask for all but accounts and keys (rest-voice §1.8).
+fn by_key(account: Account, is_main: bool, path: &str) -> Result<Caller, Problem> {
     let below_version = path.strip_prefix(VERSION_PATH).unwrap_or_default();
     match Vec::from_iter(below_version.split('/').filter(|segment| !segment.is_empty()))[..] {
-        ["Accounts"] | ["Accounts", _] | ["Accounts", _, "Keys" | "SigningKeys", ..] => Err(Problem::KeyNotPermitted),
+        ["Accounts"] | ["Accounts", _] | ["Accounts", _, "Keys" | "SigningKeys", ..] if !is_main => {
+            Err(Problem::KeyNotPermitted)
+        }
         ["Accounts", named, ..] if named.parse() != Ok(account.sid) => Err(Problem::NotFound),
         _ => Ok(Caller { acts_as: account.sid, account }),
     }

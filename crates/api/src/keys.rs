@@ -12,9 +12,12 @@ use axum::extract::{Path, State};
 use axum::http::StatusCode;
 use axum::response::{IntoResponse as _, Response};
 use axum::routing::{MethodRouter, get};
-use model::ApiKey;
+use model::{AccountSid, ApiKey, ApiKeySid, Timestamp};
+use rand::rngs::{StdRng, SysRng};
+use rand::{RngExt as _, SeedableRng as _};
 use serde::Serialize;
 use sha2::{Digest as _, Sha256};
+use store::{Store, StoreError};
 
 use crate::api::Api;
 use crate::auth::Caller;
@@ -43,6 +46,21 @@ pub(crate) fn every(names: Names) -> MethodRouter<Arc<Api>> {
 /// One of them.
 pub(crate) fn one() -> MethodRouter<Arc<Api>> {
     get(fetch).post(update).put(update).delete(delete)
+}
+
+/// Makes a main key: one that may do everything its account may. That is for the operator alone, since whoever may ask for
+/// keys can ask for standard ones only. `None`: the account has as many keys as it may have.
+pub async fn make_main_key(
+    store: &Store,
+    account_sid: AccountSid,
+    friendly_name: String,
+    now: Timestamp,
+) -> Result<Option<(ApiKey, String)>, StoreError> {
+    let mut rng = StdRng::try_from_rng(&mut SysRng).expect("the operating system has randomness");
+    let sid = ApiKeySid::from_bits(rng.random());
+    let secret = format!("{:032x}", rng.random::<u128>());
+    let key = ApiKey { sid, account_sid, friendly_name, is_main: true, created: now, updated: now };
+    Ok(store.add_api_key(&key, &hash(&secret), KEYS_MAX).await?.then_some((key, secret)))
 }
 
 /// What a secret is kept as: 64 hex digits.
@@ -74,7 +92,8 @@ async fn create(
 ) -> Result<Response, Problem> {
     let now = api.now();
     let friendly_name = friendly_name(&parameters)?.unwrap_or_default();
-    let key = ApiKey { sid: api.api_key_sid(), account_sid: caller.sid(), friendly_name, created: now, updated: now };
+    let (sid, account_sid) = (api.api_key_sid(), caller.sid());
+    let key = ApiKey { sid, account_sid, friendly_name, is_main: false, created: now, updated: now };
     let secret = api.secret();
     match api.store.add_api_key(&key, &hash(&secret), KEYS_MAX).await? {
         true => Ok(json::answer(StatusCode::CREATED, &KeyJson::of(&key, Some(secret)))),

@@ -152,6 +152,7 @@ pub(crate) fn status_callback(parameters: &Parameters, remarks: &mut Vec<Remark>
 pub(crate) fn recording(parameters: &Parameters, remarks: &mut Vec<Remark>) -> Result<Option<LegRecording>, Problem> {
     const NAMES: [&str; 3] =
         ["RecordingStatusCallback", "RecordingStatusCallbackMethod", "RecordingStatusCallbackEvent"];
+    let record = parameters.flag("Record")?.unwrap_or(false);
     let recording = LegRecording {
         dual: choice(parameters, "RecordingChannels", "mono or dual", &[("mono", false), ("dual", true)])?
             .unwrap_or(false),
@@ -165,7 +166,7 @@ pub(crate) fn recording(parameters: &Parameters, remarks: &mut Vec<Remark>) -> R
         trim_silence: trim(parameters, "Trim")?,
         callback: recording_callback(parameters, NAMES, remarks)?,
     };
-    Ok(Some(recording).filter(|_| parameters.is_true("Record") == Some(true)))
+    Ok(Some(recording).filter(|_| record))
 }
 
 /// A recording's callback. Of its events three are told; the others come with them, and are passed over.

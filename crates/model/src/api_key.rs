@@ -11,6 +11,8 @@ pub struct ApiKey {
     pub account_sid: AccountSid,
     /// Shown name; may be empty.
     pub friendly_name: String,
+    /// It may do everything its account may; a standard one may not touch accounts and keys.
+    pub is_main: bool,
     /// First seen.
     pub created: Timestamp,
     /// Last changed.

@@ -64,6 +64,16 @@ struct Cli {
 enum CliCommand {
     /// Run the bridge until SIGTERM or Ctrl-C; the default.
     Serve,
+    /// Make a main API key: it may do everything its account may, as the account's token; keys made over the API may not
+    /// touch accounts and keys.
+    Key {
+        /// What it is called in the list of keys.
+        #[arg(default_value = "")]
+        name: String,
+        /// Whose key; the main account's if not given.
+        #[arg(long, value_name = "AC…")]
+        account: Option<AccountSid>,
+    },
     /// Make a certificate for the names that SDKs call, and the private authority that vouches for it.
     Certs {
         /// Names and addresses beside those of the SDKs: bridge.example.com, *.lab.us1.twilio.com, 10.0.0.7.
@@ -97,6 +107,7 @@ fn main() -> ExitCode {
             large_pages::ask_for_large_pages();
             config.and_then(serve)
         }
+        CliCommand::Key { name, account } => config.and_then(|config| make_key(&config, account, name)),
         CliCommand::Certs { names, new_ca } => config.and_then(|config| make_certificate(&config, &names, new_ca)),
     };
     match outcome {
@@ -135,12 +146,38 @@ enum StartError {
     Certs(#[from] certs::CertsError),
     #[error("cannot serve HTTPS: {0}")]
     Tls(#[from] tls::TlsError),
+    #[error("there is no account {0}")]
+    NoAccount(AccountSid),
+    #[error("{0} has as many keys as it may have")]
+    TooManyKeys(AccountSid),
     #[error("the run loop ended by a panic")]
     RunLoop,
     #[error(transparent)]
     AudioLost(#[from] run_loop::AudioLost),
     #[error("{0}")]
     System(#[from] std::io::Error),
+}
+
+/// `partyline key`, whether or not the bridge runs.
+fn make_key(config: &Config, account: Option<AccountSid>, name: String) -> Result<(), StartError> {
+    make_private_directory(&config.data)?;
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
+    runtime.block_on(async {
+        let path = config.data.join("partyline.db");
+        let store = match Store::open(&path).await {
+            Err(store::StoreError::InUse { .. }) => Store::open_beside(&path).await?,
+            opened => opened?,
+        };
+        let account = match account {
+            Some(sid) => store.account(sid).await?.ok_or(StartError::NoAccount(sid))?.sid,
+            None => main_account(&store, config).await?.sid,
+        };
+        let made = api::make_main_key(&store, account, name, Timestamp::from(SystemTime::now())).await?;
+        let (key, secret) = made.ok_or(StartError::TooManyKeys(account))?;
+        println!("Account SID   {account}\nKey SID       {}\nSecret        {secret}   (shown this once)", key.sid);
+        store.close().await;
+        Ok(())
+    })
 }
 
 /// `partyline certs`

@@ -3,7 +3,7 @@
 use model::{AccountSid, ApiKey, ApiKeySid, Timestamp};
 use sqlx::sqlite::SqliteRow;
 
-use crate::column::{storable, text, time, word};
+use crate::column::{flag, storable, text, time, word};
 use crate::select::Select;
 use crate::{Page, Rows, Store, StoreError};
 
@@ -11,9 +11,9 @@ impl Store {
     /// Adds a key, listed before all others; false if its account has as many as it may have. `secret_sha256` is in hex.
     pub async fn add_api_key(&self, key: &ApiKey, secret_sha256: &str, keys_max: u32) -> Result<bool, StoreError> {
         // The place of a deleted key is not given away again: pages may start from it.
-        const ADD: &str = "INSERT INTO api_keys (sid, account_sid, friendly_name, secret_sha256, created, updated, seq) \
+        const ADD: &str = "INSERT INTO api_keys (sid, account_sid, friendly_name, secret_sha256, created, updated, seq, is_main) \
             SELECT $1, $2, $3, $4, $5, $6, (SELECT COALESCE(MAX(seq), 0) + 1 FROM \
-                (SELECT seq FROM api_keys UNION ALL SELECT seq FROM deleted_places WHERE name LIKE 'SK%') AS places) \
+                (SELECT seq FROM api_keys UNION ALL SELECT seq FROM deleted_places WHERE name LIKE 'SK%') AS places), $8 \
             WHERE (SELECT COUNT(*) FROM api_keys WHERE account_sid = $2) < $7";
         let done = sqlx::query(ADD)
             .bind(key.sid.to_string())
@@ -23,6 +23,7 @@ impl Store {
             .bind(key.created.micros())
             .bind(key.updated.micros())
             .bind(i64::from(keys_max))
+            .bind(i64::from(key.is_main))
             .execute(&self.writer)
             .await?;
         Ok(done.rows_affected() == 1)
@@ -37,11 +38,11 @@ impl Store {
             .await
     }
 
-    /// For whom the key of that SID acts, and what its secret hashes to.
-    pub async fn api_key_secret(&self, sid: ApiKeySid) -> Result<Option<(AccountSid, String)>, StoreError> {
+    /// The key of that SID, whosever it is, and what its secret hashes to.
+    pub async fn api_key_secret(&self, sid: ApiKeySid) -> Result<Option<(ApiKey, String)>, StoreError> {
         Select::new("SELECT * FROM api_keys WHERE")
             .push(" sid = ", sid.to_string())
-            .first(&self.readers, |row| Ok((word(row, "account_sid")?, text(row, "secret_sha256")?)))
+            .first(&self.readers, |row| Ok((decode(row)?, text(row, "secret_sha256")?)))
             .await
     }
 
@@ -102,6 +103,7 @@ fn decode(row: &SqliteRow) -> Result<ApiKey, StoreError> {
         sid: word(row, "sid")?,
         account_sid: word(row, "account_sid")?,
         friendly_name: text(row, "friendly_name")?,
+        is_main: flag(row, "is_main")?,
         created: time(row, "created")?,
         updated: time(row, "updated")?,
     })
@@ -116,7 +118,8 @@ mod tests {
     fn key(number: u128) -> ApiKey {
         let at = Timestamp::from_micros(1);
         let friendly_name = format!("key {number}");
-        ApiKey { sid: ApiKeySid::from_bits(number), account_sid: ACCOUNT, friendly_name, created: at, updated: at }
+        let sid = ApiKeySid::from_bits(number);
+        ApiKey { sid, account_sid: ACCOUNT, friendly_name, is_main: number == 2, created: at, updated: at }
     }
 
     #[tokio::test]
@@ -128,7 +131,7 @@ mod tests {
         let other = AccountSid::from_bits(7);
         assert_eq!(store.api_key(ACCOUNT, key(1).sid).await.expect("reads"), Some(key(1)));
         assert_eq!(store.api_key(other, key(1).sid).await.expect("reads"), None);
-        assert_eq!(store.api_key_secret(key(1).sid).await.expect("reads"), Some((ACCOUNT, "hash".to_owned())));
+        assert_eq!(store.api_key_secret(key(1).sid).await.expect("reads"), Some((key(1), "hash".to_owned())));
         assert_eq!(store.api_key_secret(key(9).sid).await.expect("reads"), None);
 
         let now = Timestamp::from_micros(2);

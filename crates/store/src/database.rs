@@ -20,7 +20,7 @@ pub struct Store {
     /// One connection, so that writes happen in the order they are handed in.
     pub(crate) writer: SqlitePool,
     /// Held as long as the database is open, so that no second process takes our live calls for interrupted ones.
-    _lock: Arc<File>,
+    _lock: Option<Arc<File>>,
 }
 
 impl Store {
@@ -28,17 +28,15 @@ impl Store {
     /// brings its tables up to date.
     pub async fn open(path: &Path) -> Result<Self, StoreError> {
         let lock = protect(path)?;
-        let options = SqliteConnectOptions::new()
-            .filename(path)
-            .journal_mode(SqliteJournalMode::Wal)
-            // A crash of the program loses nothing, a crash of the machine may lose the last commits.
-            .synchronous(SqliteSynchronous::Normal)
-            .busy_timeout(BUSY_MAX);
-        let writer = SqlitePoolOptions::new().max_connections(1).connect_with(options.clone()).await?;
+        let writer = writer(path).await?;
         migrations().run(&writer).await?;
-        let readers =
-            SqlitePoolOptions::new().max_connections(READERS_MAX).connect_with(options.read_only(true)).await?;
-        Ok(Self { readers, writer, _lock: Arc::new(lock) })
+        // Readers after that: what they see are the tables of today.
+        Ok(Self { readers: readers(path).await?, writer, _lock: Some(Arc::new(lock)) })
+    }
+
+    /// Opens the database of a bridge that runs, to add to it what that bridge does not keep in mind: keys, not calls.
+    pub async fn open_beside(path: &Path) -> Result<Self, StoreError> {
+        Ok(Self { writer: writer(path).await?, readers: readers(path).await?, _lock: None })
     }
 
     /// Waits for what is under way and closes the files.
@@ -46,6 +44,24 @@ impl Store {
         self.readers.close().await;
         self.writer.close().await;
     }
+}
+
+fn options(path: &Path) -> SqliteConnectOptions {
+    SqliteConnectOptions::new()
+        .filename(path)
+        .journal_mode(SqliteJournalMode::Wal)
+        // A crash of the program loses nothing, a crash of the machine may lose the last commits.
+        .synchronous(SqliteSynchronous::Normal)
+        .busy_timeout(BUSY_MAX)
+}
+
+async fn writer(path: &Path) -> Result<SqlitePool, StoreError> {
+    Ok(SqlitePoolOptions::new().max_connections(1).connect_with(options(path)).await?)
+}
+
+async fn readers(path: &Path) -> Result<SqlitePool, StoreError> {
+    let options = options(path).read_only(true);
+    Ok(SqlitePoolOptions::new().max_connections(READERS_MAX).connect_with(options).await?)
 }
 
 /// Makes directory and files with the owner's rights only, before SQLite would make them with everybody's; its
@@ -89,6 +105,7 @@ fn migrations() -> Migrator {
         step(8, "phones that are registered", include_str!("../migrations/sqlite/0008_registrations.sql")),
         step(9, "one log of all that happens", include_str!("../migrations/sqlite/0009_account_events.sql")),
         step(10, "what TaskRouter keeps", include_str!("../migrations/sqlite/0010_routing.sql")),
+        step(11, "main keys", include_str!("../migrations/sqlite/0011_main_keys.sql")),
     ])
 }
 

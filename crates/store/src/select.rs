@@ -235,6 +235,8 @@ impl Select {
         readers: impl SqliteExecutor<'_>,
         decode: impl Fn(&SqliteRow) -> Result<T, StoreError>,
     ) -> Result<Vec<T>, StoreError> {
+        #[cfg(test)]
+        crate::testing::check_plan(&self.sql, !self.arguments.is_empty()).await;
         let mut query = sqlx::query(AssertSqlSafe(self.sql));
         for argument in self.arguments {
             query = match argument {

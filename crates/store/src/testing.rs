@@ -1,5 +1,8 @@
 //! What the tests of this crate start from: a scratch database, and rows to put in it.
 
+use std::collections::BTreeSet;
+use std::sync::{Mutex, PoisonError};
+
 use model::{
     AccountSid, Call, CallSid, CallStatus, CallbackKind, Conference, ConferenceEvent, ConferenceSid, ConferenceStatus,
     Direction, Happening, HttpMethod, Participant, ParticipantStatus, Timestamp, Tuning,
@@ -16,6 +19,24 @@ pub(crate) async fn open() -> (TempDir, Store) {
     let scratch = tempfile::tempdir().expect("a scratch directory");
     let store = Store::open(&scratch.path().join("partyline.db")).await.expect("opens");
     (scratch, store)
+}
+
+/// Every list and every row that any test of this crate asks for is found by an index: nothing is read from end to end
+/// to see whether it fits. What is asked for without any condition of the caller's is: it is wanted whole, at the start.
+pub(crate) async fn check_plan(sql: &str, has_arguments: bool) {
+    static CHECKED: Mutex<BTreeSet<String>> = Mutex::new(BTreeSet::new());
+    if !CHECKED.lock().unwrap_or_else(PoisonError::into_inner).insert(sql.to_owned()) {
+        return;
+    }
+    // The plan is the schema's, whatever rows there are.
+    let (_scratch, store) = open().await;
+    let explain = sqlx::AssertSqlSafe(format!("EXPLAIN QUERY PLAN {sql}"));
+    let plan = sqlx::query(explain).fetch_all(&store.readers).await.expect("explains");
+    // The API asks for reservations of a task or of a worker; a test of their status asks for neither.
+    let exempt = sql.contains("FROM reservations") && !sql.contains("AND task_sid") && !sql.contains("AND worker_sid");
+    for step in plan.iter().map(|row| crate::column::text(row, "detail").expect("has a detail")) {
+        assert!(!has_arguments || exempt || !step.starts_with("SCAN"), "{sql}: {step}");
+    }
 }
 
 /// Call number `number`, in progress.

@@ -42,6 +42,29 @@ async fn a_key_is_made_shown_renamed_and_deleted_and_its_secret_is_told_once() {
 }
 
 #[tokio::test]
+async fn a_main_key_does_everything_its_account_may() {
+    let bridge = Bridge::start().await;
+    let made = api::make_main_key(&bridge.store, ACCOUNT, "operator".to_owned(), crate::bridge::at(1)).await;
+    let (main, secret) = made.expect("writes").expect("there is room");
+    let by = (&*main.sid.to_string(), &*secret);
+    let child = AccountSid::from_bits(0xC411D);
+    bridge.store.save_account(&account(child, ACCOUNT)).await.expect("writes");
+    for (verb, path, want) in [
+        ("GET", "/Accounts.json".to_owned(), 200),
+        ("POST", "/Accounts.json".to_owned(), 201),
+        ("GET", format!("/Accounts/{ACCOUNT}.json"), 200),
+        ("POST", format!("/Accounts/{ACCOUNT}/Keys.json"), 201),
+        ("GET", format!("/Accounts/{ACCOUNT}/SigningKeys.json"), 200),
+        ("GET", format!("/Accounts/{ACCOUNT}/Calls.json"), 200),
+        ("GET", format!("/Accounts/{child}/Calls.json"), 404),
+        ("DELETE", format!("/Accounts/{ACCOUNT}/Keys/{}.json", main.sid), 204),
+        ("GET", format!("/Accounts/{ACCOUNT}/Calls.json"), 401),
+    ] {
+        assert_eq!(bridge.ask_as(by, verb, &path, "FriendlyName=x").await.status, want, "{verb} {path}");
+    }
+}
+
+#[tokio::test]
 async fn a_key_does_everything_but_accounts_and_keys() {
     let bridge = Bridge::start().await;
     let child = AccountSid::from_bits(0xC411D);
