@@ -7,6 +7,7 @@ mod call_out;
 mod chaos;
 mod conference;
 mod contacts;
+mod control;
 mod dial;
 mod document;
 mod events;
