@@ -18,6 +18,7 @@ mod callee;
 mod calls;
 mod conferences;
 mod date;
+mod description;
 mod directory;
 mod events;
 mod form;
@@ -46,6 +47,7 @@ mod tuning;
 pub mod webhook;
 
 pub use api::{Api, Config};
+pub use keys::make_main_key;
 pub use listener::{serve, serve_tls};
 pub use metrics::{Metric, Reading};
 pub use router::router;

@@ -19,8 +19,8 @@ use crate::json::WORKSPACES_PATH;
 use crate::problem::Problem;
 use crate::taskrouter;
 use crate::{
-    accounts, call_events, calls, conferences, events, front_door, health, keys, media_statistics, notifications,
-    participants, streams, tuning,
+    accounts, call_events, calls, conferences, description, events, front_door, health, keys, media_statistics,
+    notifications, participants, streams, tuning,
 };
 
 /// The HTTP side of the bridge, ready to be served.
@@ -29,22 +29,42 @@ pub fn router(api: Api) -> Router {
     let routes = Router::new()
         .nest("/2010-04-01", resources())
         .nest(WORKSPACES_PATH, workspaces())
-        .route("/partyline/v1/events", get(events::list))
-        .route("/healthz", get(health::alive))
-        .route("/readyz", get(health::ready))
-        .route("/metrics", get(health::metrics))
+        .merge(ours())
         .fallback(async || Problem::NotFound)
         .method_not_allowed_fallback(async || Problem::MethodNotAllowed)
         .with_state(api.clone());
     Router::new().fallback(move |request: Request| front_door::enter(api.clone(), routes.clone(), request))
 }
 
+/// What is ours, and none of Twilio's; `openapi.json` describes all of it.
+fn ours() -> Router<Arc<Api>> {
+    let mut router = Router::new();
+    for (path, methods) in OWN {
+        router = router.route(path, methods());
+    }
+    router
+}
+
+/// A path, and what may be done with it.
+type Own = (&'static str, fn() -> MethodRouter<Arc<Api>>);
+
+const OWN: [Own; 7] = [
+    ("/2010-04-01/Accounts/{account}/Calls/{call}/MediaStatistics", || get(media_statistics::fetch)),
+    ("/2010-04-01/Accounts/{account}/Conferences/{conference}/Participants/{participant}/Tuning", || {
+        get(tuning::fetch).post(tuning::update).put(tuning::update)
+    }),
+    ("/partyline/v1/events", || get(events::list)),
+    ("/partyline/openapi.json", || get(description::openapi)),
+    ("/healthz", || get(health::alive)),
+    ("/readyz", || get(health::ready)),
+    ("/metrics", || get(health::metrics)),
+];
+
 fn resources() -> Router<Arc<Api>> {
     let account = Router::new()
         .route("/", get(accounts::fetch).post(accounts::update).put(accounts::update))
         .route("/Calls", get(calls::list).post(calls::create))
         .route("/Calls/{call}", get(calls::fetch).post(calls::update).put(calls::update).delete(calls::delete))
-        .route("/Calls/{call}/MediaStatistics", get(media_statistics::fetch))
         .route("/Calls/{call}/Events", get(call_events::list))
         .route("/Calls/{call}/Streams", post(streams::create))
         .route("/Calls/{call}/Streams/{stream}", post(streams::update).put(streams::update))
@@ -62,10 +82,6 @@ fn resources() -> Router<Arc<Api>> {
         .route(
             "/Conferences/{conference}/Participants/{participant}",
             get(participants::fetch).post(participants::update).put(participants::update).delete(participants::remove),
-        )
-        .route(
-            "/Conferences/{conference}/Participants/{participant}/Tuning",
-            get(tuning::fetch).post(tuning::update).put(tuning::update),
         );
     let account = account.merge(numbers()).nest("/SIP", sip()).merge(waiting());
     Router::new().route("/Accounts", get(accounts::list).post(accounts::create)).nest("/Accounts/{account}", account)
@@ -202,4 +218,28 @@ fn workspaces() -> Router<Arc<Api>> {
         .route("/Events", get(events::list))
         .route("/Events/{event}", get(events::fetch));
     Router::new().route("/", get(workspaces::list).post(workspaces::create)).nest("/{workspace}", workspace)
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeSet;
+
+    use serde_json::Value;
+
+    use super::*;
+
+    /// A path without the names of its parameters.
+    fn shape(path: &str) -> String {
+        let path = path.strip_suffix(".json").unwrap_or(path);
+        let segments = path.split('/').map(|segment| if segment.starts_with('{') { "{}" } else { segment });
+        segments.collect::<Vec<_>>().join("/")
+    }
+
+    #[test]
+    fn whatever_is_ours_is_described_and_nothing_else() {
+        let described: Value = serde_json::from_str(description::OPENAPI).expect("is JSON");
+        let described: BTreeSet<_> =
+            described["paths"].as_object().expect("has paths").keys().map(|path| shape(path)).collect();
+        assert_eq!(OWN.iter().map(|(path, _)| shape(path)).collect::<BTreeSet<_>>(), described);
+    }
 }

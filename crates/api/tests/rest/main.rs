@@ -8,6 +8,7 @@ mod bridge;
 mod calls;
 mod centre;
 mod conferences;
+mod description;
 mod keys;
 mod notifications;
 mod paging;

@@ -1,0 +1,22 @@
+//! `GET /partyline/openapi.json`: what is ours beyond Twilio, described for programs. No credentials are asked for: it tells
+//! nothing of anybody.
+
+use std::sync::Arc;
+
+use axum::extract::{Request, State};
+use axum::response::Response;
+use serde_json::{Value, json};
+
+use crate::api::Api;
+use crate::base_url::BaseUrl;
+use crate::json;
+
+/// The description, with the address it was asked for at.
+pub(crate) async fn openapi(State(api): State<Arc<Api>>, request: Request) -> Response {
+    let mut described: Value = serde_json::from_str(OPENAPI).expect("a test reads it");
+    described["servers"] = json!([{ "url": BaseUrl::of(&api.config, &request).as_str() }]);
+    json::ok(&described)
+}
+
+/// As it is in the sources.
+pub(crate) const OPENAPI: &str = include_str!("../openapi.json");
