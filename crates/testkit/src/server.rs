@@ -38,11 +38,20 @@ impl Server {
     /// # Panics
     /// As [`Server::start`].
     pub fn start_with(settings: &[(&str, &str)]) -> Self {
+        let settings = settings.iter().map(|&(key, value)| (key.to_owned(), value.to_owned())).collect();
+        Self::start_at(|_| settings)
+    }
+
+    /// As [`Server::start_with`], for settings that speak of the server's own address.
+    ///
+    /// # Panics
+    /// As [`Server::start`].
+    pub fn start_at(settings: impl FnOnce(Ipv4Addr) -> Vec<(String, String)>) -> Self {
         let address = own_address();
         let data = std::env::temp_dir().join(format!("partyline-{address}"));
         drop(fs::remove_dir_all(&data));
         fs::create_dir_all(&data).expect("a directory for the bridge's data");
-        let settings: Vec<_> = settings.iter().map(|&(key, value)| (key.to_owned(), value.to_owned())).collect();
+        let settings = settings(address);
         let child = spawn(address, &settings, &data);
         let mut server = Self { address, settings, data, child };
         server.wait_ready();

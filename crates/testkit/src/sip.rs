@@ -33,11 +33,12 @@ pub struct Dialog {
 }
 
 impl Dialog {
-    /// A call from `sip:<user>@…` to `sip:<room>@<server>`, not yet begun.
+    /// A call from `sip:<user>@…` to `sip:<room>@<server>`, not yet begun; a room with an `@` names its own domain.
     pub fn new(transport: Transport, local: SocketAddr, user: &str, room: &str, server: SocketAddr) -> Self {
+        let to = if room.contains('@') { format!("sip:{room}") } else { format!("sip:{room}@{server}") };
         let to = match transport {
-            Transport::Udp => format!("sip:{room}@{server}"),
-            Transport::Tcp => format!("sip:{room}@{server};transport=tcp"),
+            Transport::Udp => to,
+            Transport::Tcp => format!("{to};transport=tcp"),
         };
         Self {
             call_id: unique(),
