@@ -4,6 +4,7 @@
 
 mod application;
 mod call_out;
+mod centre;
 mod chaos;
 mod conference;
 mod contacts;
@@ -16,6 +17,7 @@ mod network;
 mod phone;
 mod queue;
 mod route;
+mod routing;
 mod signalling;
 mod stay;
 mod stream;

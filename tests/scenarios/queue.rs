@@ -45,7 +45,7 @@ fn who_waits_first_is_taken_first() {
     world.hang_up("ben");
     world.run_for(Duration::from_millis(500));
     let told = world.purposes("https://app.test/left");
-    let [Purpose::Enqueue { result: QueueResult::Bridged, queue: Some(_), time }] = told.as_slice() else {
+    let [Purpose::Enqueue { result: QueueResult::Bridged, queue: Some(_), time, task: None }] = told.as_slice() else {
         panic!("one bridge, not {told:?}");
     };
     assert!((3..=4).contains(&time.as_secs()), "{time:?}");

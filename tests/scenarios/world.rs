@@ -12,11 +12,11 @@ use bytes::Bytes;
 use media::{Pages, Plane};
 use model::{
     AccountEvent, AccountSid, Call, CallSid, Clip, Conference, ConferenceEvent, ConferenceSid, Direction, DirectoryRow,
-    Exchange, HttpMethod, LegStats, Notification, Participant, QueueSid, Registration, SipDomainSid, TaskRouterEvent,
-    Timestamp,
+    Exchange, HttpMethod, LegStats, Notification, Participant, QueueSid, Registration, RoutingRow, SipDomainSid,
+    TaskRouterEvent, Timestamp,
 };
 use sip::{Challenge, Login};
-use switch::routing::Assignment;
+use switch::routing::{Assignment, AssignmentId, Instruction};
 use switch::webhook::{Answered, Ask, AskFailed, AskId, Callback, CallbackBody, Purpose};
 use switch::{
     Answer, CallChange, Command, ConferenceRef, Directory, DirectoryCommand, DirectoryConfig, Effect, Event,
@@ -51,6 +51,12 @@ pub(crate) struct World {
     pub(crate) callbacks: Vec<Callback>,
     /// What they are asked to do with reservations. A test answers itself.
     pub(crate) assignments: Vec<Assignment>,
+    /// What the application answers when it is asked what to do with a reservation: each once, nothing in between.
+    pub(crate) instructions: VecDeque<Instruction>,
+    /// Questions about reservations that are on their way.
+    assigning: Vec<(u64, AssignmentId)>,
+    /// What there is of workspaces, by SID, as last saved.
+    pub(crate) routing: BTreeMap<String, RoutingRow>,
     /// What happened in workspaces.
     pub(crate) routing_events: Vec<Arc<TaskRouterEvent>>,
     /// What is asked of media streams. A test says itself what becomes of them.
@@ -137,6 +143,9 @@ impl World {
             asks: Vec::new(),
             callbacks: Vec::new(),
             assignments: Vec::new(),
+            instructions: VecDeque::new(),
+            assigning: Vec::new(),
+            routing: BTreeMap::new(),
             routing_events: Vec::new(),
             streams: Vec::new(),
             registrations: BTreeMap::new(),
@@ -384,17 +393,7 @@ impl World {
             None if self.files.contains_key(url) => Ok(Answered::Audio { url: own }),
             None => Err(AskFailed { code: 11_200, message: "nothing there".to_owned(), url: own, status: Some(404) }),
         };
-        let exchange = Arc::new(Exchange {
-            method: HttpMethod::Post,
-            url: url.to_owned(),
-            parameters: String::new(),
-            status: Some(200),
-            headers: String::new(),
-            content_type: "text/xml".to_owned(),
-            body: String::new(),
-            duration: Duration::from_micros(FETCH_US),
-        });
-        self.handle(Event::Asked { ask, outcome, remarks: Vec::new(), exchange });
+        self.handle(Event::Asked { ask, outcome, remarks: Vec::new(), exchange: exchange(url) });
     }
 
     /// What the API would do, as the switch sees it.
@@ -548,6 +547,11 @@ impl World {
                 let (_, ask, url) = self.due.remove(n);
                 self.answer_ask(ask, &url);
             }
+            while let Some(n) = self.assigning.iter().position(|(at_us, ..)| *at_us <= self.now_us) {
+                let (_, assignment) = self.assigning.remove(n);
+                let (outcome, exchange) = (Ok(self.instructions.pop_front()), exchange("https://app.test/assignment"));
+                self.handle(Event::Assigned { assignment, outcome, remarks: Vec::new(), exchange });
+            }
             while let Some(n) = self.fetches.iter().position(|(at_us, ..)| *at_us <= self.now_us) {
                 let (_, fetch, url) = self.fetches.remove(n);
                 let found = self.files.get(&url).cloned();
@@ -683,9 +687,18 @@ impl World {
                     }
                 }
                 // The switch remembers what is set up itself.
-                Effect::Save(Row::DirectoryDeleted(_) | Row::Routing(_) | Row::RoutingDeleted(_)) => {}
+                Effect::Save(Row::DirectoryDeleted(_)) => {}
+                Effect::Save(Row::Routing(row)) => {
+                    self.routing.insert(row_sid(&row), *row);
+                }
+                Effect::Save(Row::RoutingDeleted(key)) => {
+                    self.routing.remove(&key.to_string());
+                }
                 Effect::Save(Row::TaskRouterEvent(event)) => self.routing_events.push(event),
-                Effect::Assign(assignment) => self.assignments.push(*assignment),
+                Effect::Assign(assignment) => {
+                    self.assigning.push((self.now_us + FETCH_US, assignment.id));
+                    self.assignments.push(*assignment);
+                }
                 Effect::Ask(ask) => {
                     self.due.push((self.now_us + FETCH_US, ask.ask, ask.url.clone()));
                     self.asks.push(ask);
@@ -706,6 +719,24 @@ impl World {
             self.arrive(from, &said);
         }
     }
+}
+
+/// A request to an application, and its answer.
+fn exchange(url: &str) -> Arc<Exchange> {
+    Arc::new(Exchange {
+        method: HttpMethod::Post,
+        url: url.to_owned(),
+        parameters: String::new(),
+        status: Some(200),
+        headers: String::new(),
+        content_type: "text/xml".to_owned(),
+        body: String::new(),
+        duration: Duration::from_micros(FETCH_US),
+    })
+}
+
+fn row_sid(row: &RoutingRow) -> String {
+    row.key().to_string()
 }
 
 /// Which state may follow which (rest-voice §3.5, §4.3, §5.5): final ones never change.

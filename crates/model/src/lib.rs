@@ -12,6 +12,7 @@ mod call;
 mod call_event;
 mod call_step;
 mod conference;
+pub mod country;
 mod directory;
 mod event;
 mod exchange;

@@ -3,7 +3,7 @@
 use std::collections::VecDeque;
 use std::time::{Duration, Instant};
 
-use model::{CallSid, QueueSid};
+use model::{ActivitySid, CallSid, QueueSid, ReservationSid};
 use twiml::{Dial, Party};
 
 use crate::queue::Member;
@@ -48,6 +48,18 @@ pub(crate) struct FromQueue {
     pub(crate) waited: Duration,
     /// Its place, until the two are connected.
     pub(crate) member: Option<Member>,
+    /// The reservation it was taken by, if it waited for a task.
+    pub(crate) reserved: Option<Reserved>,
+}
+
+/// The reservation that a `<Dial><Queue reservationSid>` is for.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Reserved {
+    pub(crate) reservation: ReservationSid,
+    /// What the worker does when the talk is over.
+    pub(crate) post_work: Option<ActivitySid>,
+    /// The talk was all there was to do (`dequeue`); else the application says when it is done.
+    pub(crate) completes: bool,
 }
 
 impl FromQueue {

@@ -23,6 +23,7 @@ mod journal;
 mod leg;
 mod lookup;
 mod new_call;
+mod offer;
 mod outbound;
 mod participant;
 mod progress;

@@ -191,6 +191,24 @@ pub struct NewRoom {
     pub recording_callback: RecordingCallback,
 }
 
+impl Default for NewRoom {
+    /// Nothing said.
+    fn default() -> Self {
+        Self {
+            participants_max: PARTICIPANTS_MAX,
+            region: None,
+            status_callback: None,
+            status_events: ConferenceEvents::default(),
+            record: false,
+            trim_silence: true,
+            recording_callback: RecordingCallback::default(),
+        }
+    }
+}
+
+/// How many may be in a conference whose creator does not say (rest-voice §5.2).
+const PARTICIPANTS_MAX: u32 = 250;
+
 /// `POST Calls/{CA}.json` (rest-voice §3.3).
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct CallChange {

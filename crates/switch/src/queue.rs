@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, HashMap, VecDeque};
 use std::time::{Duration, Instant};
 
-use model::{AccountSid, CallSid, Queue, QueueSid, Timestamp};
+use model::{AccountSid, CallSid, Queue, QueueSid, TaskSid, Timestamp, WorkflowSid};
 use twiml::{Link, WaitAudio};
 
 use crate::dial::DialId;
@@ -40,6 +40,23 @@ pub(crate) struct Member {
     pub(crate) wait: Option<ScriptId>,
     pub(crate) since: Instant,
     pub(crate) enqueued: Timestamp,
+    pub(crate) task: Option<QueuedTask>,
+}
+
+/// What a call waits for that is not simply the next agent.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct QueuedTask {
+    pub(crate) sid: TaskSid,
+    pub(crate) workflow: WorkflowSid,
+    /// It ends with the wait: nobody has it, and it has not ended by itself.
+    pub(crate) hangs_on_wait: bool,
+}
+
+impl Member {
+    /// What an action is told of it.
+    pub(crate) fn told_task(&self) -> Option<(TaskSid, WorkflowSid)> {
+        self.task.map(|task| (task.sid, task.workflow))
+    }
 }
 
 impl Queues {
@@ -79,6 +96,30 @@ impl Queues {
     /// What the one who waits is to hear.
     pub(crate) fn audio(&self, call: CallSid) -> Option<&WaitAudio> {
         self.member(call).map(|member| &member.audio)
+    }
+
+    /// The call waits for a task's worker.
+    pub(crate) fn wait_for(&mut self, call: CallSid, task: QueuedTask) {
+        if let Some(member) = self.member_mut(call) {
+            member.task = Some(task);
+        }
+    }
+
+    /// The call waits.
+    pub(crate) fn waits(&self, call: CallSid) -> bool {
+        self.of_call.contains_key(&call)
+    }
+
+    /// The task that a call waits for.
+    pub(crate) fn task_of(&self, call: CallSid) -> Option<TaskSid> {
+        self.member(call)?.task.map(|task| task.sid)
+    }
+
+    /// What becomes of the wait is nothing to its task any more.
+    pub(crate) fn release_task(&mut self, call: CallSid) {
+        if let Some(task) = self.member_mut(call).and_then(|member| member.task.as_mut()) {
+            task.hangs_on_wait = false;
+        }
     }
 
     /// A call leaves the line, from wherever it stands.

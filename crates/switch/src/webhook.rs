@@ -16,7 +16,7 @@ use std::time::Duration;
 use bytes::Bytes;
 use model::{
     AccountSid, Call, CallSid, CallStatus, ConferenceEvent, ConferenceSid, Exchange, HttpMethod, Level, QueueSid,
-    RecordingSid, StreamSid, TaskRouterEvent, TaskSid, Timestamp, WorkerSid, WorkspaceSid,
+    RecordingSid, ReservationSid, StreamSid, TaskRouterEvent, TaskSid, Timestamp, WorkerSid, WorkflowSid, WorkspaceSid,
 };
 pub use model::{AnsweredBy, QueueResult};
 
@@ -75,12 +75,29 @@ pub struct CallFacts {
     pub sip: Option<SipFacts>,
     /// Parameters of a `client:` caller and of `<Parameter>`.
     pub custom: Vec<(String, String)>,
+    /// Of a call that an instruction has made to a worker.
+    pub offer: Option<Box<OfferFacts>>,
+}
+
+/// What a worker is called for (taskrouter §7.5, §7.6).
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct OfferFacts {
+    /// The task, …
+    pub task: TaskSid,
+    /// … the reservation that offers it, …
+    pub reservation: ReservationSid,
+    /// … and to whom.
+    pub worker: WorkerSid,
+    /// What the task said when the call was made, byte for byte.
+    pub attributes: String,
+    /// The customer's call, if the task has one.
+    pub customer: Option<CallSid>,
 }
 
 impl CallFacts {
     /// Nothing beside the call itself.
     pub fn of(call: Call) -> Self {
-        Self { call, called_via: None, machine_detection_ms: None, sip: None, custom: Vec::new() }
+        Self { call, called_via: None, machine_detection_ms: None, sip: None, custom: Vec::new(), offer: None }
     }
 }
 
@@ -132,6 +149,8 @@ pub enum Purpose {
         queue: Option<QueueSid>,
         /// How long it was.
         time: Duration,
+        /// What it waited for, and whose that was, if that was a task.
+        task: Option<(TaskSid, WorkflowSid)>,
     },
     /// The wait URL of a queue.
     QueueWait {

@@ -10,7 +10,6 @@ mod answer;
 mod assignment;
 mod challenge;
 mod cookies;
-mod country;
 mod documents;
 mod exchange;
 mod lanes;

@@ -3,14 +3,13 @@
 use std::borrow::Cow;
 use std::time::Duration;
 
-use model::{AccountSid, TaskRouterEvent, Timestamp};
+use model::{AccountSid, TaskRouterEvent, Timestamp, country};
 use switch::routing::Assignment;
 use switch::webhook::{
     Ask, CallEventName, CallFacts, CallProgress, CallbackBody, ConversationResult, DialResult, Lane, Purpose,
     RecordingFacts, RecordingProgress,
 };
 
-use super::country;
 use crate::json::API_VERSION;
 
 /// Names and values, in the order they are sent.
@@ -53,6 +52,13 @@ pub(crate) fn of_ask(ask: &Ask) -> Pairs {
     let mut pairs = Pairs::default();
     call(facts, facts.call.status.as_str(), &mut pairs);
     purpose(&ask.purpose, &mut pairs);
+    if let Some(offer) = &facts.offer {
+        // Taskrouter §7.6.
+        pairs.add("TaskSid", offer.task);
+        pairs.add("ReservationSid", offer.reservation);
+        pairs.add("WorkerSid", offer.worker);
+        pairs.add("TaskAttributes", &offer.attributes);
+    }
     if let Some((code, url)) = &ask.error {
         pairs.add("ErrorCode", code);
         pairs.add("ErrorUrl", url);
@@ -189,10 +195,12 @@ fn purpose(purpose: &Purpose, pairs: &mut Pairs) {
             pairs.add_if("Digits", digits.as_ref());
         }
         Purpose::Dial(result) => dial(result, pairs),
-        Purpose::Enqueue { result, queue, time } => {
+        Purpose::Enqueue { result, queue, time, task } => {
             pairs.add("QueueResult", result.as_str());
             pairs.add_if("QueueSid", *queue);
             pairs.seconds("QueueTime", *time);
+            pairs.add_if("TaskSid", task.map(|(task, _)| task));
+            pairs.add_if("WorkflowSid", task.map(|(_, workflow)| workflow));
         }
         Purpose::QueueWait { queue, position, time, average_time, current_size, max_size } => {
             pairs.add("QueueSid", queue);
@@ -278,6 +286,8 @@ fn call_progress(progress: &CallProgress, pairs: &mut Pairs) {
         pairs.add_if("SipResponseCode", progress.sip_response_code);
         progress.recording.iter().for_each(|recording| self::recording(recording, pairs));
     }
+    // Taskrouter §7.5.
+    pairs.add_if("taskCallSid", facts.offer.as_ref().and_then(|offer| offer.customer));
     pairs.add_foreign(&facts.custom);
 }
 
@@ -327,7 +337,7 @@ const CALLED: [&str; 4] = ["CalledCity", "CalledState", "CalledZip", "CalledCoun
 mod tests {
     use model::{
         Call, CallSid, CallStatus, ConferenceEvent, ConferenceSid, Direction, Happening, QueueSid, RecordingSid,
-        StreamSid,
+        StreamSid, TaskSid, WorkflowSid,
     };
     use switch::webhook::{
         AnsweredBy, ConversationOutcome, DequeueResult, Dequeued, DialCallStatus, DialedSip, QueueResult,
@@ -472,11 +482,20 @@ mod tests {
                  DequeuedCallQueueTime=5&DequeuedCallDuration=6",
             ),
             (
-                Purpose::Enqueue { result: QueueResult::Leave, queue: Some(queue), time: secs(7) },
+                Purpose::Enqueue { result: QueueResult::Leave, queue: Some(queue), time: secs(7), task: None },
                 "QueueResult=leave&QueueSid=QUe&QueueTime=7",
             ),
             (
-                Purpose::Enqueue { result: QueueResult::QueueFull, queue: None, time: secs(0) },
+                Purpose::Enqueue {
+                    result: QueueResult::Bridged,
+                    queue: Some(queue),
+                    time: secs(7),
+                    task: Some((TaskSid::from_bits(0xa), WorkflowSid::from_bits(0xb))),
+                },
+                "QueueResult=bridged&QueueSid=QUe&QueueTime=7&TaskSid=WTa&WorkflowSid=WWb",
+            ),
+            (
+                Purpose::Enqueue { result: QueueResult::QueueFull, queue: None, time: secs(0), task: None },
                 "QueueResult=queue-full&QueueTime=0",
             ),
             (

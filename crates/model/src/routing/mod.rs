@@ -98,3 +98,39 @@ pub enum RoutingKey {
     /// A task on its way from one worker to another.
     Transfer(TransferSid),
 }
+
+impl RoutingRow {
+    /// Which one.
+    pub const fn key(&self) -> RoutingKey {
+        match self {
+            Self::Workspace(row) => RoutingKey::Workspace(row.sid),
+            Self::Activity(row) => RoutingKey::Activity(row.sid),
+            Self::TaskChannel(row) => RoutingKey::TaskChannel(row.sid),
+            Self::Worker(row) => RoutingKey::Worker(row.sid),
+            Self::WorkerChannel(row) => RoutingKey::WorkerChannel(row.sid),
+            Self::TaskQueue(row) => RoutingKey::TaskQueue(row.sid),
+            Self::Workflow(row) => RoutingKey::Workflow(row.sid),
+            Self::Task(row) => RoutingKey::Task(row.sid),
+            Self::Reservation(row) => RoutingKey::Reservation(row.sid),
+            Self::Transfer(row) => RoutingKey::Transfer(row.sid),
+        }
+    }
+}
+
+impl std::fmt::Display for RoutingKey {
+    /// Its SID.
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            Self::Workspace(sid) => sid.fmt(f),
+            Self::Activity(sid) => sid.fmt(f),
+            Self::TaskChannel(sid) => sid.fmt(f),
+            Self::Worker(sid) => sid.fmt(f),
+            Self::WorkerChannel(sid) => sid.fmt(f),
+            Self::TaskQueue(sid) => sid.fmt(f),
+            Self::Workflow(sid) => sid.fmt(f),
+            Self::Task(sid) => sid.fmt(f),
+            Self::Reservation(sid) => sid.fmt(f),
+            Self::Transfer(sid) => sid.fmt(f),
+        }
+    }
+}

@@ -14,9 +14,9 @@ use crate::entry::{Beep, Entry};
 use crate::new_call::{CallChange, Instructions, NewCall, NewLeg, NewParticipant};
 use crate::outbound::Plan;
 use crate::progress::Progress;
-use crate::script::{Doing, Role, Source};
+use crate::script::{Doing, Role, ScriptId, Source};
 use crate::turn::Turn;
-use crate::webhook::{QueueResult, Remark};
+use crate::webhook::{Purpose, QueueResult, Remark};
 
 impl Board {
     /// Does what the control layer asks, or says why not.
@@ -186,6 +186,7 @@ impl Board {
         let status = call.row.status;
         if let Place::Conference(conference) = place {
             self.leave_conference(conference, sid, Leaving::Redirected, turn);
+            self.no_longer_bridged(script);
         }
         self.out_of_queue(sid, QueueResult::Redirected, turn);
         if let Some(dial) = dial {
@@ -214,8 +215,16 @@ impl Board {
         turn.start_script(sid, Role::Main, source);
     }
 
+    /// A caller that a worker talked to is given something else to do (twiml §7.3).
+    fn no_longer_bridged(&mut self, script: Option<ScriptId>) {
+        let script = script.and_then(|id| self.scripts.get_mut(&id));
+        if let Some(Purpose::Enqueue { result, .. }) = script.and_then(|script| script.result.as_mut()) {
+            *result = QueueResult::RedirectedFromBridged;
+        }
+    }
+
     /// Another document runs in place of this one: what its verb owes its action is told (twiml §7.3).
-    fn replaced(&mut self, id: crate::script::ScriptId, turn: &mut Turn) {
+    fn replaced(&mut self, id: ScriptId, turn: &mut Turn) {
         let Some(script) = self.scripts.get_mut(&id) else { return };
         if matches!(script.doing, Doing::Asking { .. }) {
             return;

@@ -291,6 +291,7 @@ impl Board {
         }
         if live.queue.is_some() {
             self.queues.no_agent(id);
+            self.reserved_over(&live, turn);
             self.dequeued_over(id, &live, turn);
         }
     }
@@ -326,6 +327,7 @@ impl Board {
         }
         if live.queue.is_some() {
             self.queues.no_agent(id);
+            self.reserved_over(&live, turn);
             self.dequeued_over(id, &live, turn);
         }
     }
@@ -455,7 +457,17 @@ impl Board {
 
     /// A stay in a conference is over, and its call goes on (twiml §6.4).
     pub(super) fn conference_left(&mut self, script: ScriptId, turn: &mut Turn) {
-        self.dialled(script, DialResult::of(DialCallStatus::Answered), twiml::Outcome::Done, turn);
+        self.note_stay(script);
+        self.went(script, twiml::Outcome::Done, turn);
+    }
+
+    /// What an action is told of a stay. Of one that came out of a queue that is known already (twiml §7.3).
+    pub(super) fn note_stay(&mut self, script: ScriptId) {
+        if let Some(script) = self.scripts.get_mut(&script)
+            && !matches!(script.result, Some(Purpose::Enqueue { .. }))
+        {
+            script.result = Some(Purpose::Dial(Box::new(DialResult::of(DialCallStatus::Answered))));
+        }
     }
 }
 

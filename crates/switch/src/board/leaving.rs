@@ -12,7 +12,7 @@ use crate::conference::{AfterLeave, Leaving};
 use crate::follow_up::FollowUp;
 use crate::leg::LiveLeg;
 use crate::turn::Turn;
-use crate::webhook::{CallEventName, DialCallStatus, DialResult, Purpose, QueueResult};
+use crate::webhook::{CallEventName, QueueResult};
 
 impl Board {
     pub(super) fn hang_up(&mut self, dialog: DialogId, status: u16, text: &str, turn: &mut Turn) {
@@ -105,6 +105,7 @@ impl Board {
         self.end_dial_of(&call, how, turn);
         self.end_scripts_of(&call, turn);
         self.end_streams_of(&call, turn);
+        self.offer_over(&call, turn);
         // Of one that was canceled before anybody was called, nothing is told (rest-voice §3.5).
         let never_dialled = call.row.status == CallStatus::Canceled && !call.has_port();
         match unanswered.is_some() || call.row.answered.is_some() {
@@ -120,9 +121,8 @@ impl Board {
         match (&call.errand, call.place) {
             (Errand::Room { conference, .. }, _) if !call.is_answered() => self.no_longer_expected(*conference),
             (_, Place::Conference(conference)) => {
-                let script = call.script.and_then(|id| self.scripts.get_mut(&id));
-                if let Some(script) = script {
-                    script.result = Some(Purpose::Dial(Box::new(DialResult::of(DialCallStatus::Answered))));
+                if let Some(script) = call.script {
+                    self.note_stay(script);
                 }
                 self.leave_conference(conference, call.sid(), how, turn);
             }
@@ -139,6 +139,7 @@ impl Board {
         let live = self.conferences.get_mut(&conference);
         let after = live.map(|live| live.leave(call, how, &goes_on(&self.calls), turn));
         self.leg_stays(call, turn);
+        self.worker_left(call, turn);
         match after {
             Some(AfterLeave::Over { left_behind }) => {
                 self.forget_conference(conference);

@@ -14,10 +14,12 @@ mod dialling;
 mod gathering;
 mod leaving;
 mod machine;
+mod offering;
 mod placing;
 mod prompting;
 mod queueing;
 mod referring;
+mod reserving;
 mod resolving;
 mod scripting;
 mod streaming;
@@ -40,6 +42,7 @@ use crate::effect::{Effect, Row};
 use crate::follow_up::FollowUp;
 use crate::leg::LiveLeg;
 use crate::lookup::Lookups;
+use crate::offer::Offers;
 use crate::quality::Quality;
 use crate::queue::Queues;
 use crate::registration::Registrations;
@@ -64,6 +67,7 @@ pub(crate) struct Board {
     scripts: HashMap<ScriptId, Script>,
     dials: HashMap<DialId, LiveDial>,
     queues: Queues,
+    offers: Offers,
     streams: BTreeMap<StreamSid, LiveStream>,
     /// Streams that we have opened, by where they lead.
     streams_out: HashMap<SocketAddr, Flow>,
@@ -118,6 +122,7 @@ impl Board {
             scripts: HashMap::new(),
             dials: HashMap::new(),
             queues: Queues::default(),
+            offers: Offers::default(),
             streams: BTreeMap::new(),
             streams_out: HashMap::new(),
             connecting: HashMap::new(),
@@ -264,7 +269,9 @@ impl Board {
                 self.end_call(call, Some(status), Leaving::HungUp, turn);
             }
             FollowUp::Serve(queue) => self.serve(queue, turn),
-            FollowUp::CarryOut { .. } | FollowUp::OfferOver(_) | FollowUp::TaskEnded { .. } => {}
+            FollowUp::CarryOut { reservation, instruction } => self.carry_out(reservation, &instruction, turn),
+            FollowUp::OfferOver(reservation) => self.offer_withdrawn(reservation, turn),
+            FollowUp::TaskEnded { task, call, end } => self.task_ended(task, call, &end, turn),
         }
     }
 
@@ -360,7 +367,7 @@ impl Board {
 
     /// Documents, dials and places in queues.
     pub(crate) fn running(&self) -> usize {
-        self.scripts.len() + self.dials.len() + self.queues.len()
+        self.scripts.len() + self.dials.len() + self.queues.len() + self.offers.len()
     }
 
     pub(crate) fn calls_live(&self) -> usize {

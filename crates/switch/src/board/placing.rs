@@ -513,11 +513,13 @@ impl Board {
                 conference.join(sid, leg, holds, entry, turn);
                 call.place = Place::Conference(id);
                 call.errand = Errand::Document; // and none is known: it ends with its stay
+                self.worker_answered(sid, turn);
             }
             Errand::Document => {
                 if let Some(source) = plan.source.take() {
                     turn.start_script(sid, Role::Main, source);
                 }
+                self.worker_answered(sid, turn);
             }
             Errand::Room { .. } => {}
         }

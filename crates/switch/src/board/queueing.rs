@@ -28,15 +28,23 @@ impl Board {
     pub(super) fn enqueue(&mut self, script: ScriptId, sid: CallSid, enqueue: Enqueue, turn: &mut Turn) {
         let Some(call) = self.calls.get(&sid) else { return };
         let account = call.row.account_sid;
-        let name = match enqueue.to {
-            EnqueueTo::Queue(name) => name,
-            EnqueueTo::Workflow { workflow_sid, .. } => {
-                let message = format!("there is no workflow {workflow_sid}");
-                turn.notify(account, Some(sid), Remark { level: Level::Error, code: 14_220, message }, None);
-                return self.not_queued(script, QueueResult::Error, None, turn);
-            }
+        let (name, work) = match enqueue.to {
+            EnqueueTo::Queue(name) => (name, None),
+            // Whoever waits for a workflow's tasks waits in a queue of that name.
+            EnqueueTo::Workflow { workflow_sid, task } => (workflow_sid, Some(task)),
             // Why not has been told with the document's other warnings.
             EnqueueTo::Nowhere(_) => return self.not_queued(script, QueueResult::Error, None, turn),
+        };
+        let workflow = match &work {
+            None => None,
+            Some(_) => match name.parse().ok().filter(|workflow| turn.routing.is_workflow(account, *workflow)) {
+                Some(workflow) => Some(workflow),
+                None => {
+                    let message = format!("there is no workflow {name}");
+                    turn.notify(account, Some(sid), Remark { level: Level::Error, code: 14_220, message }, None);
+                    return self.not_queued(script, QueueResult::Error, None, turn);
+                }
+            },
         };
         let (list, mut desk) = turn.queue_desk();
         let queue = match list.ensure(account, &name, &mut desk) {
@@ -48,13 +56,21 @@ impl Board {
             }
         };
         let (since, enqueued) = (turn.now.instant, turn.now.wall);
-        let member = Member { call: sid, account, script, audio: enqueue.wait, wait: None, since, enqueued };
+        let member =
+            Member { call: sid, account, script, audio: enqueue.wait, wait: None, since, enqueued, task: None };
         let Some(position) = self.queues.join(&queue, enqueue.queue_size_max, member) else {
             turn.note_queue(account, queue.sid, QueueHappening::Full { call: sid });
             return self.not_queued(script, QueueResult::QueueFull, Some(queue.sid), turn);
         };
         turn.note_queue(account, queue.sid, QueueHappening::Joined { call: sid, position });
         info!(queue_sid = %queue.sid, friendly_name = queue.friendly_name, "waiting in a queue");
+        if let (Some(workflow), Some(work)) = (workflow, work)
+            && let Err(remark) = self.create_task(sid, workflow, work, turn)
+        {
+            turn.notify(account, Some(sid), remark, None);
+            self.queues.leave(sid);
+            return self.not_queued(script, QueueResult::Error, Some(queue.sid), turn);
+        }
         self.hear_wait(sid, turn);
         self.serve(queue.sid, turn);
     }
@@ -77,7 +93,7 @@ impl Board {
 
     fn not_queued(&mut self, script: ScriptId, result: QueueResult, queue: Option<QueueSid>, turn: &mut Turn) {
         if let Some(script) = self.scripts.get_mut(&script) {
-            script.result = Some(Purpose::Enqueue { result, queue, time: Default::default() });
+            script.result = Some(Purpose::Enqueue { result, queue, time: Default::default(), task: None });
         }
         self.went(script, twiml::Outcome::Failed, turn);
     }
@@ -86,12 +102,10 @@ impl Board {
     pub(super) fn dial_queue(&mut self, script: ScriptId, sid: CallSid, dial: Dial, noun: QueueNoun, turn: &mut Turn) {
         let Some(call) = self.calls.get_mut(&sid) else { return };
         let account = call.row.account_sid;
-        let reserved = noun.problem.is_none() && noun.reservation_sid.is_some();
-        if reserved {
-            let message = "reservations are not known here".to_owned();
-            turn.notify(account, Some(sid), Remark { level: Level::Error, code: 14_215, message }, None);
+        if noun.problem.is_none() && noun.reservation_sid.is_some() {
+            return self.dial_reserved(script, sid, dial, noun, turn);
         }
-        let has_problem = reserved || noun.problem.is_some();
+        let has_problem = noun.problem.is_some();
         let name = noun.name.unwrap_or_default();
         let found = turn.queue_list.named(account, &name).map(|queue| queue.sid);
         let found = match found {
@@ -109,7 +123,7 @@ impl Board {
         };
         let id = turn.names.dial();
         let timer = turn.timers.set(turn.now.instant + dial.timeout, Timer::Dial(id));
-        let from = FromQueue { queue, url: noun.url, waited: Default::default(), member: None };
+        let from = FromQueue { queue, url: noun.url, waited: Default::default(), member: None, reserved: None };
         let begun = turn.now.instant;
         let live = LiveDial { timer: Some(timer), queue: Some(from), ..LiveDial::new(sid, script, dial, begun) };
         self.dials.insert(id, live);
@@ -122,30 +136,38 @@ impl Board {
     /// Brings those together that wait for each other.
     pub(super) fn serve(&mut self, queue: QueueSid, turn: &mut Turn) {
         while let Some((id, member)) = self.queues.match_next(queue) {
-            let Some(live) = self.dials.get_mut(&id) else { continue };
-            if let Some(timer) = live.timer.take() {
-                turn.timers.clear(timer);
+            if let Some(task) = member.task.filter(|task| task.hangs_on_wait) {
+                self.caller_gone(task.sid, turn); // somebody else has taken its caller
             }
-            live.winner = Some(member.call);
-            let Some(from) = live.queue.as_mut() else { continue };
-            from.waited = turn.now.instant.saturating_duration_since(member.since);
-            let (url, guest) = (from.url.clone(), member.call);
-            if let Some(wait) = member.wait {
-                turn.stop_script(wait);
+            self.take(id, queue, member, turn);
+        }
+    }
+
+    /// Somebody who waited is taken out by a `<Dial>`, and told what it is to be told first.
+    pub(super) fn take(&mut self, id: DialId, queue: QueueSid, member: Member, turn: &mut Turn) {
+        let Some(live) = self.dials.get_mut(&id) else { return };
+        if let Some(timer) = live.timer.take() {
+            turn.timers.clear(timer);
+        }
+        live.winner = Some(member.call);
+        let Some(from) = live.queue.as_mut() else { return };
+        from.waited = turn.now.instant.saturating_duration_since(member.since);
+        let (url, guest) = (from.url.clone(), member.call);
+        if let Some(wait) = member.wait {
+            turn.stop_script(wait);
+        }
+        from.member = Some(Member { wait: None, ..member });
+        if let Some(call) = self.calls.get_mut(&guest) {
+            call.taken_by = Some(id);
+            turn.media.push(Command::StopPlay { leg: call.leg });
+            call.span.in_scope(|| info!(queue_sid = %queue, "taken out of the queue"));
+        }
+        match url {
+            Some(link) => {
+                let url = AudioUrl { method: link.method, url: link.url };
+                turn.start_script(guest, Role::QueueWhisper { dial: id }, Source::Url(url));
             }
-            from.member = Some(Member { wait: None, ..member });
-            if let Some(call) = self.calls.get_mut(&guest) {
-                call.taken_by = Some(id);
-                turn.media.push(Command::StopPlay { leg: call.leg });
-                call.span.in_scope(|| info!(queue_sid = %queue, "taken out of the queue"));
-            }
-            match url {
-                Some(link) => {
-                    let url = AudioUrl { method: link.method, url: link.url };
-                    turn.start_script(guest, Role::QueueWhisper { dial: id }, Source::Url(url));
-                }
-                None => self.bring(id, turn),
-            }
+            None => self.bring(id, turn),
         }
     }
 
@@ -162,6 +184,9 @@ impl Board {
 
     /// The one from the queue comes into the room of the call that has taken it.
     fn bring(&mut self, id: DialId, turn: &mut Turn) {
+        if !self.accept_reserved(id, turn) {
+            return;
+        }
         let Some(LiveDial { parent, winner: Some(guest), .. }) = self.dials.get(&id) else { return };
         let Some(room) = self.calls.get(parent).map(|parent| parent.room) else { return };
         let Some(guest) = self.calls.get_mut(guest) else { return };
@@ -197,7 +222,8 @@ impl Board {
         let result = QueueResult::Bridged;
         let Some(script) = call.script else { return };
         if let Some(script) = self.scripts.get_mut(&script) {
-            script.result = Some(Purpose::Enqueue { result, queue: Some(from.queue), time: from.waited });
+            let task = from.member.as_ref().and_then(Member::told_task);
+            script.result = Some(Purpose::Enqueue { result, queue: Some(from.queue), time: from.waited, task });
         }
         self.went(script, twiml::Outcome::Done, turn);
     }
@@ -215,8 +241,12 @@ impl Board {
             call.taken_by = None; // its own document is told otherwise
         }
         let Some(live) = self.dials.get_mut(&id) else { return };
-        let (waited, bridged) = (live.queue.as_ref().map(FromQueue::waited), live.bridged.is_some());
-        let parent = live.parent;
+        let (parent, bridged) = (live.parent, live.bridged.is_some());
+        let waited = live.queue.as_ref().map(FromQueue::waited);
+        let task = live.queue.as_ref().and_then(|from| from.member.as_ref()?.task);
+        if let Some(task) = task.filter(|task| task.hangs_on_wait && !bridged) {
+            self.caller_gone(task.sid, turn);
+        }
         let result = match (how, bridged) {
             (Leaving::Redirected, true) => QueueResult::RedirectedFromBridged,
             (Leaving::Redirected, false) => QueueResult::BridgingInProcess,
@@ -229,7 +259,8 @@ impl Board {
             turn.note_queue(parent.row.account_sid, queue, left);
         }
         if let (Some((queue, time)), Some(script)) = (waited, script.and_then(|id| self.scripts.get_mut(&id))) {
-            script.result = Some(Purpose::Enqueue { result, queue: Some(queue), time });
+            let task = task.map(|task| (task.sid, task.workflow));
+            script.result = Some(Purpose::Enqueue { result, queue: Some(queue), time, task });
         }
         let status = if bridged { DialCallStatus::Completed } else { DialCallStatus::NoAnswer };
         self.dial_over(id, status, turn);
@@ -254,12 +285,15 @@ impl Board {
         if let Some(wait) = member.wait {
             turn.stop_script(wait);
         }
-        let time = turn.now.instant.saturating_duration_since(member.since);
+        let (time, task) = (turn.now.instant.saturating_duration_since(member.since), member.told_task());
         if let Some(script) = self.scripts.get_mut(&member.script) {
-            script.result = Some(Purpose::Enqueue { result, queue: Some(queue), time });
+            script.result = Some(Purpose::Enqueue { result, queue: Some(queue), time, task });
         }
         info!(queue_sid = %queue, queue_result = result.as_str(), "left the queue");
         turn.note_queue(member.account, queue, QueueHappening::Left { call: sid, result, waited: time });
+        if let Some(task) = member.task.filter(|task| task.hangs_on_wait) {
+            self.caller_gone(task.sid, turn);
+        }
         Some(member.script)
     }
 

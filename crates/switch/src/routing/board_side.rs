@@ -1,13 +1,10 @@
 //! What the board asks of TaskRouter about the calls it has: nothing here is told or saved before the turn ends.
 
-// For whoever carries out instructions.
-#![allow(dead_code)]
-
 use std::time::Duration;
 
 use model::{
-    AccountSid, ActivitySid, AssignmentStatus, CallSid, ReservationSid, ReservationStatus, TaskQueueSid, TaskSid,
-    Timestamp, WorkerSid, WorkflowSid, WorkspaceSid,
+    AccountSid, ActivitySid, CallSid, ReservationSid, ReservationStatus, TaskSid, Timestamp, WorkerSid, WorkflowSid,
+    WorkspaceSid,
 };
 use taskrouter::{Attributes, AttributesError, Input, RoutingTarget, TASK_TIMEOUT_MAX, WorkerChange};
 
@@ -40,17 +37,7 @@ pub(crate) struct TaskRefused {
 /// A task as the board sees it.
 #[derive(Debug)]
 pub(crate) struct TaskView<'a> {
-    pub(crate) sid: TaskSid,
-    pub(crate) account: AccountSid,
-    pub(crate) workspace: WorkspaceSid,
-    /// The caller who waits for it, or did.
-    pub(crate) call: Option<CallSid>,
-    pub(crate) workflow: Option<WorkflowSid>,
-    pub(crate) queue: Option<TaskQueueSid>,
-    pub(crate) status: AssignmentStatus,
     pub(crate) attributes: &'a Attributes,
-    /// Workers of its workspace may have several tasks at once.
-    pub(crate) multi_task: bool,
 }
 
 /// A reservation as the board sees it.
@@ -62,21 +49,12 @@ pub(crate) struct ReservationView {
     pub(crate) task: TaskSid,
     pub(crate) worker: WorkerSid,
     pub(crate) status: ReservationStatus,
-    /// It was made by a transfer.
-    pub(crate) is_transferred: bool,
-    pub(crate) worker_call: Option<CallSid>,
-    pub(crate) post_work_activity: Option<ActivitySid>,
-    /// As of its task.
-    pub(crate) multi_task: bool,
 }
 
 /// A worker as the board sees it.
 #[derive(Debug)]
 pub(crate) struct WorkerView<'a> {
-    pub(crate) sid: WorkerSid,
-    pub(crate) friendly_name: &'a str,
     pub(crate) attributes: &'a Attributes,
-    pub(crate) activity: ActivitySid,
 }
 
 impl Routing {
@@ -145,29 +123,13 @@ impl Routing {
     /// A task that is not gone.
     pub(crate) fn task(&self, sid: TaskSid) -> Option<TaskView<'_>> {
         let live = self.live_of_task(sid)?;
-        let (task, note) = (live.engine.task(sid)?, live.tasks.get(&sid)?);
-        let workflow = match task.route {
-            taskrouter::Route::Workflow { workflow, .. } => Some(workflow),
-            _ => note.workflow,
-        };
-        Some(TaskView {
-            sid,
-            account: live.row.account_sid,
-            workspace: live.row.sid,
-            call: note.call,
-            workflow,
-            queue: task.queue,
-            status: rows::status_of(task.status),
-            attributes: &task.attributes,
-            multi_task: live.row.multi_task_enabled,
-        })
+        Some(TaskView { attributes: &live.engine.task(sid)?.attributes })
     }
 
     /// A reservation of such a task.
     pub(crate) fn reservation(&self, sid: ReservationSid) -> Option<ReservationView> {
         let live = self.live_of_reservation(sid)?;
         let reservation = live.engine.reservation(sid)?;
-        let note = live.reservations.get(&sid);
         Some(ReservationView {
             sid,
             account: live.row.account_sid,
@@ -175,22 +137,13 @@ impl Routing {
             task: reservation.task,
             worker: reservation.worker,
             status: rows::reservation_status_of(reservation.status),
-            is_transferred: reservation.transfer.is_some(),
-            worker_call: note.and_then(|note| note.worker_call),
-            post_work_activity: note.and_then(|note| note.post_work_activity),
-            multi_task: live.row.multi_task_enabled,
         })
     }
 
     /// A worker of a workspace.
     pub(crate) fn worker(&self, workspace: WorkspaceSid, sid: WorkerSid) -> Option<WorkerView<'_>> {
         let worker = self.workspaces.live.get(&workspace)?.engine.worker(sid)?;
-        Some(WorkerView {
-            sid,
-            friendly_name: &worker.friendly_name,
-            attributes: &worker.attributes,
-            activity: worker.activity,
-        })
+        Some(WorkerView { attributes: &worker.attributes })
     }
 
     /// Whether a workspace has that activity.
@@ -239,11 +192,6 @@ impl Routing {
         if let Ok(live) = self.touch_reservation(sid) {
             live.put_down(sid);
         }
-    }
-
-    /// The worker finishes up.
-    pub(crate) fn wrap(&mut self, now: Timestamp, sid: ReservationSid) -> Result<(), RoutingRefusal> {
-        self.touch_reservation(sid)?.engine.handle(now, Input::Wrap(sid)).map_err(refused)
     }
 
     /// Done.

@@ -65,6 +65,20 @@ pub struct WorkerLeg {
     pub record: Option<LegRecording>,
 }
 
+impl Default for WorkerLeg {
+    /// Nothing said.
+    fn default() -> Self {
+        Self {
+            to: None,
+            from: None,
+            ring_timeout: RING_TIMEOUT,
+            status: CallCallback::default(),
+            credentials: None,
+            record: None,
+        }
+    }
+}
+
 /// `dequeue`. Its status callback is asked by GET, with `taskCallSid`.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Dequeue {

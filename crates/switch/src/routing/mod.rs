@@ -24,6 +24,7 @@ mod tasks;
 mod telling;
 #[cfg(test)]
 mod tests;
+pub(crate) mod whom;
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::time::Instant;
@@ -31,8 +32,7 @@ use std::time::Instant;
 use model::{AccountSid, RoutingRow, Timestamp, WorkspaceSid};
 
 pub use assignment::{ASSIGNMENT_TIMEOUT, Assignment, AssignmentId, TaskEnd};
-#[allow(unused_imports)] // for whoever carries out instructions
-pub(crate) use board_side::{NewCallTask, ReservationView, TaskRefused, TaskView, WorkerView};
+pub(crate) use board_side::{NewCallTask, ReservationView, TaskRefused, TaskView};
 pub use command::{
     NewTask, NewTaskQueue, NewWorker, NewWorkflow, NewWorkspace, ReservationOf, ReservationUpdate, RoutingAnswer,
     RoutingCommand, RoutingOrder, RoutingRefusal, TaskChannelRef, TaskQueueUpdate, TaskUpdate, WorkerChannelRef,

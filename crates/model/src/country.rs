@@ -1,7 +1,7 @@
 //! Which country a number belongs to, by its first digits (ITU-T E.164 and, within +1, the North American plan).
 
 /// ISO 3166 code of the country of an E.164 number; empty where the digits name none.
-pub(crate) fn of(number: &str) -> &'static str {
+pub fn of(number: &str) -> &'static str {
     let Some(digits) = number.strip_prefix('+') else { return "" };
     // The longest prefix that is in the table decides.
     (1..=PREFIX_DIGITS_MAX.min(digits.len()))
@@ -15,7 +15,7 @@ pub(crate) fn of(number: &str) -> &'static str {
 }
 
 /// `+` and digits: a number, no `client:` and no `sip:`.
-pub(crate) fn is_number(address: &str) -> bool {
+pub fn is_number(address: &str) -> bool {
     address.strip_prefix('+').is_some_and(|digits| !digits.is_empty() && digits.bytes().all(|b| b.is_ascii_digit()))
 }
 
