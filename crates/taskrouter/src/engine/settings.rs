@@ -390,17 +390,18 @@ impl Engine {
                 }
                 batch.len()
             }
-            Job::ReEvaluate { workflow, anew, after } => {
-                let from = after.map_or(Unbounded, Excluded);
-                let batch: Vec<TaskSid> =
-                    self.tasks.range((from, Unbounded)).take(budget).map(|(sid, _)| *sid).collect();
-                if batch.len() == budget {
-                    self.jobs.push_front(Job::ReEvaluate { workflow, anew, after: batch.last().copied() });
+            Job::ReEvaluate { workflow, anew, mut after } => {
+                let mut spent = 0;
+                while spent < budget {
+                    let from = after.map_or(Unbounded, Excluded);
+                    let Some(task) = self.tasks.range((from, Unbounded)).next().map(|(sid, _)| *sid) else {
+                        return spent;
+                    };
+                    after = Some(task);
+                    spent += self.re_evaluate(now, task, workflow, anew);
                 }
-                for task in &batch {
-                    self.re_evaluate(now, *task, workflow, anew);
-                }
-                batch.len()
+                self.jobs.push_front(Job::ReEvaluate { workflow, anew, after });
+                spent
             }
         }
     }
