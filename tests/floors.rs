@@ -14,8 +14,8 @@ const MAY_KNOW: &[(&str, &[&str])] = &[
     ("sound", &["model", "web"]),
     ("twiml", &["model"]),
     ("taskrouter", &["model"]),
-    ("switch", &["media", "model", "sip", "twiml"]),
-    ("api", &["model", "store", "switch", "web"]),
+    ("switch", &["media", "model", "sip", "taskrouter", "twiml"]),
+    ("api", &["model", "store", "switch", "taskrouter", "web"]),
     ("server", &["api", "media", "model", "sip", "sound", "store", "switch", "web"]),
     ("testkit", &[]),
 ];

@@ -46,6 +46,17 @@ impl FromRequest<Arc<Api>> for LargeParameters {
     }
 }
 
+/// A body of JSON, for the one request that has it (taskrouter §13).
+pub(crate) async fn json_body<T: serde::de::DeserializeOwned>(request: Request, api: &Api) -> Result<T, Problem> {
+    let body = read_in_time(request.into_body(), api, api.config.body_bytes_max).await?;
+    serde_json::from_slice(&body).map_err(|_| Problem::MalformedForm { why: "the body is not the JSON it should be" })
+}
+
+async fn read_in_time(body: Body, api: &Api, bytes_max: usize) -> Result<Vec<u8>, Problem> {
+    let body = tokio::time::timeout(api.config.request_timeout, read(body, bytes_max)).await;
+    body.unwrap_or(Err(Problem::MalformedForm { why: "the body did not come in time" }))
+}
+
 impl Parameters {
     async fn read_from(request: Request, api: &Api, bytes_max: usize) -> Result<Self, Problem> {
         let (head, body) = request.into_parts();
@@ -54,9 +65,7 @@ impl Parameters {
         if head.method != Method::POST && head.method != Method::PUT {
             return Ok(Self(query));
         }
-        let body = read(body, bytes_max);
-        let body = tokio::time::timeout(api.config.request_timeout, body).await;
-        let body = body.unwrap_or(Err(Problem::MalformedForm { why: "the body did not come in time" }))?;
+        let body = read_in_time(body, api, bytes_max).await?;
         if !body.is_empty() {
             check_content_type(&head.headers)?;
         }

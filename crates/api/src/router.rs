@@ -189,11 +189,14 @@ fn waiting() -> Router<Arc<Api>> {
 /// Workspaces, and what is in them (taskrouter §1).
 fn workspaces() -> Router<Arc<Api>> {
     use taskrouter::{
-        activities, events, reservations, task_channels, task_queues, tasks, worker_channels, workers, workflows,
-        workspaces,
+        activities, events, reservations, statistics, task_channels, task_queues, tasks, worker_channels, workers,
+        workflows, workspaces,
     };
     let workspace = Router::new()
         .route("/", get(workspaces::fetch).post(workspaces::update).delete(workspaces::delete))
+        .route("/RealTimeStatistics", get(statistics::workspace_real_time))
+        .route("/CumulativeStatistics", get(statistics::workspace_cumulative))
+        .route("/Statistics", get(statistics::workspace_both))
         .route("/Activities", get(activities::list).post(activities::create))
         .route("/Activities/{activity}", get(activities::fetch).post(activities::update).delete(activities::delete))
         .route("/TaskChannels", get(task_channels::list).post(task_channels::create))
@@ -202,6 +205,10 @@ fn workspaces() -> Router<Arc<Api>> {
             get(task_channels::fetch).post(task_channels::update).delete(task_channels::delete),
         )
         .route("/Workers", get(workers::list).post(workers::create))
+        .route("/Workers/RealTimeStatistics", get(statistics::workers_real_time))
+        .route("/Workers/CumulativeStatistics", get(statistics::workers_cumulative))
+        .route("/Workers/Statistics", get(statistics::workers_both))
+        .route("/Workers/{worker}/Statistics", get(statistics::worker))
         .route("/Workers/{worker}", get(workers::fetch).post(workers::update).delete(workers::delete))
         .route("/Workers/{worker}/Channels", get(worker_channels::list))
         .route("/Workers/{worker}/Channels/{channel}", get(worker_channels::fetch).post(worker_channels::update))
@@ -209,8 +216,16 @@ fn workspaces() -> Router<Arc<Api>> {
         .route("/Workers/{worker}/Reservations/{reservation}", get(reservations::fetch).post(reservations::update))
         .route("/TaskQueues", get(task_queues::list).post(task_queues::create))
         .route("/TaskQueues/{queue}", get(task_queues::fetch).post(task_queues::update).delete(task_queues::delete))
+        .route("/TaskQueues/RealTimeStatistics", post(statistics::bulk))
+        .route("/TaskQueues/Statistics", get(statistics::queues))
+        .route("/TaskQueues/{queue}/RealTimeStatistics", get(statistics::queue_real_time))
+        .route("/TaskQueues/{queue}/CumulativeStatistics", get(statistics::queue_cumulative))
+        .route("/TaskQueues/{queue}/Statistics", get(statistics::queue_both))
         .route("/Workflows", get(workflows::list).post(workflows::create))
         .route("/Workflows/{workflow}", get(workflows::fetch).post(workflows::update).delete(workflows::delete))
+        .route("/Workflows/{workflow}/RealTimeStatistics", get(statistics::workflow_real_time))
+        .route("/Workflows/{workflow}/CumulativeStatistics", get(statistics::workflow_cumulative))
+        .route("/Workflows/{workflow}/Statistics", get(statistics::workflow_both))
         .route("/Tasks", get(tasks::list).post(tasks::create))
         .route("/Tasks/{task}", get(tasks::fetch).post(tasks::update).delete(tasks::delete))
         .route("/Tasks/{task}/Reservations", get(reservations::list))

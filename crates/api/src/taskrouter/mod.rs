@@ -10,6 +10,7 @@ mod instruction;
 mod list;
 mod matching;
 pub(crate) mod reservations;
+pub(crate) mod statistics;
 pub(crate) mod task_channels;
 pub(crate) mod task_queues;
 pub(crate) mod tasks;

@@ -82,7 +82,11 @@ pub(crate) async fn delete(scope: Scope) -> Result<Response, Problem> {
 }
 
 /// What the expressions among the filters ask: the caller's own, and those of the queues that are named.
-async fn asked(scope: &Scope, workspace: WorkspaceSid, parameters: &Parameters) -> Result<Vec<WorkersAsked>, Problem> {
+pub(super) async fn asked(
+    scope: &Scope,
+    workspace: WorkspaceSid,
+    parameters: &Parameters,
+) -> Result<Vec<WorkersAsked>, Problem> {
     let (store, account) = (&scope.api.store, scope.account);
     let mut asked = Vec::new();
     const EXPRESSION: &str = "TargetWorkersExpression";

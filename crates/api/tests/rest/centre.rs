@@ -28,6 +28,12 @@ impl Centre {
         self.bridge.v1(verb, &format!("/{}/{path}", self.workspace), form, &[]).await
     }
 
+    /// The one POST whose body is JSON.
+    pub(crate) async fn ask_json(&self, path: &str, body: &str) -> Reply {
+        let headers = [("Content-Type", "application/json")];
+        self.bridge.v1("POST", &format!("/{}/{path}", self.workspace), body, &headers).await
+    }
+
     pub(crate) async fn make(&self, path: &str, form: &str) -> String {
         sid(&self.ask("POST", path, form).await)
     }

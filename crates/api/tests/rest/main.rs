@@ -21,3 +21,4 @@ mod streams;
 mod taskrouter;
 mod tls;
 mod tuning;
+mod workspace_statistics;

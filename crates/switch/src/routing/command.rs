@@ -11,6 +11,8 @@ use model::{
     WorkerSid, WorkflowSid, WorkspaceSid,
 };
 
+use taskrouter::{Cumulative, RealTime, Scope};
+
 use super::Instruction;
 use crate::directory::Set;
 
@@ -132,12 +134,40 @@ pub enum WorkspaceOrder {
         priority: Option<u32>,
         attributes: Option<String>,
     },
+    /// How things stand, and what has happened (taskrouter §13). Changes nothing; answered with
+    /// [`RoutingAnswer::Statistics`].
+    Statistics(StatisticsOrder),
     /// Take it back.
     CancelTransfer {
         worker: WorkerSid,
         transfer: TransferSid,
     },
 }
+
+/// Which statistics are asked for.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct StatisticsOrder {
+    /// Of these, each by itself; at most [`STATISTICS_SCOPES_MAX`].
+    pub scopes: Vec<Scope>,
+    /// On one channel; on all without.
+    pub channel: Option<TaskChannelRef>,
+    /// How things stand.
+    pub real_time: bool,
+    /// What has happened, from when until when.
+    pub cumulative: Option<(Timestamp, Timestamp)>,
+}
+
+/// Statistics of one scope, as far as they were asked for.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Statistics {
+    /// How things stand.
+    pub real_time: Option<RealTime>,
+    /// What has happened.
+    pub cumulative: Option<Cumulative>,
+}
+
+/// Scopes that are asked for at once: their sums are made within one turn.
+pub const STATISTICS_SCOPES_MAX: usize = 50;
 
 /// A workspace to be.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -334,6 +364,8 @@ pub enum RoutingAnswer {
     Row(Box<RoutingRow>),
     /// It is gone.
     Removed,
+    /// One for each scope, in their order.
+    Statistics(Vec<Statistics>),
 }
 
 /// Why a command changed nothing. The control layer has one table from these to its own codes.

@@ -20,6 +20,7 @@ mod people;
 mod restore;
 mod rows;
 mod settings;
+mod statistics;
 mod tasks;
 mod telling;
 #[cfg(test)]
@@ -35,8 +36,8 @@ pub use assignment::{ASSIGNMENT_TIMEOUT, Assignment, AssignmentId, TaskEnd};
 pub(crate) use board_side::{NewCallTask, ReservationView, TaskRefused, TaskView};
 pub use command::{
     NewTask, NewTaskQueue, NewWorker, NewWorkflow, NewWorkspace, ReservationOf, ReservationUpdate, RoutingAnswer,
-    RoutingCommand, RoutingOrder, RoutingRefusal, TaskChannelRef, TaskQueueUpdate, TaskUpdate, WorkerChannelRef,
-    WorkerUpdate, WorkflowUpdate, WorkspaceOrder, WorkspaceUpdate,
+    RoutingCommand, RoutingOrder, RoutingRefusal, STATISTICS_SCOPES_MAX, Statistics, StatisticsOrder, TaskChannelRef,
+    TaskQueueUpdate, TaskUpdate, WorkerChannelRef, WorkerUpdate, WorkflowUpdate, WorkspaceOrder, WorkspaceUpdate,
 };
 pub(crate) use desk::Desk;
 pub use instruction::{
@@ -267,6 +268,7 @@ impl Live {
                 let attributes = attributes.as_deref();
                 self.create_transfer(worker, task, reservation, to, mode, priority, attributes, desk)
             }
+            O::Statistics(order) => self.statistics(order, desk),
             O::CancelTransfer { worker, transfer } => self.cancel_transfer(worker, transfer, desk),
         }
     }
