@@ -27,3 +27,4 @@ mod sound;
 mod speech;
 mod statistics;
 mod trouble;
+mod watching;

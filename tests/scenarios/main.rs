@@ -13,6 +13,7 @@ mod dial;
 mod document;
 mod events;
 mod flows;
+mod log;
 mod network;
 mod phone;
 mod queue;

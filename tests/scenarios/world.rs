@@ -514,7 +514,7 @@ impl World {
         named.max_by_key(|conference| conference.seq).unwrap_or_else(|| panic!("there was a {name} ({self})"))
     }
 
-    fn membership(&self, name: &str) -> (ConferenceSid, CallSid) {
+    pub(crate) fn membership(&self, name: &str) -> (ConferenceSid, CallSid) {
         let participant = self.participant(name);
         (participant.conference_sid, participant.call_sid)
     }

@@ -11,6 +11,7 @@ use store::{Row, Store, Writer};
 use switch::{Answer, Command};
 use tokio::sync::{Mutex as TurnTaking, MutexGuard as Turn, Semaphore, SemaphorePermit};
 
+use crate::feed::Feeds;
 use crate::metrics::{Metric, Requests};
 use crate::problem::Problem;
 use crate::rate::Rates;
@@ -57,6 +58,7 @@ pub struct Api {
     pub(crate) config: Config,
     pub(crate) store: Store,
     pub(crate) requests: Requests,
+    pub(crate) feeds: Arc<Feeds>,
     /// Keeps what was asked in calls.
     writer: Option<Arc<Writer>>,
     switchboard: Box<dyn AnySwitchboard>,
@@ -88,6 +90,7 @@ impl Api {
             config,
             store,
             requests: Requests::default(),
+            feeds: Arc::default(),
             writer: None,
             switchboard: Box::new(switchboard),
             clock: Box::new(clock),
@@ -103,6 +106,13 @@ impl Api {
     #[must_use]
     pub fn with_writer(mut self, writer: Arc<Writer>) -> Self {
         self.writer = Some(writer);
+        self
+    }
+
+    /// Tells those who follow what `feeds` is told has been committed.
+    #[must_use]
+    pub fn with_feeds(mut self, feeds: Arc<Feeds>) -> Self {
+        self.feeds = feeds;
         self
     }
 
@@ -149,6 +159,7 @@ impl Api {
     pub(crate) fn metrics(&self) -> Vec<Metric> {
         let mut metrics = (self.metrics)();
         metrics.extend(self.requests.metrics());
+        metrics.extend(self.feeds.metrics());
         metrics
     }
 

@@ -19,6 +19,8 @@ use crate::problem::Problem;
 pub(crate) struct Caller {
     pub(crate) account: Account,
     acts_as: AccountSid,
+    /// By a key of the account, not by its token.
+    by_key: bool,
 }
 
 impl Caller {
@@ -35,6 +37,19 @@ impl Caller {
     /// It owns itself, and others may be its.
     pub(crate) fn is_parent(&self) -> bool {
         self.owner() == self.sid()
+    }
+
+    /// The same, on another account of its family, as a path would name it.
+    pub(crate) async fn acting_on(self, api: &Api, account: &str) -> Result<Self, Problem> {
+        let named: AccountSid = account.parse().map_err(|_| Problem::NotFound)?;
+        if named == self.sid() {
+            return Ok(self);
+        }
+        let named =
+            api.store.account(named).await?.filter(|named| !self.by_key && named.owner_account_sid == self.acts_as);
+        let account = named.ok_or(Problem::NotFound)?;
+        active(&account)?;
+        Ok(Self { account, ..self })
     }
 
     /// Whose credentials these are: the account's own, or its owner's.
@@ -74,10 +89,10 @@ pub(crate) async fn authenticate(api: &Api, headers: &HeaderMap, path: &str) -> 
     }
 
     let acts_as = account.sid;
-    let Some(named) = account_in(path) else { return Ok(Caller { account, acts_as }) };
+    let Some(named) = account_in(path) else { return Ok(Caller { account, acts_as, by_key: false }) };
     let named: AccountSid = named.parse().map_err(|_| Problem::NotFound)?;
     if named == account.sid {
-        return Ok(Caller { account, acts_as });
+        return Ok(Caller { account, acts_as, by_key: false });
     }
     let named = api.store.account(named).await?.filter(|named| named.owner_account_sid == account.sid);
     let named = named.ok_or(Problem::NotFound)?;
@@ -85,7 +100,7 @@ pub(crate) async fn authenticate(api: &Api, headers: &HeaderMap, path: &str) -> 
     if !is_account(path) {
         active(&named)?;
     }
-    Ok(Caller { account: named, acts_as })
+    Ok(Caller { account: named, acts_as, by_key: false })
 }
 
 /// A key is of one account; a standard one may ask for all but accounts and keys (rest-voice §1.8).
@@ -96,7 +111,7 @@ fn by_key(account: Account, is_main: bool, path: &str) -> Result<Caller, Problem
             Err(Problem::KeyNotPermitted)
         }
         ["Accounts", named, ..] if named.parse() != Ok(account.sid) => Err(Problem::NotFound),
-        _ => Ok(Caller { acts_as: account.sid, account }),
+        _ => Ok(Caller { acts_as: account.sid, account, by_key: true }),
     }
 }
 

@@ -9,7 +9,7 @@ use model::Conference;
 use serde::Serialize;
 use serde_json::{Value, json};
 use store::ConferenceFilter;
-use switch::{Answer, Command, ConferenceRef, HttpMethod, Refusal};
+use switch::{Answer, AudioUrl, Command, ConferenceRef, HttpMethod, Refusal};
 
 use crate::api::Api;
 use crate::auth::Caller;
@@ -63,13 +63,24 @@ pub(crate) async fn update(
     if !complete && announce.is_none() {
         return Ok(json::ok(&ConferenceJson::of(&stored(&api, &caller, &conference).await?)));
     }
+    Ok(json::ok(&ConferenceJson::of(&change(&api, &caller, &conference, complete, announce).await?)))
+}
+
+/// Ends a conference, or plays something to everyone in it.
+pub(crate) async fn change(
+    api: &Api,
+    caller: &Caller,
+    conference: &str,
+    complete: bool,
+    announce: Option<AudioUrl>,
+) -> Result<Conference, Problem> {
     let command =
-        Command::UpdateConference { account: caller.sid(), conference: named(&conference), complete, announce };
+        Command::UpdateConference { account: caller.sid(), conference: named(conference), complete, announce };
     match api.command(command).await {
-        Ok(Answer::Conference(conference)) => Ok(json::ok(&ConferenceJson::of(&conference))),
+        Ok(Answer::Conference(conference)) => Ok(conference),
         Ok(other) => Err(Problem::mismatch(&other)),
         Err(Problem::Refused(Refusal::ConferenceOver | Refusal::ConferenceNotFound)) => {
-            stored(&api, &caller, &conference).await?;
+            stored(api, caller, conference).await?;
             // It is over: there is nothing to end any more, and nobody to play to.
             Err(if complete { Problem::NotFound } else { Problem::ConferenceOver })
         }

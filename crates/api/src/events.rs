@@ -1,29 +1,47 @@
-//! The log of what happened in conferences: ours, for people, tests and those who would rather ask than be called.
+//! The log of what happened in conferences, to calls and in queues: ours, for people, tests and those who would rather ask
+//! than be called.
 //!
 //! Oldest first. Whoever asks again with the `after` of the last answer misses nothing and sees nothing twice, as long as
-//! the store keeps it.
+//! the store keeps it: what came before `pruned` is gone. Whoever would rather be told asks for a WebSocket.
 
 use std::sync::Arc;
 
 use axum::Extension;
-use axum::extract::State;
+use axum::body::Body;
+use axum::extract::{FromRequest as _, Request, State};
 use axum::response::Response;
 use serde_json::{Value, json};
 use store::LoggedEvent;
 
 use crate::api::Api;
 use crate::auth::Caller;
+use crate::events_socket;
 use crate::json;
 use crate::media_statistics;
 use crate::parameters::Parameters;
 use crate::problem::Problem;
 
-/// `GET /partyline/v1/events?After=SEQ&Limit=N`
-pub(crate) async fn list(
+/// `GET /partyline/v1/events`, of the credentials' account or `AccountSid`, one of its own: a page, or a WebSocket.
+pub(crate) async fn get(
     State(api): State<Arc<Api>>,
     Extension(caller): Extension<Caller>,
-    parameters: Parameters,
+    request: Request,
 ) -> Result<Response, Problem> {
+    let mut asked = Request::new(Body::empty());
+    *asked.uri_mut() = request.uri().clone();
+    let parameters = Parameters::from_request(asked, &api).await?;
+    let caller = match parameters.filled("AccountSid") {
+        Some(account) => caller.acting_on(&api, account).await?,
+        None => caller,
+    };
+    match events_socket::is_wanted(request.headers()) {
+        true => events_socket::open(&api, &caller, request, &parameters).await,
+        false => list(&api, &caller, &parameters).await,
+    }
+}
+
+/// `?After=SEQ&Limit=N`
+async fn list(api: &Api, caller: &Caller, parameters: &Parameters) -> Result<Response, Problem> {
     let after = parameters.whole("After")?.unwrap_or(0);
     let limit = match parameters.whole("Limit")? {
         None => LIMIT_DEFAULT,
@@ -37,7 +55,8 @@ pub(crate) async fn list(
     Ok(json::ok(&json!({ "events": events, "after": after, "more": page.more, "pruned": bounds.pruned })))
 }
 
-fn event_json(account: &str, event: &LoggedEvent) -> Value {
+/// One event, wherever it is told.
+pub(crate) fn event_json(account: &str, event: &LoggedEvent) -> Value {
     json!({
         "seq": event.seq,
         "type": event.name,

@@ -1,4 +1,4 @@
-//! Twilio's wire: REST; and what is ours beside it.
+//! Twilio's wire: REST; and what is ours beside it, gRPC among it.
 //!
 //! The only place that spells Twilio's parameter names, JSON keys, dates and error codes (rest-voice §1–§10). Reads
 //! come from the store, changes go to the switch through the [`Switchboard`]; nothing is decided here but what a
@@ -21,8 +21,12 @@ mod date;
 mod description;
 mod directory;
 mod events;
+mod events_socket;
+pub mod fanout;
+mod feed;
 mod form;
 mod front_door;
+pub mod grpc;
 mod health;
 mod json;
 mod keys;
@@ -47,6 +51,7 @@ mod tuning;
 pub mod webhook;
 
 pub use api::{Api, Config};
+pub use feed::Feeds;
 pub use keys::make_main_key;
 pub use listener::{serve, serve_tls};
 pub use metrics::{Metric, Reading};

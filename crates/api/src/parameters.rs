@@ -182,6 +182,14 @@ impl Parameters {
         Self(Form::parse(form.join("&").as_bytes()).expect("is a form"))
     }
 
+    /// What is said in other words than a form's, in a form's.
+    pub(crate) fn spelled(said: Vec<(&'static str, String)>) -> Result<Self, Problem> {
+        if said.iter().any(|(_, value)| value.contains('\0')) {
+            return Err(Problem::MalformedForm { why: "a NUL character" });
+        }
+        Ok(Self(Form::of(said.into_iter().map(|(name, value)| (name.to_owned(), value)))))
+    }
+
     fn read<T>(
         &self,
         name: &'static str,

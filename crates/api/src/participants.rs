@@ -105,7 +105,7 @@ pub(crate) async fn remove(
 }
 
 /// The update parameters, one a line. What depends on the state of the room is the switch's to refuse.
-fn change(parameters: &Parameters) -> Result<ParticipantChange, Problem> {
+pub(crate) fn change(parameters: &Parameters) -> Result<ParticipantChange, Problem> {
     Ok(ParticipantChange {
         muted: parameters.is_true("Muted"),
         hold: parameters.is_true("Hold"),

@@ -13,6 +13,7 @@ use switch::routing::RoutingRefusal;
 use switch::{Answer, Refusal};
 
 use crate::directory::refusal;
+use crate::feed::FeedEnded;
 
 /// What is wrong.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -106,6 +107,14 @@ pub(crate) enum Problem {
     ConferenceOver,
     /// The switch changed nothing.
     Refused(Refusal),
+    /// A page of somebody else's wants a WebSocket.
+    ForeignOrigin,
+    /// The log of events does not reach there: it begins after `first` and ends with `last`.
+    LogOutOfRange {
+        after: i64,
+        first: i64,
+        last: i64,
+    },
     /// Our fault; the log has it.
     Internal,
     /// Not now.
@@ -114,7 +123,7 @@ pub(crate) enum Problem {
 
 impl Problem {
     /// THE table: HTTP status, code, message.
-    fn row(&self, path: &str) -> (StatusCode, u32, String) {
+    pub(crate) fn row(&self, path: &str) -> (StatusCode, u32, String) {
         use StatusCode as S;
         let not_found = || format!("The requested resource {path} was not found");
         let (status, code, message) = match self {
@@ -222,6 +231,12 @@ impl Problem {
             }
             Self::Refused(Refusal::NotSaved) => (S::INTERNAL_SERVER_ERROR, 20500, "The change could not be saved"),
             Self::Refused(Refusal::Overloaded) => (S::SERVICE_UNAVAILABLE, 20503, "Service overloaded"),
+            Self::ForeignOrigin => (S::FORBIDDEN, 20006, "Access denied: the page that asks is of another origin"),
+            Self::LogOutOfRange { after, first, last } => {
+                let message =
+                    format!("The log does not reach back to {after}: it begins after {first} and ends with {last}");
+                return (S::BAD_REQUEST, 20001, message);
+            }
             Self::Internal => (S::INTERNAL_SERVER_ERROR, 20500, "Internal server error"),
             Self::Unavailable => (S::SERVICE_UNAVAILABLE, 20503, "Service unavailable"),
         };
@@ -281,6 +296,17 @@ impl IntoResponse for Problem {
         let mut response = StatusCode::INTERNAL_SERVER_ERROR.into_response();
         response.extensions_mut().insert(self);
         response
+    }
+}
+
+impl From<FeedEnded> for Problem {
+    fn from(ended: FeedEnded) -> Self {
+        match ended {
+            FeedEnded::OutOfRange { after, first, last } => Self::LogOutOfRange { after, first, last },
+            FeedEnded::TooMany => Self::TooManyRequests { after: Duration::from_secs(1) },
+            FeedEnded::Closed => Self::Unavailable,
+            FeedEnded::Store(error) => error.into(),
+        }
     }
 }
 
@@ -363,6 +389,8 @@ mod tests {
             P::Refused(Refusal::Routing(RoutingRefusal::Coded { code: 40_136, message: String::new() })),
             P::Refused(Refusal::NotSaved),
             P::Refused(Refusal::Overloaded),
+            P::ForeignOrigin,
+            P::LogOutOfRange { after: 1, first: 2, last: 3 },
             P::Internal,
             P::Unavailable,
         ];

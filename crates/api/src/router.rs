@@ -24,8 +24,8 @@ use crate::{
 };
 
 /// The HTTP side of the bridge, ready to be served.
-pub fn router(api: Api) -> Router {
-    let api = Arc::new(api);
+pub fn router(api: impl Into<Arc<Api>>) -> Router {
+    let api = api.into();
     let routes = Router::new()
         .nest("/2010-04-01", resources())
         .nest(WORKSPACES_PATH, workspaces())
@@ -53,7 +53,7 @@ const OWN: [Own; 7] = [
     ("/2010-04-01/Accounts/{account}/Conferences/{conference}/Participants/{participant}/Tuning", || {
         get(tuning::fetch).post(tuning::update).put(tuning::update)
     }),
-    ("/partyline/v1/events", || get(events::list)),
+    ("/partyline/v1/events", || get(events::get)),
     ("/partyline/openapi.json", || get(description::openapi)),
     ("/healthz", || get(health::alive)),
     ("/readyz", || get(health::ready)),

@@ -9,11 +9,17 @@ use model::Account;
 use crate::config::SipListen;
 use crate::own_address;
 
+/// Where we are reached.
+pub(crate) struct Bound<'a> {
+    pub(crate) sip: &'a [SipListen],
+    pub(crate) http: SocketAddr,
+    pub(crate) https: Option<SocketAddr>,
+    pub(crate) grpc: Option<SocketAddr>,
+}
+
 /// What a newcomer needs to know.
 pub(crate) fn banner(
-    sip: &[SipListen],
-    http: SocketAddr,
-    https: Option<SocketAddr>,
+    &Bound { sip, http, https, grpc }: &Bound<'_>,
     public_url: Option<&str>,
     account: &Account,
     data: &Path,
@@ -33,6 +39,9 @@ pub(crate) fn banner(
     let _ = writeln!(text, "  HTTP          {http}");
     if let Some(https) = https {
         let _ = writeln!(text, "  HTTPS         https://{}", SocketAddr::new(reachable(https.ip()), https.port()));
+    }
+    if let Some(grpc) = grpc {
+        let _ = writeln!(text, "  gRPC          {}", SocketAddr::new(reachable(grpc.ip()), grpc.port()));
     }
     let _ = writeln!(text, "  Account SID   {}", account.sid);
     let _ = writeln!(text, "  Auth token    {}", account.auth_token);

@@ -27,6 +27,8 @@ pub(crate) struct Config {
     pub(crate) http_listen: SocketAddr,
     /// Where it is served by TLS, too.
     pub(crate) https_listen: Option<SocketAddr>,
+    /// Where gRPC is served, in the clear.
+    pub(crate) grpc_listen: Option<SocketAddr>,
     /// Directory of its certificate.
     pub(crate) tls_dir: PathBuf,
     /// Addresses for audio.
@@ -151,6 +153,7 @@ const SETTINGS: &[(&str, &str, &str)] = &[
     ("sip_qualify_seconds", "60", "how often registered phones are asked whether they are there, 10 to 3600; 0: never"),
     ("http_listen", "127.0.0.1:8080", "where the REST API is served, ADDRESS:PORT"),
     ("https_listen", "", "where it is served by TLS (HTTP/1.1 and HTTP/2), too, ADDRESS:PORT; nowhere if not given"),
+    ("grpc_listen", "127.0.0.1:50051", "where gRPC is served (HTTP/2 in the clear), ADDRESS:PORT; off: nowhere"),
     (
         "tls_dir",
         "",
@@ -208,7 +211,7 @@ const SETTINGS: &[(&str, &str, &str)] = &[
 ];
 
 /// Names kept for later versions.
-const RESERVED: &[&str] = &["database_url", "grpc_listen"];
+const RESERVED: &[&str] = &["database_url"];
 
 /// More is no bound.
 const API_RATE_MAX: NonZeroU32 = NonZeroU32::new(1_000_000).expect("is not 0");
@@ -396,6 +399,10 @@ impl Given {
             sip_qualify: self.qualify()?,
             http_listen: self.parse("http_listen", socket_address)?,
             https_listen: self.optional("https_listen", socket_address)?,
+            grpc_listen: self.parse("grpc_listen", |text| match text {
+                "off" => Ok(None),
+                address => socket_address(address).map(Some),
+            })?,
             tls_dir: self.optional("tls_dir", |text| Ok(PathBuf::from(text)))?.unwrap_or_else(|| data.join("tls")),
             rtp_addresses: self.parse("rtp_address", |text| some(list(text, media_address)?))?,
             rtp_ports: self.parse("rtp_ports", port_range)?,
@@ -609,6 +616,7 @@ mod tests {
             ("PARTYLINE_SIP_BAN_AFTER", "often"),
             ("PARTYLINE_SIP_TRUSTED", "carrier.example"),
             ("PARTYLINE_HTTP_LISTEN", "8080"),
+            ("PARTYLINE_GRPC_LISTEN", "none"),
             ("PARTYLINE_HTTPS_LISTEN", "on"),
             ("PARTYLINE_RTP_ADDRESS", "host.example"),
             ("PARTYLINE_RTP_ADDRESS", "10.0.0.1/::1"),

@@ -1,10 +1,10 @@
-//! The HTTP side: the API, wired to the run loop.
+//! The HTTP side: the API, REST and gRPC, wired to the run loop.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, SystemTime};
 
-use api::{Api, Switchboard};
+use api::{Api, Feeds, Switchboard};
 use model::Timestamp;
 use rand::Rng;
 use rustls::ServerConfig;
@@ -20,22 +20,31 @@ use crate::run_loop::{Inbox, Input};
 /// The running HTTP server.
 pub(crate) struct Server {
     draining: Arc<AtomicBool>,
+    health: api::grpc::Health,
     stop: watch::Sender<()>,
     tasks: JoinSet<()>,
+}
+
+/// Where it is served.
+pub(crate) struct Listeners {
+    pub(crate) http: TcpListener,
+    /// By TLS.
+    pub(crate) https: Option<(TcpListener, ServerConfig)>,
+    pub(crate) grpc: Option<TcpListener>,
 }
 
 /// How long requests that are under way at the end may still take.
 const LAST_REQUESTS: Duration = Duration::from_secs(5);
 
 impl Server {
-    /// Serves the API on `http`, and by TLS on `https`.
-    pub(crate) fn start(
-        http: TcpListener,
-        https: Option<(TcpListener, ServerConfig)>,
+    /// Serves the API on those listeners. `feeds` is told what has been committed.
+    pub(crate) async fn start(
+        Listeners { http, https, grpc }: Listeners,
         config: api::Config,
         store: Store,
         inbox: Inbox,
         sources: Sources,
+        feeds: Arc<Feeds>,
     ) -> Self {
         let draining = Arc::new(AtomicBool::new(false));
         let is_draining = Arc::clone(&draining);
@@ -43,9 +52,12 @@ impl Server {
         let clock = || Timestamp::from(SystemTime::now());
         let api = Api::new(config.clone(), store, RunLoopSwitchboard { inbox }, clock, rand::rng().next_u64())
             .with_writer(Arc::clone(&sources.writer))
+            .with_feeds(feeds)
             .with_metrics(move || sources.collect())
             .with_readiness(move || !is_draining.load(Ordering::Relaxed) && heartbeat.is_fresh());
-        let routes = api::router(api);
+        let api = Arc::new(api);
+        let routes = api::router(Arc::clone(&api));
+        let (grpc_routes, health) = api::grpc::routes(api).await;
         let (stop, stopping) = watch::channel(());
         // Closed at the end, which is a change, too.
         let stopped = || {
@@ -57,14 +69,19 @@ impl Server {
             let (routes, config, stopped) = (routes.clone(), config.clone(), stopped());
             tasks.spawn(async move { api::serve_tls(listener, tls, routes, &config, stopped).await });
         }
+        if let Some(listener) = grpc {
+            let stopped = stopped();
+            tasks.spawn(async move { api::grpc::serve(listener, grpc_routes, stopped).await });
+        }
         let stopped = stopped();
         tasks.spawn(async move { api::serve(http, routes, &config, stopped).await });
-        Self { draining, stop, tasks }
+        Self { draining, health, stop, tasks }
     }
 
-    /// `/readyz` says no from now on.
-    pub(crate) fn set_draining(&self) {
+    /// `/readyz` and gRPC's health say no from now on.
+    pub(crate) async fn set_draining(&self) {
         self.draining.store(true, Ordering::Relaxed);
+        self.health.set_draining().await;
     }
 
     /// Finishes the requests under way, and closes.

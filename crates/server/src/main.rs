@@ -26,6 +26,7 @@ use std::process::ExitCode;
 use std::sync::Arc;
 use std::time::{Instant, SystemTime};
 
+use api::Feeds;
 use api::webhook::{OutboxConfig, WebhookConfig, Webhooks};
 use clap::{Parser, Subcommand};
 use media::{Pages, Plane};
@@ -214,7 +215,10 @@ async fn bridge(config: Config, logs: &Path) -> Result<(), StartError> {
     let account = main_account(&store, &config).await?;
     let recovered = store.recover(Timestamp::from(SystemTime::now())).await?;
     info!(?recovered, "database opened");
-    let writer = Arc::new(Writer::start(store.clone(), BATCHES_MAX));
+    let feeds = Arc::<Feeds>::default();
+    let told = Arc::clone(&feeds);
+    let watcher = Box::new(move |rows: &[store::Row]| told.committed(rows));
+    let writer = Arc::new(Writer::start_watched(store.clone(), BATCHES_MAX, watcher));
 
     check_media_addresses(&config)?;
     let plane = Plane::start(media_config(&config)).map_err(StartError::Media)?;
@@ -240,6 +244,12 @@ async fn bridge(config: Config, logs: &Path) -> Result<(), StartError> {
         }
     };
     let https_bound = https.as_ref().map(|(listener, _)| listener.local_addr()).transpose()?;
+
+    let grpc = match config.grpc_listen {
+        None => None,
+        Some(address) => Some(listen(address).await?),
+    };
+    let grpc_bound = grpc.as_ref().map(tokio::net::TcpListener::local_addr).transpose()?;
 
     let directory = Directory::load(config.directory.clone(), store.directory().await?)
         .with_inactive(store.inactive_accounts().await?);
@@ -284,12 +294,15 @@ async fn bridge(config: Config, logs: &Path) -> Result<(), StartError> {
         outcome
     })?;
 
-    let server = http::Server::start(http, https, api_config(&config), store.clone(), inbox.clone(), sources);
+    let listeners = http::Listeners { http, https, grpc };
+    let (store_read, told) = (store.clone(), Arc::clone(&feeds));
+    let server = http::Server::start(listeners, api_config(&config), store_read, inbox.clone(), sources, told).await;
     // Absolute, since whoever reads the screen later may be somewhere else.
     let (data, logs) = (absolute(&config.data), absolute(logs));
     let public_url = config.public_url.as_deref();
-    println!("{}", banner::banner(&sip_bound, http_bound, https_bound, public_url, &account, &data, &logs));
-    info!(http = %http_bound, https = ?https_bound, sip = ?sip_bound, "running");
+    let bound = banner::Bound { sip: &sip_bound, http: http_bound, https: https_bound, grpc: grpc_bound };
+    println!("{}", banner::banner(&bound, public_url, &account, &data, &logs));
+    info!(http = %http_bound, https = ?https_bound, grpc = ?grpc_bound, sip = ?sip_bound, "running");
 
     tokio::select! {
         _ = terminate.recv() => {}
@@ -297,15 +310,17 @@ async fn bridge(config: Config, logs: &Path) -> Result<(), StartError> {
         // Nobody asked it to end: whoever watches over us shall start us anew.
         _ = &mut is_over => {}
     }
-    server.set_draining();
+    server.set_draining().await;
     if inbox.send(Input::Drain).await {
         // The loop ends when the last call has, or at the drain's bound; an error means that it is gone already.
         let _ = is_over.await;
     }
     let outcome = thread.join().map_err(|_| StartError::RunLoop).and_then(|outcome| outcome.map_err(StartError::from));
+    // An empty batch is done when everything before it is: whoever follows hears of the last call, and then that it was.
+    let flushed = writer.write(Vec::new()).await;
+    feeds.close();
     server.stop().await;
-    // An empty batch is done when everything before it is.
-    if let Err(error) = writer.write(Vec::new()).await {
+    if let Err(error) = flushed.and(writer.write(Vec::new()).await) {
         warn!(%error, "the last rows were not saved");
     }
     store.close().await;

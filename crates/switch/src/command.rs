@@ -62,6 +62,19 @@ pub enum Command {
         /// Which.
         participant: ParticipantRef,
     },
+    /// Take a participant to another conference, a new one if none of that name lives; answered by
+    /// `Answer::Participant`, as it is there. Ours: it stays muted if it was, keeps its label and how it is treated, and is
+    /// neither on hold nor coaching.
+    MoveParticipant {
+        /// Whose.
+        account: AccountSid,
+        /// Where it is.
+        conference: ConferenceRef,
+        /// Which.
+        participant: ParticipantRef,
+        /// Where it goes.
+        to: ConferenceRef,
+    },
     /// Change what an account has set up (rest-voice §8, §9).
     Directory(DirectoryCommand),
     /// A queue, or who waits in it (rest-voice §7).

@@ -229,6 +229,16 @@ impl LiveConference {
         }
     }
 
+    /// With what somebody who is here would come into another conference.
+    pub(crate) fn entry_of(&self, call: CallSid) -> Option<Entry> {
+        self.participants.get(&call).map(LiveParticipant::entry)
+    }
+
+    /// Somebody who is here, as the API shows it.
+    pub(crate) fn row_of_participant(&self, call: CallSid) -> Option<&Participant> {
+        self.participants.get(&call).map(|participant| &participant.row)
+    }
+
     /// Nobody else here has this label (twiml §6.1).
     pub(crate) fn is_free(&self, label: &str) -> bool {
         let mut rows = self.participants.values().map(|p| &p.row).chain(self.invited.values().map(|p| &p.row));

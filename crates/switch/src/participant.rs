@@ -6,7 +6,7 @@ use media::{Command, Groups};
 use model::{LegId, Participant, Tuning};
 
 use crate::command::{AudioUrl, ParticipantChange};
-use crate::entry::Entry;
+use crate::entry::{Beep, Entry};
 use crate::hearing::{Hearing, Player};
 use crate::leg;
 use crate::script::{Role, ScriptId, Source};
@@ -91,6 +91,25 @@ impl LiveParticipant {
             told_talks: false,
             playing: Playing::Nothing,
             begins_anew: false,
+        }
+    }
+
+    /// With what it would come into another conference: neither on hold nor coaching there.
+    pub(crate) fn entry(&self) -> Entry {
+        let wait = match &self.wait_audio {
+            Audio::Music => None,
+            Audio::Silence => Some(AudioUrl { url: String::new(), method: model::HttpMethod::Get }),
+            Audio::Url(url) => Some(url.clone()),
+        };
+        Entry {
+            label: self.row.label.clone(),
+            muted: self.row.muted,
+            coach: None,
+            starts: self.row.start_conference_on_enter,
+            ends: self.row.end_conference_on_exit,
+            beep: Beep::of(false, self.row.beep_on_exit),
+            wait,
+            tuning: self.row.tuning,
         }
     }
 

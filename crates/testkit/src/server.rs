@@ -82,6 +82,11 @@ impl Server {
         Rest::new((self.address, HTTP_PORT).into(), ACCOUNT_SID, AUTH_TOKEN)
     }
 
+    /// Its gRPC services.
+    pub fn grpc(&self) -> SocketAddr {
+        (self.address, GRPC_PORT).into()
+    }
+
     /// The text of `/metrics`.
     pub fn metrics(&self) -> String {
         self.rest().request("GET", "/metrics", &[]).expect(200).body
@@ -188,6 +193,7 @@ fn spawn(address: Ipv4Addr, settings: &[(String, String)], data: &Path) -> Child
         .current_dir(data)
         .env("PARTYLINE_SIP_LISTEN", format!("udp:{address}:{SIP_PORT},tcp:{address}:{SIP_PORT}"))
         .env("PARTYLINE_HTTP_LISTEN", format!("{address}:{HTTP_PORT}"))
+        .env("PARTYLINE_GRPC_LISTEN", format!("{address}:{GRPC_PORT}"))
         .env("PARTYLINE_RTP_ADDRESS", address.to_string())
         .env("PARTYLINE_DATA", data)
         .env("PARTYLINE_ACCOUNT_SID", ACCOUNT_SID)
@@ -238,6 +244,7 @@ pub const ACCOUNT_SID: &str = "AC0123456789abcdef0123456789abcdef";
 pub const AUTH_TOKEN: &str = "fedcba9876543210fedcba9876543210";
 const SIP_PORT: u16 = 5060;
 const HTTP_PORT: u16 = 8080;
+const GRPC_PORT: u16 = 50051;
 const LOG_FILE: &str = "test.log";
 /// The first start makes a database; on a busy machine that may take a while.
 const READY_WITHIN: Duration = Duration::from_secs(60);

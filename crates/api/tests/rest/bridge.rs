@@ -3,7 +3,7 @@
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
-use api::{Api, Config, Metric, Reading, Switchboard};
+use api::{Api, Config, Feeds, Metric, Reading, Switchboard};
 use axum::Router;
 use axum::body::{Body, to_bytes};
 use axum::http::{HeaderMap, Request, StatusCode, header};
@@ -30,6 +30,8 @@ const START: i64 = 1_770_714_487;
 
 pub(crate) struct Bridge {
     pub(crate) routes: Router,
+    pub(crate) api: Arc<Api>,
+    pub(crate) feeds: Arc<Feeds>,
     pub(crate) store: Store,
     pub(crate) switch: FakeSwitch,
     pub(crate) writer: Arc<Writer>,
@@ -46,16 +48,21 @@ impl Bridge {
         let store = Store::open(&scratch.path().join("partyline.db")).await.expect("opens");
         store.save_account(&account(ACCOUNT, ACCOUNT)).await.expect("writes");
         let switch = FakeSwitch::with(store.clone());
-        let writer = Arc::new(Writer::start(store.clone(), 64));
+        let feeds = Arc::<Feeds>::default();
+        let told = Arc::clone(&feeds);
+        let watcher = Box::new(move |rows: &[Row]| told.committed(rows));
+        let writer = Arc::new(Writer::start_watched(store.clone(), 64, watcher));
         let api = Api::new(config, store.clone(), switch.clone(), || at(0), 7)
             .with_writer(Arc::clone(&writer))
+            .with_feeds(Arc::clone(&feeds))
             .with_metrics(|| {
                 let labels = vec![("codec", "PCMU".to_owned())];
                 let help = "Legs open.";
                 vec![Metric { name: "partyline_legs", help, labels, reading: Reading::Gauge(3.0) }]
             })
             .with_readiness(|| false);
-        Self { routes: api::router(api), store, switch, writer, _scratch: scratch }
+        let api = Arc::new(api);
+        Self { routes: api::router(Arc::clone(&api)), api, feeds, store, switch, writer, _scratch: scratch }
     }
 
     /// What the fake switch will say to the next command.

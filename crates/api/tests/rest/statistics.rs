@@ -63,7 +63,7 @@ async fn what_is_not_there_or_not_allowed_is_answered_as_for_calls() {
 }
 
 /// Event number `number`; every third is that somebody left.
-fn event(number: i64) -> ConferenceEvent {
+pub(crate) fn event(number: i64) -> ConferenceEvent {
     let happening = match number % 3 {
         2 => Happening::Left {
             participant: participant(number),

@@ -53,6 +53,9 @@ impl Board {
                 self.kick(sid, call, turn);
                 Ok(Answer::Removed)
             }
+            Command::MoveParticipant { account, conference, participant, to } => {
+                self.move_participant(account, &conference, &participant, &to, turn).map(Answer::Participant)
+            }
             Command::Routing(command) => Ok(Answer::Routing(Box::new(turn.route(*command)?))),
             Command::Queue(command) => self.queue_command(command, turn),
             Command::Stream(command) => self.stream_command(command, turn),
@@ -345,7 +348,7 @@ impl Board {
         }
     }
 
-    fn find_conference(&self, account: AccountSid, conference: &ConferenceRef) -> Option<ConferenceSid> {
+    pub(super) fn find_conference(&self, account: AccountSid, conference: &ConferenceRef) -> Option<ConferenceSid> {
         let sid = match conference {
             ConferenceRef::Sid(sid) => *sid,
             ConferenceRef::Name(name) => *self.by_name.get(&(account, name.clone()))?,
@@ -353,7 +356,7 @@ impl Board {
         self.conferences.get(&sid).filter(|live| live.row.account_sid == account && live.is_shown()).map(|_| sid)
     }
 
-    fn find_participant(
+    pub(super) fn find_participant(
         &self,
         account: AccountSid,
         conference: &ConferenceRef,

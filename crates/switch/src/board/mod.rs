@@ -14,6 +14,7 @@ mod dialling;
 mod gathering;
 mod leaving;
 mod machine;
+mod moving;
 mod offering;
 mod placing;
 mod prompting;
