@@ -687,7 +687,7 @@ impl World {
                     }
                 }
                 // The switch remembers what is set up itself.
-                Effect::Save(Row::DirectoryDeleted(_)) => {}
+                Effect::Save(Row::DirectoryDeleted(_) | Row::StatisticsBucket(_)) => {}
                 Effect::Save(Row::Routing(row)) => {
                     self.routing.insert(row_sid(&row), *row);
                 }

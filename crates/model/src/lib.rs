@@ -57,8 +57,9 @@ pub use queue_event::{QueueEvent, QueueHappening, QueueResult};
 pub use registration::Registration;
 pub use routing::{
     Activity, AssignmentStatus, Concerned, EventActor, EventResource, Reservation, ReservationStatus, RoutingKey,
-    RoutingRow, RoutingTarget, Task, TaskChannel, TaskOrder, TaskQueue, TaskRouterEvent, TaskRouterEventType, Transfer,
-    TransferMode, TransferStatus, TransferTarget, Worker, WorkerChannel, Workflow, WorkflowStep, Workspace,
+    RoutingRow, RoutingTarget, StatisticsBucket, StatisticsScope, Task, TaskChannel, TaskOrder, TaskQueue,
+    TaskRouterEvent, TaskRouterEventType, Transfer, TransferMode, TransferStatus, TransferTarget, Worker,
+    WorkerChannel, Workflow, WorkflowStep, Workspace,
 };
 pub use sid::{
     AccountSid, ActivitySid, AddressSid, ApiKeySid, ApplicationSid, BundleSid, ByocTrunkSid, CallSid, ConferenceSid,

@@ -327,6 +327,7 @@ fn stored(row: Row) -> store::Row {
         Row::Notification(notification) => store::Row::Notification(notification),
         Row::Routing(row) => store::Row::Routing(row),
         Row::RoutingDeleted(key) => store::Row::RoutingDeleted(key),
+        Row::StatisticsBucket(row) => store::Row::StatisticsBucket(row),
         Row::TaskRouterEvent(event) => store::Row::TaskRouterEvent(event),
         Row::CallbackClosed(id) => store::Row::CallbackClosed(id.0),
     }

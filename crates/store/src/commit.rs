@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use model::{
     AccountEvent, Call, CallEvent, CallSid, Conference, DirectoryKey, DirectoryRow, LegStats, Notification,
-    Participant, Registration, RoutingKey, RoutingRow, SipDomainSid, TaskRouterEvent,
+    Participant, Registration, RoutingKey, RoutingRow, SipDomainSid, StatisticsBucket, TaskRouterEvent,
 };
 use sqlx::SqliteConnection;
 
@@ -36,6 +36,8 @@ pub enum Row {
     Routing(Box<RoutingRow>),
     /// It is gone, with whatever was in it.
     RoutingDeleted(RoutingKey),
+    /// The figures of a minute or an hour of a workspace, or that they are to be kept no longer.
+    StatisticsBucket(Box<StatisticsBucket>),
     /// Something that happened in a workspace.
     TaskRouterEvent(Arc<TaskRouterEvent>),
     /// Something an application is to be told.
@@ -88,6 +90,7 @@ pub(crate) async fn save(rows: &[Row], connection: &mut SqliteConnection) -> Res
             Row::Event(event) => event::save(event, connection).await?,
             Row::Routing(row) => routing::save(row, connection).await?,
             Row::RoutingDeleted(key) => routing::delete(key, connection).await?,
+            Row::StatisticsBucket(row) => routing::save_statistics(row, connection).await?,
             Row::TaskRouterEvent(event) => routing::save_event(event, connection).await?,
             Row::Callback(callback) => outbox::save(callback, connection).await?,
             Row::CallbackClosed(id) => outbox::close(*id, connection).await?,

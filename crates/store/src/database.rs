@@ -106,6 +106,7 @@ fn migrations() -> Migrator {
         step(9, "one log of all that happens", include_str!("../migrations/sqlite/0009_account_events.sql")),
         step(10, "what TaskRouter keeps", include_str!("../migrations/sqlite/0010_routing.sql")),
         step(11, "main keys", include_str!("../migrations/sqlite/0011_main_keys.sql")),
+        step(12, "statistics of TaskRouter", include_str!("../migrations/sqlite/0012_statistics.sql")),
     ])
 }
 

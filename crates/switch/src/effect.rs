@@ -7,7 +7,7 @@ use bytes::Bytes;
 use media::Pages;
 use model::{
     AccountEvent, Call, CallSid, Conference, DirectoryKey, DirectoryRow, Exchange, LegStats, Notification, Participant,
-    Registration, RoutingKey, RoutingRow, SipDomainSid, StreamSid, TaskRouterEvent,
+    Registration, RoutingKey, RoutingRow, SipDomainSid, StatisticsBucket, StreamSid, TaskRouterEvent,
 };
 use sip::Flow;
 
@@ -211,6 +211,8 @@ pub enum Row {
     Routing(Box<RoutingRow>),
     /// It is gone, with whatever was in it.
     RoutingDeleted(RoutingKey),
+    /// The figures of a minute or an hour of a workspace, or that they are to be kept no longer.
+    StatisticsBucket(Box<StatisticsBucket>),
     /// Something that happened in a workspace.
     TaskRouterEvent(Arc<TaskRouterEvent>),
 }

@@ -247,6 +247,8 @@ impl Switch {
             }
             Event::Farewell => {
                 board.endpoint.farewell(now.instant);
+                let (workspaces, mut desk) = turn.routing_desk();
+                workspaces.farewell(&mut desk);
                 board.release_all(&mut turn);
             }
         }

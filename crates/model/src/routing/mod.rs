@@ -5,6 +5,7 @@
 mod activity;
 mod event;
 mod reservation;
+mod statistics;
 mod task;
 mod task_channel;
 mod task_queue;
@@ -17,6 +18,7 @@ mod workspace;
 pub use activity::Activity;
 pub use event::{Concerned, EventActor, EventResource, TaskRouterEvent, TaskRouterEventType};
 pub use reservation::{Reservation, ReservationStatus};
+pub use statistics::{StatisticsBucket, StatisticsScope};
 pub use task::{AssignmentStatus, RoutingTarget, Task, WorkflowStep};
 pub use task_channel::TaskChannel;
 pub use task_queue::TaskQueue;

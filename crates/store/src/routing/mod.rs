@@ -5,6 +5,7 @@ mod activity;
 mod event;
 mod order;
 mod reservation;
+mod statistics;
 mod task;
 mod task_channel;
 mod task_queue;
@@ -26,6 +27,8 @@ pub use worker::{WorkerActivity, WorkerFilter};
 pub use workspace::WorkspaceNames;
 
 pub(crate) use event::{prune as prune_events, save as save_event};
+
+pub(crate) use statistics::save as save_statistics;
 
 use model::{AccountSid, RoutingKey, RoutingRow, WorkspaceSid};
 use sqlx::SqliteConnection;

@@ -101,10 +101,11 @@ const SELECT: &str = "SELECT workspaces.*, \
     FROM workspaces WHERE";
 
 /// Keeps its place, and forgets the rest, with all that was in it but for what happened.
-pub(super) const DELETE: [&str; 11] = [
+pub(super) const DELETE: [&str; 12] = [
     "INSERT INTO routing_places (sid, seq, deletion) \
         SELECT sid, seq, (SELECT COALESCE(MAX(deletion), 0) FROM routing_places) + 1 FROM workspaces WHERE sid = $1 \
         ON CONFLICT (sid) DO NOTHING",
+    "DELETE FROM statistics_buckets WHERE workspace_sid = $1",
     "DELETE FROM transfers WHERE workspace_sid = $1",
     "DELETE FROM reservations WHERE workspace_sid = $1",
     "DELETE FROM tasks WHERE workspace_sid = $1",

@@ -123,6 +123,7 @@ impl Live {
         while let Some(sid) = self.noted.pop_first() {
             self.save_reservation(sid, desk);
         }
+        self.save_statistics(desk.now, desk);
     }
 
     fn save_reservation(&mut self, sid: ReservationSid, desk: &mut Desk) {

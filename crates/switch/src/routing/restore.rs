@@ -5,13 +5,14 @@
 use std::collections::{BTreeMap, HashMap};
 
 use model::{
-    AssignmentStatus, Reservation, ReservationStatus, RoutingRow, Task, Timestamp, Worker, WorkerChannel, WorkerSid,
-    WorkspaceSid,
+    AssignmentStatus, Reservation, ReservationStatus, RoutingRow, StatisticsBucket, Task, Timestamp, Worker,
+    WorkerChannel, WorkerSid, WorkspaceSid,
 };
-use taskrouter::{Engine, Saved};
+use taskrouter::{BucketRow, Engine, Saved};
 
 use super::live::Live;
 use super::rows::{self, ChannelNote, ReservationNote, TaskNote, WorkerNote};
+use super::statistics::bucket_to_engine;
 use super::{Routing, RoutingRefusal};
 
 /// The rows of one workspace.
@@ -27,14 +28,25 @@ struct Rows {
     tasks: Vec<Task>,
     reservations: Vec<Reservation>,
     transfers: Vec<model::Transfer>,
+    buckets: Vec<BucketRow>,
 }
 
 impl Routing {
     /// Every workspace of these rows. `seed` is where the SIDs of new reservations come from.
-    pub fn load(now: Timestamp, seed: u64, rows: impl IntoIterator<Item = RoutingRow>) -> Self {
+    pub fn load(
+        now: Timestamp,
+        seed: u64,
+        rows: impl IntoIterator<Item = RoutingRow>,
+        buckets: impl IntoIterator<Item = StatisticsBucket>,
+    ) -> Self {
         let mut by_workspace: BTreeMap<WorkspaceSid, Rows> = BTreeMap::new();
         for row in rows {
             sort(row, &mut by_workspace);
+        }
+        for bucket in buckets {
+            if let Some(rows) = by_workspace.get_mut(&bucket.workspace_sid) {
+                rows.buckets.push(bucket_to_engine(bucket));
+            }
         }
         let mut routing = Self::default();
         for (number, (sid, rows)) in (0..).zip(by_workspace) {
@@ -47,7 +59,7 @@ impl Routing {
         routing
     }
 
-    fn restore(&mut self, now: Timestamp, seed: u64, workspace: model::Workspace, rows: Rows) {
+    fn restore(&mut self, now: Timestamp, seed: u64, workspace: model::Workspace, mut rows: Rows) {
         let sid = workspace.sid;
         let saved = rows.saved(&workspace);
         let (engine, mended) = Engine::restore(now, seed, saved);
@@ -121,7 +133,7 @@ impl Routing {
 
 impl Rows {
     /// What an engine is restored from. A row that it cannot understand is left out, and said.
-    fn saved(&self, workspace: &model::Workspace) -> Saved {
+    fn saved(&mut self, workspace: &model::Workspace) -> Saved {
         fn understood<T>(of: impl std::fmt::Display, row: Result<T, RoutingRefusal>) -> Option<T> {
             row.inspect_err(|refusal| tracing::warn!(sid = %of, %refusal, "left out: it cannot be understood")).ok()
         }
@@ -146,7 +158,7 @@ impl Rows {
                 .collect(),
             reservations: reservations.into_iter().map(rows::reservation_to_engine).collect(),
             transfers: transfers.into_iter().map(rows::transfer_to_engine).collect(),
-            buckets: Vec::new(), // statistics begin anew: no rows hold them
+            buckets: std::mem::take(&mut self.buckets),
         }
     }
 }

@@ -1,8 +1,12 @@
-//! Statistics as they are asked for (taskrouter §13): the engine has the numbers.
+//! Statistics as they are asked for (taskrouter §13), and kept: the engine has the numbers.
+
+use model::{StatisticsBucket, StatisticsScope, Timestamp, WorkspaceSid};
+use taskrouter::{BucketRow, Scope};
 
 use super::desk::Desk;
 use super::live::Live;
-use super::{RoutingAnswer, RoutingRefusal, STATISTICS_SCOPES_MAX, Statistics, StatisticsOrder};
+use super::{RoutingAnswer, RoutingRefusal, STATISTICS_SCOPES_MAX, Statistics, StatisticsOrder, Workspaces};
+use crate::effect::{Effect, Row};
 
 impl Live {
     /// One answer for each scope.
@@ -22,4 +26,60 @@ impl Live {
         };
         Ok(RoutingAnswer::Statistics(order.scopes.iter().copied().map(of).collect()))
     }
+    /// Keeps the figures of every minute that is over by then.
+    pub(super) fn save_statistics(&mut self, by: Timestamp, desk: &mut Desk) {
+        while let Some(bucket) = self.engine.poll_bucket(by) {
+            let row = bucket_row(self.row.sid, bucket);
+            desk.effects.push(Effect::Save(Row::StatisticsBucket(Box::new(row))));
+        }
+    }
 }
+
+impl Workspaces {
+    /// The process ends: the minute that has begun is kept, too.
+    pub(crate) fn farewell(&mut self, desk: &mut Desk) {
+        let by = desk.now + MINUTE;
+        for live in self.live.values_mut() {
+            live.save_statistics(by, desk);
+        }
+    }
+}
+
+fn scope_to_engine(scope: StatisticsScope) -> Scope {
+    match scope {
+        StatisticsScope::Workspace(_) => Scope::Workspace,
+        StatisticsScope::TaskQueue(sid) => Scope::Queue(sid),
+        StatisticsScope::Workflow(sid) => Scope::Workflow(sid),
+        StatisticsScope::Worker(sid) => Scope::Worker(sid),
+    }
+}
+
+pub(super) fn bucket_to_engine(row: StatisticsBucket) -> BucketRow {
+    BucketRow {
+        scope: scope_to_engine(row.scope),
+        channel: row.task_channel_sid,
+        begins: row.begins,
+        hour: row.hour,
+        figures: row.figures,
+    }
+}
+
+fn bucket_row(workspace_sid: WorkspaceSid, bucket: BucketRow) -> StatisticsBucket {
+    let scope = match bucket.scope {
+        Scope::Workspace => StatisticsScope::Workspace(workspace_sid),
+        Scope::Queue(sid) => StatisticsScope::TaskQueue(sid),
+        Scope::Workflow(sid) => StatisticsScope::Workflow(sid),
+        Scope::Worker(sid) => StatisticsScope::Worker(sid),
+    };
+    StatisticsBucket {
+        workspace_sid,
+        scope,
+        task_channel_sid: bucket.channel,
+        begins: bucket.begins,
+        hour: bucket.hour,
+        figures: bucket.figures,
+    }
+}
+
+/// What figures are kept by.
+const MINUTE: std::time::Duration = std::time::Duration::from_secs(60);

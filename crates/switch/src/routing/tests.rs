@@ -6,8 +6,9 @@ use std::time::{Duration, Instant};
 
 use model::{
     AccountSid, AccountStatus, ActivitySid, AssignmentStatus, CallSid, EventActor, Exchange, HttpMethod,
-    ReservationSid, ReservationStatus, RoutingKey, RoutingRow, RoutingTarget, TaskOrder, TaskQueueSid, TaskRouterEvent,
-    TaskSid, Timestamp, WorkerSid, WorkflowSid, WorkspaceSid,
+    ReservationSid, ReservationStatus, RoutingKey, RoutingRow, RoutingTarget, StatisticsBucket, TaskChannelSid,
+    TaskOrder, TaskQueueSid, TaskRouterEvent, TaskSid, Timestamp, TransferMode, TransferStatus, TransferTarget,
+    WorkerSid, WorkflowSid, WorkspaceSid,
 };
 use proptest::prelude::*;
 
@@ -29,6 +30,7 @@ struct Centre {
     started: Instant,
     now_us: i64,
     rows: BTreeMap<String, RoutingRow>,
+    buckets: BTreeMap<(String, Option<TaskChannelSid>, Timestamp), StatisticsBucket>,
     events: Vec<Arc<TaskRouterEvent>>,
     callbacks: Vec<Callback>,
     assignments: Vec<Assignment>,
@@ -47,6 +49,7 @@ impl Centre {
             started: Instant::now(),
             now_us: START_US,
             rows: BTreeMap::new(),
+            buckets: BTreeMap::new(),
             events: Vec::new(),
             callbacks: Vec::new(),
             assignments: Vec::new(),
@@ -105,6 +108,13 @@ impl Centre {
                     self.rows.insert(key, *row);
                 }
                 Effect::Save(Row::RoutingDeleted(key)) => self.delete(key),
+                Effect::Save(Row::StatisticsBucket(row)) => {
+                    let key = (row.scope.to_string(), row.task_channel_sid, row.begins);
+                    match row.figures {
+                        Some(_) => drop(self.buckets.insert(key, *row)),
+                        None => drop(self.buckets.remove(&key)),
+                    }
+                }
                 Effect::Save(Row::TaskRouterEvent(event)) => self.events.push(event),
                 Effect::Save(Row::Notification(notification)) => self.notifications.push(notification.error_code),
                 Effect::Callback(callback) => self.callbacks.push(*callback),
@@ -249,8 +259,9 @@ impl Centre {
     }
 
     /// The same TaskRouter, as it is after a restart.
-    fn restart(self) -> Self {
-        let routing = Routing::load(self.now(), 7, self.rows.values().cloned());
+    fn restart(mut self) -> Self {
+        self.turn(|workspaces, desk| workspaces.farewell(desk));
+        let routing = Routing::load(self.now(), 7, self.rows.values().cloned(), self.buckets.values().cloned());
         let mut after = Self { routing, follow_ups: Vec::new(), ..self };
         after.turn(|_, _| ());
         after
@@ -894,6 +905,80 @@ fn a_turn_has_its_bounds_and_what_is_left_is_done_at_once() {
     assert!(turns > 2, "{turns}");
 }
 
+#[test]
+fn a_task_is_transferred_and_both_sides_are_told() {
+    let mut centre = Centre::fifo();
+    let ana = centre.worker("Ana", "{}");
+    let task = centre.task("{}");
+    centre.update_reservation(ReservationUpdate::Accepted).expect("accepts");
+    let first = centre.reservation();
+    let ben = centre.worker("Ben", "{}");
+    centre.told();
+    let transfer = |worker, to| WorkspaceOrder::CreateTransfer {
+        worker,
+        task,
+        reservation: first.sid,
+        to,
+        mode: TransferMode::Warm,
+        priority: None,
+        attributes: None,
+    };
+    let nobody = TransferTarget::Worker(WorkerSid::from_bits(9));
+    assert!(matches!(centre.order(transfer(ana, nobody)), Err(RoutingRefusal::Invalid(_))));
+    let to_ben = TransferTarget::Worker(ben);
+    assert_eq!(centre.order(transfer(ben, to_ben)), Err(RoutingRefusal::NotFound), "not Ben's to give");
+    let RoutingRow::Transfer(row) = centre.row(transfer(ana, to_ben)) else { panic!("a transfer") };
+    assert_eq!((row.transfer_status, row.initiating_worker_sid), (TransferStatus::Initiated, ana));
+    let told = centre.told();
+    assert_eq!(told.first().map(String::as_str), Some("task.transfer-initiated"), "{told:?}");
+    let offered = centre.reservation();
+    assert_eq!((offered.worker_sid, offered.transfer_sid), (ben, Some(row.sid)));
+    let redirect = Redirect {
+        call: CallSid::from_bits(1),
+        url: twiml::Link { url: "https://app.example.test/now".to_owned(), method: HttpMethod::Post },
+        accept: true,
+    };
+    let refused = centre.instruct(Instruction::Redirect(Box::new(redirect)));
+    assert!(matches!(refused, Err(RoutingRefusal::Coded { code: 40_151, .. })), "{refused:?}"); // §15
+    centre = centre.restart();
+    centre.update_reservation(ReservationUpdate::Accepted).expect("accepts");
+    let Some(RoutingRow::Transfer(row)) = centre.rows.get(&row.sid.to_string()) else { panic!("its row") };
+    assert_eq!(row.transfer_status, TransferStatus::Complete);
+    assert_eq!(centre.status(task), Some(AssignmentStatus::Assigned));
+}
+
+#[test]
+fn what_happened_is_measured_also_after_a_restart() {
+    let mut centre = Centre::fifo();
+    let begun = centre.now();
+    centre.worker("Ana", "{}");
+    centre.task("{}");
+    centre.run_for(Duration::from_secs(5));
+    centre.update_reservation(ReservationUpdate::Accepted).expect("accepts");
+    centre.task("{}");
+    let figures = |centre: &mut Centre| {
+        let queue = centre.queue();
+        let order = StatisticsOrder {
+            scopes: vec![taskrouter::Scope::Workspace, taskrouter::Scope::Queue(queue)],
+            channel: Some("default".into()),
+            real_time: true,
+            cumulative: Some((begun, centre.now())),
+        };
+        let answer = centre.order(WorkspaceOrder::Statistics(order)).expect("is measured");
+        let RoutingAnswer::Statistics(measured) = answer else { panic!("figures") };
+        let tell = |measured: Statistics| {
+            let (now, figures) = measured.real_time.zip(measured.cumulative).expect("was asked");
+            (now.tasks.total(), now.available_workers, figures.figures.until_accepted)
+        };
+        measured.into_iter().map(tell).collect::<Vec<_>>()
+    };
+    let before = figures(&mut centre);
+    assert_eq!(before.iter().map(|(tasks, workers, _)| (*tasks, *workers)).collect::<Vec<_>>(), [(2, 1), (2, 1)]);
+    assert_eq!(before[0].2.avg(), Duration::from_secs(5));
+    let mut after = centre.restart();
+    assert_eq!(figures(&mut after), before);
+}
+
 /// Something that may be asked, with small numbers in the place of names.
 #[derive(Debug, Clone)]
 enum Step {
@@ -904,6 +989,7 @@ enum Step {
     Reservation { which: u8, change: u8 },
     EndTask { which: u8, status: u8 },
     DeleteTask(u8),
+    Transfer { which: u8, to: u8 },
     Wait(u16),
 }
 
@@ -916,6 +1002,7 @@ fn step() -> impl Strategy<Value = Step> {
         6 => (any::<u8>(), 0..4_u8).prop_map(|(which, change)| Step::Reservation { which, change }),
         2 => (any::<u8>(), 0..3_u8).prop_map(|(which, status)| Step::EndTask { which, status }),
         1 => any::<u8>().prop_map(Step::DeleteTask),
+        3 => (any::<u8>(), any::<u8>()).prop_map(|(which, to)| Step::Transfer { which, to }),
         3 => (0..400_u16).prop_map(Step::Wait),
     ]
 }
@@ -929,7 +1016,8 @@ impl Centre {
     fn take(&mut self, step: Step) {
         use WorkspaceOrder as O;
         let activity = |row: &RoutingRow| if let RoutingRow::Activity(row) = row { Some(row.sid) } else { None };
-        let worker = |row: &RoutingRow| if let RoutingRow::Worker(row) = row { Some(row.sid) } else { None };
+        let worker_of = |row: &RoutingRow| if let RoutingRow::Worker(row) = row { Some(row.sid) } else { None };
+        let worker = worker_of;
         let task = |row: &RoutingRow| if let RoutingRow::Task(row) = row { Some(row.sid) } else { None };
         let reservation = |row: &RoutingRow| match row {
             RoutingRow::Reservation(row) => Some((row.sid, row.task_sid)),
@@ -992,6 +1080,21 @@ impl Centre {
             Step::DeleteTask(which) => {
                 let Some(task) = self.pick(which, task) else { return };
                 O::DeleteTask { task, if_match: None }
+            }
+            Step::Transfer { which, to } => {
+                let accepted = |row: &RoutingRow| match row {
+                    RoutingRow::Reservation(row) if row.reservation_status == ReservationStatus::Accepted => {
+                        Some((row.worker_sid, row.task_sid, row.sid))
+                    }
+                    _ => None,
+                };
+                let Some((worker, task, reservation)) = self.pick(which, accepted) else { return };
+                let to = match self.pick(to, worker_of).filter(|_| to % 3 != 0) {
+                    Some(worker) => TransferTarget::Worker(worker),
+                    None => TransferTarget::Queue(self.queue()),
+                };
+                let mode = if which % 2 == 0 { TransferMode::Warm } else { TransferMode::Cold };
+                O::CreateTransfer { worker, task, reservation, to, mode, priority: None, attributes: None }
             }
             Step::Wait(seconds) => return self.run_for(Duration::from_secs(seconds.into())),
         };
