@@ -26,5 +26,6 @@ mod softphone;
 mod sound;
 mod speech;
 mod statistics;
+mod taskrouter;
 mod trouble;
 mod watching;
