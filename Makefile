@@ -1,7 +1,7 @@
 # One word per task; each installs what it needs by package and asks nothing. Start with `make run`.
 
 .DEFAULT_GOAL := help
-.PHONY: help run test fuzz soak bench fmt clippy doc
+.PHONY: help run demo test fuzz soak bench fmt clippy doc
 
 # The versions that were tested are the ones that are built.
 locked := $(if $(wildcard Cargo.lock),--locked)
@@ -9,6 +9,7 @@ target := $(or $(CARGO_TARGET_DIR),target)
 
 help:
 	@echo 'make run      build the bridge and start it'
+	@echo 'make demo     play a contact centre with simulated phones, and show who hears whom'
 	@echo 'make test     run every test: unit, scenarios in virtual time, live with real clients'
 	@echo 'make fuzz     feed a billion spoilt inputs to whatever reads the network (PARTYLINE_FUZZ_INPUTS: another number)'
 	@echo 'make soak     live through a day of 50,000 calls and 500 agents of TaskRouter in virtual time'
@@ -21,6 +22,12 @@ run:
 	@.ci/install build run
 	. .ci/rust && cargo build --release $(locked) --package server
 	exec $(target)/release/partyline serve
+
+demo:
+	@.ci/install build demo
+	@. .ci/rust && cargo build --release $(locked) --package server && \
+		PATH=$$PWD/target/python/bin:$$PATH PARTYLINE_BIN=$$(realpath $(target)/release/partyline) \
+		cargo run --release $(locked) --package partyline-tests --example demo
 
 test:
 	@.ci/install build test

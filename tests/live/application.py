@@ -6,6 +6,9 @@ Serves http://HOST:PORT/; what is in the directory FILES is served as it is. Onc
 its standard input, a Python expression, and writes what that comes to as a line of JSON: {"value": ...} or {"error": ...}.
 
     client.calls.create(to="client:alice", from_="+15005550001", url=here("/agent"))
+    set_up({"gus": "sip:gus@127.0.0.1:5070"})  a workspace of TaskRouter with these workers, as flow F0 has it
+    route_to("WW...")                        the workflow of a workspace that is there already
+    instruct({"instruction": "accept"})      the answer to the next question about a reservation
     requests("/menu")                        what was asked of this path, in order; of all without one
 """
 
@@ -175,8 +178,81 @@ def goodbye(asked):
 for after in ("/after-queue", "/after-conference", "/after-agent", "/after-call"):
     route(after)(goodbye)
 
-for told in ("/call-events", "/conference-events", "/number-events"):
+for told in ("/call-events", "/conference-events", "/number-events", "/events"):
     route(told)(lambda asked: None)
+
+
+# The same contact centre with TaskRouter: the flows F0, F1, F4, F5 and F9.
+
+ROUTING = {"instructions": []}
+
+
+def set_up(client, here, contacts):
+    """What a set-up script does once: the SIDs of what it has made."""
+    workspace = client.taskrouter.v1.workspaces.create(friendly_name="Support", event_callback_url=here("/events"))
+    activities = {activity.friendly_name: activity.sid for activity in workspace.activities.list()}
+    wrap_up = workspace.activities.create(friendly_name="Wrap-Up", available=False)
+    queues, filters, workers = {}, [], {}
+    for language, name in (("en", "English"), ("hi", "Hindi")):
+        queue = workspace.task_queues.create(friendly_name=name, target_workers=f'languages HAS "{language}"')
+        queues[language] = queue.sid
+        expression = f'selected_language == "{language}"'
+        filters.append({"expression": expression, "targets": [{"queue": queue.sid, "timeout": 1200}]})
+    named = {"queue": queues["en"], "known_worker_friendly_name": "task.requested_agent", "timeout": 30}
+    filters.insert(0, {"expression": "requested_agent != null", "targets": [named]})
+    workflow = workspace.workflows.create(
+        friendly_name="Calls",
+        configuration=json.dumps({"task_routing": {"filters": filters}}),
+        assignment_callback_url=here("/assignment"),
+        task_reservation_timeout=120,
+    )
+    for name, contact in contacts.items():
+        languages = ["en", "hi"] if name == "gus" else ["en"]
+        attributes = json.dumps({"languages": languages, "contact_uri": contact})
+        workers[name] = workspace.workers.create(friendly_name=name, attributes=attributes).sid
+    ROUTING["workflow"] = workflow.sid
+    return {
+        "workspace": workspace.sid,
+        "workflow": workflow.sid,
+        "queues": queues,
+        "workers": workers,
+        "activities": {**activities, "Wrap-Up": wrap_up.sid},
+    }
+
+
+@route("/incoming-call")
+def incoming_call(asked):
+    response = VoiceResponse()
+    gather = Gather(num_digits=1, action="/enqueue-call", timeout=20)
+    gather.say("For English press one, for Hindi press two.")
+    response.append(gather)
+    return response
+
+
+@route("/enqueue-call")
+def enqueue_call(asked):
+    response = VoiceResponse()
+    enqueue = response.enqueue(
+        None, workflow_sid=ROUTING["workflow"], wait_url="/wait", wait_url_method="GET", action="/after-queue"
+    )
+    enqueue.task(json.dumps({"selected_language": "hi" if asked.get("Digits") == "2" else "en"}))
+    return response
+
+
+@route("/assignment")
+def assignment(asked):
+    waiting = ROUTING["instructions"]
+    return "application/json", json.dumps(waiting.pop(0) if waiting else {}).encode()
+
+
+@route("/transferred")
+def transferred(asked):
+    """What the agent hears who takes a call over: the conference of the task that was there before."""
+    response = VoiceResponse()
+    dial = Dial()
+    dial.conference(json.loads(asked["TaskAttributes"])["original_task_sid"], beep="false")
+    response.append(dial)
+    return response
 
 
 # What no application should do.
@@ -314,10 +390,14 @@ def plain(value):
 
 def main(base_url, account_sid, auth_token, host, port, files):
     client = Client(account_sid, auth_token)
-    client.api.base_url = base_url
+    client.api.base_url = client.taskrouter.base_url = base_url
     server = Application((host, int(port)), RequestValidator(auth_token), pathlib.Path(files))
     threading.Thread(target=server.serve_forever, daemon=True).start()
-    known = {"client": client, "here": server.here, "requests": server.requests}
+    known = {"client": client, "here": server.here, "requests": server.requests, "json": json}
+    known["set_up"] = lambda contacts: set_up(client, server.here, contacts)
+    known["route_to"] = lambda workflow: ROUTING.update(workflow=workflow)
+    known["ROUTING"] = ROUTING
+    known["instruct"] = ROUTING["instructions"].append
     print(json.dumps({"value": server.here("")}), flush=True)
     for line in sys.stdin:
         try:

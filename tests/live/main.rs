@@ -19,6 +19,7 @@ mod readme;
 mod registration;
 mod resources;
 mod rest;
+mod routing;
 mod sdk;
 mod signatures;
 mod sipp;

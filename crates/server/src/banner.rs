@@ -77,7 +77,7 @@ fn dial_at(address: SocketAddr, transport: sip::Transport) -> String {
 }
 
 /// An address that reaches us from this machine, where the listener is bound to all of them.
-fn reachable(address: IpAddr) -> IpAddr {
+pub(crate) fn reachable(address: IpAddr) -> IpAddr {
     match address {
         IpAddr::V4(v4) if v4.is_unspecified() => IpAddr::from([127, 0, 0, 1]),
         IpAddr::V6(v6) if v6.is_unspecified() => IpAddr::from([0, 0, 0, 0, 0, 0, 0, 1]),

@@ -14,13 +14,14 @@ mod library;
 mod metrics;
 mod own_address;
 mod run_loop;
+mod seed_demo;
 mod sip_socket;
 mod spoken;
 mod streams;
 mod tls;
 mod trunk;
 
-use std::net::{Ipv4Addr, Ipv6Addr};
+use std::net::{Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::sync::Arc;
@@ -83,6 +84,19 @@ enum CliCommand {
         #[arg(long)]
         new_ca: bool,
     },
+    /// Set up a small contact centre at a bridge that runs: queues by language, a workflow, workers. A second run changes
+    /// nothing.
+    SeedDemo {
+        /// Where the bridge's API is; where the settings say if not given.
+        #[arg(long, value_name = "URL")]
+        url: Option<web::Url>,
+        /// The application that is asked what to do: its /assignment and /events.
+        #[arg(long, value_name = "URL")]
+        application: Option<web::Url>,
+        /// Where a worker's phone is, such as shyam=sip:shyam@10.0.0.7; client:shyam and client:emma if not given.
+        #[arg(long, value_name = "WORKER=ADDRESS", value_parser = contact)]
+        contact: Vec<(String, String)>,
+    },
 }
 
 /// Batches of rows that may wait for the database; past that they are refused, counted and said in the log.
@@ -110,6 +124,9 @@ fn main() -> ExitCode {
         }
         CliCommand::Key { name, account } => config.and_then(|config| make_key(&config, account, name)),
         CliCommand::Certs { names, new_ca } => config.and_then(|config| make_certificate(&config, &names, new_ca)),
+        CliCommand::SeedDemo { url, application, contact } => {
+            config.and_then(|config| seed_demo(&config, url, application, contact))
+        }
     };
     match outcome {
         Ok(()) => ExitCode::SUCCESS,
@@ -131,6 +148,8 @@ enum StartError {
     Logs { path: PathBuf, error: String },
     #[error("the database: {0}")]
     Store(#[from] store::StoreError),
+    #[error(transparent)]
+    Seed(#[from] seed_demo::SeedError),
     #[error("the way out to the web: {0}")]
     Web(String),
     #[error("PARTYLINE_TRUSTED_CA names {path}, which cannot be used: {error}")]
@@ -189,6 +208,53 @@ fn make_certificate(config: &Config, names: &[String], new_authority: bool) -> R
     let made = certs::make(&certs::Order { directory: &directory, names, new_authority, now })?;
     print!("{}", certs::report(&made));
     Ok(())
+}
+
+/// `partyline seed-demo`
+fn seed_demo(
+    config: &Config,
+    url: Option<web::Url>,
+    application: Option<web::Url>,
+    contacts: Vec<(String, String)>,
+) -> Result<(), StartError> {
+    let own =
+        format!("http://{}", SocketAddr::new(banner::reachable(config.http_listen.ip()), config.http_listen.port()));
+    let base = match url {
+        Some(url) => url,
+        None => own.parse().map_err(|_| seed_demo::SeedError::Address(own))?,
+    };
+    // Whoever names a bridge means it.
+    let named = base.host_str().and_then(|host| host.trim_matches(['[', ']']).parse::<AllowRule>().ok());
+    let allow = config.fetch_allow.iter().cloned().chain(named).collect();
+    let web = Web::new(&WebConfig { allow, trusted: Vec::new() }).map_err(StartError::Web)?;
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
+    runtime.block_on(async {
+        let (account_sid, auth_token) = match (config.account_sid, config.auth_token.clone()) {
+            (Some(sid), Some(token)) => (sid.to_string(), token),
+            // Those that the bridge has made for itself.
+            _ => {
+                let path = config.data.join("partyline.db");
+                let store = match Store::open(&path).await {
+                    Err(store::StoreError::InUse { .. }) => Store::open_beside(&path).await?,
+                    opened => opened?,
+                };
+                let account = main_account(&store, config).await?;
+                store.close().await;
+                (account.sid.to_string(), account.auth_token)
+            }
+        };
+        let seed = seed_demo::Seed { base, account_sid, auth_token, application, contacts };
+        for (name, sid) in seed.plant(&web).await? {
+            println!("{sid}  {name}");
+        }
+        Ok(())
+    })
+}
+
+/// `WORKER=ADDRESS`
+fn contact(text: &str) -> Result<(String, String), String> {
+    let (worker, address) = text.split_once('=').ok_or("a worker, =, and an address")?;
+    Ok((worker.to_owned(), address.to_owned()))
 }
 
 fn serve(config: Config) -> Result<(), StartError> {

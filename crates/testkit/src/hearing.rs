@@ -61,6 +61,25 @@ impl Picture {
         self.rows.iter().map(|(listener, _)| listener.as_str())
     }
 
+    /// What was measured of these listeners: which of all the sounds each of them hears.
+    pub fn measured(heard: &Heard, listeners: &[&str]) -> Self {
+        let columns: Vec<String> = heard.sounds.iter().map(|(name, _)| name.clone()).collect();
+        let mark = |listener: &str, talker: &str| {
+            let quiet = match heard.sound(talker) {
+                Sound::Hum(_) => heard.level(listener, talker) <= FORBIDDEN_DBFS_MAX,
+                Sound::Music => heard.level(listener, talker) < MUSIC_DBFS_MIN,
+            };
+            match (listener == talker, quiet) {
+                (true, true) => Mark::Own,
+                (false, true) => Mark::Not,
+                (_, false) => Mark::Hears,
+            }
+        };
+        let row = |listener: &str| columns.iter().map(|talker| mark(listener, talker)).collect();
+        let rows = listeners.iter().map(|listener| ((*listener).to_owned(), row(listener))).collect();
+        Self { columns, rows }
+    }
+
     /// Holds this picture against what was measured.
     ///
     /// # Errors
