@@ -530,3 +530,72 @@ fn an_instruction_that_does_not_fit_is_refused_at_once() {
     assert_eq!(world.reservation_statuses(), [ReservationStatus::Pending]);
     assert_eq!(world.phone("gus").state, State::Idle);
 }
+
+#[test]
+fn what_is_another_accounts_is_nobodys_here() {
+    // A task of this account that names a caller who waits for another task, and a conference that is not there.
+    let (mut world, centre, gus) = waiting(770, Rules::default());
+    let waiting_call = world.call("cus").sid;
+    world.instructions.push_back(Instruction::Reject { activity: None });
+    let stranger = centre.task(&mut world, &format!(r#"{{"selected_language":"en","call_sid":"{waiting_call}"}}"#));
+    let ann = centre.agent(&mut world, "ann", "en");
+    world.instructions.clear();
+    world.instructions.push_back(confer());
+    centre.moves(&mut world, ann, centre.available);
+    seconds(&mut world, 1);
+    assert_eq!(world.phone("ann").state, State::Idle, "nobody is called for a caller who waits for another task");
+    assert_eq!(world.times_notified(40_144), 1);
+    world.check_hearing(MUSIC_ALONE);
+    centre.end(&mut world, stranger, AssignmentStatus::Canceled).expect("a reserved task may be canceled");
+    // The caller's own task is as it was.
+    world.instructions.push_back(confer());
+    centre.moves(&mut world, gus, centre.available);
+    world.take_up("gus");
+    seconds(&mut world, 1);
+    world.check_hearing(BOTH_TALK);
+}
+
+#[test]
+fn a_reservation_accepted_while_the_phone_rings_is_carried_out() {
+    let (mut world, centre, gus) = waiting(771, Rules::default());
+    world.instructions.push_back(confer());
+    centre.moves(&mut world, gus, centre.available);
+    assert_eq!(world.phone("gus").state, State::Ringing);
+    let order = WorkspaceOrder::UpdateReservation {
+        reservation: world.last_reservation(),
+        of: ReservationOf::Worker(gus),
+        if_match: None,
+        change: switch::routing::ReservationUpdate::Accepted,
+    };
+    world.workspace_order(centre.workspace, order).expect("a pending reservation may be accepted");
+    world.take_up("gus");
+    seconds(&mut world, 1);
+    world.check_hearing(BOTH_TALK);
+    world.hang_up("gus");
+    seconds(&mut world, 1);
+    assert_eq!(world.last_task().assignment_status, AssignmentStatus::Wrapping);
+}
+
+#[test]
+fn a_task_that_ends_while_its_caller_is_told_something_lets_it_go() {
+    let (mut world, centre, gus) = waiting(772, Rules::default());
+    world.documents("https://app.test/whisper", &["<Pause length=\"30\"/>"]);
+    world.instructions.push_back(call("https://app.test/agent"));
+    // The agent's document takes the caller of the reservation, who is told something first.
+    centre.moves(&mut world, gus, centre.available);
+    let (reservation, task) = (world.last_reservation(), world.last_task().sid);
+    let queue = format!("<Queue url=\"/whisper\" reservationSid=\"{reservation}\"/>");
+    world.documents("https://app.test/agent", &[&format!("<Dial action=\"/done\">{queue}</Dial>")]);
+    world.documents("https://app.test/done", &["<Hangup/>"]);
+    seconds(&mut world, 1);
+    world.take_up("gus");
+    seconds(&mut world, 2);
+    assert_eq!(world.times_asked("https://app.test/whisper"), 1, "{world}");
+    centre.end(&mut world, task, AssignmentStatus::Completed).expect("an assigned task may be completed");
+    world.hang_up("gus");
+    seconds(&mut world, 1);
+    assert_eq!(left_with(&world), [QueueResult::Leave]);
+    world.hang_up("cus");
+    seconds(&mut world, 1);
+    assert!(world.switch.is_idle(), "{world}");
+}

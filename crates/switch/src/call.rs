@@ -38,6 +38,8 @@ pub(crate) struct LiveCall {
     /// The ACK of our 200 has come. Before it we listen but send nothing: an INVITE with a forged source would make
     /// us flood whomever its description names.
     pub(crate) acknowledged: bool,
+    /// Of a call that we make: somebody has said that it rings.
+    pub(crate) rang: bool,
     /// The phone holds us, as its last description said.
     pub(crate) phone_holds: bool,
     /// When an answered call has lasted long enough, or one of ours has looked for its phone for so long.

@@ -105,9 +105,10 @@ impl Queues {
         }
     }
 
-    /// The call waits.
-    pub(crate) fn waits(&self, call: CallSid) -> bool {
-        self.of_call.contains_key(&call)
+    /// The call is this account's, and waits for this task, or for none.
+    pub(crate) fn waits(&self, call: CallSid, account: AccountSid, task: TaskSid) -> bool {
+        let member = self.member(call).filter(|member| member.account == account);
+        member.is_some_and(|member| member.task.is_none_or(|waited| waited.sid == task))
     }
 
     /// The task that a call waits for.

@@ -174,6 +174,7 @@ impl Board {
             offer_answer: OfferAnswer::new(session),
             stage,
             acknowledged: false,
+            rang: false,
             phone_holds: false,
             limit: None,
             limit_s: None,

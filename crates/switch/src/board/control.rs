@@ -189,8 +189,10 @@ impl Board {
         let status = call.row.status;
         if let Place::Conference(conference) = place {
             self.leave_conference(conference, sid, Leaving::Redirected, turn);
+            self.worker_left(sid, turn);
             self.no_longer_bridged(script);
         }
+        self.offer_given_up(sid, turn);
         self.out_of_queue(sid, QueueResult::Redirected, turn);
         if let Some(dial) = dial {
             self.abandon_dial(dial, turn);
@@ -248,6 +250,7 @@ impl Board {
             return;
         };
         self.leave_conference(conference, sid, Leaving::Kicked, turn);
+        self.worker_left(sid, turn);
         if let Some(call) = self.calls.get_mut(&sid) {
             call.go_home(turn);
         }

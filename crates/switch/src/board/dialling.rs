@@ -381,6 +381,7 @@ impl Board {
         let Some(call) = self.calls.get(&sid) else { return false };
         let (Place::Conference(conference), Some(script)) = (call.place, call.script) else { return false };
         self.leave_conference(conference, sid, Leaving::HungUp, turn);
+        self.worker_left(sid, turn);
         if let Some(call) = self.calls.get_mut(&sid) {
             call.go_home(turn);
         }

@@ -139,7 +139,6 @@ impl Board {
         let live = self.conferences.get_mut(&conference);
         let after = live.map(|live| live.leave(call, how, &goes_on(&self.calls), turn));
         self.leg_stays(call, turn);
-        self.worker_left(call, turn);
         match after {
             Some(AfterLeave::Over { left_behind }) => {
                 self.forget_conference(conference);

@@ -128,9 +128,7 @@ impl Board {
 
     fn call_into_conference(&mut self, job: &Job, confer: &ConferWorker, turn: &mut Turn) -> Result<(), Trouble> {
         let instruction = Instruction::Conference(Box::new(confer.clone()));
-        let room = whom::room_of(&job.attributes).filter(|room| {
-            self.conferences.get(room).is_some_and(|live| live.row.account_sid == job.account && live.is_shown())
-        });
+        let room = self.room_of(job);
         let customer_entry = Entry {
             ends: confer.end_conference_on_customer_exit,
             beep: Beep::of(confer.beep_on_customer_entrance, false),
@@ -138,7 +136,7 @@ impl Board {
         };
         let customer = match (room, task_customer(&job.attributes)) {
             (Some(_), _) => Customer::There,
-            (None, Some(TaskCustomer::Call(call))) if self.queues.waits(call) => {
+            (None, Some(TaskCustomer::Call(call))) if self.queues.waits(call, job.account, job.task) => {
                 Customer::Waits { call, entry: customer_entry }
             }
             (None, Some(TaskCustomer::Call(_))) => {
@@ -166,6 +164,13 @@ impl Board {
         let meeting = Meeting { conference, customer, post_work: confer.post_work_activity };
         self.offered(job, call, Aim::Meet(Box::new(meeting)), turn);
         Ok(())
+    }
+
+    /// The conference that a task says it is in, if that is one of its account and goes on.
+    fn room_of(&self, job: &Job) -> Option<ConferenceSid> {
+        let room = whom::room_of(&job.attributes)?;
+        let live = self.conferences.get(&room)?;
+        (live.row.account_sid == job.account && live.is_shown()).then_some(room)
     }
 
     /// Keeps a place in a conference for a call that `place` makes.
@@ -202,9 +207,9 @@ impl Board {
 
     /// `dequeue` is a call whose document is ours: it takes the caller of the reservation out of the queue.
     fn call_to_dequeue(&mut self, job: &Job, dequeue: &Dequeue, turn: &mut Turn) -> Result<(), Trouble> {
-        if !task_call(&job.attributes).is_some_and(|call| self.queues.waits(call)) {
+        if !task_call(&job.attributes).is_some_and(|call| self.queues.waits(call, job.account, job.task)) {
             let instruction = Instruction::Dequeue(Box::new(dequeue.clone()));
-            return Err(refuse(&instruction, 40_140, "the customer's call waits no longer").into());
+            return Err(refuse(&instruction, 40_135, "the customer's call waits no longer").into());
         }
         let text = dequeue_document(job.reservation, dequeue.post_work_activity);
         let plan = Plan { source: Some(Source::Twiml { text, fallback: None }), ..Plan::default() };
@@ -230,7 +235,9 @@ impl Board {
         if redirect.accept {
             turn.routing.accept(turn.now.wall, job.reservation)?;
             // Its caller goes where the application sends it, and the task goes on.
-            self.queues.release_task(redirect.call);
+            if self.queues.task_of(redirect.call) == Some(job.task) {
+                self.queues.release_task(redirect.call);
+            }
         } else {
             turn.routing.put_down(job.reservation);
         }
@@ -251,17 +258,17 @@ impl Board {
         let to = to.ok_or_else(|| refuse(&instruction, 40_147, "the supervisor cannot be called"))?;
         let from = job.attributes.text(&["from"]).filter(|from| !from.is_empty()).map(str::to_owned);
         let from = from.ok_or_else(|| refuse(&instruction, 40_148, "the task has no attribute from"))?;
-        let room = whom::room_of(&job.attributes).filter(|room| self.conferences.contains_key(room));
-        let room = room.ok_or_else(|| refuse(&instruction, 40_146, "the task has no conference in progress"))?;
+        let room =
+            self.room_of(job).ok_or_else(|| refuse(&instruction, 40_146, "the task has no conference in progress"))?;
         let worker = job.attributes.text(&["conference", "participants", "worker"]).and_then(|sid| sid.parse().ok());
         let coach = worker.filter(|_| supervise.mode == SupervisorMode::Whisper);
         let entry = Entry { muted: supervise.mode == SupervisorMode::Monitor, coach, ..Entry::default() };
         let plan = Plan { entry: Some(entry), ..Plan::default() };
-        let leg = WorkerLeg { to: Some(to.clone()), from: Some(from.clone()), ..WorkerLeg::default() };
-        let whom = Some(Whom { to, from });
-        let job = Job { whom, attributes: job.attributes.clone(), facts: job.facts.clone(), ..*job };
+        let leg = WorkerLeg::default();
         self.call_into(room, &NewRoom::default(), turn, |board, own, turn| {
-            board.place_offer(&job, &leg, Errand::Participant(room), Some(own), plan, turn)
+            // The supervisor is shown the customer's number (§7.8), which nobody else may be shown to call from.
+            let (account, facts) = (job.account, job.facts.clone());
+            board.place_for(account, (to, from), &leg, Errand::Participant(room), Some(own), plan, Some(facts), turn)
         })?;
         Ok(())
     }
@@ -277,6 +284,9 @@ impl Board {
         turn: &mut Turn,
     ) -> Result<CallSid, Trouble> {
         let Some(Whom { to, from }) = job.whom.clone() else { return Err(Trouble::Unreachable(COULD_NOT_BE_MADE)) };
+        if matches!(to, Callee::Number(_)) && !turn.directory.may_call_from(job.account, &from) {
+            return Err(Trouble::Unreachable(CALLER_NOT_USABLE));
+        }
         self.place_for(job.account, (to, from), leg, errand, room, plan, Some(job.facts.clone()), turn)
     }
 
@@ -292,8 +302,9 @@ impl Board {
         offer: Option<OfferFacts>,
         turn: &mut Turn,
     ) -> Result<CallSid, Trouble> {
-        if matches!(to, Callee::Number(_)) && !turn.directory.may_call_from(account, &from) {
-            return Err(Trouble::Unreachable(CALLER_NOT_USABLE));
+        if self.calls.len() >= turn.config.calls_max {
+            self.counts.refused_full += 1;
+            return Err(Trouble::Unreachable(COULD_NOT_BE_MADE));
         }
         let order = Order {
             account,
@@ -369,15 +380,15 @@ impl Board {
         turn: &mut Turn,
     ) -> Result<(), u16> {
         let conference = meeting.conference;
-        let pending =
-            turn.routing.reservation(reservation).is_some_and(|view| view.status == ReservationStatus::Pending);
-        if !pending {
+        // An application may have said while the phone rang that the worker has the task.
+        let status = turn.routing.reservation(reservation).map(|view| view.status);
+        if !matches!(status, Some(ReservationStatus::Pending | ReservationStatus::Accepted)) {
             return Err(COULD_NOT_BE_MADE);
         }
         let customer = match &meeting.customer {
             Customer::There => None,
             Customer::Waits { call, entry } => {
-                self.bring_into(conference, *call, entry.clone(), turn)?;
+                self.bring_into(conference, task, *call, entry.clone(), turn)?;
                 Some(*call)
             }
             Customer::ToCall { to, from, entry } => {
@@ -401,7 +412,9 @@ impl Board {
             info!(task_sid = %task, %refusal, "the task was not told of its conference");
         }
         turn.routing.carried(reservation, worker, meeting.post_work);
-        turn.routing.accept(turn.now.wall, reservation).map_err(|_| COULD_NOT_BE_MADE)?;
+        if status == Some(ReservationStatus::Pending) {
+            turn.routing.accept(turn.now.wall, reservation).map_err(|_| COULD_NOT_BE_MADE)?;
+        }
         if let Some(offer) = self.offers.get_mut(reservation) {
             offer.accepted = true;
         }
@@ -409,10 +422,19 @@ impl Board {
     }
 
     /// A call goes out of its queue and into a room.
-    fn bring_into(&mut self, id: ConferenceSid, sid: CallSid, entry: Entry, turn: &mut Turn) -> Result<(), u16> {
-        let waits = self.queues.waits(sid);
+    fn bring_into(
+        &mut self,
+        id: ConferenceSid,
+        task: TaskSid,
+        sid: CallSid,
+        entry: Entry,
+        turn: &mut Turn,
+    ) -> Result<(), u16> {
         let legs_max = turn.config.room_legs_max;
-        let Some(conference) = self.conferences.get_mut(&id).filter(|_| waits) else { return Err(COULD_NOT_BE_MADE) };
+        let Some(conference) = self.conferences.get_mut(&id) else { return Err(COULD_NOT_BE_MADE) };
+        if !self.queues.waits(sid, conference.row.account_sid, task) {
+            return Err(COULD_NOT_BE_MADE);
+        }
         if !conference.expect(legs_max) {
             return Err(CONFERENCE_FULL);
         }
@@ -446,6 +468,9 @@ impl Board {
         let plan = Plan { early_media: true, ..Plan::default() };
         let placed = self.call_into(id, &NewRoom::default(), turn, |board, own, turn| {
             let leg = WorkerLeg::default();
+            if matches!(to, Callee::Number(_)) && !turn.directory.may_call_from(account, &from) {
+                return Err(Trouble::Unreachable(CALLER_NOT_USABLE));
+            }
             board.place_for(account, (to, from), &leg, Errand::Participant(id), Some(own), plan, None, turn)
         });
         let call = placed.map_err(|trouble| match trouble {
@@ -484,18 +509,33 @@ impl Board {
         }
         let told = match call.row.status {
             // Nobody is registered there, or whoever is cannot be had.
-            CallStatus::NoAnswer if call.sip_code == Some(480) => {
+            CallStatus::NoAnswer if call.sip_code == Some(480) && !call.rang => {
                 turn.routing.fail(turn.now.wall, reservation, NO_ROUTE)
             }
             CallStatus::NoAnswer => turn.routing.no_answer(turn.now.wall, reservation),
             // Canceled by us, or by an application: nobody has said no.
             CallStatus::Canceled | CallStatus::Completed => {
-                turn.routing.fail(turn.now.wall, reservation, COULD_NOT_BE_MADE)
+                let code = match offer.aim {
+                    Aim::Meet(_) => COULD_NOT_BE_MADE,
+                    Aim::Dequeue => 40_133,
+                    Aim::Document { .. } => 40_113,
+                };
+                turn.routing.fail(turn.now.wall, reservation, code)
             }
             _ => turn.routing.fail(turn.now.wall, reservation, NO_ROUTE),
         };
         if let Err(refusal) = told {
             info!(reservation_sid = %reservation, %refusal, "gone on meanwhile");
+        }
+    }
+
+    /// A worker's call is given another document before it has come to anything: the application has its own way with it,
+    /// and with the reservation.
+    pub(super) fn offer_given_up(&mut self, call: CallSid, turn: &mut Turn) {
+        let Some(reservation) = self.offers.of_call(call) else { return };
+        if self.offers.get(reservation).is_some_and(|offer| !offer.accepted) {
+            self.offers.remove(reservation);
+            turn.routing.put_down(reservation);
         }
     }
 

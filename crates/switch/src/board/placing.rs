@@ -195,6 +195,7 @@ impl Board {
             offer_answer: OfferAnswer::new(session),
             stage: Stage::Dialling,
             acknowledged: true, // whoever answers our INVITE has asked for what we send
+            rang: false,
             phone_holds: false,
             limit: (!has_leg).then(|| turn.timers.set(turn.now.instant + order.ring_timeout, Timer::Seeking(sid))),
             limit_s: order.limit.map(|limit| u32::try_from(limit.as_secs()).unwrap_or(u32::MAX)),
@@ -346,6 +347,7 @@ impl Board {
             }
         }
         if response.status >= 180 && call.row.status == CallStatus::Queued {
+            call.rang = true;
             call.row.status = CallStatus::Ringing;
             call.row.updated = turn.now.wall;
             turn.save_call(&call.row);

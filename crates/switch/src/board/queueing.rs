@@ -6,7 +6,7 @@
 use std::sync::Arc;
 
 use media::{Command, MAIN};
-use model::{CallSid, Level, QueueHappening, QueueSid};
+use model::{CallSid, Level, Queue, QueueHappening, QueueSid};
 use tracing::info;
 use twiml::{Dial, Enqueue, EnqueueTo, QueueNoun, WaitAudio};
 
@@ -47,7 +47,9 @@ impl Board {
             },
         };
         let (list, mut desk) = turn.queue_desk();
-        let queue = match list.ensure(account, &name, &mut desk) {
+        // Callers of a workflow wait for whoever suits, not for their turn: the line is as long as one may be.
+        let max_size = if workflow.is_some() { *Queue::MAX_SIZE.end() } else { Queue::MAX_SIZE_DEFAULT };
+        let queue = match list.ensure(account, &name, max_size, &mut desk) {
             Ok(queue) => queue,
             Err(refusal) => {
                 let remark = Remark { level: Level::Error, code: 14_201, message: refusal.to_string() };
@@ -69,6 +71,8 @@ impl Board {
         {
             turn.notify(account, Some(sid), remark, None);
             self.queues.leave(sid);
+            let left = QueueHappening::Left { call: sid, result: QueueResult::Error, waited: Default::default() };
+            turn.note_queue(account, queue.sid, left);
             return self.not_queued(script, QueueResult::Error, Some(queue.sid), turn);
         }
         self.hear_wait(sid, turn);
@@ -212,6 +216,17 @@ impl Board {
                 self.scripts.get(other).is_some_and(|script| script.role == Role::QueueWhisper { dial: id })
             };
             call.scripts.iter().copied().filter(told).for_each(|script| turn.stop_script(script));
+            // A task that has ended meanwhile has nobody to wait for.
+            let ended = member.task.filter(|task| turn.routing.task(task.sid).is_none_or(|task| task.is_over));
+            if let (Some(_), Some(script)) = (ended, call.script) {
+                let (result, task) = (QueueResult::Leave, member.told_task());
+                if let Some(script) = self.scripts.get_mut(&script) {
+                    script.result = Some(Purpose::Enqueue { result, queue: Some(from.queue), time: from.waited, task });
+                }
+                let left = QueueHappening::Left { call: guest, result, waited: from.waited };
+                turn.note_queue(member.account, from.queue, left);
+                return self.went(script, outcome_after(from.waited), turn);
+            }
             call.span.in_scope(|| info!(queue_sid = %from.queue, "back in the queue"));
             let size_max = turn.queue_list.get(member.account, from.queue).map_or(1, |queue| queue.max_size);
             self.queues.back(from.queue, size_max, member.clone());

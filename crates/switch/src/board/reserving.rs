@@ -60,7 +60,7 @@ impl Board {
         let view = named.and_then(|named| turn.routing.reservation(named)).filter(|view| view.account == account);
         let found = view.filter(|view| may_take_caller(view.status)).and_then(|view| {
             let caller = turn.routing.task(view.task).and_then(|task| task_call(task.attributes))?;
-            self.queues.waits(caller).then_some((view.sid, view.workspace, caller))
+            self.queues.waits(caller, account, view.task).then_some((view.sid, view.workspace, caller))
         });
         let Some((reservation, workspace, caller)) = found else {
             let message = format!("reservation {} has no caller to take", noun.reservation_sid.unwrap_or_default());

@@ -197,6 +197,7 @@ impl Board {
             offer_answer: OfferAnswer::new(0), // nothing is described to anybody
             stage: Stage::Dialling,
             acknowledged: true,
+            rang: false,
             phone_holds: false,
             limit: None,
             limit_s: None,

@@ -26,16 +26,17 @@ impl QueueList {
         self.queues.get(self.by_name.get(&(account, friendly_name.to_owned()))?)
     }
 
-    /// The account's queue of that name, made if there is none.
+    /// The account's queue of that name, made with room for so many if there is none.
     pub(crate) fn ensure(
         &mut self,
         account: AccountSid,
         friendly_name: &str,
+        max_size: u32,
         desk: &mut Desk,
     ) -> Result<Queue, DirectoryRefusal> {
         match self.named(account, friendly_name) {
             Some(queue) => Ok(queue.clone()),
-            None => self.create(account, friendly_name.to_owned(), Queue::MAX_SIZE_DEFAULT, desk),
+            None => self.create(account, friendly_name.to_owned(), max_size, desk),
         }
     }
 

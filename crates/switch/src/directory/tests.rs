@@ -280,12 +280,15 @@ fn queues_are_found_by_the_name_they_have_now() {
     let mut list = QueueList::default();
     let (mut names, mut effects) = (Names::new(7, 0), Vec::new());
     let mut desk = Desk { now: NOW, names: &mut names, effects: &mut effects };
-    let support = list.ensure(ACCOUNT, "support", &mut desk).expect("is made");
+    let support = list.ensure(ACCOUNT, "support", Queue::MAX_SIZE_DEFAULT, &mut desk).expect("is made");
     assert_eq!(support.max_size, Queue::MAX_SIZE_DEFAULT);
-    assert_eq!(list.ensure(ACCOUNT, "support", &mut desk).map(|queue| queue.sid), Ok(support.sid));
+    assert_eq!(
+        list.ensure(ACCOUNT, "support", Queue::MAX_SIZE_DEFAULT, &mut desk).map(|queue| queue.sid),
+        Ok(support.sid)
+    );
     let sales = list.update(ACCOUNT, support.sid, Some("sales".to_owned()), Some(2), &mut desk).expect("is renamed");
     assert_eq!((sales.sid, sales.max_size), (support.sid, 2));
-    let support = list.ensure(ACCOUNT, "support", &mut desk).expect("the name is free again");
+    let support = list.ensure(ACCOUNT, "support", Queue::MAX_SIZE_DEFAULT, &mut desk).expect("the name is free again");
     assert_ne!(support.sid, sales.sid);
     assert_eq!(list.delete(ACCOUNT, sales.sid, 1, &mut desk), Err(DirectoryRefusal::QueueNotEmpty));
     assert_eq!(list.delete(OTHER, sales.sid, 0, &mut desk), Err(DirectoryRefusal::NotFound));

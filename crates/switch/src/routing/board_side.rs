@@ -37,6 +37,8 @@ pub(crate) struct TaskRefused {
 /// A task as the board sees it.
 #[derive(Debug)]
 pub(crate) struct TaskView<'a> {
+    /// Completed or canceled.
+    pub(crate) is_over: bool,
     pub(crate) attributes: &'a Attributes,
 }
 
@@ -123,7 +125,8 @@ impl Routing {
     /// A task that is not gone.
     pub(crate) fn task(&self, sid: TaskSid) -> Option<TaskView<'_>> {
         let live = self.live_of_task(sid)?;
-        Some(TaskView { attributes: &live.engine.task(sid)?.attributes })
+        let task = live.engine.task(sid)?;
+        Some(TaskView { is_over: task.status.is_over(), attributes: &task.attributes })
     }
 
     /// A reservation of such a task.

@@ -170,7 +170,8 @@ impl Live {
             }
             _ => {}
         }
-        Ok(())
+        // Both ends can be called, too: an address that is there may still be none.
+        super::whom::whom(instruction, &task.attributes, &worker.attributes).map(drop)
     }
 }
 

@@ -58,7 +58,8 @@ pub(crate) fn whom(
 /// What was said, or else the number that the customer dialled or is to be called from.
 fn from_of(leg: &WorkerLeg, task: Option<&Attributes>) -> Option<String> {
     let guess = |task: &Attributes| {
-        let outbound = task_call(task).is_none() && task.text(&["outbound_to"]).is_some();
+        let outbound = task_call(task).is_none() && task.text(&["outbound_to"]).is_some()
+            || task.text(&["direction"]).is_some_and(|direction| direction.starts_with("outbound"));
         let names: &[&str] = if outbound { &["from"] } else { &["to", "called"] };
         names.iter().find_map(|name| task.text(&[name]).filter(|text| !text.is_empty()).map(str::to_owned))
     };
