@@ -7,7 +7,7 @@ use switch::webhook::Purpose;
 use switch::{Command, DirectoryCommand, HookChange, NumberChange, NumberWanted, VoiceHooksChange};
 use testkit::tone::Tone;
 
-use crate::phone::State;
+use crate::phone::{State, Voice};
 use crate::world::{ACCOUNT, World};
 
 const NUMBER: &str = "+15005550001";
@@ -85,6 +85,22 @@ fn silence_goes_on_with_the_next_verb() {
     assert_eq!(world.purposes("https://app.test/again").len(), 1);
     assert!(world.purposes("https://app.test/menu").is_empty());
     assert_eq!(world.phone("ana").state, State::Talking);
+}
+
+#[test]
+fn an_echo_gives_the_caller_back_until_another_document_runs() {
+    let mut world = ana_calls(60, &[(VOICE, &["<Echo/>"]), ("https://app.test/quiet", &["<Pause length=\"9\"/>"])]);
+    world.voices("ana", Voice::Hums);
+    seconds(&mut world, 1);
+    let own = world.phone("ana").tone;
+    let level = own.level_dbfs(&world.listen("ana"));
+    assert!((-25.0..-15.0).contains(&level), "her own voice, neither louder nor fainter: {level} dBFS ({world})");
+    world.redirect("ana", "https://app.test/quiet").expect("her call lives");
+    seconds(&mut world, 1);
+    let level = own.level_dbfs(&world.listen("ana"));
+    assert!(level < -45.0, "{level} dBFS are left of it ({world})");
+    world.hang_up("ana");
+    world.check_nothing_is_left();
 }
 
 #[test]

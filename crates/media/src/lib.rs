@@ -67,7 +67,7 @@ pub mod vector;
 
 pub use codec::{Codec, CodecError, Decoder, Encoder, PACKET_MS_MAX};
 pub use machine::{MachineDetection, MachineDetector};
-pub use message::{Command, Event, Groups, MAIN, Refusal, Stream, TelephoneEvent, Tuning};
+pub use message::{Command, ECHO, Event, Groups, MAIN, Refusal, Stream, TelephoneEvent, Tuning};
 pub use pace::JitterBuffer;
 pub use plane::{Config, Plane};
 pub use player::Pages;

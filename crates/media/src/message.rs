@@ -7,7 +7,8 @@
 //!
 //! Who hears whom: each leg *emits* into some groups and *hears* some groups. A leg is audible to another
 //! iff `emit & hear` of the two meet. `MAIN` is the conversation; a coach emits a group of its own that only
-//! the coached leg hears besides `MAIN`; a leg on hold emits and hears nothing but its private player.
+//! the coached leg hears besides `MAIN`; a leg on hold emits and hears nothing but its private player. Nobody hears
+//! themselves, but in `ECHO`.
 
 use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
@@ -25,6 +26,9 @@ pub type Groups = u64;
 
 /// The group of the conversation itself.
 pub const MAIN: Groups = 1;
+
+/// The group in which a leg hears itself, too: a mirror for one who is alone in a room.
+pub const ECHO: Groups = 1 << (Groups::BITS - 1);
 
 /// What call control asks of the audio plane.
 #[derive(Debug, Clone)]

@@ -19,7 +19,7 @@ use crate::bus::{Bus, Heard, Mix, Sums, has_memory};
 use crate::leg::{Leg, Route, WayOut};
 use crate::limiter::Limiter;
 use crate::mail::{BATCH_LEGS, Inbox, Mail, Outbox};
-use crate::message::{Groups, MAIN};
+use crate::message::{ECHO, Groups, MAIN};
 use crate::mixer::{self, FRAME_MAX, Gain, Rate};
 use crate::noise::Noise;
 use crate::order::{Arrival, Departure, LegOrder, NewRoute, Scrapyard};
@@ -644,7 +644,7 @@ fn hears(leg: &Leg, codec: Codec, voice: &Voice) -> Hears {
     // A decoder that joins in the middle of a stream fades in by itself.
     let fades_mix = route.hear_before.is_some() && !(has_memory(codec) && leg.comes_from_silence());
     let fades = fades_mix || leg.leaving_player.is_some();
-    let is_heard = voice.audible && route.is_audible_to(route.hear);
+    let is_heard = voice.audible && route.is_audible_to(route.hear & !ECHO);
     match &leg.player {
         _ if fades || is_heard || leg.is_overheard() || !leg.sender.sends_single_frames() => Hears::Own,
         None => Hears::Others,
@@ -665,7 +665,7 @@ fn render(
     out: &mut [i16],
 ) -> bool {
     let (rate, route, rises) = (voice.rate, leg.route, !leg.comes_from_silence());
-    let is_in = |emit: Groups, hear: Groups| voice.audible && emit & hear != 0;
+    let is_in = |emit: Groups, hear: Groups| voice.audible && emit & hear & !ECHO != 0;
     let emit_before = route.emit_before.unwrap_or(0);
     // How many of a mix's voices are somebody else's.
     let others_in = |mix: &Mix| {

@@ -5,7 +5,7 @@
 
 use std::collections::BTreeMap;
 
-use media::{Groups, MAIN};
+use media::{ECHO, Groups, MAIN};
 use model::{CallSid, Participant};
 
 /// What one participant sends into the room, takes out of it, and is played besides.
@@ -69,7 +69,7 @@ impl CoachBits {
         if let Some(bit) = self.bits.get(&coached) {
             return Some(*bit);
         }
-        let taken = self.bits.values().fold(MAIN, |all, bit| all | bit);
+        let taken = self.bits.values().fold(MAIN | ECHO, |all, bit| all | bit);
         let free = !taken;
         if free == 0 {
             return None;
@@ -85,9 +85,9 @@ impl CoachBits {
     }
 }
 
-/// How many legs of one room can be coached at once: the bits of [`Groups`] less [`MAIN`].
+/// How many legs of one room can be coached at once: the bits of [`Groups`] less [`MAIN`] and [`ECHO`].
 #[cfg(test)]
-const COACHED_MAX: usize = Groups::BITS as usize - 1;
+const COACHED_MAX: usize = Groups::BITS as usize - 2;
 
 #[cfg(test)]
 mod tests {

@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use media::ECHO;
 use model::CallSid;
 use twiml::{Asked, Gathered, Prompt, RejectReason, Step};
 
@@ -67,7 +68,8 @@ impl Board {
             Step::StartStream(stream) => self.start_stream(id, sid, &stream, turn),
             Step::StopStream(stop) => self.stop_stream(id, sid, &stop, turn),
             Step::Refer(refer) => self.refer(id, sid, &refer, turn),
-            Step::Echo => {} // until hang-up
+            // Until hang-up.
+            Step::Echo => turn.media.push(media::Command::Route { leg: call.leg, emit: ECHO, hear: ECHO }),
             Step::Fetch { link, with } => {
                 if let Some(script) = self.scripts.get_mut(&id) {
                     script.falls_back = false;
