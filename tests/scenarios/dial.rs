@@ -335,3 +335,54 @@ fn a_name_that_nobody_answers_for_holds_no_call_for_longer_than_it_may_ring() {
     world.hang_up("ana");
     world.check_nothing_is_left();
 }
+
+#[test]
+fn keys_of_the_one_reach_the_phone_of_the_other() {
+    const STAR: u8 = 10;
+    let dial = |ben: &str| format!("<Dial hangupOnStar=\"true\" action=\"/after\"><Sip>{ben}</Sip></Dial>");
+    let mut world = ana_dials(37, |ben, _| dial(ben));
+    world.press("ana", 1);
+    world.run_for(Duration::from_millis(500));
+    world.take_up("ben");
+    world.run_for(Duration::from_millis(500));
+    for (name, key) in [("ana", 4), ("ana", 2), ("ben", STAR), ("ben", 7)] {
+        world.press(name, key);
+        world.run_for(Duration::from_millis(500));
+    }
+    assert_eq!(world.phone("ben").keys, [4, 2], "what ana pressed while he rang is not kept for him");
+    assert_eq!(world.phone("ana").keys, [STAR, 7]);
+    assert_eq!(world.phone("ben").state, State::Talking, "the star of the called hangs up nobody");
+    world.check_hearing(TWO_TALK);
+    world.press("ana", STAR);
+    world.run_for(Duration::from_millis(500));
+    assert_eq!(result(&world), (DialCallStatus::Completed, Some(true)));
+    assert_eq!(world.phone("ben").state, State::Over(200));
+    assert_eq!(world.phone("ben").keys.len(), 2);
+    world.press("ana", 5);
+    world.run_for(Duration::from_millis(500));
+    assert_eq!(world.phone("ana").keys, [STAR, 7]);
+    world.hang_up("ana");
+    world.check_nothing_is_left();
+}
+
+#[test]
+fn keys_in_a_conference_stay_with_the_application() {
+    let mut world = World::new(38);
+    world.dial("ana", "standup");
+    world.dial("ben", "standup");
+    world.press("ana", 4);
+    world.run_for(Duration::from_millis(500));
+    assert_eq!(world.switch.stats().counts.digits, 1);
+    assert!(world.phone("ben").keys.is_empty());
+}
+
+#[test]
+fn a_phone_that_wants_a_password_nobody_has_given_is_told_of() {
+    for (answer, notified) in [("401 Unauthorized", 1), ("407 Proxy Authentication Required", 1), ("403 Forbidden", 0)]
+    {
+        let mut world = ana_dials(39, |ben, _| format!("<Dial action=\"/after\"><Sip>{ben}</Sip></Dial>"));
+        world.refuse("ben", answer);
+        world.run_for(Duration::from_millis(200));
+        assert_eq!((world.times_notified(13_244), world.purposes(AFTER).len()), (notified, 1), "{answer}");
+    }
+}

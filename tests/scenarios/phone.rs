@@ -43,6 +43,9 @@ pub(crate) struct Phone {
     hum: Vec<u8>,
     heard: Vec<Heard>,
     last_heard: Option<Header>,
+    /// Keys it was told by RFC 4733, and when the last one began.
+    pub(crate) keys: Vec<u8>,
+    last_key: Option<u32>,
 }
 
 /// Where its call has got to.
@@ -114,6 +117,8 @@ impl Phone {
             hum: tone.second(HUM_DBFS).into_iter().map(pcmu::encode).collect(),
             heard: Vec::new(),
             last_heard: None,
+            keys: Vec::new(),
+            last_key: None,
         }
     }
 
@@ -348,7 +353,11 @@ impl Phone {
             }
             self.last_heard = Some(header);
             if header.payload_type == EVENT {
-                continue; // a key, and no sound
+                // A key, and no sound.
+                if self.last_key.replace(header.timestamp) != Some(header.timestamp) {
+                    self.keys.push(bytes[HEADER_LEN]);
+                }
+                continue;
             }
             let pcm = bytes[HEADER_LEN..].iter().map(|&byte| pcmu::decode(byte)).collect();
             self.heard.push(Heard { at_us, pcm });

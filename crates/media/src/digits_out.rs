@@ -224,7 +224,7 @@ mod tests {
                 }
                 timestamp += 160;
             }
-            let want = "19#D0".chars().map(|digit| Digit { digit, duration_ms: 100 });
+            let want = "19#D0".chars().map(|digit| Digit { digit, duration_ms: 100, in_audio: false });
             assert_eq!(heard, want.collect::<Vec<_>>(), "{clock_hz} Hz");
         }
     }

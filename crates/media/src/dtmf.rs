@@ -18,6 +18,8 @@ pub struct Digit {
     pub digit: char,
     /// How long it was held, as far as its packets say.
     pub duration_ms: u32,
+    /// It was a tone in the peer's audio: whoever hears the peer has heard it, too.
+    pub in_audio: bool,
 }
 
 /// Keys to be pressed one after the other, with pauses: `w` for half a second, `W` for a second.
@@ -220,7 +222,7 @@ impl EventReceiver {
         self.reported[self.reported_next] = Some(held.timestamp);
         self.reported_next = (self.reported_next + 1) % REPORTED;
         let ticks = u64::from(held.duration_before) + u64::from(held.duration);
-        Some(Digit { digit: held.key, duration_ms: (ticks * 1000 / u64::from(self.clock_hz)) as u32 })
+        Some(Digit { digit: held.key, duration_ms: (ticks * 1000 / u64::from(self.clock_hz)) as u32, in_audio: false })
     }
 }
 
@@ -304,7 +306,7 @@ mod tests {
         ] {
             for clock_hz in [8_000, 48_000] {
                 let digits = press(&mut EventReceiver::new(clock_hz), '#', 800, 0, lost);
-                assert_eq!(digits, [Digit { digit: '#', duration_ms }], "{case}, {clock_hz} Hz");
+                assert_eq!(digits, [Digit { digit: '#', duration_ms, in_audio: false }], "{case}, {clock_hz} Hz");
             }
         }
     }
@@ -315,7 +317,7 @@ mod tests {
         for (i, key) in "0123456789*#ABCD".chars().enumerate() {
             let i = i as u32;
             let digits = press(&mut receiver, key, i * 4000, u64::from(i) * 500_000, &[]);
-            assert_eq!(digits, [Digit { digit: key, duration_ms: 60 }]);
+            assert_eq!(digits, [Digit { digit: key, duration_ms: 60, in_audio: false }]);
         }
         assert!(EventSender::new('E', 60, 8000).is_none());
         assert_eq!(receiver.push(&[16, 0x80, 0, 160], 9, true, 0), None, "hook flash is no digit");
@@ -328,11 +330,11 @@ mod tests {
         assert_eq!(receiver.push(&[5, 10, 1, 64], 800, true, 0), None);
         assert_eq!(
             receiver.push(&[5, 10, 0, 160], 2400, true, 100_000),
-            Some(Digit { digit: '5', duration_ms: 40 }),
+            Some(Digit { digit: '5', duration_ms: 40, in_audio: false }),
             "the next press ends the one before"
         );
         assert_eq!(receiver.poll(240_000), None);
-        assert_eq!(receiver.poll(250_000), Some(Digit { digit: '5', duration_ms: 20 }));
+        assert_eq!(receiver.poll(250_000), Some(Digit { digit: '5', duration_ms: 20, in_audio: false }));
         assert_eq!(receiver.poll(250_000), None);
     }
 
@@ -353,7 +355,7 @@ mod tests {
         assert_eq!(receiver.push(&[9, 10, 0xFF, 0xFF], 1000, true, 0), None);
         assert_eq!(receiver.push(&[9, 10, 0, 160], 1000 + 0xFFFF, false, 20_000), None);
         let digit = receiver.push(&[9, 0x8A, 1, 64], 1000 + 0xFFFF, false, 40_000);
-        assert_eq!(digit, Some(Digit { digit: '9', duration_ms: (0xFFFF + 320) / 8 }));
+        assert_eq!(digit, Some(Digit { digit: '9', duration_ms: (0xFFFF + 320) / 8, in_audio: false }));
     }
 
     /// Packets every 20 ms of a key held for so many, in segments of so many ticks: payload, timestamp and marker.
@@ -392,7 +394,7 @@ mod tests {
                     }
                     digits.extend(receiver.poll(now_us));
                 }
-                assert_eq!(digits, [Digit { digit: '7', duration_ms: packets * 20 }], "{case}");
+                assert_eq!(digits, [Digit { digit: '7', duration_ms: packets * 20, in_audio: false }], "{case}");
             }
         }
     }

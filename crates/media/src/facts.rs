@@ -125,8 +125,8 @@ impl Facts {
             self.told_talks = self.talks;
             return Some(Event::Speech { leg, talking: self.talks });
         }
-        let Digit { digit, duration_ms } = self.digits.pop_front()?;
-        Some(Event::Digit { leg, digit, duration_ms })
+        let Digit { digit, duration_ms, in_audio } = self.digits.pop_front()?;
+        Some(Event::Digit { leg, digit, duration_ms, in_audio })
     }
 
     /// Digits that came too fast, in the leg's whole life.
@@ -180,7 +180,7 @@ mod tests {
             let mut facts = Facts::new(LegId(1));
             let mut told = 0;
             for now_us in (0..=last_us).step_by(every_us as usize) {
-                (0..burst).for_each(|_| facts.digit(Digit { digit: '5', duration_ms: 50 }, now_us));
+                (0..burst).for_each(|_| facts.digit(Digit { digit: '5', duration_ms: 50, in_audio: false }, now_us));
                 told += std::iter::from_fn(|| facts.take()).count() as u64;
             }
             let sent = (last_us / every_us + 1) * burst;

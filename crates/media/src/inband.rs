@@ -197,7 +197,7 @@ impl Search {
         let down = self.down.take()?;
         let [low, high] = down.pair;
         let length = down.length + down.missed_length.min(1.0);
-        Some(Digit { digit: KEYPAD[low][high - 4], duration_ms: (length * BLOCK_MS).round() as u32 })
+        Some(Digit { digit: KEYPAD[low][high - 4], duration_ms: (length * BLOCK_MS).round() as u32, in_audio: true })
     }
 
     /// The key that all blocks of the window are; it may have begun in the one `before`.

@@ -250,6 +250,8 @@ pub enum Event {
         digit: char,
         /// How long the key was down.
         duration_ms: u32,
+        /// It was a tone: whoever hears the peer has heard it, too.
+        in_audio: bool,
     },
     /// What [`Command::DetectMachine`] has found.
     Answered {

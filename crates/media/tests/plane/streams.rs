@@ -435,7 +435,7 @@ fn digits_are_reported_once() {
     }
     hall.run_ms(300);
     let digits: Vec<&Event> = hall.events.iter().filter(|event| matches!(event, Event::Digit { .. })).collect();
-    assert_eq!(digits, [&Event::Digit { leg, digit: '5', duration_ms: 60 }]);
+    assert_eq!(digits, [&Event::Digit { leg, digit: '5', duration_ms: 60, in_audio: false }]);
 }
 
 #[test]

@@ -74,7 +74,7 @@ impl Board {
         if let Some(digit) = info_digit::read(body) {
             self.counts.digits += 1;
             info!(%digit, "digit by INFO");
-            self.digit(sid, digit, turn);
+            self.digit(sid, digit, false, turn);
         } else {
             info!(content_type, "INFO without a digit");
         }

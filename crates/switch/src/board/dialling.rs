@@ -245,6 +245,25 @@ impl Board {
         }
     }
 
+    /// One of the two who talk has pressed a key that no sound tells of: the other's phone, or application, is told it.
+    pub(super) fn pass_on_digit(&mut self, sid: CallSid, key: char, turn: &mut Turn) {
+        let Some(call) = self.calls.get(&sid) else { return };
+        let called_by = match call.errand {
+            Errand::Callee(dial) => Some(dial),
+            _ => call.taken_by,
+        };
+        let live = call.dial.or(called_by).and_then(|id| self.dials.get(&id));
+        let Some(live) = live.filter(|live| live.bridged.is_some()) else { return };
+        let other = match live.winner {
+            Some(callee) if sid == live.parent => self.calls.get(&callee),
+            Some(callee) if sid == callee => self.calls.get(&live.parent),
+            _ => None,
+        };
+        if let (Some(other), Ok(digits)) = (other, key.to_string().parse()) {
+            turn.media.push(Command::SendDigits { leg: other.leg, digits });
+        }
+    }
+
     /// A callee's call is over.
     pub(super) fn callee_over(&mut self, id: DialId, callee: &LiveCall, turn: &mut Turn) {
         let Some(live) = self.dials.get_mut(&id) else { return };
@@ -498,6 +517,7 @@ fn entry_of(noun: &ConferenceNoun) -> Entry {
         ends: noun.end_on_exit,
         beep: Beep::of(noun.beep_on_enter, noun.beep_on_exit),
         wait,
+        hold: None,
         tuning: model::Tuning { jitter_buffer_size: noun.jitter_buffer_size, ..model::Tuning::default() },
     }
 }

@@ -47,12 +47,14 @@ impl Board {
         self.set_timer(id, patience, turn);
     }
 
-    /// The call's phone has pressed a key.
-    pub(super) fn digit(&mut self, call: CallSid, key: char, turn: &mut Turn) {
+    /// The call's phone has pressed a key; `in_audio`: whoever hears the phone has heard it, too.
+    pub(super) fn digit(&mut self, call: CallSid, key: char, in_audio: bool, turn: &mut Turn) {
         self.stream_digit(call, key, turn);
-        self.pass_on_digit(call, key, turn);
         if key == '*' && self.star(call, turn) {
             return;
+        }
+        if !in_audio {
+            self.pass_on_digit(call, key, turn);
         }
         let scripts = self.calls.get(&call).map(|call| call.scripts.clone()).unwrap_or_default();
         let gathers = |id: &ScriptId| self.scripts.get(id).is_some_and(|script| script.gathering.is_some());

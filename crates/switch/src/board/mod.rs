@@ -200,13 +200,13 @@ impl Board {
                 self.quality.measured(&live.stats().unwrap_or_default(), &stats);
                 live.measured = Some(Measurement { stats, at: turn.now.wall });
             }
-            media::Event::Digit { leg, digit, duration_ms } => {
+            media::Event::Digit { leg, digit, duration_ms, in_audio } => {
                 self.counts.digits += 1;
                 let Some(LiveLeg { call, span, .. }) = self.legs.get(&leg) else { return };
                 let (call, span) = (*call, span.clone());
                 let _in_call = span.enter();
-                info!(%digit, duration_ms, "digit");
-                self.digit(call, digit, turn);
+                info!(%digit, duration_ms, in_audio, "digit");
+                self.digit(call, digit, in_audio, turn);
             }
             media::Event::DigitsSent { leg } => {
                 let Some(LiveLeg { call, span, .. }) = self.legs.get(&leg) else { return };

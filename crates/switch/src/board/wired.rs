@@ -285,18 +285,6 @@ impl Board {
         }
     }
 
-    /// A key that one of two who talk has pressed: an application's call is told it, since no sound tells of it.
-    pub(super) fn pass_on_digit(&mut self, sid: CallSid, key: char, turn: &mut Turn) {
-        let Some(live) = self.calls.get(&sid).and_then(|call| call.dial).and_then(|id| self.dials.get(&id)) else {
-            return;
-        };
-        let callee = live.winner.filter(|_| live.bridged.is_some()).and_then(|callee| self.calls.get(&callee));
-        let callee = callee.filter(|call| matches!(call.line, Line::Wired(_)));
-        if let (Some(callee), Ok(digits)) = (callee, key.to_string().parse()) {
-            turn.media.push(Command::SendDigits { leg: callee.leg, digits });
-        }
-    }
-
     /// Both ends: the one that calls, and the application's.
     fn ends(&self, sid: CallSid) -> Option<(CallSid, CallSid)> {
         let call = self.calls.get(&sid)?;
