@@ -3,8 +3,8 @@
 use std::time::Duration;
 
 use model::{
-    AccountSid, AuthType, CallStatus, Credential, CredentialListSid, CredentialSid, DirectoryRow, MappedList, Password,
-    SipDomain, SipDomainMapping, SipDomainSid, Timestamp, VoiceHooks,
+    AccountSid, AccountStatus, AuthType, CallStatus, Credential, CredentialListSid, CredentialSid, DirectoryRow,
+    MappedList, Password, SipDomain, SipDomainMapping, SipDomainSid, Timestamp, VoiceHooks,
 };
 use switch::{CallCallback, Callee, Command};
 
@@ -263,4 +263,31 @@ fn only_a_phone_of_the_same_account_takes_the_place_of_another() {
         let over = world.phone("ben").state == State::Over(200);
         assert_eq!(over, status == 200, "{account}: ben is let go only for his own account's phone");
     }
+}
+
+#[test]
+fn nobody_reaches_an_account_that_may_not_act_until_it_may_again() {
+    const AOR: &str = "sip:alice@phones.sip.test";
+    let number = "+15005550001";
+    let mut world = alice_of(ACCOUNT, 198, &["desk"]);
+    world.number(number, URL);
+    world.documents(URL, &["<Dial><Client>alice</Client></Dial>"]);
+    for status in [AccountStatus::Suspended, AccountStatus::Closed] {
+        let set = |status| Command::SetAccountStatus { account: ACCOUNT, status };
+        world.command(set(status)).expect("there is one");
+        assert_eq!(world.switch.stats().registrations, 0, "{status:?}: her phone is registered no more");
+        let register = world.register_request("desk", AOR);
+        assert_eq!(world.asked_by("desk", &register), [403], "{status:?}: nor can it be");
+        for (caller, called) in [("ana", number), ("cho", "standup")] {
+            let caller = format!("{caller}-{status:?}");
+            world.try_dial(&caller, called);
+            world.run_for(Duration::from_millis(200));
+            assert_eq!(world.phone(&caller).state, State::Over(404), "{status:?}: {called}");
+        }
+        world.command(set(AccountStatus::Active)).expect("there is one");
+        world.register_again("desk", AOR, PASSWORD);
+    }
+    world.try_dial("dan", number);
+    world.run_for(Duration::from_millis(500));
+    assert_eq!(world.phone("desk").state, State::Ringing, "({world})");
 }

@@ -57,6 +57,7 @@ pub(crate) fn destination(
         OpenRooms::Off => false,
     };
     let Uri::Sip(uri) = uri else { return Err(Unknown) };
+    let open = open && directory.is_active(config.account);
     let name = uri.user.as_deref().and_then(room_name).filter(|_| open).ok_or(Unknown)?;
     Ok(Destination::Room { account: config.account, name })
 }

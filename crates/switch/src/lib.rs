@@ -173,6 +173,7 @@ impl Switch {
     pub fn handle(&mut self, now: Now, event: Event, effects: &mut Vec<Effect>) {
         if let Event::Command { command: Command::SetAccountStatus { account, status }, .. } = &event {
             self.directory.set_account_status(*account, *status);
+            self.board.registrations.follow(&self.directory);
             self.routing.workspaces.account_changed(*account);
         }
         let event = match event {

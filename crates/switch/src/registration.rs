@@ -121,7 +121,7 @@ impl Registrations {
     }
 
     /// After every change to the directory: who registered by a credential that is not the domain's any more, or has
-    /// another password now, or at a domain that takes no phones, is registered no more.
+    /// another password now, or at a domain that takes no phones, or whose account may not act, is registered no more.
     pub(crate) fn follow(&mut self, directory: &Directory) {
         let proofs = &self.proofs;
         self.registrar.retain(|aor| proof(directory, aor).is_some_and(|proof| proofs.get(aor) == Some(&proof)));
@@ -348,9 +348,10 @@ fn algorithms(domain: &SipDomain) -> Option<&'static [Algorithm]> {
     })
 }
 
+/// The domain of that name; none of an account that may not act.
 fn domain_of<'a>(directory: &'a Directory, uri: &SipUri) -> Option<&'a SipDomain> {
     match &uri.host {
-        Host::Name(host) => directory.domain(host),
+        Host::Name(host) => directory.domain(host).filter(|domain| directory.is_active(domain.account_sid)),
         Host::V4(_) | Host::V6(_) => None,
     }
 }

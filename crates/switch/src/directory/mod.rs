@@ -194,7 +194,8 @@ impl Directory {
 
     /// Whether phones may register at the domain.
     pub fn takes_phones(&self, domain: SipDomainSid) -> bool {
-        self.domains.get(&domain).is_some_and(|domain| domain.sip_registration)
+        let domain = self.domains.get(&domain);
+        domain.is_some_and(|domain| domain.sip_registration && self.is_active(domain.account_sid))
     }
 
     /// The lists that count for a domain.
