@@ -322,6 +322,24 @@ fn a_supervisor_whispers_from_the_start() {
 }
 
 #[test]
+fn what_is_to_be_heard_on_hold_may_be_said_while_the_phone_still_rings() {
+    let mut world = centre(115);
+    world.file(TUNE, 1_009);
+    let sue = world.phone_waits("sue");
+    world.command(Command::CreateParticipant(Box::new(wanted::participant(&sue, "WT1")))).expect("a place is free");
+    world.run_for(Duration::from_millis(200));
+    let only_where = ParticipantChange { hold: None, ..held(TUNE) };
+    change(&mut world, "sue", only_where);
+    world.take_up("sue");
+    world.run_for(Duration::from_millis(300));
+    change(&mut world, "sue", ParticipantChange { hold: Some(true), ..ParticipantChange::default() });
+    seconds(&mut world, 1);
+    assert_eq!(world.times_asked(TUNE), 1);
+    let heard = world.listen("sue");
+    assert!(testkit::tone::Tone { hz: 1_009 }.level_dbfs(&heard) > -30.0, "her own tune ({world})");
+}
+
+#[test]
 fn a_supervisor_is_called_in_unheard_even_where_ringing_is_heard() {
     let mut world = centre(107);
     let sue = world.phone_waits("sue");

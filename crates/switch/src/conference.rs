@@ -85,6 +85,9 @@ impl Invited {
         if let Some(wait) = &change.wait_audio {
             self.entry.wait = Some(wait.clone());
         }
+        if let Some(hold) = &change.hold_audio {
+            self.entry.hold = Some(hold.clone());
+        }
         if self.row != before {
             self.row.updated = turn.now.wall;
             turn.save_participant(&self.row);

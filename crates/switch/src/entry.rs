@@ -20,6 +20,8 @@ pub(crate) struct Entry {
     pub(crate) beep: Beep,
     /// What it hears while it waits: the built-in music, unless the application says; an empty URL is silence.
     pub(crate) wait: Option<AudioUrl>,
+    /// What it hears when it is held: the built-in music, unless the application says.
+    pub(crate) hold: Option<AudioUrl>,
     pub(crate) tuning: Tuning,
 }
 
@@ -62,6 +64,7 @@ impl Default for Entry {
             ends: false,
             beep: Beep::Never,
             wait: None,
+            hold: None,
             tuning: Tuning::default(),
         }
     }

@@ -84,7 +84,7 @@ impl LiveParticipant {
             row,
             leg,
             phone_holds,
-            hold_audio: Audio::Music,
+            hold_audio: entry.hold.as_ref().map_or(Audio::Music, |audio| Audio::from_url(audio, Audio::Music)),
             wait_audio,
             routed: None,
             talks: false,

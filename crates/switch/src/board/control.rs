@@ -303,6 +303,7 @@ impl Board {
                 twiml::WaitAudio::Silence => Some(AudioUrl { url: String::new(), method: model::HttpMethod::Get }),
                 twiml::WaitAudio::Url(link) => Some(url_of(link)),
             },
+            hold: None,
             tuning: {
                 let own = new.tuning.over(model::Tuning::default());
                 let jitter_buffer_size = new.tuning.jitter_buffer_size.unwrap_or(new.jitter_buffer_size);

@@ -587,6 +587,7 @@ fn entry_of(flags: &LegFlags) -> Entry {
             twiml::WaitAudio::Silence => Some(AudioUrl { url: String::new(), method: model::HttpMethod::Get }),
             twiml::WaitAudio::Url(link) => Some(url_of(link)),
         },
+        hold: None,
         tuning: Tuning { jitter_buffer_size: flags.jitter_buffer_size, ..Tuning::default() },
     }
 }
