@@ -240,7 +240,10 @@ mod tests {
     async fn what_is_not_audio_is_an_error_and_forgotten() {
         let library = Library::new(ROOM);
         let error = library.pages(Bytes::from_static(b"<html>"), None).await.expect_err("a page");
-        assert_eq!((error.code(), error.to_string()), (13_420, "no WAV, MP3, AIFF, AU, FLAC or Ogg file".to_owned()));
+        assert_eq!(
+            (error.code(), error.to_string()),
+            (13_420, "no WAV, MP3, AIFF, AU, FLAC, Ogg or GSM file".to_owned())
+        );
         assert!(sounds(&library).is_empty());
     }
 }

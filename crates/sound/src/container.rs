@@ -1,14 +1,16 @@
-//! AIFF, FLAC and Ogg Vorbis files, decoded by `symphonia`.
+//! AIFF, FLAC and Ogg files, taken apart by `symphonia`; Opus is decoded by libopus, everything else by `symphonia`, too.
 
 use model::Clip;
 use symphonia::core::codecs::CodecParameters;
 use symphonia::core::codecs::audio::AudioDecoderOptions;
+use symphonia::core::codecs::audio::well_known::CODEC_ID_OPUS;
 use symphonia::core::formats::{FormatOptions, FormatReader};
 use symphonia::core::io::{MediaSourceStream, ReadOnlySource};
 use symphonia::default::formats::{AiffReader, FlacReader, OggReader};
 use symphonia::default::get_codecs;
 
 use crate::decode::{DecodeError, RATES_HZ, samples_max};
+use crate::opus_track;
 
 /// What the file is called by its first bytes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -50,6 +52,10 @@ impl Container {
         };
         let track = reader.tracks().first().and_then(|track| Some((track.id, track.codec_params.clone()?)));
         let Some((track, CodecParameters::Audio(parameters))) = track else { return Err(DecodeError::NotAudio) };
+        if parameters.codec == CODEC_ID_OPUS {
+            let head = parameters.extra_data.unwrap_or_default();
+            return opus_track::decode(&mut *reader, track, &head);
+        }
         let mut decoder =
             get_codecs().make_audio_decoder(&parameters, &AudioDecoderOptions::default()).map_err(failed)?;
 

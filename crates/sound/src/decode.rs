@@ -1,8 +1,8 @@
 //! From the bytes of an audio file to PCM.
 //!
 //! What a file is called and what type a server claims for it are often wrong, so the bytes decide:
-//! `RIFF…WAVE` is a WAV file, two MPEG audio frames in a row are an MP3, and so on for AIFF, AU, FLAC and Ogg. Only
-//! raw G.711 is known by its content type alone.
+//! `RIFF…WAVE` is a WAV file, two MPEG audio frames in a row are an MP3, and so on for AIFF, AU, FLAC, Ogg and GSM. Only
+//! raw G.711, and a few frames of GSM, are known by their content type alone.
 //! Several channels become one, by their mean. The rate stays as it is; the audio plane resamples.
 //!
 //! Hostile files: sizes in headers are only ever believed up to the bytes that are there, so what is
@@ -13,7 +13,7 @@ use std::time::Duration;
 use model::Clip;
 
 use crate::container::Container;
-use crate::{mp3, raw, wav};
+use crate::{gsm, mp3, raw, wav};
 
 /// Longer sounds are refused: 20 minutes at 48 kHz are 115 MB of PCM.
 pub(crate) const DURATION_MAX: Duration = Duration::from_secs(20 * 60);
@@ -24,8 +24,8 @@ pub(crate) const RATES_HZ: std::ops::RangeInclusive<u32> = 4_000..=192_000;
 /// Why bytes are not a sound we can play.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum DecodeError {
-    /// None of the kinds we know; GSM is none of them.
-    #[error("no WAV, MP3, AIFF, AU, FLAC or Ogg file")]
+    /// None of the kinds we know.
+    #[error("no WAV, MP3, AIFF, AU, FLAC, Ogg or GSM file")]
     NotAudio,
     /// A WAV or MP3 file that cannot be read.
     #[error("broken {format} file: {why}")]
@@ -36,7 +36,7 @@ pub enum DecodeError {
         why: String,
     },
     /// A WAV file in a coding we do not know.
-    #[error("WAV format tag {tag:#06x} with {bits} bits a sample, expected PCM, float, µ-law, A-law or MP3")]
+    #[error("WAV format tag {tag:#06x} with {bits} bits a sample, expected PCM, float, µ-law, A-law, GSM or MP3")]
     Unsupported {
         /// `wFormatTag`.
         tag: u16,
@@ -51,7 +51,7 @@ pub enum DecodeError {
     TooLong,
 }
 
-/// Decodes a WAV file (8 to 32-bit PCM, float, µ-law, A-law) or an MP3 file.
+/// Decodes a file of any of the kinds above.
 ///
 /// A file that ends early gives what it has. A minute of CD-quality stereo takes about 20 ms as WAV and 80 ms
 /// as MP3: call it off the threads that must not wait.
@@ -73,6 +73,8 @@ pub fn decode_as(bytes: &[u8], content_type: Option<&str>) -> Result<Clip, Decod
         raw::decode_au(bytes)?
     } else if let Some(container) = Container::of(bytes) {
         container.decode(bytes)?
+    } else if gsm::is_gsm(bytes) || matches!(content_type, Some("audio/gsm" | "audio/x-gsm")) {
+        gsm::decode(bytes)?
     } else if let Some(clip) = content_type.and_then(|content_type| raw::decode(bytes, content_type)) {
         clip?
     } else if let Some(start) = mp3::first_frame(bytes) {

@@ -7,7 +7,7 @@
 use model::Clip;
 
 use crate::decode::{DecodeError, RATES_HZ, samples_max};
-use crate::mp3;
+use crate::{gsm, mp3};
 
 /// Whether these bytes begin like a WAV file (or its 64-bit form, whose sizes we take from the file).
 pub(crate) fn is_wav(bytes: &[u8]) -> bool {
@@ -79,6 +79,7 @@ enum Coding {
     Float64,
     Ulaw,
     Alaw,
+    Gsm,
     Mp3,
 }
 
@@ -100,6 +101,7 @@ impl Format {
             (3, 64) => Coding::Float64,
             (6, _) => Coding::Alaw,
             (7, _) => Coding::Ulaw,
+            (0x31, _) => Coding::Gsm,
             (0x55, _) => Coding::Mp3,
             _ => return Err(DecodeError::Unsupported { tag, bits }),
         };
@@ -128,6 +130,8 @@ impl Format {
             }),
             Coding::Ulaw => self.mix_down(data, 1, |b| ulaw(b[0])),
             Coding::Alaw => self.mix_down(data, 1, |b| alaw(b[0])),
+            Coding::Gsm if self.channels == 1 && self.rate_hz == 8_000 => return gsm::decode_wav(data),
+            Coding::Gsm => return Err(malformed("GSM that is not one channel at 8 kHz")),
             Coding::Mp3 => {
                 let start = mp3::first_frame(data).ok_or_else(|| malformed("no MP3 frame in it"))?;
                 return mp3::decode(&data[start..]);
@@ -278,7 +282,7 @@ mod tests {
         ] {
             assert!(matches!(decode(&bytes), Err(DecodeError::Malformed { .. })), "{case}");
         }
-        for (case, tag, bits) in [("ADPCM", 2, 4), ("GSM", 0x31, 0), ("64-bit PCM", 1, 64), ("no bits", 1, 0)] {
+        for (case, tag, bits) in [("ADPCM", 2, 4), ("64-bit PCM", 1, 64), ("no bits", 1, 0)] {
             let bytes = file(&[(b"fmt ", &fmt(tag, 1, 8000, bits), None), (b"data", &[0; 8], None)]);
             assert_eq!(decode(&bytes), Err(DecodeError::Unsupported { tag, bits }), "{case}");
         }
