@@ -113,6 +113,7 @@ fn a_full_queue_takes_nobody() {
     world.run_for(Duration::from_millis(500));
     let told = world.purposes("https://app.test/left");
     assert!(matches!(told.as_slice(), [Purpose::Enqueue { result: QueueResult::QueueFull, .. }]), "{told:?}");
+    assert_eq!(world.times_notified(14_207), 1);
 }
 
 #[test]

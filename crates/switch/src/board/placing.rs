@@ -5,7 +5,7 @@ use std::net::IpAddr;
 use std::time::Duration;
 
 use media::{Command, MAIN};
-use model::{AccountSid, Call, CallSid, CallStatus, CallStep, Direction, RoomId};
+use model::{AccountSid, Call, CallSid, CallStatus, CallStep, Direction, Level, RoomId};
 use sip::{
     Binding, Credentials, DialogId, Failure, Headers, Host, NameAddr, OfferAnswer, Outgoing as Invite, Response,
     SessionDescription, SipUri, Uri,
@@ -32,7 +32,7 @@ use crate::script::Role;
 use crate::timers::Timer;
 use crate::trunk::{Trunk, trunk_for};
 use crate::turn::Turn;
-use crate::webhook::{CallEventName, CallFacts, DialedSip};
+use crate::webhook::{CallEventName, CallFacts, DialedSip, Remark};
 
 /// A call that is to be made.
 #[derive(Debug)]
@@ -445,6 +445,12 @@ impl Board {
         if over {
             let status = outgoing.refusal();
             call.sip_code = Some(status);
+            if call.row.parent_call_sid.is_some() && matches!(status, 401 | 407) {
+                let message =
+                    format!("{} wants a user name and a password that are not given, or are wrong", call.row.to);
+                let remark = Remark { level: Level::Warning, code: 13_244, message };
+                turn.notify(call.row.account_sid, call.row.parent_call_sid, remark, None);
+            }
             let failure = if failure == Failure::NoAnswer { CallStatus::NoAnswer } else { status_of(status) };
             self.end_call(sid, Some(failure), Leaving::HungUp, turn);
         }

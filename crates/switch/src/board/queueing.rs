@@ -62,6 +62,8 @@ impl Board {
             Member { call: sid, account, script, audio: enqueue.wait, wait: None, since, enqueued, task: None };
         let Some(position) = self.queues.join(&queue, enqueue.queue_size_max, member) else {
             turn.note_queue(account, queue.sid, QueueHappening::Full { call: sid });
+            let message = format!("the queue {} is full", queue.friendly_name);
+            turn.notify(account, Some(sid), Remark { level: Level::Warning, code: 14_207, message }, None);
             return self.not_queued(script, QueueResult::QueueFull, Some(queue.sid), turn);
         };
         turn.note_queue(account, queue.sid, QueueHappening::Joined { call: sid, position });

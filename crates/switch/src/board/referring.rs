@@ -35,6 +35,17 @@ impl Board {
             _ => None,
         });
         let asked = asked.filter(|live| live.winner == sid && live.bridged.is_some());
+        if let Some(parent) = asked.filter(|live| live.dial.refer.is_none()).map(|live| live.parent)
+            && let Some(call) = self.calls.get(&parent)
+        {
+            let message = format!("the callee's phone asks for a transfer to {}, and there is no referUrl", target.uri);
+            turn.notify(
+                call.row.account_sid,
+                Some(parent),
+                Remark { level: Level::Error, code: 13_802, message },
+                None,
+            );
+        }
         let Some((parent, link)) = asked.and_then(|live| live.dial.refer.clone().map(|link| (live.parent, link)))
         else {
             info!(target = %target.uri, "a phone may not transfer this call");
