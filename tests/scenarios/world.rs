@@ -190,6 +190,11 @@ impl World {
         self.register_again(name, aor, password);
     }
 
+    /// What a phone says that wants to be known, and does not know the password yet.
+    pub(crate) fn register_request(&mut self, name: &str, aor: &str) -> String {
+        self.phone_mut(name).register(aor, "")
+    }
+
     /// A phone that is there makes itself known.
     pub(crate) fn register_again(&mut self, name: &str, aor: &str, password: &str) {
         let request = self.phone_mut(name).register(aor, "");
@@ -377,9 +382,15 @@ impl World {
         self.arrive(from, &said);
     }
 
-    /// The purposes of everything asked behind a URL.
+    /// The purposes of everything asked behind a URL, and then of what it was only told.
     pub(crate) fn purposes(&self, url: &str) -> Vec<&Purpose> {
-        self.asks.iter().filter(|ask| ask.url == url).map(|ask| &ask.purpose).collect()
+        let asked = self.asks.iter().filter(|ask| ask.url == url).map(|ask| &ask.purpose);
+        let told = self.callbacks.iter().filter(|callback| callback.url == url);
+        let told = told.filter_map(|callback| match &callback.body {
+            CallbackBody::Action { purpose, .. } => Some(purpose),
+            _ => None,
+        });
+        asked.chain(told).collect()
     }
 
     fn answer_ask(&mut self, ask: AskId, url: &str) {
@@ -390,7 +401,7 @@ impl World {
         });
         let outcome = match document {
             Some(document) => Ok(Answered::Document { bytes: document.into(), url: own }),
-            None if self.files.contains_key(url) => Ok(Answered::Audio { url: own }),
+            None if self.files.contains_key(url) => Ok(Answered::Audio { url: own, file: None }),
             None => Err(AskFailed { code: 11_200, message: "nothing there".to_owned(), url: own, status: Some(404) }),
         };
         self.handle(Event::Asked { ask, outcome, remarks: Vec::new(), exchange: exchange(url) });
@@ -555,7 +566,9 @@ impl World {
             while let Some(n) = self.fetches.iter().position(|(at_us, ..)| *at_us <= self.now_us) {
                 let (_, fetch, url) = self.fetches.remove(n);
                 let found = self.files.get(&url).cloned();
-                let outcome = found.ok_or_else(|| FetchFailed { code: 11200, reason: format!("nothing at {url}") });
+                // A page is no sound.
+                let code = if url.ends_with(".html") { 13_420 } else { 11_200 };
+                let outcome = found.ok_or_else(|| FetchFailed { code, reason: format!("nothing at {url}") });
                 self.handle(Event::Fetched { fetch, outcome });
             }
             if self.switch.next_deadline().is_some_and(|at| at <= self.now().instant) {
@@ -704,7 +717,7 @@ impl World {
                     self.asks.push(ask);
                 }
                 Effect::Callback(callback) => self.callbacks.push(*callback),
-                Effect::Fetch { fetch, url } => self.fetches.push((self.now_us + FETCH_US, fetch, url.url)),
+                Effect::Fetch { fetch, url, .. } => self.fetches.push((self.now_us + FETCH_US, fetch, url.url)),
                 Effect::Speak { fetch, text, .. } => self.fetches.push((self.now_us + FETCH_US, fetch, text)),
                 Effect::Stream(order) => self.streams.push(order),
                 Effect::Reply { request, answer } => {

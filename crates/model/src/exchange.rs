@@ -50,6 +50,8 @@ word_enum! {
         Stream = "stream",
         /// A conversation's voice session.
         Conversation = "conversation",
+        /// What a step has come to, told to its action although nobody waits for the answer.
+        Action = "action",
         /// What happened in a workspace.
         TaskRouter = "task-router",
     }

@@ -93,7 +93,7 @@ fn music(ask: Ask) -> Event {
         body: String::new(),
         duration: Duration::ZERO,
     };
-    let outcome = Ok(Answered::Audio { url: ask.url });
+    let outcome = Ok(Answered::Audio { url: ask.url, file: None });
     Event::Asked { ask: ask.ask, outcome, remarks: Vec::new(), exchange: Arc::new(exchange) }
 }
 
@@ -194,7 +194,7 @@ mod tests {
         ] {
             applications.ask(ask(address));
             let answered = answered(&applications, &inputs).await;
-            assert!(matches!(&answered, Answered::Audio { url } if url == address), "{answered:?}");
+            assert!(matches!(&answered, Answered::Audio { url, file: None } if url == address), "{answered:?}");
             let asks = applications.webhooks.metrics().into_iter().find(|metric| metric.name == "partyline_asks_total");
             assert!(asks.is_some_and(|asks| matches!(asks.reading, api::Reading::Counter(0.0))), "{address}");
         }

@@ -7,6 +7,7 @@ use std::time::Instant;
 
 use media::Pages;
 use sound::{CachedFetcher, Fetcher, Genre, Request, SpeakError, SpeakWarning, Speaker, Utterance, without_secrets};
+use switch::webhook::SoundFile;
 use switch::{AudioUrl, Event, FetchFailed, FetchId, HttpMethod};
 use tokio::runtime::Handle;
 
@@ -46,11 +47,14 @@ impl Fetches {
         Self { sources, speech: Speech::new(speaker, SPEECH_BYTES_MAX), runtime, inbox }
     }
 
-    /// Answered by [`Event::Fetched`], exactly once.
-    pub(crate) fn start(&self, fetch: FetchId, url: AudioUrl) {
+    /// Answered by [`Event::Fetched`], exactly once. What is there already is not fetched.
+    pub(crate) fn start(&self, fetch: FetchId, url: AudioUrl, file: Option<SoundFile>) {
         let (sources, inbox) = (self.sources.clone(), self.inbox.clone());
         self.runtime.spawn(async move {
-            let outcome = sources.pages(url).await;
+            let outcome = match file {
+                Some(file) => sources.pages_of(file, &url.url).await,
+                None => sources.pages(url).await,
+            };
             inbox.send(Input::Event(Event::Fetched { fetch, outcome })).await;
         });
     }
@@ -85,6 +89,13 @@ impl Sources {
         let content_type = fetched.content_type.clone();
         let file = fetched.required_body().map_err(|error| failed(error.code(), error.to_string()))?;
         self.library.pages(file, content_type).await.map_err(|error| failed(error.code(), error.to_string()))
+    }
+
+    /// The sound that came from a URL.
+    async fn pages_of(&self, file: SoundFile, url: &str) -> Result<Arc<Pages>, FetchFailed> {
+        let SoundFile { bytes, content_type } = file;
+        let pages = self.library.pages(bytes, Some(content_type)).await;
+        pages.map_err(|why| FetchFailed { code: why.code(), reason: format!("{}: {why}", without_secrets(url)) })
     }
 
     /// The music of a genre, which is made when it is first asked for and kept.

@@ -264,7 +264,7 @@ impl RunLoop {
                 Effect::Ask(ask) => self.applications.ask(ask),
                 Effect::Assign(assignment) => self.applications.assign(*assignment),
                 Effect::Callback(callback) => callbacks.push(api::webhook::row(&callback, now)),
-                Effect::Fetch { fetch, url } => self.fetches.start(fetch, url),
+                Effect::Fetch { fetch, url, file } => self.fetches.start(fetch, url, file),
                 Effect::Speak { fetch, text, ssml, voice, language } => {
                     self.fetches.speak(fetch, sound::Utterance { text, ssml, voice, language });
                 }

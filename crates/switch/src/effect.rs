@@ -14,7 +14,7 @@ use sip::Flow;
 use crate::command::{Answer, AudioUrl, Command, Refusal};
 use crate::routing::{Assignment, AssignmentId, Instruction};
 use crate::stream::{StreamEvent, StreamOrder};
-use crate::webhook::{Answered, Ask, AskFailed, AskId, Callback, CallbackClosed, CallbackId, Remark};
+use crate::webhook::{Answered, Ask, AskFailed, AskId, Callback, CallbackClosed, CallbackId, Remark, SoundFile};
 
 /// Everything that happens.
 #[derive(Debug)]
@@ -136,12 +136,14 @@ pub enum Effect {
     Media(Vec<media::Command>),
     /// Keep this state of a resource. All of one event are one transaction.
     Save(Row),
-    /// Fetch audio; answered by [`Event::Fetched`].
+    /// Fetch audio, or take it from what an application has answered already; answered by [`Event::Fetched`].
     Fetch {
         /// Named by us.
         fetch: FetchId,
         /// What.
         url: AudioUrl,
+        /// What was answered from there.
+        file: Option<SoundFile>,
     },
     /// Ask an application for a document; answered by [`Event::Asked`].
     Ask(Ask),

@@ -19,7 +19,7 @@ use crate::command::AudioUrl;
 use crate::dial::DialId;
 use crate::effect::FetchId;
 use crate::timers::TimerId;
-use crate::webhook::{AskId, Purpose};
+use crate::webhook::{AskId, Purpose, SoundFile};
 
 /// One script. Never used again.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -104,6 +104,8 @@ pub(crate) struct Script {
     pub(crate) timer: Option<TimerId>,
     /// What the step that is over has to tell to its action.
     pub(crate) result: Option<Purpose>,
+    /// The sound that was answered in place of a document, until it is played.
+    pub(crate) answered: Option<SoundFile>,
 }
 
 /// What a script is doing.

@@ -6,8 +6,8 @@ use std::time::Instant;
 
 use media::Pages;
 use model::{
-    AccountEvent, AccountSid, Call, CallSid, Conference, ConferenceSid, Exchange, HttpMethod, LegId, Level,
-    Notification, NotificationSid, Participant, PlaybackId, QueueEvent, QueueHappening, QueueSid, RoomId, Timestamp,
+    AccountEvent, AccountSid, Call, CallSid, Conference, ConferenceSid, Exchange, HttpMethod, LegId, Notification,
+    NotificationSid, Participant, PlaybackId, QueueEvent, QueueHappening, QueueSid, RoomId, Timestamp,
 };
 use rand::rngs::StdRng;
 use rand::{Rng, SeedableRng};
@@ -23,7 +23,7 @@ use crate::routing::{self, Routing, RoutingAnswer, RoutingCommand, RoutingRefusa
 use crate::script::{Role, ScriptId, Source};
 use crate::timers::Timers;
 use crate::webhook::{
-    Ask, AskId, CallFacts, Callback, CallbackBody, CallbackClosed, CallbackId, Lane, Purpose, Remark,
+    Ask, AskId, CallFacts, Callback, CallbackBody, CallbackClosed, CallbackId, Lane, Purpose, Remark, SoundFile,
 };
 
 /// The moment an event is handled at: for deadlines, and for the outside world.
@@ -149,7 +149,7 @@ impl Turn<'_> {
         }
     }
 
-    /// Asks the application for a document, or only tells it something. `None`: too many are under way.
+    /// Asks the application for a document. `None`: too many are under way.
     pub(crate) fn ask(
         &mut self,
         url: &str,
@@ -157,7 +157,7 @@ impl Turn<'_> {
         facts: CallFacts,
         purpose: Purpose,
         error: Option<(u16, String)>,
-        script: Option<ScriptId>,
+        script: ScriptId,
     ) -> Option<AskId> {
         if self.asks.open.len() >= self.config.asks_max {
             return None;
@@ -170,20 +170,20 @@ impl Turn<'_> {
         Some(ask)
     }
 
-    /// Asks an action whose answer nobody waits for.
+    /// Asks an action whose answer nobody waits for, in the order of what is told of the call, and whatever happens to us
+    /// meanwhile.
     pub(crate) fn tell_action(&mut self, link: &twiml::Link, facts: CallFacts, purpose: Purpose) {
         let (account, call) = (facts.call.account_sid, facts.call.sid);
-        if self.ask(&link.url, link.method, facts, purpose, None, None).is_none() {
-            let message = format!("{} was not told: too many requests are under way", link.url);
-            self.notify(account, Some(call), Remark { level: Level::Error, code: 11_200, message }, None);
-        }
+        let body = CallbackBody::Action { facts: Box::new(facts), purpose };
+        self.call_back(Lane::Call(call), account, (link.url.clone(), link.method), body);
     }
 
-    /// Asks for the audio behind `url`; it comes to `script`. `None`: too many are under way.
-    pub(crate) fn fetch_sound(&mut self, url: &str, script: ScriptId) -> Option<FetchId> {
+    /// Asks for the audio behind `url`, or in `file` if it has come already; it comes to `script`. `None`: too many are
+    /// under way.
+    pub(crate) fn fetch_sound(&mut self, url: &str, file: Option<SoundFile>, script: ScriptId) -> Option<FetchId> {
         let fetch = self.fetches.open(script, self.config.fetches_max)?;
         let url = AudioUrl { url: url.to_owned(), method: HttpMethod::Get };
-        self.effects.push(Effect::Fetch { fetch, url });
+        self.effects.push(Effect::Fetch { fetch, url, file });
         Some(fetch)
     }
 
@@ -285,8 +285,8 @@ impl Fetches {
 pub(crate) struct Asker {
     pub(crate) account: AccountSid,
     pub(crate) call: CallSid,
-    /// The one that waits for the answer, if anybody does.
-    pub(crate) script: Option<ScriptId>,
+    /// The one that waits for the answer, unless it is over.
+    pub(crate) script: ScriptId,
 }
 
 /// Requests under way. At most `Config::asks_max`.

@@ -316,10 +316,12 @@ pub enum Answered {
         /// Where it came from in the end.
         url: String,
     },
-    /// Audio, to be played from there.
+    /// Audio, to be played.
     Audio {
         /// Where it came from in the end.
         url: String,
+        /// What came; `None` where that is too large to be carried about, or was made up: it is fetched from there.
+        file: Option<SoundFile>,
     },
     /// Plain text: TwiML if it parses, else to be spoken.
     Text {
@@ -333,6 +335,15 @@ pub enum Answered {
         /// Where it came from in the end.
         url: String,
     },
+}
+
+/// Audio as it came.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct SoundFile {
+    /// All of it.
+    pub bytes: Bytes,
+    /// Without its parameters, in lower case.
+    pub content_type: String,
 }
 
 /// Why an application gave no document.
@@ -405,6 +416,14 @@ pub enum Lane {
 pub enum CallbackBody {
     /// Of a call's life (§11.1).
     CallStatus(Box<CallProgress>),
+    /// What a step has come to, of a call that goes on without it or is over: its action is asked as any (§10), and its
+    /// answer is ignored.
+    Action {
+        /// The call.
+        facts: Box<CallFacts>,
+        /// What the step has come to.
+        purpose: Purpose,
+    },
     /// Of a conference (§6.2).
     Conference {
         /// What happened.

@@ -68,7 +68,7 @@ pub(crate) struct Answer {
     /// Where it came from in the end, as the application would write it: without our parameters, with its own user and
     /// password. Relative URLs start here.
     pub(crate) url: Url,
-    /// All of a document; of audio nothing.
+    /// All of a document, and of audio; nothing of audio that is larger than [`AUDIO_BYTES_MAX`].
     pub(crate) body: Bytes,
 }
 
@@ -204,19 +204,24 @@ impl Exchanges {
         }
         let content_type = content_type(&response);
         let kind = Kind::of(content_type.as_deref());
-        if kind == Kind::Audio {
-            return Ok(Answer { kind, url, body: Bytes::new() });
-        }
-        let too_large = || FetchError::TooLarge { bytes_max: DOCUMENT_BYTES_MAX };
-        if response.content_length().is_some_and(|len| len > DOCUMENT_BYTES_MAX as u64) {
-            return Err(too_large());
+        let bytes_max = if kind == Kind::Audio { AUDIO_BYTES_MAX } else { DOCUMENT_BYTES_MAX };
+        // Audio may be larger, and is then fetched as any that is played.
+        let too_large = || match kind {
+            Kind::Audio => Ok(Answer { kind, url: url.clone(), body: Bytes::new() }),
+            _ => Err(FetchError::TooLarge { bytes_max }),
+        };
+        if response.content_length().is_some_and(|len| len > bytes_max as u64) {
+            return too_large();
         }
         let mut body = Vec::new();
         while let Some(piece) = Web::piece(&mut response).await? {
-            if body.len() + piece.len() > DOCUMENT_BYTES_MAX {
-                return Err(too_large());
+            if body.len() + piece.len() > bytes_max {
+                return too_large();
             }
             body.extend_from_slice(&piece);
+        }
+        if kind == Kind::Audio {
+            return Ok(Answer { kind, url, body: body.into() });
         }
         trace.body = kept(&String::from_utf8_lossy(&body));
         let body = Bytes::from(body);
@@ -432,6 +437,9 @@ const IDEMPOTENCY_TOKEN: HeaderName = HeaderName::from_static("i-twilio-idempote
 
 /// Largest document (twiml §1).
 pub(crate) const DOCUMENT_BYTES_MAX: usize = 64 * 1024;
+/// Largest audio that is taken in place of a document: two minutes as telephones send it. As many of them as may be asked
+/// for at once are as much as may be fetched at once.
+pub(crate) const AUDIO_BYTES_MAX: usize = 1 << 20;
 const REDIRECTS_MAX: usize = 10;
 /// Of each text that developers are shown.
 const KEPT_BYTES_MAX: usize = 4 * 1024;

@@ -27,7 +27,7 @@ use rand::rngs::StdRng;
 use rand::{RngExt as _, SeedableRng as _};
 use store::{Row, Store, Writer};
 use switch::Event;
-use switch::webhook::{Answered, Ask, AskFailed, Purpose, Remark};
+use switch::webhook::{Answered, Ask, AskFailed, Purpose, Remark, SoundFile};
 use web::{Connecting, FetchError, TurnBounds, Turns, Web, form_urlencoded, target};
 
 use crate::metrics::{Metric, Reading};
@@ -156,7 +156,12 @@ impl Webhooks {
         let outcome = outcome.map_err(|error| (code(&error), error.to_string())).and_then(|answer| {
             let url = String::from(answer.url);
             match answer.kind {
-                Kind::Audio => Ok(Answered::Audio { url }),
+                Kind::Audio => {
+                    let content_type = exchange.content_type.split(';').next().unwrap_or_default();
+                    let content_type = content_type.trim().to_ascii_lowercase();
+                    let file = SoundFile { bytes: answer.body, content_type };
+                    Ok(Answered::Audio { url, file: Some(file).filter(|file| !file.bytes.is_empty()) })
+                }
                 _ if answer.body.is_empty() => {
                     remarks.push(Remark {
                         level: Level::Error,

@@ -19,7 +19,7 @@ use std::time::Duration;
 
 use model::{CallSid, CallbackKind, Level, Timestamp};
 use store::{OpenCallback, Rows, Store};
-use switch::webhook::{Callback, CallbackBody, CallbackClosed, CallbackId, Lane, Remark};
+use switch::webhook::{Callback, CallbackBody, CallbackClosed, CallbackId, Lane, Purpose, Remark};
 use tokio::sync::Notify;
 use tokio::task::{Id, JoinHandle, JoinSet};
 use web::FetchError;
@@ -80,6 +80,11 @@ fn about(callback: &Callback) -> (Option<CallSid>, CallbackKind) {
     };
     match &callback.body {
         CallbackBody::CallStatus(progress) => (Some(progress.facts.call.sid), CallbackKind::CallStatus),
+        // Asked as its voice session's other requests are.
+        CallbackBody::Action { facts, purpose: Purpose::Conversation(_) } => {
+            (Some(facts.call.sid), CallbackKind::Conversation)
+        }
+        CallbackBody::Action { facts, .. } => (Some(facts.call.sid), CallbackKind::Action),
         CallbackBody::Conference { event, .. } => (event.call_sid(), CallbackKind::Conference),
         CallbackBody::TaskRouter(_) => (None, CallbackKind::TaskRouter),
         CallbackBody::Recording(_) | CallbackBody::ConferenceRecordEnd { .. } => (of_lane, CallbackKind::Recording),
@@ -404,6 +409,7 @@ fn failure(kind: CallbackKind, error: &FetchError, waited: bool) -> Option<Remar
         (_, _) if waited => (Level::Error, 15_002),
         (CallbackKind::Conference, FetchError::Status(_)) => (Level::Error, 16_011),
         (CallbackKind::Conference, _) => (Level::Error, 16_010),
+        (CallbackKind::Action, error) => (Level::Error, code(error)), // as of any action
         (_, FetchError::Status(_)) => (Level::Warning, 15_003),
         (_, FetchError::Unsigned(_)) => (Level::Error, 15_000),
         (_, error) => (Level::Error, code(error)),

@@ -48,10 +48,15 @@ impl Pairs {
 
 /// Of a request for a document.
 pub(crate) fn of_ask(ask: &Ask) -> Pairs {
-    let facts = &ask.call;
     let mut pairs = Pairs::default();
-    call(facts, facts.call.status.as_str(), &mut pairs);
-    purpose(&ask.purpose, &mut pairs);
+    request(&ask.call, &ask.purpose, ask.error.as_ref(), &mut pairs);
+    pairs
+}
+
+/// Of any request to an action (§10), whether somebody waits for its answer or not.
+fn request(facts: &CallFacts, purpose: &Purpose, error: Option<&(u16, String)>, pairs: &mut Pairs) {
+    call(facts, facts.call.status.as_str(), pairs);
+    self::purpose(purpose, pairs);
     if let Some(offer) = &facts.offer {
         // Taskrouter §7.6.
         pairs.add("TaskSid", offer.task);
@@ -59,12 +64,11 @@ pub(crate) fn of_ask(ask: &Ask) -> Pairs {
         pairs.add("WorkerSid", offer.worker);
         pairs.add("TaskAttributes", &offer.attributes);
     }
-    if let Some((code, url)) = &ask.error {
+    if let Some((code, url)) = error {
         pairs.add("ErrorCode", code);
         pairs.add("ErrorUrl", url);
     }
     pairs.add_foreign(&facts.custom);
-    pairs
 }
 
 /// Of an assignment callback (taskrouter §8); `failed`: why, and where, it was asked in vain before.
@@ -94,6 +98,7 @@ pub(crate) fn of_callback(account: AccountSid, body: &CallbackBody) -> Pairs {
     let mut pairs = Pairs::default();
     match body {
         CallbackBody::CallStatus(progress) => call_progress(progress, &mut pairs),
+        CallbackBody::Action { facts, purpose } => request(facts, purpose, None, &mut pairs),
         CallbackBody::Conference { event, sequence } => {
             for (name, value) in event.parameters() {
                 // Counted among what is sent for this conference, not among all that happens in it.

@@ -70,7 +70,10 @@ impl Asked {
         match &self.outcome {
             Ok(Answered::Document { bytes, .. }) => Ok(String::from_utf8_lossy(bytes).into_owned()),
             Ok(Answered::Text { text, .. }) => Ok(format!("text: {text}")),
-            Ok(Answered::Audio { url }) => Ok(format!("audio: {}", url.rsplit('/').next().unwrap_or_default())),
+            Ok(Answered::Audio { url, file }) => {
+                let bytes = file.as_ref().map(|file| (file.bytes.len(), file.content_type.as_str()));
+                Ok(format!("audio: {} {bytes:?}", url.rsplit('/').next().unwrap_or_default()))
+            }
             Ok(Answered::Empty { .. }) => Ok("empty".to_owned()),
             Err(failed) => Err(failed.code),
         }

@@ -9,11 +9,12 @@ use model::{
 };
 use store::{OpenCallback, Row};
 use switch::webhook::{
-    CallEventName, CallFacts, CallProgress, Callback, CallbackBody, CallbackClosed, CallbackId, Lane,
+    Ask, CallEventName, CallFacts, CallProgress, Callback, CallbackBody, CallbackClosed, CallbackId, DialCallStatus,
+    DialResult, Lane, Purpose,
 };
 use tokio::sync::mpsc;
 
-use crate::desk::{ACCOUNT, Desk, NOW, answer, call};
+use crate::desk::{ACCOUNT, Desk, NOW, answer, ask, call};
 
 /// An outbox, and what it says of what is closed; closings are kept as the switch would keep them.
 struct Delivery {
@@ -126,6 +127,48 @@ async fn what_is_open_when_the_process_dies_is_sent_again_with_the_same_token() 
         (seen[0].body == seen[1].body, seen[0].header("x-twilio-signature")),
         (true, seen[1].header("x-twilio-signature"))
     );
+    assert_eq!(desk.store.open_callbacks(0, 10).await.expect("reads").rows, []);
+}
+
+#[tokio::test]
+async fn an_action_that_is_only_told_says_what_one_that_is_asked_does_and_outlives_us() {
+    let desk = Desk::new().await;
+    let hangs = desk.application.silent("/after");
+    let purpose = Purpose::Dial(Box::new(DialResult::of(DialCallStatus::Canceled)));
+    let mut facts = CallFacts::of(call(1));
+    facts.custom.push(("mode".to_owned(), "x".to_owned()));
+    let told = Callback {
+        id: CallbackId(0xabcd_0001),
+        seq: 1,
+        event: None,
+        lane: Lane::Call(facts.call.sid),
+        account: ACCOUNT,
+        url: hangs.clone(),
+        method: HttpMethod::Post,
+        body: CallbackBody::Action { facts: Box::new(facts.clone()), purpose: purpose.clone() },
+    };
+    save(&desk, &[row(&told, NOW), callback(2, 1, &hangs)]).await;
+    let killed = Delivery::start(&desk, OutboxConfig::default());
+    while desk.application.seen().is_empty() {
+        tokio::task::yield_now().await;
+    }
+    drop(killed);
+
+    let after = desk.application.raw("/after", &[&answer("200 OK", "text/xml", "<Response/>")]);
+    let mut delivery = Delivery::start(&desk, OutboxConfig::default());
+    for number in [1, 2] {
+        let closed = delivery.next().await;
+        assert_eq!((closed.id, closed.call), (CallbackId(0xabcd_0000 + number), Some(facts.call.sid)));
+        assert_eq!(closed.remarks, []);
+    }
+    desk.ask_for(Ask { call: Box::new(facts), purpose, ..ask(HttpMethod::Post, &after) }).await;
+    let seen = desk.application.seen();
+    let [before, again, status, asked] = seen.as_slice() else { panic!("four requests, not {seen:?}") };
+    assert!(before.body.contains("DialCallStatus=canceled") && before.body.contains("mode=x"), "{}", before.body);
+    assert_eq!((&again.body, &asked.body), (&before.body, &before.body));
+    let token = "i-twilio-idempotency-token";
+    assert_eq!(before.header(token), again.header(token));
+    assert!(status.body.contains("SequenceNumber=2"), "in the order of the call: {}", status.body);
     assert_eq!(desk.store.open_callbacks(0, 10).await.expect("reads").rows, []);
 }
 

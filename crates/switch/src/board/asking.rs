@@ -39,6 +39,7 @@ impl Board {
             gathering: None,
             timer: None,
             result: None,
+            answered: None,
         };
         let mut purpose = if role == Role::Main { Purpose::Voice } else { Purpose::Plain };
         let first = match source {
@@ -80,7 +81,7 @@ impl Board {
             told => told,
         };
         let Some(facts) = self.calls.get(&call).map(LiveCall::facts) else { return };
-        let asked = turn.ask(&link.url, link.method, facts, purpose, error, Some(id));
+        let asked = turn.ask(&link.url, link.method, facts, purpose, error, id);
         let Some(script) = self.scripts.get_mut(&id) else { return };
         script.here = Some(link);
         match asked {
@@ -115,10 +116,9 @@ impl Board {
         for remark in remarks {
             turn.notify(asker.account, Some(asker.call), remark, Some(Arc::clone(exchange)));
         }
-        let waits = asker.script.and_then(|id| self.scripts.get(&id).map(|script| (id, script)));
-        let waits =
-            waits.filter(|(_, script)| matches!(script.doing, Doing::Asking { ask: awaited } if awaited == ask));
-        let Some((id, script)) = waits else {
+        let id = asker.script;
+        let waits = |script: &&Script| matches!(script.doing, Doing::Asking { ask: awaited } if awaited == ask);
+        let Some(script) = self.scripts.get(&id).filter(waits) else {
             if let Err(failed) = outcome {
                 // Nobody waits for the answer, but the developer should know.
                 turn.notify(asker.account, Some(asker.call), remark_of(&failed), Some(Arc::clone(exchange)));
@@ -137,7 +137,10 @@ impl Board {
                     self.run(id, Document::speaking(&text), Some(&url), turn);
                 }
             }
-            Ok(Answered::Audio { url }) => {
+            Ok(Answered::Audio { url, file }) => {
+                if let Some(script) = self.scripts.get_mut(&id) {
+                    script.answered = file;
+                }
                 // What waits hears it over and over; whatever else, once (twiml §1, §6.3).
                 let waits = matches!(role, Role::ConferenceWait { .. } | Role::QueueWait);
                 let repeat = if waits { Repeat::Forever } else { Repeat::Times(1) };

@@ -16,6 +16,10 @@ use crate::webhook::Remark;
 /// How often one sound of an announcement is heard: `loop="0"` means so often, as it must end some day.
 const ANNOUNCED_MAX: u32 = 1_000;
 
+/// Content that cannot be played, by a `<Play>` on its own and by one in a `<Gather>`.
+const UNPLAYABLE: u16 = 13_420;
+const UNPLAYABLE_IN_GATHER: u16 = 13_325;
+
 impl Board {
     /// Lets something be heard.
     pub(super) fn prompt(&mut self, id: ScriptId, prompt: Prompt, turn: &mut Turn) {
@@ -26,7 +30,7 @@ impl Board {
                 Some(fetch) => script.doing = Doing::Fetching { fetch, repeat: say.repeat },
                 None => self.sound_not_asked_for(id, turn),
             },
-            Prompt::Play(play) => match turn.fetch_sound(&play.url, id) {
+            Prompt::Play(play) => match turn.fetch_sound(&play.url, script.answered.take(), id) {
                 Some(fetch) => script.doing = Doing::Fetching { fetch, repeat: play.repeat },
                 None => self.sound_not_asked_for(id, turn),
             },
@@ -59,7 +63,10 @@ impl Board {
             Ok(sound) => sound,
             Err(error) => {
                 warn!(error_code = error.code, "nothing to hear: {error}");
-                let code = u16::try_from(error.code).unwrap_or(11_200);
+                let code = match u16::try_from(error.code).unwrap_or(11_200) {
+                    UNPLAYABLE if script.gathering.is_some() => UNPLAYABLE_IN_GATHER,
+                    code => code,
+                };
                 let remark = Remark { level: Level::Warning, code, message: error.reason };
                 turn.notify(call.row.account_sid, Some(call.sid()), remark, None);
                 return self.sound_missing(id, turn);
