@@ -193,3 +193,9 @@ fn an_application_takes_part_in_a_conference() {
     assert_eq!(world.phone("ana").state, State::Over(200), "the application has left and ended the conference");
     world.check_nothing_is_left();
 }
+
+#[test]
+fn what_is_no_phone_cannot_be_referred() {
+    let world = ana_dials(178, "", "<Refer><Sip>sip:cho@other.test</Sip></Refer>");
+    assert_eq!(world.times_notified(13_801), 1, "({world})");
+}

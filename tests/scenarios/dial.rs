@@ -386,3 +386,18 @@ fn a_phone_that_wants_a_password_nobody_has_given_is_told_of() {
         assert_eq!((world.times_notified(13_244), world.purposes(AFTER).len()), (notified, 1), "{answer}");
     }
 }
+
+#[test]
+fn a_callee_may_transfer_its_caller_only_where_the_document_says_whom_to_ask() {
+    for (attribute, answer, notified, asked) in [("", 403, 1, 0), ("referUrl=\"/refer\"", 202, 0, 1)] {
+        let mut world = ana_dials(40, |ben, _| format!("<Dial {attribute} action=\"/after\"><Sip>{ben}</Sip></Dial>"));
+        world.documents("https://app.test/refer", &["<Pause length=\"60\"/>"]);
+        world.take_up("ben");
+        world.run_for(Duration::from_millis(300));
+        let refer = world.phone("ben").refer("sip:cho@other.test");
+        assert_eq!(world.asked_by("ben", &refer).first(), Some(&answer), "{attribute} ({world})");
+        world.run_for(Duration::from_millis(200));
+        let told = (world.times_notified(13_802), world.times_asked("https://app.test/refer"));
+        assert_eq!(told, (notified, asked), "{attribute} ({world})");
+    }
+}

@@ -76,6 +76,15 @@ fn keys_are_gathered_and_told() {
 }
 
 #[test]
+fn who_waits_for_speech_is_told_that_nobody_understands_any() {
+    let gather = "<Gather input=\"speech\" action=\"/menu\" timeout=\"1\"/><Pause length=\"9\"/>";
+    let mut world = ana_calls(61, &[(VOICE, &[gather])]);
+    seconds(&mut world, 3);
+    assert_eq!(world.times_notified(13_340), 1);
+    assert!(world.purposes("https://app.test/menu").is_empty(), "as if nothing had been said");
+}
+
+#[test]
 fn silence_goes_on_with_the_next_verb() {
     let gather = "<Gather action=\"/menu\" timeout=\"2\"/><Redirect>/again</Redirect>";
     let mut world = ana_calls(3, &[(VOICE, &[gather]), ("https://app.test/again", &["<Pause length=\"30\"/>"])]);

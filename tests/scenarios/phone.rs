@@ -162,19 +162,26 @@ impl Phone {
     pub(crate) fn bye(&mut self) -> String {
         self.state = State::Over(200);
         match &self.called {
-            Some(invite) => self.bye_of_called(invite),
+            Some(invite) => self.request_of_called(invite, "BYE", ""),
             None => self.dialog.bye(),
         }
     }
 
-    fn bye_of_called(&self, invite: &Message) -> String {
+    /// A phone that was called wants its caller to talk to somebody else.
+    pub(crate) fn refer(&self, to: &str) -> String {
+        let invite = self.called.as_ref().expect("it was called");
+        self.request_of_called(invite, "REFER", &format!("Contact: <sip:{}>\r\nRefer-To: <{to}>\r\n", self.address))
+    }
+
+    fn request_of_called(&self, invite: &Message, method: &str, headers: &str) -> String {
         let value = |name| invite.header(name).unwrap_or_default();
         let (us, them, call_id) = (value("to"), value("from"), value("call-id"));
         let (target, address, name) = (testkit::sip::uri(value("contact")), self.address, &self.name);
         let branch = testkit::sip::unique();
         format!(
-            "BYE {target} SIP/2.0\r\nVia: SIP/2.0/UDP {address};branch=z9hG4bK{branch}\r\nMax-Forwards: 70\r\n\
-             From: {us};tag={name}\r\nTo: {them}\r\nCall-ID: {call_id}\r\nCSeq: 1 BYE\r\nContent-Length: 0\r\n\r\n"
+            "{method} {target} SIP/2.0\r\nVia: SIP/2.0/UDP {address};branch=z9hG4bK{branch}\r\nMax-Forwards: 70\r\n\
+             From: {us};tag={name}\r\nTo: {them}\r\nCall-ID: {call_id}\r\nCSeq: 1 {method}\r\n{headers}\
+             Content-Length: 0\r\n\r\n"
         )
     }
 

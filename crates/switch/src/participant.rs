@@ -101,6 +101,10 @@ impl LiveParticipant {
             Audio::Silence => Some(AudioUrl { url: String::new(), method: model::HttpMethod::Get }),
             Audio::Url(url) => Some(url.clone()),
         };
+        let hold = match &self.hold_audio {
+            Audio::Music | Audio::Silence => None,
+            Audio::Url(url) => Some(url.clone()),
+        };
         Entry {
             label: self.row.label.clone(),
             muted: self.row.muted,
@@ -109,6 +113,7 @@ impl LiveParticipant {
             ends: self.row.end_conference_on_exit,
             beep: Beep::of(false, self.row.beep_on_exit),
             wait,
+            hold,
             tuning: self.row.tuning,
         }
     }
