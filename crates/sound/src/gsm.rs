@@ -160,8 +160,8 @@ impl Decoder {
     fn synthesize(&mut self, coded: &[i16; ORDER], samples: &mut [i16; FRAME]) {
         let before = std::mem::replace(&mut self.ratios, ratios(coded));
         let now = self.ratios;
-        let between = |mix: fn(i16, i16) -> i16| std::array::from_fn(|n| reflection(mix(before[n], now[n])));
-        let steps: [(_, fn(i16, i16) -> i16); 4] = [
+        let between = |mix: Mix| std::array::from_fn(|n| reflection(mix(before[n], now[n])));
+        let steps: [(_, Mix); 4] = [
             (0..13, |before, now| (before >> 2).saturating_add(now >> 2).saturating_add(before >> 1)),
             (13..27, |before, now| (before >> 1).saturating_add(now >> 1)),
             (27..40, |before, now| (before >> 2).saturating_add(now >> 2).saturating_add(now >> 1)),
@@ -179,6 +179,9 @@ impl Decoder {
         }
     }
 }
+
+/// A ratio between that of the frame before and that of this one.
+type Mix = fn(i16, i16) -> i16;
 
 /// How large the pulses are (§5.2.15, §5.2.16).
 fn pulses(stretch: &Stretch) -> [i16; PULSES] {

@@ -10,7 +10,9 @@ use crate::decode::{DecodeError, samples_max};
 /// gives what it has.
 pub(crate) fn decode(reader: &mut dyn FormatReader, track: u32, head: &[u8]) -> Result<Clip, DecodeError> {
     let malformed = |why: &str| DecodeError::Malformed { format: "Opus", why: why.to_owned() };
-    let Some(&[low, high, family]) = head.get(GAIN_AT..GAIN_AT + 3) else {
+    let (Some(&[skip_low, skip_high]), Some(&[low, high, family])) =
+        (head.get(SKIP_AT..SKIP_AT + 2), head.get(GAIN_AT..GAIN_AT + 3))
+    else {
         return Err(malformed("a header that is too short"));
     };
     // More than two channels are several streams in one.
@@ -22,14 +24,18 @@ pub(crate) fn decode(reader: &mut dyn FormatReader, track: u32, head: &[u8]) -> 
     decoder.set_gain(i16::from_le_bytes([low, high]).into()).map_err(refused)?;
     let mut clip = Clip { rate_hz: RATE_HZ, samples: Vec::new() };
     let mut frame = vec![0; PACKET_SAMPLES_MAX];
+    // What the decoder needs to settle. `symphonia` does not always tell, but it tells what the last page leaves out.
+    let mut skip = usize::from(u16::from_le_bytes([skip_low, skip_high]));
     while let Ok(Some(packet)) = reader.next_packet() {
         // An empty packet would ask libopus for what is lost.
         if packet.track_id != track || packet.data.is_empty() {
             continue;
         }
         let Ok(len) = decoder.decode(&packet.data, &mut frame, false) else { continue };
-        let [start, end] = [packet.trim_start, packet.trim_end].map(|trim| (trim.get() as usize).min(len));
-        clip.samples.extend(frame.get(start..len - end).unwrap_or_default());
+        let end = len.saturating_sub(packet.trim_end.get() as usize);
+        let start = skip.min(end);
+        skip -= start;
+        clip.samples.extend(&frame[start..end]);
         if clip.samples.len() > samples_max(RATE_HZ) {
             return Err(DecodeError::TooLong);
         }
@@ -41,6 +47,8 @@ pub(crate) fn decode(reader: &mut dyn FormatReader, track: u32, head: &[u8]) -> 
 const RATE_HZ: u32 = 48_000;
 /// 120 ms, the longest packet.
 const PACKET_SAMPLES_MAX: usize = 5_760;
+/// Where the header says how many samples come first that are not to be heard.
+const SKIP_AT: usize = 10;
 /// Where the gain is in the header, and behind it the family of channels (RFC 7845 §5.1).
 const GAIN_AT: usize = 16;
 

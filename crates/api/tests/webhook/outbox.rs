@@ -154,7 +154,7 @@ async fn an_action_that_is_only_told_says_what_one_that_is_asked_does_and_outliv
     }
     drop(killed);
 
-    let after = desk.application.raw("/after", &[&answer("200 OK", "text/xml", "<Response/>")]);
+    let after = desk.application.raw("/after", &[&answer("200 OK", "Content-Type: text/xml\r\n", "<Response/>")]);
     let mut delivery = Delivery::start(&desk, OutboxConfig::default());
     for number in [1, 2] {
         let closed = delivery.next().await;
