@@ -11,6 +11,7 @@ use store::{Row, Store, Writer};
 use switch::{Answer, Command};
 use tokio::sync::{Mutex as TurnTaking, MutexGuard as Turn, Semaphore, SemaphorePermit};
 
+use crate::event_bridge::Presence;
 use crate::feed::Feeds;
 use crate::metrics::{Metric, Requests};
 use crate::problem::Problem;
@@ -59,6 +60,8 @@ pub struct Api {
     pub(crate) store: Store,
     pub(crate) requests: Requests,
     pub(crate) feeds: Arc<Feeds>,
+    /// Whose screens are open.
+    pub(crate) presence: Arc<Presence>,
     /// Keeps what was asked in calls.
     writer: Option<Arc<Writer>>,
     switchboard: Box<dyn AnySwitchboard>,
@@ -91,6 +94,7 @@ impl Api {
             store,
             requests: Requests::default(),
             feeds: Arc::default(),
+            presence: Arc::default(),
             writer: None,
             switchboard: Box::new(switchboard),
             clock: Box::new(clock),

@@ -10,9 +10,10 @@
 use std::collections::VecDeque;
 use std::sync::Arc;
 
-use model::{AccountSid, CallSid, ConferenceSid, QueueSid, TaskRouterEvent, WorkspaceSid};
+use model::{AccountSid, CallSid, ConferenceSid, QueueSid, TaskRouterEvent, WorkerSid};
 use store::{LoggedEvent, Row, Store, StoreError};
 
+use crate::event_bridge::listeners;
 use crate::fanout::{Fanout, FanoutBounds, Follower, Heard, NotFollowed};
 use crate::metrics::{Metric, Reading};
 
@@ -20,7 +21,7 @@ use crate::metrics::{Metric, Reading};
 #[derive(Debug)]
 pub struct Feeds {
     events: Arc<Fanout<AccountSid, Arc<LoggedEvent>>>,
-    task_router: Arc<Fanout<WorkspaceSid, Arc<TaskRouterEvent>>>,
+    workers: Arc<Fanout<WorkerSid, Arc<TaskRouterEvent>>>,
 }
 
 impl Default for Feeds {
@@ -32,7 +33,7 @@ impl Default for Feeds {
 impl Feeds {
     /// `events`: how many may follow the logs of accounts, and how far each may fall behind before it reads again.
     pub fn new(events: FanoutBounds) -> Self {
-        Self { events: Arc::new(Fanout::new(events)), task_router: Arc::new(Fanout::new(TASK_ROUTER_BOUNDS)) }
+        Self { events: Arc::new(Fanout::new(events)), workers: Arc::new(Fanout::new(WORKERS_BOUNDS)) }
     }
 
     /// To be called with the rows of each batch after its commit, in the order of the commits.
@@ -50,20 +51,22 @@ impl Feeds {
         }
         for row in rows {
             if let Row::TaskRouterEvent(event) = row {
-                self.task_router.publish(&event.workspace_sid, || [Arc::clone(event)]);
+                for worker in listeners(event) {
+                    self.workers.publish(&worker, || [Arc::clone(event)]);
+                }
             }
         }
     }
 
-    /// What happens in workspaces, once it is committed. Nothing is kept for who lags.
-    pub fn task_router(&self) -> &Arc<Fanout<WorkspaceSid, Arc<TaskRouterEvent>>> {
-        &self.task_router
+    /// What happens to workers, once it is committed. Nothing is kept for who lags.
+    pub(crate) fn workers(&self) -> &Arc<Fanout<WorkerSid, Arc<TaskRouterEvent>>> {
+        &self.workers
     }
 
     /// Nothing more will happen: whoever follows is told.
     pub fn close(&self) {
         self.events.close();
-        self.task_router.close();
+        self.workers.close();
     }
 
     /// Subscribes to an account's log after `after`, or from now on.
@@ -217,9 +220,8 @@ const PAGE_ROWS: u32 = 500;
 /// Who follows the logs of accounts, by WebSocket and gRPC together. What waits for one is shared with all others.
 const EVENTS_BOUNDS: FanoutBounds = FanoutBounds { followers_max: 1_024, followers_per_key_max: 256, queue_max: 1_024 };
 
-/// Who follows workspaces.
-const TASK_ROUTER_BOUNDS: FanoutBounds =
-    FanoutBounds { followers_max: 16_384, followers_per_key_max: 16_384, queue_max: 256 };
+/// Workers' screens: as many as workers may be not offline, and some who have several. What waits for one is shared.
+const WORKERS_BOUNDS: FanoutBounds = FanoutBounds { followers_max: 16_384, followers_per_key_max: 16, queue_max: 256 };
 
 #[cfg(test)]
 mod tests {

@@ -1,8 +1,9 @@
 //! Keys: names and secrets with which programs act for an account (rest-voice §2). `SigningKeys` are the same by an older
 //! name.
 //!
-//! A secret is shown in the answer that made it, and never again: what is kept is its hash. It has 128 random bits, so
-//! that one round of SHA-256 hides it as well as a slow hash would.
+//! A secret is shown in the answer that made it, and never again. It has 128 random bits, so that of what is asked with it
+//! one round of SHA-256 hides it as well as a slow hash would; beside the hash it is kept as it is, to check what was
+//! signed with it (`event_bridge`).
 
 use std::fmt::Write as _;
 use std::sync::Arc;
@@ -60,7 +61,11 @@ pub async fn make_main_key(
     let sid = ApiKeySid::from_bits(rng.random());
     let secret = format!("{:032x}", rng.random::<u128>());
     let key = ApiKey { sid, account_sid, friendly_name, is_main: true, created: now, updated: now };
-    Ok(store.add_api_key(&key, &hash(&secret), KEYS_MAX).await?.then_some((key, secret)))
+    if !store.add_api_key(&key, &hash(&secret), KEYS_MAX).await? {
+        return Ok(None);
+    }
+    store.keep_signing_secret(sid, &secret).await?;
+    Ok(Some((key, secret)))
 }
 
 /// What a secret is kept as: 64 hex digits.
@@ -96,7 +101,10 @@ async fn create(
     let key = ApiKey { sid, account_sid, friendly_name, is_main: false, created: now, updated: now };
     let secret = api.secret();
     match api.store.add_api_key(&key, &hash(&secret), KEYS_MAX).await? {
-        true => Ok(json::answer(StatusCode::CREATED, &KeyJson::of(&key, Some(secret)))),
+        true => {
+            api.store.keep_signing_secret(key.sid, &secret).await?;
+            Ok(json::answer(StatusCode::CREATED, &KeyJson::of(&key, Some(secret))))
+        }
         false => Err(Problem::TooManyKeys),
     }
 }

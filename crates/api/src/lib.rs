@@ -20,6 +20,7 @@ mod conferences;
 mod date;
 mod description;
 mod directory;
+mod event_bridge;
 mod events;
 mod events_socket;
 pub mod fanout;

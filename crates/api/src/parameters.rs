@@ -9,7 +9,7 @@ use std::sync::Arc;
 
 use axum::body::Body;
 use axum::extract::{FromRequest, Request};
-use axum::http::{HeaderMap, Method, header};
+use axum::http::{HeaderMap, Method, Uri, header};
 use http_body_util::{BodyExt as _, LengthLimitError, Limited};
 use model::CallSid;
 use store::Span;
@@ -74,6 +74,12 @@ impl Parameters {
             noted.note(&form);
         }
         Ok(Self(form))
+    }
+
+    /// Those of a query alone.
+    pub(crate) fn of_query(uri: &Uri) -> Result<Self, Problem> {
+        let form = Form::parse(uri.query().unwrap_or_default().as_bytes());
+        form.map(Self).map_err(|why| Problem::MalformedForm { why })
     }
 
     /// These, as if they had been sent.
@@ -248,6 +254,11 @@ fn truth(text: &str) -> Option<bool> {
         "false" | "0" => Some(false),
         _ => None,
     }
+}
+
+/// A body that is no form.
+pub(crate) async fn read_body(body: Body, api: &Api) -> Result<Vec<u8>, Problem> {
+    read_in_time(body, api, api.config.body_bytes_max).await
 }
 
 async fn read(body: Body, bytes_max: usize) -> Result<Vec<u8>, Problem> {

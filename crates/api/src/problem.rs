@@ -13,6 +13,7 @@ use switch::routing::RoutingRefusal;
 use switch::{Answer, Refusal};
 
 use crate::directory::refusal;
+use crate::event_bridge::TokenFault;
 use crate::feed::FeedEnded;
 
 /// What is wrong.
@@ -26,6 +27,10 @@ pub(crate) enum Problem {
     Unauthenticated {
         detail: &'static str,
     },
+    /// The token that a browser brings is not taken.
+    Token(TokenFault),
+    /// It is, and does not allow this.
+    TokenForbids,
     /// The account is suspended or closed.
     AccountInactive,
     /// A body or query that is not a form.
@@ -130,6 +135,8 @@ impl Problem {
             Self::NotFound => return (S::NOT_FOUND, 20404, not_found()),
             Self::MethodNotAllowed => (S::METHOD_NOT_ALLOWED, 20004, "Method not allowed"),
             Self::Unauthenticated { .. } => (S::UNAUTHORIZED, 20003, "Authenticate"),
+            Self::Token(fault) => (S::UNAUTHORIZED, fault.code(), fault.message()),
+            Self::TokenForbids => (S::FORBIDDEN, 20403, "The token does not allow this"),
             Self::AccountInactive => (S::UNAUTHORIZED, 20005, "Account not active"),
             Self::MalformedForm { why } => return (S::BAD_REQUEST, 20001, format!("Malformed parameters: {why}")),
             Self::ContentType { found } => {
@@ -276,7 +283,8 @@ impl Problem {
         let mut response = crate::json::answer(status, &body);
         let headers = response.headers_mut();
         match status {
-            StatusCode::UNAUTHORIZED => {
+            // A browser that is asked for a password would ask its user.
+            StatusCode::UNAUTHORIZED if !matches!(self, Self::Token(_)) => {
                 headers.insert(header::WWW_AUTHENTICATE, HeaderValue::from_static("Basic realm=\"Twilio API\""));
             }
             StatusCode::TOO_MANY_REQUESTS | StatusCode::SERVICE_UNAVAILABLE => {
@@ -330,6 +338,8 @@ mod tests {
             P::NotFound,
             P::MethodNotAllowed,
             P::Unauthenticated { detail: "d" },
+            P::Token(TokenFault::Expired),
+            P::TokenForbids,
             P::AccountInactive,
             P::MalformedForm { why: "w" },
             P::ContentType { found: "application/json".to_owned() },

@@ -19,8 +19,8 @@ use crate::json::WORKSPACES_PATH;
 use crate::problem::Problem;
 use crate::taskrouter;
 use crate::{
-    accounts, call_events, calls, conferences, description, events, front_door, health, keys, media_statistics,
-    notifications, participants, streams, tuning,
+    accounts, call_events, calls, conferences, description, event_bridge, events, front_door, health, keys,
+    media_statistics, notifications, participants, streams, tuning,
 };
 
 /// The HTTP side of the bridge, ready to be served.
@@ -29,6 +29,7 @@ pub fn router(api: impl Into<Arc<Api>>) -> Router {
     let routes = Router::new()
         .nest("/2010-04-01", resources())
         .nest(WORKSPACES_PATH, workspaces())
+        .merge(event_bridge::routes())
         .merge(ours())
         .fallback(async || Problem::NotFound)
         .method_not_allowed_fallback(async || Problem::MethodNotAllowed)

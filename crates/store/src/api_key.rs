@@ -5,6 +5,7 @@ use sqlx::sqlite::SqliteRow;
 
 use crate::column::{flag, storable, text, time, word};
 use crate::select::Select;
+use crate::signing_secret;
 use crate::{Page, Rows, Store, StoreError};
 
 impl Store {
@@ -92,6 +93,9 @@ impl Store {
         for statement in [KEEP_PLACE, DELETE] {
             let query = sqlx::query(statement).bind(account.to_string()).bind(sid.to_string());
             gone = query.execute(&mut *transaction).await?.rows_affected();
+        }
+        if gone == 1 {
+            sqlx::query(signing_secret::DELETE).bind(sid.to_string()).execute(&mut *transaction).await?;
         }
         transaction.commit().await?;
         Ok(gone == 1)

@@ -107,6 +107,7 @@ fn migrations() -> Migrator {
         step(10, "what TaskRouter keeps", include_str!("../migrations/sqlite/0010_routing.sql")),
         step(11, "main keys", include_str!("../migrations/sqlite/0011_main_keys.sql")),
         step(12, "statistics of TaskRouter", include_str!("../migrations/sqlite/0012_statistics.sql")),
+        step(13, "what keys sign with", include_str!("../migrations/sqlite/0013_signing_secrets.sql")),
     ])
 }
 

@@ -30,6 +30,7 @@ mod recover;
 mod registration;
 mod routing;
 mod select;
+mod signing_secret;
 #[cfg(test)]
 mod testing;
 mod writer;

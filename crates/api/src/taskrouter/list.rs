@@ -19,7 +19,7 @@ use crate::parameters::Parameters;
 use crate::problem::Problem;
 
 /// A page of a list as a request asks for it.
-pub(super) struct List<'a> {
+pub(crate) struct List<'a> {
     parameters: &'a Parameters,
     number: u64,
     size: u32,
@@ -29,7 +29,7 @@ pub(super) struct List<'a> {
 
 impl<'a> List<'a> {
     /// Reads `Page`, `PageSize` and `PageToken` of a list in that order.
-    pub(super) fn read(parameters: &'a Parameters, order: ListOrder) -> Result<Self, Problem> {
+    pub(crate) fn read(parameters: &'a Parameters, order: ListOrder) -> Result<Self, Problem> {
         let token = parameters.filled("PageToken");
         let number = match parameters.filled("Page") {
             None => 0,
@@ -67,7 +67,7 @@ impl<'a> List<'a> {
     }
 
     /// Where in the store's list the page starts. `seq` finds the place of a row.
-    pub(super) async fn page<S, F>(&self, seq: impl FnOnce(S) -> F) -> Result<ListPage, Problem>
+    pub(crate) async fn page<S, F>(&self, seq: impl FnOnce(S) -> F) -> Result<ListPage, Problem>
     where
         S: FromStr,
         F: Future<Output = Result<Option<i64>, StoreError>>,
@@ -152,7 +152,7 @@ impl<'a> List<'a> {
 }
 
 /// What a page may go on from.
-pub(super) struct RowPlace {
+pub(crate) struct RowPlace {
     /// Its name.
     sid: String,
     /// What it is ordered by beside its creation.
@@ -161,8 +161,27 @@ pub(super) struct RowPlace {
 
 impl RowPlace {
     /// In a list by creation alone.
-    pub(super) fn of(sid: impl ToString) -> Self {
+    pub(crate) fn of(sid: impl ToString) -> Self {
         Self { sid: sid.to_string(), keys: Vec::new() }
+    }
+
+    /// The one that the page after this goes on from, if there is another.
+    pub(crate) fn next<T>(list: &Rows<T>, row: impl Fn(&T) -> Self) -> Option<Self> {
+        list.rows.last().filter(|_| list.more).map(row)
+    }
+
+    /// Its name.
+    pub(crate) fn sid(&self) -> &str {
+        &self.sid
+    }
+
+    /// Its name, and what it is ordered by: `SID.key,key`.
+    pub(crate) fn token(&self) -> String {
+        let keys: Vec<String> = self.keys.iter().map(i64::to_string).collect();
+        match keys.is_empty() {
+            true => self.sid.clone(),
+            false => format!("{}.{}", self.sid, keys.join(",")),
+        }
     }
 
     /// In any other; `value` is what the row has of each key.

@@ -7,7 +7,7 @@
 pub(crate) mod activities;
 pub(crate) mod events;
 mod instruction;
-mod list;
+pub(crate) mod list;
 mod matching;
 pub(crate) mod reservations;
 pub(crate) mod statistics;
@@ -47,12 +47,15 @@ use crate::parameters::Parameters;
 use crate::problem::Problem;
 
 /// Where a request is about: whose, and what its path names.
+#[derive(Clone)]
 pub(crate) struct Scope {
-    api: Arc<Api>,
-    account: AccountSid,
+    pub(crate) api: Arc<Api>,
+    pub(crate) account: AccountSid,
     base: BaseUrl,
     path: HashMap<String, String>,
     if_match: Option<HeaderValue>,
+    /// Who asks, as events tell.
+    actor: EventActor,
 }
 
 impl FromRequestParts<Arc<Api>> for Scope {
@@ -67,11 +70,32 @@ impl FromRequestParts<Arc<Api>> for Scope {
             return Err(Problem::Internal);
         };
         let if_match = parts.headers.get(header::IF_MATCH).cloned();
-        Ok(Self { api: api.clone(), account: caller.sid(), base: base.clone(), path, if_match })
+        let (account, actor) = (caller.sid(), EventActor::Account(caller.sid()));
+        Ok(Self { api: api.clone(), account, base: base.clone(), path, if_match, actor })
     }
 }
 
 impl Scope {
+    /// What a worker's screen asks about.
+    pub(crate) fn of_screen(
+        api: Arc<Api>,
+        account: AccountSid,
+        workspace: WorkspaceSid,
+        actor: EventActor,
+        base: BaseUrl,
+        if_match: Option<HeaderValue>,
+    ) -> Self {
+        let path = HashMap::from([("workspace".to_owned(), workspace.to_string())]);
+        Self { api, account, base, path, if_match, actor }
+    }
+
+    /// The same further down.
+    pub(crate) fn at(&self, names: &[(&str, &str)]) -> Self {
+        let mut scope = self.clone();
+        scope.path.extend(names.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())));
+        scope
+    }
+
     /// What the path has at that name.
     fn text(&self, name: &str) -> &str {
         self.path.get(name).map_or("", String::as_str)
@@ -111,7 +135,7 @@ impl Scope {
     }
 
     /// Has the switch change something in the workspace.
-    async fn change(&self, order: WorkspaceOrder) -> Result<RoutingRow, Problem> {
+    pub(crate) async fn change(&self, order: WorkspaceOrder) -> Result<RoutingRow, Problem> {
         match self.order(RoutingOrder::In { workspace: self.workspace()?, order }).await? {
             RoutingAnswer::Row(row) => Ok(*row),
             other => Err(mismatch(other)),
@@ -127,7 +151,7 @@ impl Scope {
     }
 
     async fn order(&self, order: RoutingOrder) -> Result<RoutingAnswer, Problem> {
-        let command = RoutingCommand { account: self.account, actor: EventActor::Account(self.account), order };
+        let command = RoutingCommand { account: self.account, actor: self.actor, order };
         match self.api.command(Command::Routing(Box::new(command))).await? {
             Answer::Routing(answer) => Ok(*answer),
             other => Err(Problem::mismatch(&other)),
@@ -136,7 +160,7 @@ impl Scope {
 }
 
 /// The switch answered another order than the one it was given.
-fn mismatch(answer: RoutingAnswer) -> Problem {
+pub(crate) fn mismatch(answer: RoutingAnswer) -> Problem {
     Problem::mismatch(&Answer::Routing(Box::new(answer)))
 }
 
@@ -149,7 +173,7 @@ macro_rules! row {
         }
     };
 }
-use row;
+pub(crate) use row;
 
 /// An answer with the version of what it shows.
 fn versioned(status: StatusCode, version: u32, resource: &impl Serialize) -> Response {
@@ -181,7 +205,7 @@ fn required_name(parameters: &Parameters, of: &'static str) -> Result<String, Pr
 }
 
 /// A whole number within a range; without a value it is not said.
-fn number<T: FromStr + PartialOrd>(
+pub(crate) fn number<T: FromStr + PartialOrd>(
     parameters: &Parameters,
     name: &'static str,
     expected: &'static str,
@@ -194,7 +218,7 @@ fn number<T: FromStr + PartialOrd>(
 }
 
 /// A SID that a change or a filter names; without a value it is not said.
-fn sid<S: FromStr>(parameters: &Parameters, name: &'static str) -> Result<Option<S>, Problem> {
+pub(crate) fn sid<S: FromStr>(parameters: &Parameters, name: &'static str) -> Result<Option<S>, Problem> {
     parameters.filled(name).map(|text| text.trim().parse().map_err(|_| Problem::SidMalformed { name })).transpose()
 }
 

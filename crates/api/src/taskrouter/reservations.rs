@@ -58,11 +58,19 @@ pub(crate) async fn fetch(scope: Scope) -> Result<Response, Problem> {
 
 /// `POST …/Reservations/{WR}`: `ReservationStatus`, or `Instruction`.
 pub(crate) async fn update(scope: Scope, parameters: Parameters) -> Result<Response, Problem> {
-    let (of, if_match, reservation) = (of(&scope)?, scope.if_match()?, scope.sid("reservation")?);
-    let instruction = instruction::of_parameters(&parameters)?;
+    let (of, row) = (of(&scope)?, change(&scope, &parameters).await?);
+    let found = scope.api.store.reservation(scope.account, row.workspace_sid, row.sid).await?;
+    let worker = found.map(|(_, worker)| worker).unwrap_or_default();
+    Ok(versioned(StatusCode::OK, row.version, &ReservationJson::of(&scope, &row, of, worker)))
+}
+
+/// Has the reservation that the path names changed, or carried out.
+pub(crate) async fn change(scope: &Scope, parameters: &Parameters) -> Result<Reservation, Problem> {
+    let (of, if_match, reservation) = (of(scope)?, scope.if_match()?, scope.sid("reservation")?);
+    let instruction = instruction::of_parameters(parameters)?;
     let order = match (parameters.filled(STATUS), instruction) {
         (Some(word), _) => {
-            WorkspaceOrder::UpdateReservation { reservation, of, if_match, change: change(word, &parameters)? }
+            WorkspaceOrder::UpdateReservation { reservation, of, if_match, change: becomes(word, parameters)? }
         }
         // Only a task's path leads to a supervisor (taskrouter §7.2).
         (None, Some(Instruction::Supervise(_))) if matches!(of, ReservationOf::Worker(_)) => {
@@ -72,10 +80,7 @@ pub(crate) async fn update(scope: Scope, parameters: Parameters) -> Result<Respo
         (None, Some(instruction)) => WorkspaceOrder::Instruct { reservation, of, if_match, instruction },
         (None, None) => return Err(Problem::Missing { code: 20001, name: STATUS }),
     };
-    let row = row!(scope.change(order).await?, Reservation);
-    let found = scope.api.store.reservation(scope.account, row.workspace_sid, row.sid).await?;
-    let worker = found.map(|(_, worker)| worker).unwrap_or_default();
-    Ok(versioned(StatusCode::OK, row.version, &ReservationJson::of(&scope, &row, of, worker)))
+    Ok(row!(scope.change(order).await?, Reservation))
 }
 
 /// Whose reservations the path leads to.
@@ -87,7 +92,7 @@ fn of(scope: &Scope) -> Result<ReservationOf, Problem> {
 }
 
 /// What becomes of a reservation.
-fn change(word: &str, parameters: &Parameters) -> Result<ReservationUpdate, Problem> {
+fn becomes(word: &str, parameters: &Parameters) -> Result<ReservationUpdate, Problem> {
     match word {
         "accepted" => Ok(ReservationUpdate::Accepted),
         "rejected" => Ok(ReservationUpdate::Rejected { activity: sid(parameters, "WorkerActivitySid")? }),

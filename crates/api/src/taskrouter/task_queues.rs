@@ -7,7 +7,7 @@ use axum::response::Response;
 use model::{TaskOrder, TaskQueue, WorkerSid, WorkspaceSid};
 use serde::Serialize;
 use serde_json::Value;
-use store::{ListPage, ListPlace, OrderBy, TaskQueueNames};
+use store::{ListPage, ListPlace, OrderBy, Rows, TaskQueueNames};
 use switch::routing::{NewTaskQueue, TaskQueueUpdate, WorkspaceOrder};
 
 use super::list::{List, RowPlace};
@@ -24,12 +24,20 @@ type Row = (TaskQueue, TaskQueueNames);
 
 /// `GET /TaskQueues`
 pub(crate) async fn list(scope: Scope, parameters: Parameters) -> Result<Response, Problem> {
+    let (list, rows) = rows(&scope, &parameters).await?;
+    let url = scope.url(scope.workspace()?, "/TaskQueues");
+    let place = |row: &Row| place(&list, row);
+    Ok(list.answer("task_queues", &url, &rows, place, |(row, names)| TaskQueueJson::of(&scope, row, names.clone())))
+}
+
+/// A page of the list.
+pub(crate) async fn rows<'a>(scope: &Scope, parameters: &'a Parameters) -> Result<(List<'a>, Rows<Row>), Problem> {
     let friendly_name = parameters.filled(FRIENDLY_NAME).map(str::to_owned);
     let expected = "DateUpdated:asc or DateUpdated:desc";
-    let list = List::ordered(&parameters, expected, &[("DateUpdated", OrderBy::Updated)])?;
+    let list = List::ordered(parameters, expected, &[("DateUpdated", OrderBy::Updated)])?;
     let (store, account, workspace) = (&scope.api.store, scope.account, scope.existing_workspace().await?);
     let page = list.page(|sid| store.task_queue_seq(account, workspace, sid)).await?;
-    let asked = asked(&scope, workspace, &parameters).await?;
+    let asked = asked(scope, workspace, parameters).await?;
     let read = async |page: ListPage| store.task_queues(account, workspace, friendly_name.clone(), &page).await;
     let rows = if asked.is_empty() {
         read(page).await?
@@ -39,9 +47,12 @@ pub(crate) async fn list(scope: Scope, parameters: Parameters) -> Result<Respons
         let holds = |(row, _): &Row| asked.iter().all(|asked| matching::queue_has(&row.target_workers, asked));
         matching::page(page, read, place, holds).await?
     };
-    let url = scope.url(workspace, "/TaskQueues");
-    let place = |(row, _): &Row| RowPlace::in_order(list.order(), row.sid, |_| row.updated.micros());
-    Ok(list.answer("task_queues", &url, &rows, place, |(row, names)| TaskQueueJson::of(&scope, row, names.clone())))
+    Ok((list, rows))
+}
+
+/// Where a queue stands in it.
+pub(crate) fn place(list: &List, (row, _): &Row) -> RowPlace {
+    RowPlace::in_order(list.order(), row.sid, |_| row.updated.micros())
 }
 
 /// `POST /TaskQueues`

@@ -52,19 +52,24 @@ pub(crate) async fn list(scope: Scope, parameters: Parameters) -> Result<Respons
 
 /// `POST /Tasks`
 pub(crate) async fn create(scope: Scope, parameters: Parameters) -> Result<Response, Problem> {
-    let new = NewTask {
-        attributes: parameters.filled("Attributes").map(str::to_owned),
-        workflow: sid(&parameters, "WorkflowSid")?,
-        channel: parameters.filled("TaskChannel").map(Into::into),
-        priority: priority(&parameters)?,
-        timeout: number(&parameters, "Timeout", "seconds from 1 to 1209600", TIMEOUT_SECONDS)?.map(Duration::from_secs),
-        virtual_start: virtual_start(&scope, &parameters)?,
-        routing_target: routing_target(&parameters)?,
-        ignore_capacity: parameters.flag_filter("IgnoreCapacity")?,
-        task_queue: sid(&parameters, "TaskQueueSid")?,
-    };
+    let new = new(&scope, &parameters)?;
     let row = row!(scope.change(WorkspaceOrder::CreateTask(new)).await?, Task);
     shown(&scope, StatusCode::CREATED, row).await
+}
+
+/// A task as the parameters describe it.
+pub(crate) fn new(scope: &Scope, parameters: &Parameters) -> Result<NewTask, Problem> {
+    Ok(NewTask {
+        attributes: parameters.filled("Attributes").map(str::to_owned),
+        workflow: sid(parameters, "WorkflowSid")?,
+        channel: parameters.filled("TaskChannel").map(Into::into),
+        priority: priority(parameters)?,
+        timeout: number(parameters, "Timeout", "seconds from 1 to 1209600", TIMEOUT_SECONDS)?.map(Duration::from_secs),
+        virtual_start: virtual_start(scope, parameters)?,
+        routing_target: routing_target(parameters)?,
+        ignore_capacity: parameters.flag_filter("IgnoreCapacity")?,
+        task_queue: sid(parameters, "TaskQueueSid")?,
+    })
 }
 
 /// `GET /Tasks/{WT}`
@@ -76,20 +81,25 @@ pub(crate) async fn fetch(scope: Scope) -> Result<Response, Problem> {
 
 /// `POST /Tasks/{WT}`
 pub(crate) async fn update(scope: Scope, parameters: Parameters) -> Result<Response, Problem> {
+    let row = change(&scope, &parameters).await?;
+    shown(&scope, StatusCode::OK, row).await
+}
+
+/// Has the task that the path names changed.
+pub(crate) async fn change(scope: &Scope, parameters: &Parameters) -> Result<Task, Problem> {
     let order = WorkspaceOrder::UpdateTask {
         task: scope.sid("task")?,
         if_match: scope.if_match()?,
         change: TaskUpdate {
             attributes: parameters.get("Attributes").map(str::to_owned),
             channel: parameters.filled("TaskChannel").map(Into::into),
-            priority: priority(&parameters)?,
-            virtual_start: virtual_start(&scope, &parameters)?,
+            priority: priority(parameters)?,
+            virtual_start: virtual_start(scope, parameters)?,
             assignment_status: parameters.word_filter("AssignmentStatus", STATUSES_EXPECTED)?,
             reason: parameters.get("Reason").map(str::to_owned),
         },
     };
-    let row = row!(scope.change(order).await?, Task);
-    shown(&scope, StatusCode::OK, row).await
+    Ok(row!(scope.change(order).await?, Task))
 }
 
 /// `DELETE /Tasks/{WT}`

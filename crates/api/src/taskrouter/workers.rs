@@ -4,7 +4,7 @@ use axum::http::StatusCode;
 use axum::response::Response;
 use model::{TaskQueueSid, Worker, WorkspaceSid};
 use serde::Serialize;
-use store::{ListOrder, ListPage, ListPlace, OrderBy, WorkerActivity, WorkerFilter};
+use store::{ListOrder, ListPage, ListPlace, OrderBy, Rows, WorkerActivity, WorkerFilter};
 use switch::routing::{NewWorker, WorkerUpdate, WorkspaceOrder};
 use taskrouter::Expression;
 
@@ -19,17 +19,25 @@ type Row = (Worker, WorkerActivity);
 
 /// `GET /Workers`
 pub(crate) async fn list(scope: Scope, parameters: Parameters) -> Result<Response, Problem> {
+    let (list, rows) = rows(&scope, &parameters).await?;
+    let url = scope.url(scope.workspace()?, "/Workers");
+    let place = |row: &Row| place(&list, row);
+    Ok(list.answer("workers", &url, &rows, place, |(row, does)| WorkerJson::of(&scope, row, does.clone())))
+}
+
+/// A page of the list.
+pub(crate) async fn rows<'a>(scope: &Scope, parameters: &'a Parameters) -> Result<(List<'a>, Rows<Row>), Problem> {
     let filter = WorkerFilter {
         friendly_name: parameters.filled(FRIENDLY_NAME).map(str::to_owned),
-        activity_sid: sid(&parameters, "ActivitySid")?,
+        activity_sid: sid(parameters, "ActivitySid")?,
         activity_name: parameters.filled("ActivityName").map(str::to_owned),
-        available: yes_or_no(&parameters, "Available")?,
+        available: yes_or_no(parameters, "Available")?,
     };
     let expected = "DateStatusChanged:asc or DateStatusChanged:desc";
-    let list = List::ordered(&parameters, expected, &[("DateStatusChanged", OrderBy::StatusChanged)])?;
+    let list = List::ordered(parameters, expected, &[("DateStatusChanged", OrderBy::StatusChanged)])?;
     let (store, account, workspace) = (&scope.api.store, scope.account, scope.existing_workspace().await?);
     let page = list.page(|sid| store.worker_seq(account, workspace, sid)).await?;
-    let asked = asked(&scope, workspace, &parameters).await?;
+    let asked = asked(scope, workspace, parameters).await?;
     let rows = if asked.is_empty() {
         store.workers(account, workspace, &filter, &page).await?
     } else {
@@ -37,9 +45,12 @@ pub(crate) async fn list(scope: Scope, parameters: Parameters) -> Result<Respons
         let place = |(row, _): &Row| ListPlace { keys: keys(list.order(), row), seq: row.seq };
         matching::page(page, read, place, |(row, does)| asked.iter().all(|asked| asked.holds(row, does))).await?
     };
-    let url = scope.url(workspace, "/Workers");
-    let place = |(row, _): &Row| RowPlace::in_order(list.order(), row.sid, |_| row.status_changed.micros());
-    Ok(list.answer("workers", &url, &rows, place, |(row, does)| WorkerJson::of(&scope, row, does.clone())))
+    Ok((list, rows))
+}
+
+/// Where a worker stands in it.
+pub(crate) fn place(list: &List, (row, _): &Row) -> RowPlace {
+    RowPlace::in_order(list.order(), row.sid, |_| row.status_changed.micros())
 }
 
 /// `POST /Workers`
@@ -62,18 +73,23 @@ pub(crate) async fn fetch(scope: Scope) -> Result<Response, Problem> {
 
 /// `POST /Workers/{WK}`
 pub(crate) async fn update(scope: Scope, parameters: Parameters) -> Result<Response, Problem> {
+    let row = change(&scope, &parameters).await?;
+    shown(&scope, StatusCode::OK, row).await
+}
+
+/// Has the worker that the path names changed.
+pub(crate) async fn change(scope: &Scope, parameters: &Parameters) -> Result<Worker, Problem> {
     let order = WorkspaceOrder::UpdateWorker {
         worker: scope.sid("worker")?,
         if_match: scope.if_match()?,
         change: WorkerUpdate {
-            friendly_name: name(&parameters, FRIENDLY_NAME)?,
-            activity: sid(&parameters, "ActivitySid")?,
+            friendly_name: name(parameters, FRIENDLY_NAME)?,
+            activity: sid(parameters, "ActivitySid")?,
             attributes: parameters.get("Attributes").map(str::to_owned),
             reject_pending_reservations: parameters.flag_filter("RejectPendingReservations")?.unwrap_or(false),
         },
     };
-    let row = row!(scope.change(order).await?, Worker);
-    shown(&scope, StatusCode::OK, row).await
+    Ok(row!(scope.change(order).await?, Worker))
 }
 
 /// `DELETE /Workers/{WK}`

@@ -19,9 +19,9 @@ use switch::{Answer, Command, Refusal};
 
 use crate::bridge::{ACCOUNT, Bridge, Reply, at};
 
-const WORKSPACE: WorkspaceSid = WorkspaceSid::from_bits(1);
-const OFFLINE: ActivitySid = ActivitySid::from_bits(1);
-const IDLE: ActivitySid = ActivitySid::from_bits(2);
+pub(crate) const WORKSPACE: WorkspaceSid = WorkspaceSid::from_bits(1);
+pub(crate) const OFFLINE: ActivitySid = ActivitySid::from_bits(1);
+pub(crate) const IDLE: ActivitySid = ActivitySid::from_bits(2);
 const VOICE: TaskChannelSid = TaskChannelSid::from_bits(1);
 const QUEUE: TaskQueueSid = TaskQueueSid::from_bits(1);
 const WORKFLOW: WorkflowSid = WorkflowSid::from_bits(1);
@@ -65,7 +65,7 @@ fn channel() -> TaskChannel {
 }
 
 /// Worker number `number`, of that level; of odd numbers those are idle.
-fn worker(number: u32) -> Worker {
+pub(crate) fn worker(number: u32) -> Worker {
     Worker {
         sid: WorkerSid::from_bits(number.into()),
         account_sid: ACCOUNT,
@@ -83,7 +83,7 @@ fn worker(number: u32) -> Worker {
     }
 }
 
-fn worker_channel() -> WorkerChannel {
+pub(crate) fn worker_channel() -> WorkerChannel {
     WorkerChannel {
         sid: WorkerChannelSid::from_bits(1),
         account_sid: ACCOUNT,
@@ -134,7 +134,7 @@ fn workflow() -> Workflow {
     }
 }
 
-fn task(number: u32) -> Task {
+pub(crate) fn task(number: u32) -> Task {
     Task {
         sid: TaskSid::from_bits(number.into()),
         account_sid: ACCOUNT,
@@ -163,7 +163,7 @@ fn task(number: u32) -> Task {
     }
 }
 
-fn reservation() -> Reservation {
+pub(crate) fn reservation() -> Reservation {
     Reservation {
         sid: RESERVATION,
         account_sid: ACCOUNT,
@@ -184,7 +184,7 @@ fn reservation() -> Reservation {
     }
 }
 
-fn event() -> TaskRouterEvent {
+pub(crate) fn event() -> TaskRouterEvent {
     TaskRouterEvent {
         sid: EVENT,
         account_sid: ACCOUNT,
@@ -206,7 +206,7 @@ fn event() -> TaskRouterEvent {
     }
 }
 
-fn saved(row: RoutingRow) -> Row {
+pub(crate) fn saved(row: RoutingRow) -> Row {
     Row::Routing(Box::new(row))
 }
 
@@ -217,7 +217,7 @@ async fn bridge() -> Bridge {
     bridge
 }
 
-async fn fill(bridge: &Bridge) {
+pub(crate) async fn fill(bridge: &Bridge) {
     let rows = [
         RoutingRow::Workspace(workspace()),
         RoutingRow::Activity(activity(OFFLINE, "Offline", false, 2)),
@@ -234,7 +234,7 @@ async fn fill(bridge: &Bridge) {
     bridge.save(&[Row::TaskRouterEvent(event().into())]).await;
 }
 
-fn answered(row: RoutingRow) -> Result<Answer, Refusal> {
+pub(crate) fn answered(row: RoutingRow) -> Result<Answer, Refusal> {
     Ok(Answer::Routing(Box::new(RoutingAnswer::Row(Box::new(row)))))
 }
 

@@ -62,6 +62,8 @@ pub struct Concerned {
     pub reservation: Option<Reservation>,
     /// The transfer.
     pub transfer: Option<Transfer>,
+    /// Of an event of a task itself: who has the task, or had it until then.
+    pub workers: Vec<WorkerSid>,
 }
 
 /// What an event is about: `resource_type` and `resource_sid`.

@@ -1,6 +1,9 @@
 //! Transfers.
 
-use model::{AccountSid, TaskQueueSid, Transfer, TransferSid, TransferTarget, WorkspaceSid};
+use model::{
+    AccountSid, ReservationSid, TaskQueueSid, TaskSid, Transfer, TransferSid, TransferStatus, TransferTarget,
+    WorkspaceSid,
+};
 use sqlx::sqlite::SqliteRow;
 
 use super::within;
@@ -17,6 +20,22 @@ impl Store {
         sid: TransferSid,
     ) -> Result<Option<Transfer>, StoreError> {
         within(SELECT, account, workspace).push(" AND sid = ", sid.to_string()).first(&self.readers, decode).await
+    }
+
+    /// The one that whoever has that reservation has begun, and that is under way.
+    pub async fn transfer_of(
+        &self,
+        account: AccountSid,
+        workspace: WorkspaceSid,
+        task: TaskSid,
+        reservation: ReservationSid,
+    ) -> Result<Option<Transfer>, StoreError> {
+        within(SELECT, account, workspace)
+            .push(" AND task_sid = ", task.to_string())
+            .push(" AND initiating_reservation_sid = ", reservation.to_string())
+            .push(" AND transfer_status = ", TransferStatus::Initiated.to_string())
+            .first(&self.readers, decode)
+            .await
     }
 }
 

@@ -1,11 +1,12 @@
 //! What happens in a workspace, told: to the list of events, to the application, to workers' screens (taskrouter §12).
 
 use std::borrow::Cow;
+use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use model::{
     Concerned, EventActor, EventResource, EventSid, HttpMethod, ReservationSid, TaskRouterEvent, TaskRouterEventType,
-    TaskSid, Timestamp,
+    TaskSid, Timestamp, WorkerSid,
 };
 use taskrouter::{EventType, ReservationStatus, Route, TaskStatus};
 
@@ -318,6 +319,9 @@ impl Live {
     fn concerned(&mut self, event: &taskrouter::Event, desk: &mut Desk) -> Concerned {
         let mut concerned = Concerned::default();
         if let Some(facts) = &event.task {
+            if event.worker.is_none() {
+                concerned.workers = self.workers_of(facts.sid, facts.status);
+            }
             concerned.task = self.task(facts.sid, desk.now).map(|mut row| {
                 row.attributes = facts.attributes.as_str().to_owned();
                 row.assignment_status = rows::status_of(facts.status);
@@ -355,6 +359,19 @@ impl Live {
             rows::transfer_row(self.place(), transfer, seq)
         });
         concerned
+    }
+
+    /// Who has a task that stands so; of one that has ended, who had it until then.
+    fn workers_of(&self, task: TaskSid, status: TaskStatus) -> Vec<WorkerSid> {
+        let has = |of: ReservationStatus| match status {
+            TaskStatus::Completed => of.is_open() || of == ReservationStatus::Completed,
+            TaskStatus::Canceled => of.is_open() || of == ReservationStatus::Canceled,
+            _ => of.is_open(),
+        };
+        let task = self.engine.task(task).into_iter();
+        let reservations = task.flat_map(|task| &task.reservations).filter_map(|sid| self.engine.reservation(*sid));
+        let workers: BTreeSet<_> = reservations.filter(|of| has(of.status)).map(|of| of.worker).collect();
+        workers.into_iter().collect()
     }
 
     /// Tells developers of a task that does not go as its workflow says.

@@ -44,6 +44,7 @@ impl Engine {
             if let Some(worker) = self.workers.get_mut(worker_sid) {
                 worker.open.insert(offer);
                 worker.last_reserved = Some(now);
+                worker.version += 1; // as workers' screens count on it
                 if let Some(on) = worker.channels.get_mut(&channel) {
                     self.changed_channels.insert((*worker_sid, channel));
                     on.open += 1;

@@ -250,7 +250,7 @@ impl Engine {
         }
         let as_it_is = Some(on.clone());
         if !told.is_empty() {
-            worker.version += 1;
+            worker.version += told.len() as u32; // whoever hears of both counts two
             self.changed_channels.insert((sid, channel));
         }
         for (kind, previous_capacity) in told {
