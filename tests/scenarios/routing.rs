@@ -2,10 +2,14 @@
 
 use std::time::Duration;
 
-use model::{AssignmentStatus, ConferenceStatus, ReservationStatus, WorkerSid};
+use model::{
+    AssignmentStatus, ConferenceStatus, ReservationStatus, RoutingRow, TransferMode, TransferSid, TransferTarget,
+    WorkerSid,
+};
 use switch::ParticipantChange;
 use switch::routing::{
-    ConferWorker, Instruction, NewTask, ReservationOf, RoutingRefusal, Supervise, SupervisorMode, WorkspaceOrder,
+    ConferWorker, Instruction, NewTask, ReservationOf, RoutingAnswer, RoutingRefusal, Supervise, SupervisorMode,
+    WorkspaceOrder,
 };
 use switch::webhook::{Purpose, QueueResult};
 
@@ -412,6 +416,113 @@ fn a_warm_transfer_lets_the_agents_talk_first() {
                          gus  .   -   .   .
                          ben  x   .   -   .  ",
     );
+}
+
+/// Gus hands the task on to ben, who is called into its conference.
+fn transfer(world: &mut World, centre: &Centre, gus: WorkerSid, mode: TransferMode) -> TransferSid {
+    let ben = centre.agent(world, "ben", "hi");
+    centre.moves(world, ben, centre.available);
+    world.instructions.push_back(confer());
+    let order = WorkspaceOrder::CreateTransfer {
+        worker: gus,
+        task: world.last_task().sid,
+        reservation: world.last_reservation(),
+        to: TransferTarget::Worker(ben),
+        mode,
+        priority: None,
+        attributes: None,
+    };
+    let answer = world.workspace_order(centre.workspace, order).expect("ben is free");
+    seconds(world, 1);
+    assert_eq!(world.phone("ben").state, State::Ringing, "{world}");
+    match answer {
+        RoutingAnswer::Row(row) => match *row {
+            RoutingRow::Transfer(transfer) => transfer.sid,
+            other => panic!("a transfer, not {other:?}"),
+        },
+        other => panic!("a row, not {other:?}"),
+    }
+}
+
+const ON_HOLD: &str = "    cus gus ben music
+                       cus  -   .   .   x
+                       gus  .   -   .   .
+                       ben  .   .   -   .  ";
+
+#[test]
+fn a_transfer_holds_the_customer_until_the_application_takes_it_up() {
+    let (mut world, centre, gus) = talking(760, Rules::default(), |_| confer());
+    transfer(&mut world, &centre, gus, TransferMode::Warm);
+    let task = world.last_task().sid;
+    world.check_hearing(ON_HOLD);
+    assert_eq!(world.task_status(task), AssignmentStatus::Reserved);
+    world.take_up("ben");
+    seconds(&mut world, 1);
+    world.check_hearing(
+        "    cus gus ben music
+                         cus  -   .   .   x
+                         gus  .   -   x   .
+                         ben  .   x   -   .  ",
+    );
+    assert_eq!(world.task_status(task), AssignmentStatus::Assigned);
+    assert_eq!(world.reservation_statuses(), [ReservationStatus::Accepted; 2]);
+    hold(&mut world, false);
+    world.check_hearing(
+        "    cus gus ben music
+                         cus  -   x   x   .
+                         gus  x   -   x   .
+                         ben  x   x   -   .  ",
+    );
+    world.kick("gus").expect("gus is in the conference");
+    seconds(&mut world, 1);
+    assert_eq!(world.reservation_statuses(), [ReservationStatus::Wrapping, ReservationStatus::Accepted]);
+    assert_eq!(world.task_status(task), AssignmentStatus::Assigned, "ben has it");
+    assert_eq!(world.conferences.len(), 1, "the same room");
+    world.hang_up("cus");
+    seconds(&mut world, 1);
+    assert_eq!(world.task_status(task), AssignmentStatus::Wrapping, "{world}");
+}
+
+#[test]
+fn a_cold_transfer_lets_the_first_agent_go_at_once() {
+    let (mut world, centre, gus) = talking(761, Rules::default(), |_| {
+        let mut confer = conference();
+        confer.flags.end_conference_on_exit = true;
+        Instruction::Conference(Box::new(confer))
+    });
+    transfer(&mut world, &centre, gus, TransferMode::Cold);
+    let task = world.last_task().sid;
+    assert!(is_over(&world, "gus"));
+    world.check_hearing(ON_HOLD);
+    let room = world.conferences.values().next().expect("a conference");
+    assert_eq!(room.status, ConferenceStatus::InProgress, "the customer is in it, alone");
+    world.take_up("ben");
+    seconds(&mut world, 1);
+    world.check_hearing(ON_HOLD);
+    assert_eq!(world.reservation_statuses(), [ReservationStatus::Completed, ReservationStatus::Accepted]);
+    assert_eq!(world.task_status(task), AssignmentStatus::Assigned);
+    hold(&mut world, false);
+    world.check_hearing(
+        "    cus gus ben
+                         cus  -   .   x
+                         gus  .   -   .
+                         ben  x   .   -  ",
+    );
+}
+
+#[test]
+fn a_transfer_that_is_taken_back_leaves_the_task_where_it_was() {
+    let (mut world, centre, gus) = talking(762, Rules::default(), |_| confer());
+    let transfer = transfer(&mut world, &centre, gus, TransferMode::Warm);
+    let order = WorkspaceOrder::CancelTransfer { worker: gus, transfer };
+    world.workspace_order(centre.workspace, order).expect("it is under way");
+    seconds(&mut world, 1);
+    assert!(is_over(&world, "ben"), "{world}");
+    assert_eq!(world.reservation_statuses(), [ReservationStatus::Accepted, ReservationStatus::Canceled]);
+    assert_eq!(world.task_status(world.last_task().sid), AssignmentStatus::Assigned);
+    world.check_hearing(MUSIC);
+    hold(&mut world, false);
+    world.check_hearing(BOTH_TALK);
 }
 
 #[test]

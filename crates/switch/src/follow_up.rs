@@ -5,7 +5,7 @@ use sip::Reason;
 
 use crate::conference::Leaving;
 use crate::dial::DialId;
-use crate::routing::{Instruction, TaskEnd};
+use crate::routing::{HandOver, Instruction, TaskEnd};
 use crate::script::{Outcome, Role, ScriptId, Source};
 
 /// One thing to be done next.
@@ -35,4 +35,6 @@ pub(crate) enum FollowUp {
     OfferOver(ReservationSid),
     /// A task has ended that a caller may still wait for.
     TaskEnded { task: TaskSid, call: CallSid, end: TaskEnd },
+    /// A worker hands its task on.
+    HandOver(HandOver),
 }

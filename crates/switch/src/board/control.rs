@@ -243,7 +243,7 @@ impl Board {
     }
 
     /// Takes a participant out: its own document goes on, if it has one (rest-voice §5.1).
-    fn kick(&mut self, conference: ConferenceSid, sid: CallSid, turn: &mut Turn) {
+    pub(super) fn kick(&mut self, conference: ConferenceSid, sid: CallSid, turn: &mut Turn) {
         let script = self.calls.get(&sid).and_then(|call| call.script);
         let Some(script) = script else {
             self.remove_call(sid, Leaving::Kicked, None, turn);

@@ -273,6 +273,7 @@ impl Board {
             FollowUp::CarryOut { reservation, instruction } => self.carry_out(reservation, &instruction, turn),
             FollowUp::OfferOver(reservation) => self.offer_withdrawn(reservation, turn),
             FollowUp::TaskEnded { task, call, end } => self.task_ended(task, call, &end, turn),
+            FollowUp::HandOver(over) => self.hand_over(over, turn),
         }
     }
 

@@ -15,7 +15,7 @@ use super::arrival::HOPS_MAX;
 use super::control::url_of;
 use super::placing::Order;
 use crate::call::{Errand, LiveCall, Place};
-use crate::command::AudioUrl;
+use crate::command::{AudioUrl, ParticipantChange};
 use crate::conference::Leaving;
 use crate::conference_callback::ConferenceCallback;
 use crate::entry::{Beep, Entry};
@@ -25,8 +25,8 @@ use crate::offer::{Aim, Customer, Meeting, Offer};
 use crate::outbound::Plan;
 use crate::routing::whom::{self, TaskCustomer, Whom, refuse, task_call, task_customer};
 use crate::routing::{
-    CallWorker, ConferWorker, Dequeue, Instruction, LegFlags, Redirect, ReservationView, RoutingRefusal, Supervise,
-    SupervisorMode, TaskEnd, TaskView, WorkerLeg,
+    CallWorker, ConferWorker, Dequeue, HandOver, Instruction, LegFlags, Redirect, ReservationView, RoutingRefusal,
+    Supervise, SupervisorMode, TaskEnd, TaskView, WorkerLeg,
 };
 use crate::script::Source;
 use crate::turn::Turn;
@@ -482,6 +482,22 @@ impl Board {
             conference.invite(call, entry, turn);
         }
         Ok(call)
+    }
+
+    /// A worker hands its task on (§15): the customer waits on hold, and a worker who does not stay goes at once. The room
+    /// stays, whatever was said of its end.
+    pub(super) fn hand_over(&mut self, over: HandOver, turn: &mut Turn) {
+        let HandOver { account, conference: id, customer, leaves } = over;
+        let room = self.conferences.get_mut(&id).filter(|room| room.row.account_sid == account);
+        let Some(room) = room else { return };
+        let held = ParticipantChange { hold: Some(true), ..ParticipantChange::default() };
+        if let Some(Err(refusal)) = customer.map(|customer| room.update(customer, &held, turn)) {
+            info!(conference_sid = %id, ?refusal, "the customer was not put on hold");
+        }
+        let stays = ParticipantChange { end_conference_on_exit: Some(false), ..ParticipantChange::default() };
+        if let Some(leg) = leaves.filter(|leg| room.update(*leg, &stays, turn).is_ok()) {
+            self.kick(id, leg, turn);
+        }
     }
 
     /// A participant has left its conference: if it was the worker of a task, the work is over (§7.4).

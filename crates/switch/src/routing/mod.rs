@@ -13,6 +13,7 @@ mod assignment;
 mod board_side;
 mod command;
 mod desk;
+mod hand_over;
 mod instructing;
 mod instruction;
 mod live;
@@ -40,6 +41,7 @@ pub use command::{
     TaskQueueUpdate, TaskUpdate, WorkerChannelRef, WorkerUpdate, WorkflowUpdate, WorkspaceOrder, WorkspaceUpdate,
 };
 pub(crate) use desk::Desk;
+pub(crate) use hand_over::HandOver;
 pub use instruction::{
     CallWorker, ConferWorker, Dequeue, Instruction, LegFlags, RING_TIMEOUT, RING_TIMEOUT_MAX, Redirect,
     SIP_RING_TIMEOUT_MAX, Supervise, SupervisorMode, WorkerLeg,

@@ -13,6 +13,7 @@ use super::live::Live;
 use super::people::NO_ATTRIBUTES;
 use super::rows::{self, TaskNote};
 use super::{NewTask, ReservationOf, ReservationUpdate, RoutingAnswer, RoutingRefusal, TaskChannelRef, TaskUpdate};
+use crate::follow_up::FollowUp;
 
 type Answered = Result<RoutingAnswer, RoutingRefusal>;
 
@@ -252,11 +253,14 @@ impl Live {
             priority,
             attributes: attributes.map(rows::attributes).transpose()?,
         };
+        // Before the attributes are what the transfer makes of them.
+        let hand_over = self.hand_over(reservation, mode);
         self.transfers.insert(sid, desk.names.seq());
         if let Err(refusal) = self.input(Input::Transfer(transfer), desk) {
             self.transfers.remove(&sid);
             return Err(refusal);
         }
+        desk.follow_ups.extend(hand_over.map(FollowUp::HandOver));
         self.answer_transfer(sid)
     }
 
