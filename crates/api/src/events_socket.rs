@@ -59,8 +59,13 @@ pub(crate) async fn open(
             WebSocketConfig::default().max_message_size(Some(HEARD_BYTES_MAX)).max_frame_size(Some(HEARD_BYTES_MAX));
         let mut socket = WebSocketStream::from_raw_socket(TokioIo::new(stream), Role::Server, Some(bounds)).await;
         if let Some(frame) = serve(&mut socket, &account, &mut events).await {
+            let goodbye = async {
+                let _ = socket.close(Some(frame)).await;
+                // What nobody reads would make the kernel take back what was said (RFC 1122 §4.2.2.13).
+                while let Some(Ok(_)) = socket.next().await {}
+            };
             // Whoever does not take it is gone.
-            let _ = timeout(SEND_PATIENCE, socket.close(Some(frame))).await;
+            let _ = timeout(SEND_PATIENCE, goodbye).await;
         }
     });
     Ok(agreed.map(|()| Body::empty()))
