@@ -112,7 +112,7 @@ pub(crate) async fn save(call: &Call, connection: &mut SqliteConnection) -> Resu
     Ok(())
 }
 
-fn decode(row: &SqliteRow) -> Result<Call, StoreError> {
+pub(crate) fn decode(row: &SqliteRow) -> Result<Call, StoreError> {
     Ok(Call {
         sid: word(row, "sid")?,
         account_sid: word(row, "account_sid")?,

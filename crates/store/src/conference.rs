@@ -91,7 +91,7 @@ pub(crate) async fn save(conference: &Conference, connection: &mut SqliteConnect
     Ok(())
 }
 
-fn decode(row: &SqliteRow) -> Result<Conference, StoreError> {
+pub(crate) fn decode(row: &SqliteRow) -> Result<Conference, StoreError> {
     Ok(Conference {
         sid: word(row, "sid")?,
         account_sid: word(row, "account_sid")?,

@@ -1,10 +1,12 @@
 //! The event log: what happened in conferences, to calls and in queues, each account's own, oldest first; of all accounts
-//! no more than [`EVENTS_MAX`], [`FLEETING_MAX`] and [`EVENTS_KEPT_FOR`].
+//! no more than [`EVENTS_MAX`], [`FLEETING_MAX`] and [`EVENTS_KEPT_FOR`]. Where it is too much, whoever has the most goes
+//! without its oldest: nobody's load empties the log of another.
 //!
 //! What goes is remembered by how far it went: whoever wants to go on from before that is told that there is a gap.
 //! Who speaks is of the moment and goes sooner; that is no gap.
 
 use std::collections::BTreeMap;
+use std::collections::btree_map::Entry;
 use std::time::Duration;
 
 use model::{AccountEvent, AccountSid, CallSid, ConferenceSid, LegStats, QueueSid, Timestamp};
@@ -59,6 +61,9 @@ pub struct LogBounds {
     pub pruned: i64,
     /// The last event there is; 0: there has been none.
     pub newest: i64,
+    /// The last one of all accounts. One of the moment may be gone, so that a place beyond `newest` was one all the same;
+    /// beyond this there has been none.
+    pub highest: i64,
 }
 
 impl Store {
@@ -87,10 +92,12 @@ impl Store {
 
 async fn bounds(account: AccountSid, connection: &mut SqliteConnection) -> Result<LogBounds, StoreError> {
     const BOUNDS: &str = "SELECT COALESCE((SELECT seq FROM events_pruned WHERE account_sid = $1), 0) AS pruned, \
-        COALESCE((SELECT MAX(seq) FROM events WHERE account_sid = $1), 0) AS newest";
+        COALESCE((SELECT MAX(seq) FROM events WHERE account_sid = $1), 0) AS newest, \
+        COALESCE((SELECT MAX(seq) FROM events), 0) AS highest";
     let row = sqlx::query(BOUNDS).bind(account.to_string()).fetch_one(connection).await?;
     let pruned = number(&row, "pruned")?;
-    Ok(LogBounds { pruned, newest: number(&row, "newest")?.max(pruned) })
+    let newest = number(&row, "newest")?.max(pruned);
+    Ok(LogBounds { pruned, newest, highest: number(&row, "highest")?.max(newest) })
 }
 
 /// Adds the event. One that is there already stays as it is.
@@ -146,41 +153,43 @@ pub(crate) struct Pruning {
 /// Events of one kind: those that last, or those of the moment.
 #[derive(Debug)]
 struct Kind {
-    /// In the log: counted once, and kept up to date.
-    rows: u64,
+    /// In the log, of each account: counted once, and kept up to date.
+    rows: BTreeMap<AccountSid, u64>,
+    /// Of all accounts.
     rows_max: u64,
-    /// Removes the oldest of them.
+    /// Removes the oldest of one account.
     remove: &'static str,
 }
 
 impl Pruning {
     /// Counts what is there.
     pub(crate) async fn begin(connection: &mut SqliteConnection) -> Result<Self, sqlx::Error> {
-        const FLEETING: &str = "SELECT COUNT(*) AS n FROM events WHERE fleeting = 1";
-        const ALL: &str = "SELECT COUNT(*) AS n FROM events";
-        let fleeting: i64 = sqlx::query(FLEETING).fetch_one(&mut *connection).await?.try_get("n")?;
-        let all: i64 = sqlx::query(ALL).fetch_one(&mut *connection).await?.try_get("n")?;
-        Ok(Self::of((all - fleeting).unsigned_abs(), fleeting.unsigned_abs()))
+        const COUNT: &str = "SELECT account_sid, fleeting, COUNT(*) AS n FROM events GROUP BY account_sid, fleeting";
+        let mut counted = Self::of([], []);
+        for row in sqlx::query(COUNT).fetch_all(connection).await? {
+            let rows: i64 = row.try_get("n")?;
+            counted.kind(is_fleeting(&row)?).rows.insert(account(&row)?, rows.unsigned_abs());
+        }
+        Ok(counted)
     }
 
-    fn of(lasting: u64, fleeting: u64) -> Self {
-        const LASTING: &str = "DELETE FROM events WHERE seq IN \
-            (SELECT seq FROM events WHERE fleeting = 0 ORDER BY seq LIMIT $1) RETURNING account_sid, seq, fleeting";
-        const FLEETING: &str = "DELETE FROM events WHERE seq IN \
-            (SELECT seq FROM events WHERE fleeting = 1 ORDER BY seq LIMIT $1) RETURNING account_sid, seq, fleeting";
+    fn of<const L: usize, const F: usize>(lasting: [(AccountSid, u64); L], fleeting: [(AccountSid, u64); F]) -> Self {
         Self {
-            lasting: Kind { rows: lasting, rows_max: EVENTS_MAX, remove: LASTING },
-            fleeting: Kind { rows: fleeting, rows_max: FLEETING_MAX, remove: FLEETING },
+            lasting: Kind { rows: lasting.into(), rows_max: EVENTS_MAX, remove: REMOVE_LASTING },
+            fleeting: Kind { rows: fleeting.into(), rows_max: FLEETING_MAX, remove: REMOVE_FLEETING },
             added: LOOK_EVERY,
         }
+    }
+
+    fn kind(&mut self, is_fleeting: bool) -> &mut Kind {
+        if is_fleeting { &mut self.fleeting } else { &mut self.lasting }
     }
 
     /// These have been added.
     pub(crate) fn added<'a>(&mut self, events: impl Iterator<Item = &'a AccountEvent>) {
         for event in events {
             self.added += 1;
-            let kind = if event.is_fleeting() { &mut self.fleeting } else { &mut self.lasting };
-            kind.rows += 1;
+            *self.kind(event.is_fleeting()).rows.entry(event.account_sid()).or_default() += 1;
         }
     }
 
@@ -202,8 +211,7 @@ impl Pruning {
         let mut more = old.len() as u64 >= PRUNED_MAX.unsigned_abs();
         remember(&old, connection).await?;
         for row in old {
-            let kind = if row.try_get::<i64, _>("fleeting")? == 1 { &mut self.fleeting } else { &mut self.lasting };
-            kind.rows = kind.rows.saturating_sub(1);
+            self.kind(is_fleeting(&row)?).is_gone(account(&row)?, 1);
         }
         for kind in [&mut self.lasting, &mut self.fleeting] {
             more |= kind.prune(connection).await?;
@@ -215,17 +223,52 @@ impl Pruning {
 }
 
 impl Kind {
-    /// Removes what is too much; true if that is more than can be removed at once.
-    async fn prune(&mut self, connection: &mut SqliteConnection) -> Result<bool, sqlx::Error> {
-        let over = i64::try_from(self.rows.saturating_sub(self.rows_max)).unwrap_or(i64::MAX);
-        if over > 0 {
-            let removed = sqlx::query(self.remove).bind(over.min(PRUNED_MAX)).fetch_all(&mut *connection).await?;
-            remember(&removed, connection).await?;
-            self.rows = self.rows.saturating_sub(removed.len() as u64);
+    fn all(&self) -> u64 {
+        self.rows.values().sum()
+    }
+
+    /// So many of that account's have been removed.
+    fn is_gone(&mut self, account: AccountSid, count: u64) {
+        if let Entry::Occupied(mut rows) = self.rows.entry(account) {
+            *rows.get_mut() = rows.get().saturating_sub(count);
+            if *rows.get() == 0 {
+                rows.remove();
+            }
         }
-        Ok(over > PRUNED_MAX)
+    }
+
+    /// Removes what is too much from whoever has the most; true if there is still too much.
+    async fn prune(&mut self, connection: &mut SqliteConnection) -> Result<bool, sqlx::Error> {
+        let over = self.all().saturating_sub(self.rows_max);
+        let most = self.rows.iter().max_by_key(|(_, rows)| **rows).map(|(account, rows)| (*account, *rows));
+        let Some((account, rows)) = most.filter(|_| over > 0) else { return Ok(false) };
+        // No more than half of what it has: by then somebody else may have the most.
+        let count = i64::try_from(over.min(rows.div_ceil(2))).unwrap_or(i64::MAX).min(PRUNED_MAX);
+        let removed =
+            sqlx::query(self.remove).bind(account.to_string()).bind(count).fetch_all(&mut *connection).await?;
+        remember(&removed, connection).await?;
+        self.is_gone(account, removed.len() as u64);
+        Ok(self.all() > self.rows_max)
     }
 }
+
+fn account(row: &SqliteRow) -> Result<AccountSid, sqlx::Error> {
+    let text: String = row.try_get("account_sid")?;
+    text.parse().map_err(|reason| sqlx::Error::Decode(Box::<model::SidError>::new(reason)))
+}
+
+fn is_fleeting(row: &SqliteRow) -> Result<bool, sqlx::Error> {
+    Ok(row.try_get::<i64, _>("fleeting")? == 1)
+}
+
+const REMOVE_LASTING: &str = "DELETE FROM events WHERE seq IN \
+    (SELECT seq FROM events WHERE account_sid = $1 AND fleeting = 0 ORDER BY seq LIMIT $2) \
+    RETURNING account_sid, seq, fleeting";
+
+/// There are few of them, so that looking among those of all accounts is less than among all of one.
+const REMOVE_FLEETING: &str = "DELETE FROM events WHERE seq IN \
+    (SELECT seq FROM events INDEXED BY events_fleeting WHERE fleeting = 1 AND account_sid = $1 ORDER BY seq LIMIT $2) \
+    RETURNING account_sid, seq, fleeting";
 
 /// Keeps in mind how far each account's log has been removed.
 async fn remember(removed: &[SqliteRow], connection: &mut SqliteConnection) -> Result<(), sqlx::Error> {
@@ -233,7 +276,7 @@ async fn remember(removed: &[SqliteRow], connection: &mut SqliteConnection) -> R
         ON CONFLICT (account_sid) DO UPDATE SET seq = excluded.seq WHERE excluded.seq > events_pruned.seq";
     let mut last = BTreeMap::<String, i64>::new();
     for row in removed {
-        if row.try_get::<i64, _>("fleeting")? == 0 {
+        if !is_fleeting(row)? {
             let (account, seq): (_, i64) = (row.try_get("account_sid")?, row.try_get("seq")?);
             last.entry(account).and_modify(|last| *last = seq.max(*last)).or_insert(seq);
         }
@@ -244,7 +287,7 @@ async fn remember(removed: &[SqliteRow], connection: &mut SqliteConnection) -> R
     Ok(())
 }
 
-/// Events kept at most, of all accounts: the newest.
+/// Events kept at most, of all accounts.
 pub const EVENTS_MAX: u64 = 500_000;
 
 /// The same for those of the moment, which would otherwise push all others out.
@@ -351,12 +394,12 @@ mod tests {
         store.commit(&(200..1_400).map(spoken).map(logged).collect::<Vec<_>>()).await.expect("writes");
         let mut connection = store.writer.acquire().await.expect("the one there is");
         let counted = Pruning::begin(&mut connection).await.expect("counts");
-        assert_eq!((counted.lasting.rows, counted.fleeting.rows), (200, 1_200));
+        assert_eq!((counted.lasting.all(), counted.fleeting.all()), (200, 1_200));
 
-        let mut pruning = Pruning::of(EVENTS_MAX + 120, FLEETING_MAX + 1_100);
+        let mut pruning = Pruning::of([(ACCOUNT, EVENTS_MAX + 120)], [(ACCOUNT, FLEETING_MAX + 1_100)]);
         let newest = Timestamp::from_micros(0);
         pruning.prune(&mut connection, newest).await.expect("prunes");
-        assert_eq!((pruning.lasting.rows, pruning.fleeting.rows), (EVENTS_MAX, FLEETING_MAX + 100));
+        assert_eq!((pruning.lasting.all(), pruning.fleeting.all()), (EVENTS_MAX, FLEETING_MAX + 100));
         assert!(pruning.is_due(), "the rest goes with the next event");
         pruning.prune(&mut connection, newest).await.expect("prunes");
         assert!(!pruning.is_due());
@@ -366,12 +409,38 @@ mod tests {
     }
 
     #[tokio::test]
+    async fn who_has_the_most_goes_without_its_oldest() {
+        let (_scratch, store) = open().await;
+        let quiet = AccountSid::from_bits(7);
+        // The oldest of all are the other account's.
+        let whose = |number: u64| if number < 20 { quiet } else { ACCOUNT };
+        let rows = (0..120).map(|number| logged(ConferenceEvent { account_sid: whose(number), ..event(number) }));
+        store.commit(&rows.collect::<Vec<_>>()).await.expect("writes");
+        let mut connection = store.writer.acquire().await.expect("the one there is");
+        let mut pruning = Pruning::begin(&mut connection).await.expect("counts");
+        pruning.lasting.rows_max = 30;
+        let newest = Timestamp::from_micros(0);
+        for (looks, of_loud, of_quiet) in [(0, 100, 20), (1, 50, 20), (2, 25, 20), (3, 12, 20), (4, 12, 18)] {
+            let left = |account| pruning.lasting.rows.get(&account).copied();
+            assert_eq!((left(ACCOUNT), left(quiet)), (Some(of_loud), Some(of_quiet)), "after {looks}");
+            assert_eq!(pruning.is_due(), looks < 4);
+            pruning.prune(&mut connection, newest).await.expect("prunes");
+        }
+        drop(connection);
+        assert_eq!(seqs(&store, 0, 1_000).await.0, (109..=120).collect::<Vec<_>>());
+        let pruned = store.log_bounds(quiet).await.expect("reads").pruned;
+        assert_eq!(pruned, 2, "and it is told so");
+    }
+
+    #[tokio::test]
     async fn the_log_is_read_from_its_index() {
         let (_scratch, store) = open().await;
         for sql in [
             "SELECT * FROM events WHERE account_sid = 'a' AND seq > 5 ORDER BY seq ASC LIMIT 50",
             "SELECT seq FROM events ORDER BY seq LIMIT 50",
-            "SELECT seq FROM events WHERE fleeting = 1 ORDER BY seq LIMIT 50",
+            "SELECT seq FROM events WHERE account_sid = 'a' AND fleeting = 0 ORDER BY seq LIMIT 50",
+            "SELECT seq FROM events INDEXED BY events_fleeting WHERE fleeting = 1 AND account_sid = 'a' \
+                ORDER BY seq LIMIT 50",
         ] {
             let explain = sqlx::AssertSqlSafe(format!("EXPLAIN QUERY PLAN {sql}"));
             let plan = sqlx::query(explain).fetch_all(&store.readers).await.expect("explains");

@@ -117,7 +117,7 @@ pub(crate) async fn save(participant: &Participant, connection: &mut SqliteConne
     Ok(())
 }
 
-fn decode(row: &SqliteRow) -> Result<Participant, StoreError> {
+pub(crate) fn decode(row: &SqliteRow) -> Result<Participant, StoreError> {
     Ok(Participant {
         call_sid: word(row, "call_sid")?,
         conference_sid: word(row, "conference_sid")?,
