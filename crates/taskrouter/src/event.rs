@@ -2,7 +2,9 @@
 
 use std::sync::Arc;
 
-use model::{ActivitySid, ReservationSid, TaskChannelSid, TaskQueueSid, TaskSid, Timestamp, TransferSid, WorkerSid};
+use model::{
+    ActivitySid, ReservationSid, TaskChannelSid, TaskQueueSid, TaskSid, Timestamp, TransferSid, WorkerSid, WorkflowSid,
+};
 
 use crate::{
     Attributes, Reservation, ReservationStatus, Route, Task, TaskQueue, TaskStatus, Transfer, Worker, WorkerChannel,
@@ -64,6 +66,8 @@ pub struct TaskFacts {
     pub queue: Option<TaskQueueSid>,
     pub queue_entered: Option<Timestamp>,
     pub route: Route,
+    /// As [`Task::workflow`].
+    pub workflow: Option<WorkflowSid>,
     pub channel: TaskChannelSid,
     pub reason: Option<String>,
     pub re_evaluate: bool,
@@ -104,6 +108,7 @@ impl From<&Task> for TaskFacts {
             queue: task.queue,
             queue_entered: task.queue_entered,
             route: task.route,
+            workflow: task.workflow,
             channel: task.channel,
             reason: task.reason.clone(),
             re_evaluate: task.re_evaluate,

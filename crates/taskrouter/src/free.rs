@@ -73,6 +73,8 @@ impl Place {
 #[derive(Debug, Default)]
 pub(crate) struct FreeWorkers {
     shelves: HashMap<Shelf, BTreeSet<Place>>,
+    /// How many lines of tasks use a shelf; those that none does are not here.
+    used: HashMap<Shelf, usize>,
     of_queue: HashMap<TaskQueueSid, Vec<Shelf>>,
     places: HashMap<WorkerSid, Vec<(Shelf, Place)>>,
 }
@@ -86,6 +88,39 @@ impl FreeWorkers {
         self.shelves.insert(shelf.clone(), BTreeSet::new());
         self.of_queue.entry(shelf.queue).or_default().push(shelf.clone());
         true
+    }
+
+    /// One line more looks for workers on a shelf.
+    pub(crate) fn use_shelf(&mut self, shelf: &Shelf) {
+        *self.used.entry(shelf.clone()).or_default() += 1;
+    }
+
+    /// One line fewer. Of those that none uses any more, a queue keeps some: the next task may well be of that kind.
+    pub(crate) fn leave_shelf(&mut self, shelf: &Shelf) {
+        let Some(lines) = self.used.get_mut(shelf) else { return };
+        *lines = lines.saturating_sub(1);
+        if *lines > 0 {
+            return;
+        }
+        self.used.remove(shelf);
+        let Some(shelves) = self.of_queue.get_mut(&shelf.queue) else { return };
+        if shelves.len() <= UNUSED_MAX {
+            return;
+        }
+        let mut unused = shelves.iter().enumerate().filter(|(_, shelf)| !self.used.contains_key(shelf));
+        let oldest = unused.next().map(|(at, _)| at);
+        if let Some(oldest) = oldest.filter(|_| unused.count() >= UNUSED_MAX) {
+            let oldest = shelves.remove(oldest);
+            self.clear(&oldest);
+        }
+    }
+
+    fn clear(&mut self, shelf: &Shelf) {
+        for place in self.shelves.remove(shelf).unwrap_or_default() {
+            if let Some(places) = self.places.get_mut(&place.worker) {
+                places.retain(|(other, _)| other != shelf);
+            }
+        }
     }
 
     pub(crate) fn shelves_of(&self, queue: TaskQueueSid) -> &[Shelf] {
@@ -110,11 +145,7 @@ impl FreeWorkers {
 
     pub(crate) fn close(&mut self, queue: TaskQueueSid) {
         for shelf in self.of_queue.remove(&queue).unwrap_or_default() {
-            for place in self.shelves.remove(&shelf).unwrap_or_default() {
-                if let Some(places) = self.places.get_mut(&place.worker) {
-                    places.retain(|(other, _)| *other != shelf);
-                }
-            }
+            self.clear(&shelf);
         }
     }
 
@@ -126,5 +157,37 @@ impl FreeWorkers {
     pub(crate) fn place_of(&self, worker: WorkerSid, shelf: &Shelf) -> Option<&Place> {
         let places = self.places.get(&worker)?;
         places.iter().find(|(other, _)| other == shelf).map(|(_, place)| place)
+    }
+}
+
+/// Shelves of one queue that are kept though no line uses them.
+const UNUSED_MAX: usize = 8;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::Path;
+
+    #[test]
+    fn shelves_are_closed_that_nobody_uses() {
+        let queue = TaskQueueSid::from_bits(1);
+        let shelf = |number: usize| {
+            let path = Path::parse(&format!("worker.level{number}")).expect("a path");
+            let order = Arc::new(OrderBy(vec![(path, Direction::Ascending)]));
+            Shelf { queue, channel: TaskChannelSid::from_bits(1), order }
+        };
+        let mut free = FreeWorkers::default();
+        for number in 0..100 {
+            assert!(free.open(&shelf(number)));
+            (0..2).for_each(|_| free.use_shelf(&shelf(number)));
+        }
+        (0..100).for_each(|number| free.leave_shelf(&shelf(number)));
+        assert_eq!(free.shelves_of(queue).len(), 100, "each has a line left");
+        (1..100).for_each(|number| free.leave_shelf(&shelf(number)));
+        assert_eq!(free.shelves_of(queue).len(), UNUSED_MAX + 1);
+        assert!(!free.open(&shelf(0)), "it is used");
+        assert!(free.open(&shelf(1)), "it was closed");
+        assert!(!free.open(&shelf(99)), "it was left last");
+        assert_eq!(free.shelves.len(), free.shelves_of(queue).len());
     }
 }

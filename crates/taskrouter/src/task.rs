@@ -31,6 +31,8 @@ pub struct Task {
     pub queue: Option<TaskQueueSid>,
     /// Since when it is in that.
     pub queue_entered: Option<Timestamp>,
+    /// Whose time for reservations holds, and in whose statistics it is counted, whether or not that routes it.
+    pub workflow: Option<WorkflowSid>,
     /// Where it is routed, and how far that has come.
     pub route: Route,
     /// Every reservation it has had, the newest last; at most [`RESERVATIONS_MAX`].

@@ -6,7 +6,7 @@
 //! with the foremost head is looked at first: whoever is free gets the foremost task there is for him.
 
 use std::cmp::Reverse;
-use std::collections::{BTreeSet, HashMap};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::ops::Bound::{Excluded, Unbounded};
 use std::sync::Arc;
 
@@ -57,6 +57,23 @@ pub(crate) struct Line {
     due_as: Option<Rank>,
 }
 
+/// The lines that hear of a worker together.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+enum Among {
+    Queue(TaskQueueSid, TaskChannelSid),
+    Worker(WorkerSid),
+}
+
+/// Workers that many lines are to hear of, all at once.
+#[derive(Debug, Default)]
+struct Stir {
+    workers: BTreeSet<WorkerSid>,
+    /// The last line that has heard of them.
+    after: Option<LineId>,
+    /// Those who came while that was told: for another round.
+    next: BTreeSet<WorkerSid>,
+}
+
 #[derive(Debug, Default)]
 pub(crate) struct Waiting {
     lines: HashMap<LineId, Line>,
@@ -64,17 +81,18 @@ pub(crate) struct Waiting {
     of_queue: HashMap<(TaskQueueSid, TaskChannelSid), BTreeSet<LineId>>,
     of_worker: HashMap<WorkerSid, BTreeSet<LineId>>,
     of_task: HashMap<TaskSid, (LineId, Rank)>,
+    /// What long lists of lines have not been told yet.
+    stirred: BTreeMap<Among, Stir>,
     due: BTreeSet<(Rank, LineId)>,
     last: u64,
 }
 
 impl Waiting {
-    pub(crate) fn join(&mut self, key: LineKey, rank: Rank) {
-        let id = match self.by_key.get(&key) {
-            Some(id) => *id,
-            None => self.open(key),
-        };
-        let Some(line) = self.lines.get_mut(&id) else { return };
+    /// True: it is the first of its line.
+    pub(crate) fn join(&mut self, key: LineKey, rank: Rank) -> bool {
+        let known = self.by_key.get(&key).copied();
+        let id = known.unwrap_or_else(|| self.open(key));
+        let Some(line) = self.lines.get_mut(&id) else { return false };
         line.waiting.insert(rank);
         self.of_task.insert(rank.task, (id, rank));
         if std::mem::take(&mut line.passed_over) {
@@ -83,6 +101,7 @@ impl Waiting {
         if line.fresh != Fresh::These(BTreeSet::new()) {
             self.make_due(id);
         }
+        known.is_none()
     }
 
     fn open(&mut self, key: LineKey) -> LineId {
@@ -99,26 +118,26 @@ impl Waiting {
         id
     }
 
-    pub(crate) fn leave(&mut self, task: TaskSid) {
-        let Some((id, rank)) = self.of_task.remove(&task) else { return };
-        let Some(line) = self.lines.get_mut(&id) else { return };
+    /// What its line was of, if it was the last there.
+    pub(crate) fn leave(&mut self, task: TaskSid) -> Option<Arc<LineKey>> {
+        let (id, rank) = self.of_task.remove(&task)?;
+        let line = self.lines.get_mut(&id)?;
         line.waiting.remove(&rank);
         if line.due_as.is_some() {
             self.make_due(id);
         }
-        if self.lines.get(&id).is_some_and(|line| line.waiting.is_empty()) {
-            self.close(id);
-        }
+        if self.lines.get(&id).is_some_and(|line| line.waiting.is_empty()) { self.close(id) } else { None }
     }
 
-    fn close(&mut self, id: LineId) {
-        let Some(line) = self.lines.remove(&id) else { return };
+    fn close(&mut self, id: LineId) -> Option<Arc<LineKey>> {
+        let line = self.lines.remove(&id)?;
         self.by_key.remove(&line.key);
         if let Some(worker) = line.key.only {
             remove_from(&mut self.of_worker, worker, id);
         } else if let Some(queue) = line.key.queue {
             remove_from(&mut self.of_queue, (queue, line.key.channel), id);
         }
+        Some(line.key)
     }
 
     /// Puts a line where its head belongs among those that are due.
@@ -139,18 +158,57 @@ impl Waiting {
 
     /// A worker has room on a channel, or may have become eligible: the lines of its queue have somebody to look at.
     pub(crate) fn freshen(&mut self, queue: TaskQueueSid, channel: TaskChannelSid, worker: WorkerSid) {
-        let lines: Vec<LineId> = self.of_queue.get(&(queue, channel)).into_iter().flatten().copied().collect();
+        self.freshen_among(Among::Queue(queue, channel), worker);
+    }
+
+    /// As [`Waiting::freshen`], of the lines that wait for this worker alone.
+    pub(crate) fn freshen_own(&mut self, worker: WorkerSid) {
+        self.freshen_among(Among::Worker(worker), worker);
+    }
+
+    fn among(&self, among: Among) -> Option<&BTreeSet<LineId>> {
+        match among {
+            Among::Queue(queue, channel) => self.of_queue.get(&(queue, channel)),
+            Among::Worker(worker) => self.of_worker.get(&worker),
+        }
+    }
+
+    fn freshen_among(&mut self, among: Among, worker: WorkerSid) {
+        let Some(lines) = self.among(among) else { return };
+        if lines.len() > TOLD_AT_ONCE {
+            let stir = self.stirred.entry(among).or_default();
+            let is_told = stir.after.is_some();
+            if is_told { &mut stir.next } else { &mut stir.workers }.insert(worker);
+            return;
+        }
+        let lines: Vec<LineId> = lines.iter().copied().collect();
         for id in lines {
             self.freshen_line(id, worker);
         }
     }
 
-    /// As [`Waiting::freshen`], of the lines that wait for this worker alone.
-    pub(crate) fn freshen_own(&mut self, worker: WorkerSid) {
-        let lines: Vec<LineId> = self.of_worker.get(&worker).into_iter().flatten().copied().collect();
-        for id in lines {
-            self.freshen_line(id, worker);
+    /// Many lines have not heard yet of workers they are to look at.
+    pub(crate) fn is_stirred(&self) -> bool {
+        !self.stirred.is_empty()
+    }
+
+    /// Tells some of them, so that the foremost comes first among all that are due; how many. `None`: all have heard.
+    pub(crate) fn spread(&mut self, budget: usize) -> Option<usize> {
+        let (among, mut stir) = self.stirred.pop_first()?;
+        let from = stir.after.map_or(Unbounded, Excluded);
+        let lines = self.among(among).into_iter().flat_map(|lines| lines.range((from, Unbounded)));
+        let lines: Vec<LineId> = lines.take(budget.max(1)).copied().collect();
+        for id in &lines {
+            stir.workers.iter().for_each(|worker| self.freshen_line(*id, *worker));
         }
+        let spent = (lines.len() * stir.workers.len()).max(1);
+        if lines.len() == budget.max(1) {
+            stir.after = lines.last().copied();
+            self.stirred.insert(among, stir);
+        } else if !stir.next.is_empty() {
+            self.stirred.insert(among, Stir { workers: stir.next, ..Stir::default() });
+        }
+        Some(spent)
     }
 
     /// As [`Waiting::freshen`], of the line this task waits in.
@@ -197,6 +255,9 @@ impl Waiting {
         }
     }
 }
+
+/// As many lines hear of a worker at once; more, piece by piece.
+const TOLD_AT_ONCE: usize = 64;
 
 fn remove_from<K: std::hash::Hash + Eq>(map: &mut HashMap<K, BTreeSet<LineId>>, key: K, id: LineId) {
     if let std::collections::hash_map::Entry::Occupied(mut lines) = map.entry(key) {

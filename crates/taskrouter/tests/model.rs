@@ -39,7 +39,8 @@ fn queue(sid: u128) -> TaskQueue {
     }
 }
 
-fn workflow() -> Workflow {
+/// As it is, or `cut` down: tasks may be where nothing is any more.
+fn workflow(cut: bool) -> Workflow {
     let queue = |sid: u128| TaskQueueSid::from_bits(sid).to_string();
     let configuration = json!({"task_routing": {
         "filters": [
@@ -52,6 +53,12 @@ fn workflow() -> Workflow {
         ],
         "default_filter": {"queue": queue(3)},
     }});
+    let mut configuration = configuration;
+    if cut {
+        let filters = configuration["task_routing"]["filters"].as_array_mut().expect("filters");
+        filters.pop();
+        filters[0]["targets"].as_array_mut().expect("targets").pop();
+    }
     let timeout = Duration::from_secs(20);
     Workflow::parse(WORKFLOW, "w", &configuration.to_string(), timeout, |_| true).expect("valid")
 }
@@ -105,7 +112,7 @@ impl Afternoon {
             }));
         }
         (1..=QUEUES).for_each(|sid| afternoon.ask(Input::PutQueue(queue(sid))));
-        afternoon.ask(Input::PutWorkflow { workflow: workflow(), re_evaluate: false });
+        afternoon.ask(Input::PutWorkflow { workflow: workflow(false), re_evaluate: false });
         for sid in 1..=WORKERS {
             let attributes = afternoon.worker_attributes();
             afternoon.ask(Input::CreateWorker(NewWorker {
@@ -233,7 +240,10 @@ impl Afternoon {
                 let under_way: Vec<TransferSid> = self.engine.tasks().filter_map(|task| task.transfer).collect();
                 Input::CancelTransfer(under_way.first().copied().unwrap_or(TransferSid::from_bits(0)))
             }
-            96..97 => Input::PutWorkflow { workflow: workflow(), re_evaluate: self.random.random_bool(0.5) },
+            96..97 => {
+                let cut = self.random.random_bool(0.5);
+                Input::PutWorkflow { workflow: workflow(cut), re_evaluate: self.random.random_bool(0.3) }
+            }
             97..98 => {
                 let changed = self.random.random_range(1..=QUEUES);
                 Input::PutQueue(TaskQueue { target_workers: None, ..queue(changed) })
@@ -282,6 +292,7 @@ impl Afternoon {
             _ => RoutingTarget::Workflow(WORKFLOW),
         };
         Input::CreateTask(NewTask {
+            workflow: self.random.random_bool(0.5).then_some(WORKFLOW),
             sid: TaskSid::from_bits(self.tasks),
             attributes: self.task_attributes(),
             channel: TaskChannelSid::from_bits(self.random.random_range(1..=CHANNELS)),
@@ -432,6 +443,13 @@ impl Afternoon {
     fn check_nobody_idles(&self) {
         let now = self.snapshot();
         assert_eq!(now.foremost(&self.engine), None, "a worker idles while a task it may take waits");
+        let Some(workflow) = self.engine.workflow(WORKFLOW) else { return };
+        for task in now.tasks.iter().filter(|task| task.transfer.is_none()) {
+            if let Route::Workflow { step, .. } = task.route {
+                let target = step.and_then(|step| workflow.targets(step.filter).get(step.target));
+                assert_eq!(target.map(|target| target.queue), task.queue, "it waits where its workflow says");
+            }
+        }
     }
 
     /// Statistics are what looking at everything comes to.
@@ -459,7 +477,7 @@ impl Afternoon {
         let is_in = |task: &&Task| {
             let fits = match scope {
                 Scope::Queue(queue) => task.queue == Some(queue),
-                Scope::Workflow(_) => matches!(task.route, Route::Workflow { .. }),
+                Scope::Workflow(workflow) => task.workflow == Some(workflow),
                 Scope::Workspace | Scope::Worker(_) => true,
             };
             fits && channel.is_none_or(|channel| task.channel == channel) && !task.status.is_over()
@@ -518,7 +536,7 @@ impl Afternoon {
             let is_here = match scope {
                 Scope::Workspace => true,
                 Scope::Queue(queue) => task.queue == Some(queue),
-                Scope::Workflow(_) => matches!(task.route, Route::Workflow { .. }),
+                Scope::Workflow(workflow) => task.workflow == Some(workflow),
                 Scope::Worker(sid) => event.kind.as_str().starts_with("reservation.") && worker == Some(sid),
             };
             if event.kind == E::TaskQueueMoved && (was_here || (is_here && !is_queue)) {

@@ -67,6 +67,7 @@ fn offered() -> Engine {
         NewWorker { sid: WORKER, friendly_name: "Ana".to_owned(), attributes: attributes.clone(), activity: AVAILABLE };
     ask(&mut engine, at(1), Input::CreateWorker(worker));
     let task = NewTask {
+        workflow: None,
         sid: TASK,
         attributes,
         channel: VOICE,

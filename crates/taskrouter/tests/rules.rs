@@ -8,8 +8,8 @@ use model::{
 use serde_json::{Value as Json, json};
 use taskrouter::{
     Activity, Attributes, CONCURRENT_MAX, Engine, EventType, Expression, Input, NewTask, NewTransfer, NewWorker,
-    Output, RESERVATIONS_MAX, Refusal, ReservationStatus, RoutingTarget, TaskChange, TaskChannel, TaskOrder, TaskQueue,
-    TaskStatus, TransferMode, TransferStatus, TransferTo, WorkerChange, Workflow, Workspace,
+    Output, RESERVATIONS_MAX, Refusal, ReservationStatus, RoutingTarget, Scope, TaskChange, TaskChannel, TaskOrder,
+    TaskQueue, TaskStatus, TransferMode, TransferStatus, TransferTo, WorkerChange, Workflow, Workspace,
 };
 
 const OFFLINE: ActivitySid = ActivitySid::from_bits(1);
@@ -152,6 +152,7 @@ impl World {
 
     fn route(&mut self, number: u128, attributes: Json, priority: u32, to: RoutingTarget) {
         self.ask(Input::CreateTask(NewTask {
+            workflow: None,
             sid: task(number),
             attributes: Attributes::parse(&attributes.to_string()).expect("valid"),
             channel: VOICE,
@@ -696,6 +697,129 @@ fn settings_that_change() {
     assert_eq!(world.refused, Some(Refusal::InUse(BUSY.to_string())));
 }
 
+/// §6.1: a task past its workflow's filters is the workflow's all the same.
+#[test]
+fn a_direct_task_is_its_workflows() {
+    let direct = |number, workflow| NewTask {
+        workflow,
+        sid: task(number),
+        attributes: Attributes::parse("{}").expect("valid"),
+        channel: VOICE,
+        priority: 0,
+        timeout: Duration::from_secs(86_400),
+        virtual_start: None,
+        to: RoutingTarget::Queue(TaskQueueSid::from_bits(1)),
+    };
+    let mut world = World::new(everybody());
+    world.worker(1, AVAILABLE, json!({}));
+    let json = json!({ "task_routing": everybody() }).to_string();
+    let workflow = Workflow::parse(WORKFLOW, "w", &json, Duration::from_secs(20), |_| true).expect("valid");
+    world.ask(Input::PutWorkflow { workflow, re_evaluate: false });
+    world.ask(Input::CreateTask(direct(1, Some(WORKFLOW))));
+    let reservation = world.engine.reservation(world.offer(1, 1)).expect("made");
+    assert_eq!(reservation.times_out, world.now() + Duration::from_secs(20));
+    let scope = Scope::Workflow(WORKFLOW);
+    assert_eq!(world.engine.real_time(world.now(), scope, None).tasks.reserved, 1);
+    let until = world.now() + Duration::from_secs(1);
+    let counts = world.engine.cumulative(world.now(), scope, None, (world.now(), until)).figures.counts;
+    assert_eq!(counts.reservations_created, 1);
+    world.ask(Input::DeleteWorkflow(WORKFLOW));
+    assert_eq!(world.refused, Some(Refusal::InUse(WORKFLOW.to_string())));
+    let nobodys = WorkflowSid::from_bits(2);
+    world.ask(Input::CreateTask(direct(2, Some(nobodys))));
+    assert_eq!(world.refused, Some(Refusal::NotFound(nobodys.to_string())));
+}
+
+/// §5: what was reserved when its target went is not lost.
+#[test]
+fn a_target_that_goes_while_its_task_is_reserved() {
+    let two =
+        json!({"filters": [filter("1==1", json!([{"queue": named(1), "skip_if": "1==1"}, {"queue": named(2)}]))]});
+    let mut world = World::new(two);
+    world.ask(Input::PutQueue(queue_without(1)));
+    world.worker(1, AVAILABLE, json!({}));
+    world.task(1, json!({}));
+    let offer = world.offer(1, 1);
+    world.configure(json!({"filters": [filter("1==1", json!([{"queue": named(3)}]))]}), false);
+    world.told.clear();
+    world.ask(Input::Reject { reservation: offer, activity: None });
+    let want =
+        ["0 reservation.rejected 1", "0 task-queue.moved 3", "0 workflow.target-matched", "0 reservation.created 1"];
+    assert_eq!(world.told(), want);
+}
+
+/// §11: nobody waits for an offer until a workflow's tasks have all been looked at, and then it is the workflow as it is.
+#[test]
+fn offers_are_made_while_tasks_are_re_evaluated() {
+    let to = |queue, expression| json!({"filters": [filter("1==1", json!([{"queue": named(queue), "expression": expression}]))]});
+    for anew in [false, true] {
+        let mut world = World::new(to(1, "worker.level > 1"));
+        world.worker(1, BUSY, json!({"level": 1}));
+        (1..=1000).for_each(|number| world.task(number, json!({})));
+        world.activity(1, AVAILABLE);
+        assert_eq!(world.open(1, 1), None);
+        let json = json!({ "task_routing": to(1, "worker.level > 0") }).to_string();
+        let workflow = Workflow::parse(WORKFLOW, "w", &json, Duration::from_secs(120), |_| true).expect("valid");
+        world.engine.handle(world.now(), Input::PutWorkflow { workflow, re_evaluate: anew }).expect("accepted");
+        let mut steps = 1;
+        while world.open(1, 1).is_none() {
+            assert!(world.engine.work(world.now(), 1), "anew: {anew}");
+            steps += 1;
+        }
+        assert!(steps < 100, "anew: {anew}, {steps} steps");
+        world.told.clear();
+        world.work();
+        let matched = world.told.iter().filter(|line| line.ends_with("workflow.target-matched")).count();
+        assert_eq!(matched, if anew { 1000 } else { 0 }, "every task begins anew once");
+    }
+}
+
+/// §5: what changes nothing about where tasks go leaves them alone.
+#[test]
+fn a_workflow_that_changes_in_name_only() {
+    let mut world = World::new(everybody());
+    (1..=20).for_each(|number| world.task(number, json!({})));
+    let put = |name: &str, re_evaluate| {
+        let json = json!({ "task_routing": everybody() }).to_string();
+        let workflow = Workflow::parse(WORKFLOW, name, &json, Duration::from_secs(9), |_| true).expect("valid");
+        Input::PutWorkflow { workflow, re_evaluate }
+    };
+    world.engine.handle(world.now(), put("renamed", false)).expect("accepted");
+    assert!(!world.engine.work(world.now(), 1), "there is nothing to be done");
+    world.engine.handle(world.now(), put("renamed", true)).expect("accepted");
+    let mut re_evaluated = 0;
+    while world.engine.work(world.now(), 1) {}
+    while let Some(output) = world.engine.poll() {
+        if let Output::Event(event) = output
+            && event.kind == EventType::WorkflowTargetMatched
+        {
+            assert!(event.task.is_some_and(|task| task.re_evaluate), "§12.1 TaskReEvaluated");
+            re_evaluated += 1;
+        }
+    }
+    assert_eq!(re_evaluated, 20);
+    assert!(world.engine.tasks().all(|task| !task.re_evaluate), "it is done");
+}
+
+/// However many kinds of tasks wait, a worker is told of in time, and still gets the foremost.
+#[test]
+fn a_worker_among_many_kinds_of_tasks() {
+    let configuration = json!([{"queue": named(1), "expression": "worker.number == task.number"}]);
+    let mut world = World::new(json!({"filters": [filter("1==1", configuration)]}));
+    world.worker(1, BUSY, json!({"number": 777}));
+    world.worker(2, BUSY, json!({"number": 3}));
+    (1..=1000).for_each(|number| world.route(number, json!({"number": number}), 0, RoutingTarget::Workflow(WORKFLOW)));
+    let available = |number| Input::UpdateWorker {
+        worker: worker(number),
+        change: WorkerChange { activity: Some(AVAILABLE), ..WorkerChange::default() },
+    };
+    world.engine.handle(world.now(), available(1)).expect("accepted");
+    assert!(world.engine.work(world.now(), 10), "that is not all");
+    world.engine.handle(world.now(), available(2)).expect("accepted");
+    world.work();
+    assert!(world.open(777, 1).is_some() && world.open(3, 2).is_some());
+}
+
 /// §3: names are unique, whatever their case.
 #[test]
 fn names_of_workers() {
@@ -807,7 +931,7 @@ fn a_transfer_and_how_it_ends() {
             to_queue(2),
             Cold,
             3,
-            &["0 reservation.canceled 2", "0 task.transfer-canceled 1"],
+            &["0 reservation.canceled 2", "0 task.transfer-canceled 1", "0 task-queue.moved 1"],
             TransferStatus::Canceled,
             TaskStatus::Assigned,
         ),
@@ -831,6 +955,15 @@ fn a_transfer_and_how_it_ends() {
         });
         assert_eq!(world.told(), want, "{case}");
         assert_eq!((world.transfer_status(1), world.status(1)), (Some(status), Some(task_status)), "{case}");
+        // Whoever gets it gets it from where it was sent; what comes to nothing leaves it where it was.
+        let is_back = to != to_queue(2) || status == TransferStatus::Canceled;
+        let queue = world.engine.task(task(1)).and_then(|task| task.queue);
+        assert_eq!(queue, Some(TaskQueueSid::from_bits(if is_back { 1 } else { 2 })), "{case}");
+        for (number, tasks) in [(1, u32::from(is_back)), (2, u32::from(!is_back))] {
+            let scope = Scope::Queue(TaskQueueSid::from_bits(number));
+            let total = world.engine.real_time(world.now(), scope, None).tasks.total();
+            assert_eq!(total, tasks, "{case}: queue {number}");
+        }
         if status != TransferStatus::Initiated {
             world.ask(Input::CancelTransfer(TransferSid::from_bits(1)));
             let refused = (status != TransferStatus::Canceled).then_some(Refusal::Transfer(status));
@@ -948,7 +1081,8 @@ fn what_events_tell() {
     let attributes = Attributes::parse("{\"a\":1}").expect("valid");
     let (channel, timeout) = (VOICE, Duration::from_secs(100));
     let to = RoutingTarget::Workflow(WORKFLOW);
-    let new = NewTask { sid: task(1), attributes, channel, priority: 0, timeout, virtual_start: None, to };
+    let new =
+        NewTask { workflow: None, sid: task(1), attributes, channel, priority: 0, timeout, virtual_start: None, to };
     let mut events = Vec::new();
     for (after, input) in [
         (0, Input::CreateTask(new)),

@@ -103,16 +103,10 @@ impl Routing {
             timeout: new.timeout.clamp(Duration::from_secs(1), most),
             virtual_start: None,
             to: RoutingTarget::Workflow(new.workflow),
-        };
-        let note = TaskNote {
-            updated: now,
-            version: 0,
-            seq: names.seq(),
-            call: Some(new.call),
-            is_told: false,
             workflow: None,
-            target: None,
         };
+        let note =
+            TaskNote { updated: now, version: 0, seq: names.seq(), call: Some(new.call), is_told: false, target: None };
         live.tasks.insert(sid, note);
         if let Err(refusal) = live.engine.handle(now, Input::CreateTask(task)) {
             live.tasks.remove(&sid);

@@ -99,7 +99,6 @@ impl Routing {
                 seq: row.seq,
                 call: row.call_sid,
                 is_told: true,
-                workflow: row.routing_target.and(row.workflow_sid),
                 target: row.routing_target,
             };
             self.index.tasks.insert(row.sid, sid);

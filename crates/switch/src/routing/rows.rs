@@ -40,8 +40,6 @@ pub(super) struct TaskNote {
     pub(super) call: Option<CallSid>,
     /// That caller has been told that it is over, or has said so itself.
     pub(super) is_told: bool,
-    /// Of a task that is routed past all workflows: the one whose assignment callback is asked.
-    pub(super) workflow: Option<WorkflowSid>,
     pub(super) target: Option<RoutingTarget>,
 }
 
@@ -216,6 +214,7 @@ pub(super) fn task_to_engine(row: &Task) -> Result<Option<taskrouter::Task>, Rou
         reason: row.reason.clone(),
         queue: row.task_queue_sid,
         queue_entered: row.task_queue_entered,
+        workflow: row.workflow_sid,
         route,
         // These follow from their own rows.
         reservations: Vec::new(),
@@ -240,10 +239,10 @@ pub(super) fn task_row(place: Place, task: &taskrouter::Task, note: &TaskNote) -
         timed_out: step.timed_out,
         stays: step.stays,
     };
-    let (workflow_sid, step, ignore_capacity) = match task.route {
-        Route::Workflow { workflow, step: at } => (Some(workflow), at.map(step), false),
-        Route::Queue(_) => (note.workflow, None, false),
-        Route::Worker { ignore_capacity, .. } => (note.workflow, None, ignore_capacity),
+    let (step, ignore_capacity) = match task.route {
+        Route::Workflow { step: at, .. } => (at.map(step), false),
+        Route::Queue(_) => (None, false),
+        Route::Worker { ignore_capacity, .. } => (None, ignore_capacity),
     };
     Task {
         sid: task.sid,
@@ -251,7 +250,7 @@ pub(super) fn task_row(place: Place, task: &taskrouter::Task, note: &TaskNote) -
         workspace_sid: place.workspace,
         attributes: task.attributes.as_str().to_owned(),
         task_channel_sid: task.channel,
-        workflow_sid,
+        workflow_sid: task.workflow,
         task_queue_sid: task.queue,
         task_queue_entered: task.queue_entered,
         assignment_status: status_of(task.status),

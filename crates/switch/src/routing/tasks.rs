@@ -61,6 +61,7 @@ impl Live {
             timeout,
             virtual_start: new.virtual_start,
             to,
+            workflow,
         };
         let note = TaskNote {
             updated: desk.now,
@@ -68,7 +69,6 @@ impl Live {
             seq: desk.names.seq(),
             call: None,
             is_told: false,
-            workflow,
             target: new.routing_target,
         };
         let sid = self.add_task(task, note, desk)?;

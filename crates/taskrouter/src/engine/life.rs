@@ -19,7 +19,8 @@ impl Engine {
         let (channel, transfer) = (task.channel, task.transfer);
         let queue = task.queue.and_then(|queue| self.queues.get(&queue));
         let activity = queue.and_then(|queue| queue.reservation_activity).filter(|_| !self.workspace.multi_task);
-        let workflow = self.tasks.get(&sid).and_then(Task::workflow).and_then(|workflow| self.workflows.get(&workflow));
+        let workflow =
+            self.tasks.get(&sid).and_then(|task| task.workflow).and_then(|workflow| self.workflows.get(&workflow));
         let times_out = now + workflow.map_or(RESERVATION_TIMEOUT, |workflow| workflow.reservation_timeout);
         for worker_sid in workers {
             let mut bits = [0; 16];

@@ -48,14 +48,19 @@ impl Engine {
             self.unclaimed.insert(sid);
             return;
         };
-        if let (None, Some(queue)) = (key.only, key.queue) {
-            self.open_shelf(Shelf { queue, channel: key.channel, order: key.order.clone() });
+        let shelf = shelf_of(&key);
+        if let Some(shelf) = &shelf {
+            self.open_shelf(shelf);
         }
-        self.waiting.join(key, rank);
+        if let (true, Some(shelf)) = (self.waiting.join(key, rank), shelf) {
+            self.free.use_shelf(&shelf);
+        }
     }
 
     pub(super) fn leave_line(&mut self, sid: TaskSid) {
-        self.waiting.leave(sid);
+        if let Some(shelf) = self.waiting.leave(sid).and_then(|key| shelf_of(&key)) {
+            self.free.leave_shelf(&shelf);
+        }
         self.unclaimed.remove(&sid);
     }
 
@@ -67,17 +72,17 @@ impl Engine {
     }
 
     /// The first task of its kind sets up where its workers stand.
-    fn open_shelf(&mut self, shelf: Shelf) {
-        if !self.free.open(&shelf) {
+    fn open_shelf(&mut self, shelf: &Shelf) {
+        if !self.free.open(shelf) {
             return;
         }
         for sid in self.members.get(&shelf.queue).into_iter().flatten() {
             if let Some(worker) = self.workers.get(sid)
                 && self.is_available(worker)
                 && worker.has_room(shelf.channel, self.workspace.multi_task)
-                && let Some(place) = self.place(worker, &shelf)
+                && let Some(place) = self.place(worker, shelf)
             {
-                self.free.place(&shelf, place);
+                self.free.place(shelf, place);
             }
         }
     }
@@ -203,4 +208,10 @@ impl Engine {
         let (task, worker) = (Some(&task.attributes), self.worker_names(worker));
         expression.is_true(&TargetNames { task, worker, channels: &self.channels })
     }
+}
+
+/// Where the workers stand that a line is for; nowhere, if it is for one.
+fn shelf_of(key: &LineKey) -> Option<Shelf> {
+    let queue = key.queue.filter(|_| key.only.is_none())?;
+    Some(Shelf { queue, channel: key.channel, order: key.order.clone() })
 }

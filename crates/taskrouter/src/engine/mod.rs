@@ -143,6 +143,8 @@ pub struct NewTask {
     pub timeout: Duration,
     pub virtual_start: Option<Timestamp>,
     pub to: RoutingTarget,
+    /// Of a task that goes to a queue or a worker directly: as `Task::workflow`.
+    pub workflow: Option<WorkflowSid>,
 }
 
 /// Where a new task goes.
@@ -317,6 +319,10 @@ pub struct Engine {
     pauses: HashMap<(TaskSid, WorkerSid), Timestamp>,
     timers: BTreeSet<(Timestamp, Timer)>,
     jobs: VecDeque<Job>,
+    /// The next piece of work is one of these, not matching.
+    job_is_next: bool,
+    /// Tasks that matching has begun anew, before the job that is to do so has come to them.
+    ahead: BTreeSet<(WorkflowSid, TaskSid)>,
     /// Tasks whose target is skipped if nobody takes them in this round.
     skips: BTreeSet<TaskSid>,
     standings: Standings,
@@ -350,6 +356,8 @@ impl Engine {
             pauses: HashMap::new(),
             timers: BTreeSet::new(),
             jobs: VecDeque::new(),
+            job_is_next: false,
+            ahead: BTreeSet::new(),
             skips: BTreeSet::new(),
             standings: Standings::default(),
             ledger: Ledger::default(),
@@ -414,14 +422,20 @@ impl Engine {
                     self.fire(now, timer);
                     1
                 }
-                _ if !self.jobs.is_empty() => self.work_job(now, left),
-                _ => match self.waiting.due() {
-                    Some((line, task)) => self.match_line(now, line, task),
-                    None => match self.skips.pop_first() {
-                        Some(task) => self.skip_if_nobody_took(now, task),
-                        None => return false,
-                    },
-                },
+                _ if matches!(self.jobs.front(), Some(Job::Membership { .. })) => self.work_job(now, left),
+                // Long work and matching take turns: nobody waits for an offer until all is done.
+                _ if self.job_is_next && !self.jobs.is_empty() => {
+                    self.job_is_next = false;
+                    self.work_job(now, left.min(PIECE))
+                }
+                _ => {
+                    self.job_is_next = true;
+                    match self.match_next(now, left) {
+                        Some(spent) => spent,
+                        None if self.jobs.is_empty() => return false,
+                        None => 0,
+                    }
+                }
             };
             self.count();
             left = left.saturating_sub(spent.max(1));
@@ -429,8 +443,27 @@ impl Engine {
         self.has_work(now)
     }
 
+    /// A look at whoever is first among those who wait. `None`: nobody is to be looked at.
+    fn match_next(&mut self, now: Timestamp, budget: usize) -> Option<usize> {
+        if let Some(spent) = self.waiting.spread(budget) {
+            return Some(spent);
+        }
+        if let Some((line, task)) = self.waiting.due() {
+            return Some(match self.behind(task) {
+                None => self.match_line(now, line, task),
+                Some((workflow, anew)) => {
+                    self.ahead.insert((workflow, task));
+                    self.re_evaluate(now, task, workflow, anew)
+                }
+            });
+        }
+        let task = self.skips.pop_first()?;
+        Some(self.skip_if_nobody_took(now, task))
+    }
+
     fn has_work(&self, now: Timestamp) -> bool {
         !self.jobs.is_empty()
+            || self.waiting.is_stirred()
             || self.waiting.due().is_some()
             || !self.skips.is_empty()
             || self.timers.first().is_some_and(|(at, _)| *at <= now)
@@ -630,6 +663,8 @@ fn not_found(sid: impl std::fmt::Display) -> Refusal {
     Refusal::NotFound(sid.to_string())
 }
 
+/// How much of a long job is done before somebody is offered something.
+const PIECE: usize = 64;
 /// After the call of an instruction failed, its worker is not offered the task again for so long (taskrouter §7.1).
 pub const PAUSE: Duration = Duration::from_secs(5);
 /// How long a task that is over can still be read (taskrouter §6.2).

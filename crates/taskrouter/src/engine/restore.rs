@@ -67,6 +67,11 @@ impl Engine {
             engine.mend_task(now, task, &mut mended);
             engine.resume_task(task);
         }
+        // What a change of their workflow put off was not done when the process ended.
+        let lost = |task: &&Task| task.status == TaskStatus::Pending && engine.is_lost(task);
+        let lost: BTreeSet<WorkflowSid> = engine.tasks.values().filter(lost).filter_map(Task::routed_by).collect();
+        let re_evaluate = |workflow| Job::ReEvaluate { workflow, anew: false, after: None };
+        engine.jobs.extend(lost.into_iter().map(re_evaluate));
         engine.forget_changes();
         for row in saved.buckets {
             if !engine.ledger.restore(&row) {
@@ -81,7 +86,7 @@ impl Engine {
         for changed in mended.changed {
             engine.mark(changed);
         }
-        engine.jobs.push_back(Job::Evaluate { after: None });
+        engine.jobs.push_front(Job::Evaluate { after: None });
         (engine, mended.reports)
     }
 

@@ -5,7 +5,8 @@ use crate::event::{EventType, TaskFacts};
 use crate::{KnownWorker, Target, TargetNames, TaskNames, WorkersNames, WorkflowStep, expression};
 
 impl Task {
-    pub(super) fn workflow(&self) -> Option<WorkflowSid> {
+    /// The workflow that says where it goes.
+    pub(super) fn routed_by(&self) -> Option<WorkflowSid> {
         match self.route {
             Route::Workflow { workflow, .. } => Some(workflow),
             Route::Queue(_) | Route::Worker { .. } => None,
@@ -46,7 +47,15 @@ impl Engine {
             }
         };
         queue.map_or(Ok(()), knows)?;
+        let workflow = match route {
+            Route::Workflow { workflow, .. } => Some(workflow),
+            Route::Queue(_) | Route::Worker { .. } => new.workflow,
+        };
+        if let Some(workflow) = workflow.filter(|workflow| !self.workflows.contains_key(workflow)) {
+            return Err(not_found(workflow));
+        }
         let task = Task {
+            workflow,
             sid: new.sid,
             attributes: new.attributes,
             channel: new.channel,
@@ -113,7 +122,7 @@ impl Engine {
     /// The first target of the first filter after `after` that takes a task, or that of the default filter.
     fn first_step(&self, sid: TaskSid, after: Option<WorkflowStep>, since: Timestamp) -> Option<WorkflowStep> {
         let task = self.tasks.get(&sid)?;
-        let workflow = self.workflows.get(&task.workflow()?)?;
+        let workflow = self.workflows.get(&task.routed_by()?)?;
         let allowed = after.map_or(Duration::ZERO, |step| step.allowed);
         let timed_out = after.is_some_and(|step| step.timed_out);
         let from = after.map_or(Some(0), |step| step.filter.map(|filter| filter + 1))?;
@@ -135,7 +144,7 @@ impl Engine {
         let task = self.tasks.get(&sid)?;
         let mut step = task.step()?;
         step.timed_out |= by_time;
-        let workflow = self.workflows.get(&task.workflow()?)?;
+        let workflow = self.workflows.get(&task.routed_by()?)?;
         match workflow.targets(step.filter).get(step.target + 1) {
             Some(next) => {
                 Some(step_into(step.filter, step.target + 1, step.since, step.allowed, next.timeout, step.timed_out))
@@ -148,7 +157,7 @@ impl Engine {
     fn enter(&mut self, now: Timestamp, sid: TaskSid, step: WorkflowStep, is_new: bool) {
         self.unset_target_timer(sid);
         let Some(task) = self.tasks.get_mut(&sid) else { return };
-        let Some(workflow) = task.workflow() else { return };
+        let Some(workflow) = task.routed_by() else { return };
         task.route = Route::Workflow { workflow, step: Some(step) };
         task.version += u32::from(!is_new);
         if let Some(expires) = step.expires {
@@ -204,7 +213,13 @@ impl Engine {
     /// The target a task is at; a transfer has left it behind.
     pub(super) fn target_of(&self, task: &Task) -> Option<&Target> {
         let step = task.step().filter(|_| task.transfer.is_none())?;
-        self.workflows.get(&task.workflow()?)?.targets(step.filter).get(step.target)
+        self.workflows.get(&task.routed_by()?)?.targets(step.filter).get(step.target)
+    }
+
+    /// Its workflow has changed, and has no target any more where the task was.
+    pub(super) fn is_lost(&self, task: &Task) -> bool {
+        let is_routed = task.routed_by().is_some_and(|workflow| self.workflows.contains_key(&workflow));
+        is_routed && task.transfer.is_none() && self.target_of(task).is_none()
     }
 
     /// The worker an attribute of the task names. It may be missing, which is no error (`Err(None)`).
@@ -303,7 +318,7 @@ impl Engine {
     /// Its reservations have failed: the task waits again, or goes on if its target's time has run out meanwhile.
     pub(super) fn resume(&mut self, now: Timestamp, sid: TaskSid) {
         let Some(task) = self.tasks.get(&sid) else { return };
-        match (task.re_evaluate, task.workflow(), task.step().and_then(|step| step.expires)) {
+        match (task.re_evaluate || self.is_lost(task), task.routed_by(), task.step().and_then(|step| step.expires)) {
             (true, Some(workflow), _) => {
                 self.re_evaluate(now, sid, workflow, true);
             }
@@ -317,29 +332,23 @@ impl Engine {
 
     /// The workflow has changed under a task. How much work that was: one is a look at a task.
     pub(super) fn re_evaluate(&mut self, now: Timestamp, sid: TaskSid, workflow: WorkflowSid, anew: bool) -> usize {
-        let concerned = |task: &&Task| task.workflow() == Some(workflow) && task.transfer.is_none();
-        if !self.tasks.get(&sid).is_some_and(|task| concerned(&task)) {
-            return 1;
-        }
+        let concerned = |task: &&Task| task.routed_by() == Some(workflow) && task.transfer.is_none();
+        let Some(task) = self.tasks.get(&sid).filter(concerned) else { return 1 };
+        let still_there = task.queue.is_some() && self.target_of(task).map(|target| target.queue) == task.queue;
         let Some(task) = self.tasks.get_mut(&sid) else { return 1 };
         match task.status {
             TaskStatus::Pending => {}
             TaskStatus::Reserved => {
-                task.re_evaluate |= anew;
+                task.re_evaluate |= anew || !still_there;
                 return 1;
             }
             TaskStatus::Assigned | TaskStatus::Wrapping | TaskStatus::Completed | TaskStatus::Canceled => return 1,
         }
-        let queue = task.queue;
-        task.re_evaluate = false;
-        let task = &*task;
-        let still_there = self.workflows.get(&workflow).zip(task.step()).is_some_and(|(workflow, step)| {
-            workflow.targets(step.filter).get(step.target).is_some_and(|target| Some(target.queue) == queue)
-        });
         if still_there && !anew {
             self.queue_up(sid);
             return 2;
         }
+        task.re_evaluate = true; // as what is told of it says
         self.unset_target_timer(sid);
         self.leave_line(sid);
         self.skips.remove(&sid);
@@ -351,8 +360,22 @@ impl Engine {
                 self.cancel(now, sid, Some("No matching filter".to_owned()));
             }
         }
+        if let Some(task) = self.tasks.get_mut(&sid) {
+            task.re_evaluate = false;
+        }
         // A filter is tested in a sixteenth of the time that a task and what is told of it take.
         4 + self.workflows.get(&workflow).map_or(0, |workflow| workflow.filters.len() / 16)
+    }
+
+    /// The job that is to bring a waiting task in line with its workflow, and has not come to it: `anew`.
+    pub(super) fn behind(&self, sid: TaskSid) -> Option<(WorkflowSid, bool)> {
+        let routed_by = self.tasks.get(&sid)?.routed_by()?;
+        self.jobs.iter().find_map(|job| match job {
+            Job::ReEvaluate { workflow, anew, after } if *workflow == routed_by && *after < Some(sid) => {
+                (!self.ahead.contains(&(*workflow, sid))).then_some((*workflow, *anew))
+            }
+            _ => None,
+        })
     }
 
     pub(super) fn unset_target_timer(&mut self, sid: TaskSid) {
@@ -370,7 +393,7 @@ impl Engine {
         let task = self.tasks.get(&sid);
         Event {
             queue: task.and_then(|task| task.queue).and_then(|queue| self.queues.get(&queue)).cloned(),
-            workflow: task.and_then(Task::workflow).and_then(|workflow| self.workflows.get(&workflow)).cloned(),
+            workflow: task.and_then(|task| task.workflow).and_then(|workflow| self.workflows.get(&workflow)).cloned(),
             task: task.map(TaskFacts::from),
             ..Event::new(kind, now)
         }

@@ -304,7 +304,9 @@ impl Engine {
         }
         if evaluate {
             self.jobs.retain(|job| !matches!(job, Job::Membership { queue, .. } if *queue == sid));
-            self.jobs.push_back(Job::Membership { queue: sid, after: None });
+            // Before all that is decided by it.
+            let first = usize::from(matches!(self.jobs.front(), Some(Job::Evaluate { .. })));
+            self.jobs.insert(first, Job::Membership { queue: sid, after: None });
         }
         Ok(())
     }
@@ -332,15 +334,22 @@ impl Engine {
         if let Some(queue) = workflow.queues().find(|queue| !self.queues.contains_key(queue)) {
             return Err(not_found(queue));
         }
-        let is_new = !self.workflows.contains_key(&sid);
+        let old = self.workflows.get(&sid);
+        let is_new = old.is_none();
+        let as_before =
+            |old: &Arc<Workflow>| (&old.filters, &old.default_filter) == (&workflow.filters, &workflow.default_filter);
+        let is_moot = !anew && old.is_none_or(as_before);
         if is_new && self.workflows.len() >= WORKFLOWS_MAX {
             return Err(Refusal::Full(WORKFLOWS_MAX));
         }
         self.workflows.insert(sid, Arc::new(workflow));
         let kind = if is_new { EventType::WorkflowCreated } else { EventType::WorkflowUpdated };
         self.emit(Event { workflow: self.workflows.get(&sid).cloned(), ..Event::new(kind, now) });
-        if !is_new {
-            self.jobs.retain(|job| *job != Job::ReEvaluate { workflow: sid, anew, after: None });
+        if !is_moot && !is_new {
+            // Who begins anew need not be brought in line before.
+            let done_with = |job: &Job| matches!(job, Job::ReEvaluate { workflow, anew: old, .. } if *workflow == sid && *old <= anew);
+            self.jobs.retain(|job| !done_with(job));
+            self.ahead.retain(|(workflow, _)| *workflow != sid);
             self.jobs.push_back(Job::ReEvaluate { workflow: sid, anew, after: None });
         }
         Ok(())
@@ -352,6 +361,7 @@ impl Engine {
         }
         let workflow = self.workflows.remove(&sid).ok_or_else(|| not_found(sid))?;
         self.jobs.retain(|job| !matches!(job, Job::ReEvaluate { workflow, .. } if *workflow == sid));
+        self.ahead.retain(|(workflow, _)| *workflow != sid);
         self.emit(Event { workflow: Some(workflow), ..Event::new(EventType::WorkflowDeleted, now) });
         Ok(())
     }
@@ -395,10 +405,12 @@ impl Engine {
                 while spent < budget {
                     let from = after.map_or(Unbounded, Excluded);
                     let Some(task) = self.tasks.range((from, Unbounded)).next().map(|(sid, _)| *sid) else {
+                        self.ahead.retain(|(of, _)| *of != workflow);
                         return spent;
                     };
                     after = Some(task);
-                    spent += self.re_evaluate(now, task, workflow, anew);
+                    let is_ahead = self.ahead.remove(&(workflow, task));
+                    spent += if is_ahead { 1 } else { self.re_evaluate(now, task, workflow, anew) };
                 }
                 self.jobs.push_front(Job::ReEvaluate { workflow, anew, after });
                 spent

@@ -59,7 +59,7 @@ impl Engine {
             reservation: new.reservation,
             worker: initiator,
             queue: task.queue,
-            workflow: task.workflow(),
+            workflow: task.workflow,
             mode: new.mode,
             to: new.to,
             status: TransferStatus::Initiated,
@@ -104,7 +104,7 @@ impl Engine {
             self.set_reservation(now, offer, ReservationStatus::Canceled, EventType::ReservationCanceled, None);
         }
         self.end_transfer(now, task, TransferStatus::Canceled, None);
-        self.settle(now, task);
+        self.settle(now, task, sid);
         Ok(())
     }
 
@@ -125,8 +125,9 @@ impl Engine {
                     ReservationStatus::Timeout => "timeout",
                     _ => "canceled",
                 };
+                let transfer = transfer.sid;
                 self.end_transfer(now, sid, TransferStatus::Failed, Some(reason));
-                self.settle(now, sid);
+                self.settle(now, sid, transfer);
             }
         }
     }
@@ -167,8 +168,23 @@ impl Engine {
         self.tell_transfer(now, kind, task);
     }
 
-    /// Nobody has taken over: whoever had the task has it still. If he is gone meanwhile, it waits anew.
-    fn settle(&mut self, now: Timestamp, sid: TaskSid) {
+    /// Nobody has taken over: the task is back in its queue, and whoever had it has it still. If he is gone meanwhile, it
+    /// waits anew.
+    fn settle(&mut self, now: Timestamp, sid: TaskSid, transfer: TransferSid) {
+        if let Some(transfer) = self.transfers.get(&transfer) {
+            match (transfer.to, transfer.queue) {
+                (TransferTo::Worker(_), _) => {}
+                (TransferTo::Queue(_), Some(queue)) if self.queues.contains_key(&queue) => {
+                    self.move_to(now, sid, queue)
+                }
+                (TransferTo::Queue(_), Some(_)) => {} // deleted while nobody waited in it
+                (TransferTo::Queue(_), None) => {
+                    if let Some(task) = self.tasks.get_mut(&sid) {
+                        (task.queue, task.queue_entered) = (None, None);
+                    }
+                }
+            }
+        }
         match self.standing(sid) {
             Some(TaskStatus::Wrapping) => self.wrap_up(now, sid),
             Some(status) => self.set_status(sid, status),

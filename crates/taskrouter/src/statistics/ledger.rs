@@ -8,7 +8,7 @@ use model::{TaskChannelSid, Timestamp, WorkerSid};
 
 use super::bucket::Stint;
 use super::{BucketRow, Cumulative, Figures, Scope};
-use crate::{Event, EventType, Route, Worker};
+use crate::{Event, EventType, Worker};
 
 /// Of what, on which channel.
 pub(crate) type Series = (Scope, Option<TaskChannelSid>);
@@ -44,10 +44,7 @@ impl Ledger {
             self.figures(event.at, (Scope::Worker(worker.sid), None), |figures| figures.stint(stint));
         }
         let Some(task) = &event.task else { return };
-        let workflow = match task.route {
-            Route::Workflow { workflow, .. } => Some(Scope::Workflow(workflow)),
-            Route::Queue(_) | Route::Worker { .. } => None,
-        };
+        let workflow = task.workflow.map(Scope::Workflow);
         let queue = task.queue.map(Scope::Queue);
         let worker = event.worker.as_ref().map(|worker| Scope::Worker(worker.sid));
         let (workspace, previous) = (Some(Scope::Workspace), event.previous_queue.map(Scope::Queue));

@@ -1,11 +1,12 @@
 //! How tasks stand, counted as they change.
 
+use std::collections::btree_map::Entry;
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 
 use model::{TaskChannelSid, TaskQueueSid, TaskSid, Timestamp, WorkflowSid};
 
 use super::{RealTime, Scope, TasksByStatus};
-use crate::{Route, Task, TaskStatus};
+use crate::{Task, TaskStatus};
 
 /// What is counted of one task.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -24,16 +25,12 @@ struct Standing {
 impl Standing {
     /// `None`: it is over, which is not counted.
     fn of(task: &Task) -> Option<Self> {
-        let workflow = match task.route {
-            Route::Workflow { workflow, .. } => Some(workflow),
-            Route::Queue(_) | Route::Worker { .. } => None,
-        };
         let waits = matches!(task.status, TaskStatus::Pending | TaskStatus::Reserved) && task.assigned.is_none();
         (!task.status.is_over()).then_some(Self {
             status: task.status,
             channel: task.channel,
             queue: task.queue,
-            workflow,
+            workflow: task.workflow,
             priority: task.priority,
             created: task.created,
             entered: task.queue_entered,
@@ -87,10 +84,12 @@ impl Tally {
             *count = count.saturating_sub(1);
         }
         if standing.waits {
-            if let Some(count) = self.by_priority.get_mut(&standing.priority) {
-                *count = count.saturating_sub(1);
+            if let Entry::Occupied(mut count) = self.by_priority.entry(standing.priority) {
+                *count.get_mut() = count.get().saturating_sub(1);
+                if *count.get() == 0 {
+                    count.remove();
+                }
             }
-            self.by_priority.retain(|_, count| *count > 0);
             self.waiting.remove(&(standing.created, task));
             if let Some(entered) = standing.entered {
                 self.in_queue.remove(&(entered, task));

@@ -251,6 +251,7 @@ impl Day {
                 let channel = if self.random.random_bool(0.1) { CHAT } else { VOICE };
                 let priority = u32::from(self.random.random_bool(0.05));
                 self.ask(Input::CreateTask(NewTask {
+                    workflow: None,
                     sid,
                     attributes: Attributes::parse(&attributes).expect("valid"),
                     channel,
