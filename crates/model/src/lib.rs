@@ -58,7 +58,7 @@ pub use registration::Registration;
 pub use routing::{
     Activity, AssignmentStatus, Concerned, EventActor, EventResource, Reservation, ReservationStatus, RoutingKey,
     RoutingRow, RoutingTarget, StatisticsBucket, StatisticsScope, Task, TaskChannel, TaskOrder, TaskQueue,
-    TaskRouterEvent, TaskRouterEventType, Transfer, TransferMode, TransferStatus, TransferTarget, Worker,
+    TaskRouterEvent, TaskRouterEventType, Transfer, TransferMode, TransferStatus, TransferTarget, WorkEnd, Worker,
     WorkerChannel, Workflow, WorkflowStep, Workspace,
 };
 pub use sid::{

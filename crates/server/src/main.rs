@@ -320,7 +320,10 @@ async fn bridge(config: Config, logs: &Path) -> Result<(), StartError> {
     let directory = Directory::load(config.directory.clone(), store.directory().await?)
         .with_inactive(store.inactive_accounts().await?);
     let (rows, buckets) = (store.routing().await?, store.statistics().await?);
-    let routing = Routing::load(Timestamp::from(SystemTime::now()), rand::rng().next_u64(), rows, buckets);
+    let mut routing = Routing::load(Timestamp::from(SystemTime::now()), rand::rng().next_u64(), rows, buckets);
+    for account in store.closed_accounts().await? {
+        routing.account_closed(account);
+    }
     let switch = Switch::new(switch_config(&config, &account, &sip_bound), rand::rng().next_u64(), recovered.seq_max)
         .with_directory(directory)
         .with_routing(routing);

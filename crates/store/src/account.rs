@@ -164,6 +164,11 @@ impl Store {
             .await
     }
 
+    /// The accounts that are closed for good.
+    pub async fn closed_accounts(&self) -> Result<Vec<AccountSid>, StoreError> {
+        Select::new("SELECT sid FROM accounts WHERE status = 'closed'").all(&self.readers, |row| word(row, "sid")).await
+    }
+
     async fn oldest_account(&self) -> Result<Option<Account>, StoreError> {
         const OLDEST: &str = "SELECT * FROM accounts WHERE sid = owner_account_sid ORDER BY seq LIMIT 1";
         sqlx::query(OLDEST).fetch_optional(&self.readers).await?.as_ref().map(decode).transpose()
@@ -247,6 +252,7 @@ mod tests {
             assert_eq!(update(name, status).await, want, "{case}");
         }
         assert_eq!(store.inactive_accounts().await.expect("reads"), [subaccount(1).sid]);
+        assert_eq!(store.closed_accounts().await.expect("reads"), [subaccount(1).sid]);
         assert!(store.add_subaccount(&subaccount(3), 2).await.expect("runs"), "a closed one takes no place");
         assert_eq!(store.update_account(subaccount(9).sid, None, None, now).await.expect("runs"), None);
     }

@@ -108,6 +108,8 @@ fn migrations() -> Migrator {
         step(11, "main keys", include_str!("../migrations/sqlite/0011_main_keys.sql")),
         step(12, "statistics of TaskRouter", include_str!("../migrations/sqlite/0012_statistics.sql")),
         step(13, "what keys sign with", include_str!("../migrations/sqlite/0013_signing_secrets.sql")),
+        step(14, "what the end of a worker's leg makes", include_str!("../migrations/sqlite/0014_work_end.sql")),
+        step(15, "events of workspaces, counted", include_str!("../migrations/sqlite/0015_router_events.sql")),
     ])
 }
 

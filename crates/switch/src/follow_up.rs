@@ -10,7 +10,6 @@ use crate::script::{Outcome, Role, ScriptId, Source};
 
 /// One thing to be done next.
 #[derive(Debug)]
-#[allow(dead_code)] // the last three are for who carries out instructions
 pub(crate) enum FollowUp {
     /// Begin a script.
     Start { script: ScriptId, call: CallSid, role: Role, source: Source },

@@ -43,7 +43,7 @@ pub mod webhook;
 use std::collections::VecDeque;
 use std::time::Instant;
 
-use model::Registration;
+use model::{AccountStatus, Registration};
 use sip::{Endpoint, Output};
 
 pub use board::Counts;
@@ -174,7 +174,10 @@ impl Switch {
         if let Event::Command { command: Command::SetAccountStatus { account, status }, .. } = &event {
             self.directory.set_account_status(*account, *status);
             self.board.registrations.follow(&self.directory);
-            self.routing.workspaces.account_changed(*account);
+            match status {
+                AccountStatus::Closed => self.routing.account_closed(*account),
+                AccountStatus::Active | AccountStatus::Suspended => self.routing.workspaces.account_changed(*account),
+            }
         }
         let event = match event {
             Event::Command { request, command: Command::Directory(command) } => {

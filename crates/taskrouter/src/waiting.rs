@@ -197,12 +197,13 @@ impl Waiting {
         let (among, mut stir) = self.stirred.pop_first()?;
         let from = stir.after.map_or(Unbounded, Excluded);
         let lines = self.among(among).into_iter().flat_map(|lines| lines.range((from, Unbounded)));
-        let lines: Vec<LineId> = lines.take(budget.max(1)).copied().collect();
+        let most = budget.max(1) * TOLD_FOR_ONE;
+        let lines: Vec<LineId> = lines.take(most).copied().collect();
         for id in &lines {
             stir.workers.iter().for_each(|worker| self.freshen_line(*id, *worker));
         }
-        let spent = (lines.len() * stir.workers.len()).max(1);
-        if lines.len() == budget.max(1) {
+        let spent = (lines.len() * stir.workers.len() / TOLD_FOR_ONE).max(1);
+        if lines.len() == most {
             stir.after = lines.last().copied();
             self.stirred.insert(among, stir);
         } else if !stir.next.is_empty() {
@@ -258,6 +259,8 @@ impl Waiting {
 
 /// As many lines hear of a worker at once; more, piece by piece.
 const TOLD_AT_ONCE: usize = 64;
+/// Lines that are told of a worker in the time one is looked at.
+const TOLD_FOR_ONE: usize = 8;
 
 fn remove_from<K: std::hash::Hash + Eq>(map: &mut HashMap<K, BTreeSet<LineId>>, key: K, id: LineId) {
     if let std::collections::hash_map::Entry::Occupied(mut lines) = map.entry(key) {

@@ -177,6 +177,7 @@ pub(crate) fn reservation() -> Reservation {
         transfer_sid: None,
         worker_call_sid: None,
         post_work_activity_sid: None,
+        work_end: model::WorkEnd::Wrap,
         version: 5,
         created: at(0),
         updated: at(1),

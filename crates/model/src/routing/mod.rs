@@ -17,7 +17,7 @@ mod workspace;
 
 pub use activity::Activity;
 pub use event::{Concerned, EventActor, EventResource, TaskRouterEvent, TaskRouterEventType};
-pub use reservation::{Reservation, ReservationStatus};
+pub use reservation::{Reservation, ReservationStatus, WorkEnd};
 pub use statistics::{StatisticsBucket, StatisticsScope};
 pub use task::{AssignmentStatus, RoutingTarget, Task, WorkflowStep};
 pub use task_channel::TaskChannel;

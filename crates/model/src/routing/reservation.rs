@@ -33,6 +33,8 @@ pub struct Reservation {
     pub worker_call_sid: Option<CallSid>,
     /// What the worker does after it. Not shown.
     pub post_work_activity_sid: Option<ActivitySid>,
+    /// What the end of that leg makes of the reservation. Not shown.
+    pub work_end: WorkEnd,
     /// Grows with every change: its ETag.
     pub version: u32,
     /// When it was made.
@@ -41,6 +43,18 @@ pub struct Reservation {
     pub updated: Timestamp,
     /// Order of creation, handed out by the switch.
     pub seq: i64,
+}
+
+word_enum! {
+    /// What becomes of a reservation when its worker's leg is over (taskrouter §7.4 to §7.6).
+    WorkEnd {
+        /// There is wrapping up, or it is completed where a worker has one task at a time: of a conference.
+        Wrap = "wrap",
+        /// It is completed: of a dequeue.
+        Complete = "complete",
+        /// That is for the application to say.
+        Nothing = "nothing",
+    }
 }
 
 word_enum! {

@@ -1,4 +1,4 @@
-//! What happened in workspaces, newest first, and no more than [`TASK_ROUTER_EVENTS_MAX`] and
+//! What happened in workspaces, newest first, and no more than [`TASK_ROUTER_EVENTS_MAX`] an account and
 //! [`TASK_ROUTER_EVENTS_KEPT_FOR`].
 
 use std::borrow::Cow;
@@ -119,16 +119,26 @@ pub(crate) async fn save(event: &TaskRouterEvent, connection: &mut SqliteConnect
 
 /// Removes the oldest that are too old or too many, [`PRUNED_MAX`] of each at most, so that no writer waits for it.
 pub(crate) async fn prune(connection: &mut SqliteConnection) -> Result<(), sqlx::Error> {
+    prune_to(connection, TASK_ROUTER_EVENTS_MAX).await
+}
+
+pub(super) async fn prune_to(connection: &mut SqliteConnection, most: i64) -> Result<(), sqlx::Error> {
     // By the clock of the events themselves: nothing is too old as long as nothing new happens.
     const TOO_OLD: &str = "DELETE FROM task_router_events WHERE \
         created < (SELECT created FROM task_router_events ORDER BY seq DESC LIMIT 1) - $1 \
         AND seq IN (SELECT seq FROM task_router_events ORDER BY seq LIMIT $2)";
-    const TOO_MANY: &str = "DELETE FROM task_router_events WHERE \
-        seq <= (SELECT seq FROM task_router_events ORDER BY seq DESC LIMIT 1 OFFSET $1) \
-        AND seq IN (SELECT seq FROM task_router_events ORDER BY seq LIMIT $2)";
+    const TOO_MANY: &str = "SELECT account_sid, kept FROM task_router_events_kept WHERE kept > $1";
+    const THOSE: &str = "DELETE FROM task_router_events WHERE \
+        seq IN (SELECT seq FROM task_router_events WHERE account_sid = $1 ORDER BY seq LIMIT $2)";
     let kept_for = i64::try_from(TASK_ROUTER_EVENTS_KEPT_FOR.as_micros()).unwrap_or(i64::MAX);
     sqlx::query(TOO_OLD).bind(kept_for).bind(PRUNED_MAX).execute(&mut *connection).await?;
-    sqlx::query(TOO_MANY).bind(TASK_ROUTER_EVENTS_MAX).bind(PRUNED_MAX).execute(connection).await?;
+    let accounts = sqlx::query_as::<_, (String, i64)>(TOO_MANY).bind(most).fetch_all(&mut *connection).await?;
+    let mut left = PRUNED_MAX;
+    for (account, kept) in accounts {
+        let those = (kept - most).min(left);
+        sqlx::query(THOSE).bind(account).bind(those).execute(&mut *connection).await?;
+        left -= those;
+    }
     Ok(())
 }
 
@@ -159,8 +169,8 @@ fn decode(row: &SqliteRow) -> Result<TaskRouterEvent, StoreError> {
 
 const SELECT: &str = "SELECT * FROM task_router_events WHERE";
 
-/// Events of workspaces kept at most: the newest.
-pub const TASK_ROUTER_EVENTS_MAX: i64 = 500_000;
+/// Events of the workspaces of one account kept at most: the newest.
+pub const TASK_ROUTER_EVENTS_MAX: i64 = 2_000_000;
 
 /// How long one is kept (taskrouter §9).
 pub const TASK_ROUTER_EVENTS_KEPT_FOR: Duration = Duration::from_secs(30 * 24 * 3600);

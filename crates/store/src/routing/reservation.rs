@@ -73,6 +73,7 @@ pub(super) fn upsert(row: &Reservation) -> Result<Upsert, StoreError> {
         .word_if("transfer_sid", row.transfer_sid)
         .word_if("worker_call_sid", row.worker_call_sid)
         .word_if("post_work_activity_sid", row.post_work_activity_sid)
+        .word("work_end", row.work_end)
         .number("version", row.version)
         .times(row.created, row.updated, row.seq);
     Ok(upsert)
@@ -93,6 +94,7 @@ pub(super) fn decode(row: &SqliteRow) -> Result<Reservation, StoreError> {
         transfer_sid: word_if(row, "transfer_sid")?,
         worker_call_sid: word_if(row, "worker_call_sid")?,
         post_work_activity_sid: word_if(row, "post_work_activity_sid")?,
+        work_end: word(row, "work_end")?,
         version: narrow(row, "version")?,
         created: time(row, "created")?,
         updated: time(row, "updated")?,

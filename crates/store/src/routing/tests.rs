@@ -131,6 +131,7 @@ fn reservation(number: u32) -> Reservation {
         transfer_sid: Some(TRANSFER),
         worker_call_sid: Some(CallSid::from_bits(4)),
         post_work_activity_sid: Some(IDLE),
+        work_end: model::WorkEnd::Nothing,
         version: 5,
         created: at(1),
         updated: at(2),
@@ -627,6 +628,23 @@ async fn events_that_are_too_old_go_and_the_rest_stays() {
         [5, 4, 3],
         "what is a month old to the second stays"
     );
+}
+
+#[tokio::test]
+async fn an_account_with_too_many_events_loses_its_own_oldest() {
+    let (_scratch, store) = open().await;
+    let of = |account_sid, number| TaskRouterEvent { account_sid, ..event(number, TaskRouterEventType::TaskCreated) };
+    let events = (1..=2).map(|number| of(SOMEBODY_ELSE, number)).chain((3..=7).map(|number| of(ACCOUNT, number)));
+    store.commit(&told(events)).await.expect("writes");
+    store.commit(&told([of(ACCOUNT, 7)])).await.expect("writes, once");
+    let mut connection = store.writer.acquire().await.expect("the one there is");
+    super::event::prune_to(&mut connection, 3).await.expect("prunes");
+    drop(connection);
+    for (account, want) in [(ACCOUNT, vec![7, 6, 5]), (SOMEBODY_ELSE, vec![2, 1])] {
+        let (filter, page) = (TaskRouterEventFilter::default(), page(ListOrder::newest_first()));
+        let rows = store.task_router_events(account, WORKSPACE, &filter, &page).await.expect("reads").rows;
+        assert_eq!(rows.iter().map(|row| row.seq).collect::<Vec<_>>(), want, "{account}");
+    }
 }
 
 #[tokio::test]

@@ -411,7 +411,7 @@ impl Board {
         if let Err(refusal) = turn.routing.enrich(turn.now.wall, task, &told) {
             info!(task_sid = %task, %refusal, "the task was not told of its conference");
         }
-        turn.routing.carried(reservation, worker, meeting.post_work);
+        turn.routing.carried(reservation, worker, meeting.post_work, model::WorkEnd::Wrap);
         if status == Some(ReservationStatus::Pending) {
             turn.routing.accept(turn.now.wall, reservation).map_err(|_| COULD_NOT_BE_MADE)?;
         }

@@ -3,7 +3,7 @@
 
 use std::sync::Arc;
 
-use model::{CallSid, Level, ReservationSid, ReservationStatus, TaskSid, WorkflowSid, country};
+use model::{CallSid, Level, ReservationSid, ReservationStatus, TaskSid, WorkEnd, WorkflowSid, country};
 use tracing::info;
 use twiml::{Dial, QueueNoun};
 
@@ -105,7 +105,8 @@ impl Board {
     pub(super) fn accept_reserved(&mut self, id: DialId, turn: &mut Turn) -> bool {
         let Some(live) = self.dials.get_mut(&id) else { return false };
         let (parent, Some(from)) = (live.parent, live.queue.as_mut()) else { return true };
-        let Some(Reserved { reservation, post_work, .. }) = from.reserved else { return true };
+        let Some(Reserved { reservation, post_work, completes }) = from.reserved else { return true };
+        let end = if completes { WorkEnd::Complete } else { WorkEnd::Nothing };
         let pending =
             turn.routing.reservation(reservation).is_some_and(|view| view.status == ReservationStatus::Pending);
         let accepted = match pending {
@@ -126,7 +127,7 @@ impl Board {
                 if let Some(offer) = self.offers.get_mut(reservation) {
                     offer.accepted = true;
                 }
-                turn.routing.carried(reservation, parent, post_work);
+                turn.routing.carried(reservation, parent, post_work, end);
                 true
             }
             Err(why) => {

@@ -3,8 +3,8 @@
 use std::time::Duration;
 
 use model::{
-    AccountSid, ActivitySid, CallSid, ReservationSid, ReservationStatus, TaskSid, Timestamp, WorkerSid, WorkflowSid,
-    WorkspaceSid,
+    AccountSid, ActivitySid, CallSid, ReservationSid, ReservationStatus, TaskSid, Timestamp, WorkEnd, WorkerSid,
+    WorkflowSid, WorkspaceSid,
 };
 use taskrouter::{Attributes, AttributesError, Input, RoutingTarget, TASK_TIMEOUT_MAX, WorkerChange};
 
@@ -196,16 +196,22 @@ impl Routing {
         self.touch_reservation(sid)?.engine.handle(now, Input::Complete(sid)).map_err(refused)
     }
 
-    /// Remembers, also over a restart, that the end of that call is the end of the work.
-    pub(crate) fn carried(&mut self, sid: ReservationSid, worker_call: CallSid, post_work: Option<ActivitySid>) {
+    /// Remembers, also over a restart, that the end of that call is the end of the work, and what comes of it.
+    pub(crate) fn carried(
+        &mut self,
+        sid: ReservationSid,
+        worker_call: CallSid,
+        post_work: Option<ActivitySid>,
+        end: WorkEnd,
+    ) {
         let Ok(live) = self.touch_reservation(sid) else { return };
         let note = live.reservations.entry(sid).or_default();
-        (note.worker_call, note.post_work_activity) = (Some(worker_call), post_work);
+        (note.worker_call, note.post_work_activity, note.end) = (Some(worker_call), post_work, Some(end));
         live.noted.insert(sid);
     }
 
-    /// The worker's leg has left, or the conference is over (taskrouter §7.4, 6): with several tasks at once there is
-    /// wrapping up, else it is done. What follows the work, follows.
+    /// The worker's leg has left, or the conference is over (taskrouter §7.4, 6): what was to come of the reservation
+    /// does, unless it has gone on already, and what follows the work, follows.
     pub(crate) fn work_over(&mut self, now: Timestamp, sid: ReservationSid) -> Result<(), RoutingRefusal> {
         let live = self.touch_reservation(sid)?;
         live.work_over(now, sid)
@@ -255,15 +261,20 @@ impl Live {
     }
 
     pub(super) fn work_over(&mut self, now: Timestamp, sid: ReservationSid) -> Result<(), RoutingRefusal> {
-        let reservation = self.engine.reservation(sid).ok_or(RoutingRefusal::NotFound)?;
-        let (worker, post_work) =
-            (reservation.worker, self.reservations.get(&sid).and_then(|note| note.post_work_activity));
-        let over = if self.row.multi_task_enabled { Input::Wrap(sid) } else { Input::Complete(sid) };
-        self.engine.handle(now, over).map_err(refused)?;
-        match post_work {
-            Some(activity) => self.set_activity(now, worker, activity),
-            None => Ok(()),
-        }
+        let worker = self.engine.reservation(sid).ok_or(RoutingRefusal::NotFound)?.worker;
+        let note = self.reservations.entry(sid).or_default();
+        note.worker_call = None;
+        let (post_work, end) = (note.post_work_activity.take(), note.end.unwrap_or(WorkEnd::Wrap));
+        self.noted.insert(sid);
+        let over = match end {
+            WorkEnd::Wrap if self.row.multi_task_enabled => Some(Input::Wrap(sid)),
+            WorkEnd::Wrap | WorkEnd::Complete => Some(Input::Complete(sid)),
+            WorkEnd::Nothing => None,
+        };
+        let ended = over.map_or(Ok(()), |over| self.engine.handle(now, over).map_err(refused));
+        // The application may have ended the reservation before; the worker is done with it only now.
+        let moved = post_work.map_or(Ok(()), |activity| self.set_activity(now, worker, activity));
+        ended.and(moved)
     }
 
     fn set_activity(&mut self, now: Timestamp, worker: WorkerSid, activity: ActivitySid) -> Result<(), RoutingRefusal> {

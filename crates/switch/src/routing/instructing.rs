@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use model::{ActivitySid, Exchange, Level, ReservationSid, ReservationStatus, TaskSid, WorkerSid};
-use taskrouter::{Attributes, Route};
+use taskrouter::Attributes;
 
 use super::assignment::{Assignment, AssignmentId};
 use super::desk::{Asked, Desk};
@@ -19,11 +19,7 @@ impl Live {
     /// Asks the application what to do with a new reservation, if its workflow says where.
     pub(super) fn ask(&mut self, task: TaskSid, worker: WorkerSid, reservation: ReservationSid, desk: &mut Desk) {
         let (Some(task), Some(worker)) = (self.engine.task(task), self.engine.worker(worker)) else { return };
-        let workflow = match task.route {
-            Route::Workflow { workflow, .. } => Some(workflow),
-            Route::Queue(_) | Route::Worker { .. } => self.tasks.get(&task.sid).and_then(|note| note.workflow),
-        };
-        let Some(workflow) = workflow.and_then(|sid| self.workflows.get(&sid)) else { return };
+        let Some(workflow) = task.workflow.and_then(|sid| self.workflows.get(&sid)) else { return };
         let Some(url) = workflow.assignment_callback_url.clone() else { return };
         if desk.index.assignments.len() >= ASSIGNMENTS_MAX {
             let message = format!("{url} was not asked: too many requests are under way");

@@ -92,6 +92,17 @@ impl Routing {
     }
 }
 
+impl Routing {
+    /// An account is closed for good: its workspaces do nothing more. Their rows stay where they are.
+    pub fn account_closed(&mut self, account: AccountSid) {
+        let of_account = self.workspaces.live.values().filter(|live| live.row.account_sid == account);
+        for workspace in of_account.map(|live| live.row.sid).collect::<Vec<_>>() {
+            self.workspaces.forget(workspace);
+            self.index.forget(workspace);
+        }
+    }
+}
+
 impl Workspaces {
     /// Does what the control layer asks, or says why not.
     pub(crate) fn command(

@@ -114,6 +114,7 @@ impl Routing {
                 is_carried: false,
                 worker_call: row.worker_call_sid,
                 post_work_activity: row.post_work_activity_sid,
+                end: Some(row.work_end),
             };
             self.index.reservations.insert(row.sid, sid);
             live.reservations.insert(row.sid, note);

@@ -4,8 +4,8 @@ use std::collections::BTreeMap;
 
 use model::{
     AccountSid, ActivitySid, AssignmentStatus, CallSid, Reservation, ReservationStatus, RoutingTarget, Task,
-    TaskChannelSid, TaskQueue, TaskQueueSid, Timestamp, Transfer, TransferMode, TransferStatus, TransferTarget, Worker,
-    WorkerChannel, WorkerChannelSid, Workflow, WorkflowSid, WorkflowStep, Workspace, WorkspaceSid,
+    TaskChannelSid, TaskQueue, TaskQueueSid, Timestamp, Transfer, TransferMode, TransferStatus, TransferTarget,
+    WorkEnd, Worker, WorkerChannel, WorkerChannelSid, Workflow, WorkflowStep, Workspace, WorkspaceSid,
 };
 use taskrouter::{Attributes, AttributesError, Expression};
 
@@ -51,6 +51,7 @@ pub(super) struct ReservationNote {
     pub(super) is_carried: bool,
     pub(super) worker_call: Option<CallSid>,
     pub(super) post_work_activity: Option<ActivitySid>,
+    pub(super) end: Option<WorkEnd>,
 }
 
 /// Whose rows they are.
@@ -306,6 +307,7 @@ pub(super) fn reservation_row(
         transfer_sid: reservation.transfer,
         worker_call_sid: note.worker_call,
         post_work_activity_sid: note.post_work_activity,
+        work_end: note.end.unwrap_or(WorkEnd::Wrap),
         version: reservation.version,
         created: reservation.created,
         updated: reservation.changed,

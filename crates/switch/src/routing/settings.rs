@@ -96,10 +96,13 @@ impl Live {
         Ok(keep(RoutingRow::Workspace(self.row.clone()), desk))
     }
 
-    /// The workspace goes, if no task is assigned: whoever waits in it waits in vain.
+    /// The workspace goes, if no worker has a task: whoever waits in it waits in vain.
     pub(super) fn delete(&mut self, desk: &mut Desk) -> Result<(), RoutingRefusal> {
-        if let Some(task) = self.engine.tasks().find(|task| task.status == taskrouter::TaskStatus::Assigned) {
-            return Err(RoutingRefusal::Invalid(format!("Task {} is assigned", task.sid)));
+        use taskrouter::ReservationStatus::{Accepted, Wrapping};
+        // Not by how tasks stand: one that is being transferred is pending, and its initiator has it.
+        let has_it = |reservation: &&taskrouter::Reservation| matches!(reservation.status, Accepted | Wrapping);
+        if let Some(reservation) = self.engine.reservations().find(has_it) {
+            return Err(RoutingRefusal::Invalid(format!("Task {} is assigned", reservation.task)));
         }
         for (task, note) in &self.tasks {
             desk.index.tasks.remove(task);
@@ -166,6 +169,14 @@ impl Live {
         self.input(Input::DeleteActivity(sid), desk)?;
         self.activities.remove(&sid);
         desk.delete(RoutingKey::Activity(sid));
+        let names = |row: &&TaskQueue| [row.reservation_activity_sid, row.assignment_activity_sid].contains(&Some(sid));
+        let named: Vec<TaskQueue> = self.queues.values().filter(names).cloned().collect();
+        for mut row in named {
+            row.reservation_activity_sid = row.reservation_activity_sid.filter(|activity| *activity != sid);
+            row.assignment_activity_sid = row.assignment_activity_sid.filter(|activity| *activity != sid);
+            row.updated = desk.now;
+            self.put_queue(row, desk)?;
+        }
         Ok(RoutingAnswer::Removed)
     }
 

@@ -808,10 +808,14 @@ fn a_caller_and_its_task_end_together() {
 
 #[test]
 fn work_that_was_done_on_a_call_is_over_with_it() {
-    for (case, multi_task_enabled, restart, want, activity) in [
-        ("several tasks at once", true, false, AssignmentStatus::Wrapping, "Unavailable"),
-        ("one at a time", false, false, AssignmentStatus::Completed, "Unavailable"),
-        ("after a restart", true, true, AssignmentStatus::Wrapping, "Unavailable"),
+    use model::WorkEnd::{Complete, Nothing, Wrap};
+    for (case, multi_task_enabled, restart, end, ended_before, want) in [
+        ("several tasks at once", true, false, Wrap, false, AssignmentStatus::Wrapping),
+        ("one at a time", false, false, Wrap, false, AssignmentStatus::Completed),
+        ("after a restart", true, true, Wrap, false, AssignmentStatus::Wrapping),
+        ("completed before, by the application", true, false, Wrap, true, AssignmentStatus::Completed),
+        ("dequeued, after a restart", true, true, Complete, false, AssignmentStatus::Completed),
+        ("called, after a restart", true, true, Nothing, false, AssignmentStatus::Assigned),
     ] {
         let mut centre = Centre::new(NewWorkspace { multi_task_enabled, fifo: true, ..workspace() });
         let worker = centre.worker("Ana", r#"{"contact_uri":"client:ana"}"#);
@@ -819,18 +823,23 @@ fn work_that_was_done_on_a_call_is_over_with_it() {
         centre.instruct(call(Some("+1"))).expect("is carried out");
         let (now, reservation) = (centre.now(), centre.reservation().sid);
         let after = Some(centre.activity("Unavailable"));
-        centre.routing.carried(reservation, CallSid::from_bits(2), after);
+        centre.routing.carried(reservation, CallSid::from_bits(2), after, end);
         centre.routing.accept(now, reservation).expect("accepts");
         centre.turn(|_, _| ());
+        if ended_before {
+            centre.routing.complete(now, reservation).expect("completes");
+        }
         if restart {
             centre = centre.restart();
         } else {
-            centre.routing.work_over(now, reservation).expect("is over");
+            assert_eq!(centre.routing.work_over(now, reservation).is_err(), ended_before, "{case}");
             centre.turn(|_, _| ());
         }
         assert_eq!(centre.status(task), Some(want), "{case}");
+        let Some(RoutingRow::Reservation(row)) = centre.rows.get(&reservation.to_string()) else { panic!("its row") };
+        assert_eq!((row.worker_call_sid, row.post_work_activity_sid), (None, None), "{case}: it is over once");
         let Some(RoutingRow::Worker(row)) = centre.rows.get(&worker.to_string()) else { panic!("a worker") };
-        assert_eq!(row.activity_sid, centre.activity(activity), "{case}");
+        assert_eq!(row.activity_sid, centre.activity("Unavailable"), "{case}");
     }
 }
 
@@ -1142,4 +1151,59 @@ proptest! {
         prop_assert_eq!(after.rows, rows);
         prop_assert_eq!(after.assignments.len(), asked, "nothing is assigned twice");
     }
+}
+
+#[test]
+fn an_activity_that_is_deleted_is_no_queues_any_more() {
+    let mut centre = Centre::fifo();
+    let queue = centre.queue();
+    let order = WorkspaceOrder::CreateActivity { friendly_name: "Busy".to_owned(), available: false };
+    let RoutingRow::Activity(busy) = centre.row(order) else { panic!("an activity") };
+    let change = TaskQueueUpdate {
+        reservation_activity: Some(Some(busy.sid)),
+        assignment_activity: Some(Some(centre.activity("Unavailable"))),
+        ..TaskQueueUpdate::default()
+    };
+    centre.order(WorkspaceOrder::UpdateTaskQueue { queue, change }).expect("changes");
+    centre.order(WorkspaceOrder::DeleteActivity(busy.sid)).expect("is deleted");
+    let Some(RoutingRow::TaskQueue(row)) = centre.rows.get(&queue.to_string()) else { panic!("a queue") };
+    let unavailable = Some(centre.activity("Unavailable"));
+    assert_eq!((row.reservation_activity_sid, row.assignment_activity_sid), (None, unavailable));
+    let change = TaskQueueUpdate { friendly_name: Some("Renamed".to_owned()), ..TaskQueueUpdate::default() };
+    centre.order(WorkspaceOrder::UpdateTaskQueue { queue, change }).expect("changes");
+}
+
+#[test]
+fn a_workspace_stays_while_a_worker_has_a_task() {
+    let delete = |centre: &mut Centre| centre.order(WorkspaceOrder::Delete);
+    for (case, change) in [("accepted", None), ("wrapping", Some(ReservationUpdate::Wrapping))] {
+        let mut centre = Centre::fifo();
+        centre.worker("Ana", "{}");
+        let task = centre.task("{}");
+        centre.update_reservation(ReservationUpdate::Accepted).expect("accepts");
+        if let Some(change) = change {
+            centre.update_reservation(change).expect("goes on");
+        }
+        let refused = RoutingRefusal::Invalid(format!("Task {task} is assigned"));
+        assert_eq!(delete(&mut centre), Err(refused), "{case}");
+        centre.update_reservation(ReservationUpdate::Completed).expect("completes");
+        assert_eq!(delete(&mut centre), Ok(RoutingAnswer::Removed), "{case}");
+    }
+}
+
+#[test]
+fn what_a_closed_account_had_is_dropped() {
+    let mut centre = Centre::fifo();
+    centre.worker("Ana", "{}");
+    centre.task("{}");
+    assert!(centre.routing.next_deadline().is_some());
+    centre.routing.account_closed(AccountSid::from_bits(2));
+    assert!(!centre.routing.index.tasks.is_empty(), "that was somebody else");
+    let rows = centre.rows.clone();
+    centre.routing.account_closed(ACCOUNT);
+    assert_eq!(centre.routing.next_deadline(), None);
+    let Index { tasks, reservations, workflows, .. } = &centre.routing.index;
+    assert_eq!((tasks.len(), reservations.len(), workflows.len()), (0, 0, 0));
+    assert_eq!(centre.order(WorkspaceOrder::Delete), Err(RoutingRefusal::NotFound));
+    assert_eq!(centre.rows, rows, "what is kept stays");
 }

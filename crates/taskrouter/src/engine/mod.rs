@@ -664,7 +664,7 @@ fn not_found(sid: impl std::fmt::Display) -> Refusal {
 }
 
 /// How much of a long job is done before somebody is offered something.
-const PIECE: usize = 64;
+const PIECE: usize = 16;
 /// After the call of an instruction failed, its worker is not offered the task again for so long (taskrouter §7.1).
 pub const PAUSE: Duration = Duration::from_secs(5);
 /// How long a task that is over can still be read (taskrouter §6.2).
