@@ -129,7 +129,7 @@ pub(super) async fn prune_to(connection: &mut SqliteConnection, most: i64) -> Re
         AND seq IN (SELECT seq FROM task_router_events ORDER BY seq LIMIT $2)";
     const TOO_MANY: &str = "SELECT account_sid, kept FROM task_router_events_kept WHERE kept > $1";
     const THOSE: &str = "DELETE FROM task_router_events WHERE \
-        seq IN (SELECT seq FROM task_router_events WHERE account_sid = $1 ORDER BY seq LIMIT $2)";
+        seq IN (SELECT seq FROM task_router_events WHERE account_sid || '' = $1 ORDER BY seq LIMIT $2)";
     let kept_for = i64::try_from(TASK_ROUTER_EVENTS_KEPT_FOR.as_micros()).unwrap_or(i64::MAX);
     sqlx::query(TOO_OLD).bind(kept_for).bind(PRUNED_MAX).execute(&mut *connection).await?;
     let accounts = sqlx::query_as::<_, (String, i64)>(TOO_MANY).bind(most).fetch_all(&mut *connection).await?;
