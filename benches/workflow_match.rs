@@ -101,6 +101,7 @@ impl Centre {
         let attributes = json!({"skill": self.random.random_range(1..=QUEUES), "min": self.random.random_range(1..=5)});
         let priority = self.random.random_range(0..3);
         self.ask(Input::CreateTask(NewTask {
+            workflow: None,
             sid: TaskSid::from_bits(self.tasks),
             attributes: Attributes::parse(&attributes.to_string()).expect("valid"),
             channel: VOICE,
