@@ -3,6 +3,7 @@
 use std::fs;
 use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
+use std::process::Command;
 use std::time::Duration;
 
 use serde_json::Value;
@@ -51,6 +52,16 @@ fn with_nobody_on_the_line_it_ends_at_once() {
     let mut party = Party::start_with(&[("PARTYLINE_DRAIN_SECONDS", "600")]);
     party.server.terminate();
     assert_eq!(party.server.wait_ended(Duration::from_secs(60)).code(), Some(0));
+}
+
+#[test]
+fn a_hangup_ends_nothing_where_there_is_no_certificate_to_take_again() {
+    let party = Party::of(["ana", "ben"]);
+    let hangup = Command::new("sh").args(["-c", &format!("kill -HUP {}", party.server.pid())]).status();
+    assert!(hangup.expect("a shell").success());
+    // Whoever answers this has run since, and would be gone.
+    assert_eq!(party.rest.get(&party.conference()).expect(200).text("status"), "in-progress");
+    assert!(!party.guest("ana").phone.is_ended(), "ana talks on");
 }
 
 #[test]

@@ -29,6 +29,8 @@ pub(crate) struct Config {
     pub(crate) https_listen: Option<SocketAddr>,
     /// Where gRPC is served, in the clear.
     pub(crate) grpc_listen: Option<SocketAddr>,
+    /// Nobody asked for that address.
+    pub(crate) grpc_listen_is_default: bool,
     /// Directory of its certificate.
     pub(crate) tls_dir: PathBuf,
     /// Addresses for audio.
@@ -403,6 +405,7 @@ impl Given {
                 "off" => Ok(None),
                 address => socket_address(address).map(Some),
             })?,
+            grpc_listen_is_default: !self.is_given("grpc_listen"),
             tls_dir: self.optional("tls_dir", |text| Ok(PathBuf::from(text)))?.unwrap_or_else(|| data.join("tls")),
             rtp_addresses: self.parse("rtp_address", |text| some(list(text, media_address)?))?,
             rtp_ports: self.parse("rtp_ports", port_range)?,

@@ -23,6 +23,7 @@ pub(crate) struct Server {
     health: api::grpc::Health,
     stop: watch::Sender<()>,
     tasks: JoinSet<()>,
+    feeds: Arc<Feeds>,
 }
 
 /// Where it is served.
@@ -52,7 +53,7 @@ impl Server {
         let clock = || Timestamp::from(SystemTime::now());
         let api = Api::new(config.clone(), store, RunLoopSwitchboard { inbox }, clock, rand::rng().next_u64())
             .with_writer(Arc::clone(&sources.writer))
-            .with_feeds(feeds)
+            .with_feeds(Arc::clone(&feeds))
             .with_metrics(move || sources.collect())
             .with_readiness(move || !is_draining.load(Ordering::Relaxed) && heartbeat.is_fresh());
         let api = Arc::new(api);
@@ -75,7 +76,7 @@ impl Server {
         }
         let stopped = stopped();
         tasks.spawn(async move { api::serve(http, routes, &config, stopped).await });
-        Self { draining, health, stop, tasks }
+        Self { draining, health, stop, tasks, feeds }
     }
 
     /// `/readyz` and gRPC's health say no from now on.
@@ -84,11 +85,12 @@ impl Server {
         self.health.set_draining().await;
     }
 
-    /// Finishes the requests under way, and closes.
+    /// Finishes the requests under way, and closes; to be called when the feeds have been closed.
     pub(crate) async fn stop(self) {
         drop(self.stop);
         // A client that never finishes its request shall not keep us from ending.
-        let _ = tokio::time::timeout(LAST_REQUESTS, self.tasks.join_all()).await;
+        let last = async { tokio::join!(self.tasks.join_all(), self.feeds.told()) };
+        let _ = tokio::time::timeout(LAST_REQUESTS, last).await;
     }
 }
 

@@ -277,6 +277,8 @@ fn serve(config: Config) -> Result<(), StartError> {
 async fn bridge(config: Config, logs: &Path) -> Result<(), StartError> {
     // First of all, so that whoever starts us may also end us in good order from the first moment on.
     let (mut terminate, mut interrupt) = (signal(SignalKind::terminate())?, signal(SignalKind::interrupt())?);
+    // Whoever renews certificates sends it to bridges that show none, too: by itself it would end us.
+    let hangup = signal(SignalKind::hangup())?;
     let store = Store::open(&config.data.join("partyline.db")).await?;
     let account = main_account(&store, &config).await?;
     let recovered = store.recover(Timestamp::from(SystemTime::now())).await?;
@@ -302,10 +304,13 @@ async fn bridge(config: Config, logs: &Path) -> Result<(), StartError> {
     let http = listen(config.http_listen).await?;
     let http_bound = http.local_addr()?;
     let https = match config.https_listen {
-        None => None,
+        None => {
+            tokio::spawn(tls::nothing_to_keep(hangup));
+            None
+        }
         Some(address) => {
             let certificate = tls::Certificate::open(&config.tls_dir)?;
-            tokio::spawn(certificate.clone().keep(signal(SignalKind::hangup())?));
+            tokio::spawn(certificate.clone().keep(hangup));
             Some((listen(address).await?, certificate.server_config()?))
         }
     };
@@ -313,7 +318,7 @@ async fn bridge(config: Config, logs: &Path) -> Result<(), StartError> {
 
     let grpc = match config.grpc_listen {
         None => None,
-        Some(address) => Some(listen(address).await?),
+        Some(address) => listen_unasked(address, config.grpc_listen_is_default).await?,
     };
     let grpc_bound = grpc.as_ref().map(tokio::net::TcpListener::local_addr).transpose()?;
 
@@ -400,6 +405,21 @@ async fn bridge(config: Config, logs: &Path) -> Result<(), StartError> {
 
 async fn listen(address: std::net::SocketAddr) -> Result<tokio::net::TcpListener, StartError> {
     tokio::net::TcpListener::bind(address).await.map_err(|error| StartError::Http { address, error })
+}
+
+/// The same, where nobody may have asked for it: then it may be somebody else's already, such as another bridge's.
+async fn listen_unasked(
+    address: std::net::SocketAddr,
+    is_default: bool,
+) -> Result<Option<tokio::net::TcpListener>, StartError> {
+    match listen(address).await {
+        Err(StartError::Http { address, error }) if is_default && error.kind() == std::io::ErrorKind::AddrInUse => {
+            warn!(%address, "gRPC is not served: its address is taken, and no other is set");
+            eprintln!("partyline: gRPC is not served: {address} is taken; PARTYLINE_GRPC_LISTEN may name another");
+            Ok(None)
+        }
+        listening => listening.map(Some),
+    }
 }
 
 /// What speaks; what there is not is said in the log.

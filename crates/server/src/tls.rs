@@ -89,6 +89,13 @@ impl Certificate {
     }
 }
 
+/// Says of each `hangup` that no certificate is shown.
+pub(crate) async fn nothing_to_keep(mut hangup: Signal) {
+    while hangup.recv().await.is_some() {
+        info!("HTTPS is not served: there is no certificate to take again");
+    }
+}
+
 impl ResolvesServerCert for Certificate {
     /// There is one, whatever the name: who asks for another is told so by it.
     fn resolve(&self, _: ClientHello<'_>) -> Option<Arc<CertifiedKey>> {
