@@ -11,7 +11,7 @@ use std::net::{Ipv4Addr, SocketAddr};
 use std::time::Duration;
 
 use media::{Codec, Command, Stream, TelephoneEvent};
-use model::{Call, CallSid, CallStatus, Direction};
+use model::{Call, CallSid, CallStatus, CallStep, Direction};
 use sip::OfferAnswer;
 use tracing::{info, info_span};
 use twiml::{ApplicationNoun, Dial};
@@ -166,8 +166,9 @@ impl Board {
         let facts = CallFacts { custom, ..CallFacts::of(its_row) };
         let its_call =
             LiveCall { stage, max_forwards: hops, progress: its_progress, ..self.wire(facts, sid, its_room, turn) };
-        for (call, room) in [(call, room), (its_call, its_room)] {
+        for (mut call, room, step) in [(call, room, CallStep::Queued), (its_call, its_room, CallStep::Ringing)] {
             turn.save_call(&call.row);
+            call.log(step, turn);
             turn.media.push(Command::OpenLeg { leg: call.leg, room, address: LOOPBACK.into() });
             self.calls.insert(call.sid(), call);
         }
