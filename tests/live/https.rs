@@ -1,9 +1,10 @@
 //! HTTPS, and applications that move here by their environment alone (sdk.md §2): not a line of them is changed.
 //!
 //! The names they call lead here by a hook into the resolver of their language (`moved/`), as in a network where DNS says
-//! so. Port 443 is what SDKs call, so that these tests want what may listen there: root, or a kernel that lets everybody.
+//! so. Port 443 is what SDKs call; where that is root's alone, the same hook leads to another.
 
-use std::io::{BufRead, BufReader, Write};
+use std::io::{BufRead, BufReader, ErrorKind, Write};
+use std::net::TcpListener;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
@@ -13,22 +14,32 @@ use testkit::server::{self, ACCOUNT_SID, AUTH_TOKEN, Server, wait_until};
 
 use crate::party::{PATIENCE, ROOM};
 
+/// What SDKs call.
+const HTTPS_PORT: u16 = 443;
+/// What anybody may listen on.
+const UNPRIVILEGED_PORT: u16 = 8443;
+
 /// A bridge that also serves by TLS, with a certificate of `partyline certs`.
 struct Bridge {
     server: Server,
     certificates: tempfile::TempDir,
+    port: u16,
 }
 
 impl Bridge {
     fn start() -> Self {
         let certificates = tempfile::tempdir().expect("a directory");
         let directory = certificates.path().display().to_string();
+        let mut port = HTTPS_PORT;
         let server = Server::start_at(|address| {
+            if TcpListener::bind((address, port)).is_err_and(|error| error.kind() == ErrorKind::PermissionDenied) {
+                port = UNPRIVILEGED_PORT;
+            }
             certs(certificates.path(), &[&address.to_string(), "*.lab.local.twilio.com"]);
-            let settings = [("PARTYLINE_TLS_DIR", directory), ("PARTYLINE_HTTPS_LISTEN", format!("{address}:443"))];
+            let settings = [("PARTYLINE_TLS_DIR", directory), ("PARTYLINE_HTTPS_LISTEN", format!("{address}:{port}"))];
             settings.map(|(key, value)| (key.to_owned(), value)).into()
         });
-        Self { server, certificates }
+        Self { server, certificates, port }
     }
 
     fn authority(&self) -> PathBuf {
@@ -63,6 +74,7 @@ impl Bridge {
             .env("PYTHONPATH", directory)
             .env("NODE_OPTIONS", format!("--require {directory}/resolver.js"))
             .env("TWILIO_LEADS_TO", self.host())
+            .env("TWILIO_LEADS_TO_PORT", self.port.to_string())
             .envs(environment.iter().copied())
             .output()
             .unwrap_or_else(|error| panic!("{program}: {error}"));
@@ -120,17 +132,17 @@ fn applications_written_for_twilio_move_here_by_their_environment_alone() {
 #[test]
 fn curl_asks_by_http_2_and_trusts_only_whom_it_is_told_to() {
     let bridge = Bridge::start();
-    let resolve = format!("api.twilio.com:443:{}", bridge.host());
+    let lead = format!("api.twilio.com:443:{}:{}", bridge.host(), bridge.port);
     let url = format!("https://api.twilio.com/2010-04-01/Accounts/{ACCOUNT_SID}/Calls.json");
-    let asked = ["--resolve", &resolve, "--write-out", " %{http_version} %{http_code}", &url];
+    let asked = ["--connect-to", &lead, "--write-out", " %{http_version} %{http_code}", &url];
     for (how, version) in [("--http2", "2"), ("--http1.1", "1.1")] {
         let said = bridge.curl(&[&[how][..], &asked].concat());
         assert!(said.ends_with(&format!(" {version} 200")) && said.contains("\"calls\":[]"), "{how}: {said}");
     }
     // A filter as older clients write it, which none of HTTP/2 does.
-    let said = bridge.curl(&["--http1.1", "--resolve", &resolve, &format!("{url}?StartTime>=2026-01-02")]);
+    let said = bridge.curl(&["--http1.1", "--connect-to", &lead, &format!("{url}?StartTime>=2026-01-02")]);
     assert!(said.contains("StartTime%3E=2026-01-02"), "{said}");
-    let stranger = Command::new("curl").args(["--silent", "--resolve", &resolve, &url]).status().expect("curl runs");
+    let stranger = Command::new("curl").args(["--silent", "--connect-to", &lead, &url]).status().expect("curl runs");
     assert_eq!(stranger.code(), Some(60), "an authority that nobody vouches for");
 }
 
@@ -139,7 +151,7 @@ fn a_new_certificate_is_shown_to_new_connections_while_an_old_one_lives() {
     let bridge = Bridge::start();
     let mut client = Command::new("python3")
         .arg(concat!(env!("CARGO_MANIFEST_DIR"), "/tests/live/moved/two_connections.py"))
-        .args([&bridge.host(), "443"])
+        .args([bridge.host(), bridge.port.to_string()])
         .arg(bridge.authority())
         .stdin(Stdio::piped())
         .stdout(Stdio::piped())

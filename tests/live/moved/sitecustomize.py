@@ -5,14 +5,15 @@ import os
 import socket
 
 BRIDGE = os.environ.get("TWILIO_LEADS_TO")
+PORT = os.environ.get("TWILIO_LEADS_TO_PORT")
 resolve = socket.getaddrinfo
 
 
-def getaddrinfo(host, *rest, **more):
+def getaddrinfo(host, port, *rest, **more):
     name = host.decode() if isinstance(host, bytes) else host
     if BRIDGE and isinstance(name, str) and name.endswith(".twilio.com"):
-        host = BRIDGE
-    return resolve(host, *rest, **more)
+        host, port = BRIDGE, int(PORT or port)
+    return resolve(host, port, *rest, **more)
 
 
 socket.getaddrinfo = getaddrinfo
