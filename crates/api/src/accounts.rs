@@ -33,7 +33,7 @@ pub(crate) async fn list(
         status: parameters.word_filter("Status", "active, suspended or closed")?,
     };
     let paging = Paging::read(&parameters)?;
-    if !caller.is_parent() {
+    if caller.sees_itself_alone() {
         return Ok(alone(&caller.account, &filter, &paging));
     }
     let page = paging.page(|sid| api.store.account_seq(caller.sid(), sid)).await?;
@@ -41,7 +41,7 @@ pub(crate) async fn list(
     Ok(paging.answer("accounts", PATH, &rows, |account| account.sid.to_string(), AccountJson::of))
 }
 
-/// A subaccount sees itself.
+/// A subaccount sees itself, and so does a key its account.
 fn alone(account: &Account, filter: &AccountFilter, paging: &Paging) -> Response {
     let fits = filter.friendly_name.as_ref().is_none_or(|name| *name == account.friendly_name)
         && filter.status.is_none_or(|status| status == account.status)
@@ -112,6 +112,7 @@ pub(crate) async fn update(
     }
     let account = api.store.update_account(account.sid, name, status, api.now()).await?;
     let account = account.ok_or(Problem::AccountClosed)?;
+    api.feeds.credentials_changed();
     if let Some(status @ AccountStatus::Active) = status {
         tell_switch(&api, &account, status).await?;
     }

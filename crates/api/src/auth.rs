@@ -1,6 +1,8 @@
 //! Authentication: HTTP Basic with `AccountSid:AuthToken`, or with a key and its secret (rest-voice §1.8).
 
 use std::str::FromStr;
+use std::sync::Arc;
+use std::time::Duration;
 
 use axum::http::{HeaderMap, header};
 use base64::Engine as _;
@@ -8,9 +10,11 @@ use base64::alphabet;
 use base64::engine::{DecodePaddingMode, GeneralPurpose, GeneralPurposeConfig};
 use model::{Account, AccountSid, AccountStatus, ApiKeySid, SidError};
 use subtle::ConstantTimeEq as _;
+use tokio::sync::watch;
+use tokio::time::{Instant, sleep_until};
 
 use crate::api::Api;
-use crate::json::VERSION_PATH;
+use crate::json::{VERSION_PATH, account_path};
 use crate::keys;
 use crate::problem::Problem;
 
@@ -50,6 +54,11 @@ impl Caller {
         let account = named.ok_or(Problem::NotFound)?;
         active(&account)?;
         Ok(Self { account, ..self })
+    }
+
+    /// It sees its account alone, whoever owns whom (rest-voice §1.8): a key is of one account.
+    pub(crate) fn sees_itself_alone(&self) -> bool {
+        self.by_key || !self.is_parent()
     }
 
     /// Whose credentials these are: the account's own, or its owner's.
@@ -102,6 +111,57 @@ pub(crate) async fn authenticate(api: &Api, headers: &HeaderMap, path: &str) -> 
     }
     Ok(Caller { account: named, acts_as, by_key: false })
 }
+
+/// Credentials by which something goes on that was once begun; it is to end when they are good no longer.
+pub(crate) struct Standing {
+    api: Arc<Api>,
+    /// Those of the request that began it.
+    headers: HeaderMap,
+    /// What they have to be good for.
+    path: String,
+    changes: watch::Receiver<()>,
+    look_at: Instant,
+}
+
+impl Standing {
+    /// `headers` have just been found good for `account`.
+    pub(crate) fn of(api: &Arc<Api>, headers: &HeaderMap, account: AccountSid) -> Self {
+        let headers = headers.get(header::AUTHORIZATION).map(|value| (header::AUTHORIZATION, value.clone()));
+        Self {
+            api: Arc::clone(api),
+            headers: headers.into_iter().collect(),
+            path: format!("{}/Conferences", account_path(account)),
+            changes: api.feeds.credential_changes(),
+            look_at: Instant::now() + LOOK_EVERY,
+        }
+    }
+
+    /// It is time to look again, since they may have changed.
+    pub(crate) fn is_due(&self) -> bool {
+        Instant::now() >= self.look_at || self.changes.has_changed().unwrap_or(true)
+    }
+
+    /// Waits until it is time.
+    pub(crate) async fn due(&mut self) {
+        tokio::select! {
+            // What has been seen here is looked at in any case.
+            _ = self.changes.changed() => self.look_at = Instant::now(),
+            () = sleep_until(self.look_at) => {}
+        }
+    }
+
+    /// Whether they are still good.
+    pub(crate) async fn look(&mut self) -> bool {
+        self.changes.mark_unchanged();
+        let found = authenticate(&self.api, &self.headers, &self.path).await;
+        self.look_at = Instant::now() + LOOK_EVERY;
+        // What cannot be read now can be read the next time.
+        matches!(found, Ok(_) | Err(Problem::Internal))
+    }
+}
+
+/// How often credentials are looked at that have not been seen to change.
+const LOOK_EVERY: Duration = Duration::from_secs(60);
 
 /// A key is of one account; a standard one may ask for all but accounts and keys (rest-voice §1.8).
 fn by_key(account: Account, is_main: bool, path: &str) -> Result<Caller, Problem> {

@@ -40,9 +40,17 @@ pub(crate) async fn get(
     }
 }
 
-/// `?After=SEQ&Limit=N`
+/// From where on: `after`, or as REST writes its parameters, `After`.
+pub(crate) fn after(parameters: &Parameters) -> Result<Option<i64>, Problem> {
+    match parameters.whole("after")? {
+        Some(after) => Ok(Some(after)),
+        None => parameters.whole("After"),
+    }
+}
+
+/// `?after=SEQ&Limit=N`
 async fn list(api: &Api, caller: &Caller, parameters: &Parameters) -> Result<Response, Problem> {
-    let after = parameters.whole("After")?.unwrap_or(0);
+    let after = after(parameters)?.unwrap_or(0);
     let limit = match parameters.whole("Limit")? {
         None => LIMIT_DEFAULT,
         Some(0) => return Err(Problem::Parameter { name: "Limit", expected: "a number from 1 on" }),

@@ -3,8 +3,9 @@
 //! `GET /partyline/v1/events?after=SEQ` with `Upgrade: websocket`. Each text frame is one event, the same JSON as in the
 //! list; the next `after` is the `seq` of the last one seen. We ping, and close on whoever is silent for too long; what
 //! the client sends besides is passed over. Close codes: 1001 the bridge stops, 1008 the log does not reach there any
-//! more, 1011 it cannot be read.
+//! more or the credentials are not valid any more, 1011 it cannot be read.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use axum::body::Body;
@@ -22,8 +23,8 @@ use tokio_tungstenite::tungstenite::protocol::{CloseFrame, Role, WebSocketConfig
 use tokio_tungstenite::tungstenite::{Bytes, Message};
 
 use crate::api::Api;
-use crate::auth::Caller;
-use crate::events::event_json;
+use crate::auth::{Caller, Standing};
+use crate::events::{after, event_json};
 use crate::feed::{FeedEnded, Filter, Subscription};
 use crate::parameters::Parameters;
 use crate::problem::Problem;
@@ -36,7 +37,7 @@ pub(crate) fn is_wanted(headers: &HeaderMap) -> bool {
 
 /// Agrees to a WebSocket, and serves it for as long as it lasts.
 pub(crate) async fn open(
-    api: &Api,
+    api: &Arc<Api>,
     caller: &Caller,
     mut request: Request,
     parameters: &Parameters,
@@ -45,27 +46,22 @@ pub(crate) async fn open(
     if is_foreign(request.headers()) {
         return Err(Problem::ForeignOrigin);
     }
+    let standing = Standing::of(api, request.headers(), caller.sid());
     let upgrade = request.extensions_mut().remove::<OnUpgrade>().ok_or(Problem::MalformedForm { why })?;
     let agreed = create_response(&request.map(|_| ())).map_err(|_| Problem::MalformedForm { why })?;
-    let after = match parameters.whole("after")? {
-        Some(after) => Some(after),
-        None => parameters.whole("After")?,
-    };
-    let mut events = api.feeds.subscribe(&api.store, caller.sid(), after, Filter::default()).await?;
+    let after = after(parameters)?;
+    let place = api.feeds.socket_place()?;
+    let mut events = api.feeds.subscribe(&api.store, caller.sid(), after, Filter::default()).await?.by(standing);
     let account = caller.sid().to_string();
     tokio::spawn(async move {
+        // Until the last word is said.
+        let _place = place;
         let Ok(stream) = upgrade.await.inspect_err(|reason| tracing::debug!(%reason, "no WebSocket")) else { return };
         let bounds =
             WebSocketConfig::default().max_message_size(Some(HEARD_BYTES_MAX)).max_frame_size(Some(HEARD_BYTES_MAX));
         let mut socket = WebSocketStream::from_raw_socket(TokioIo::new(stream), Role::Server, Some(bounds)).await;
         if let Some(frame) = serve(&mut socket, &account, &mut events).await {
-            let goodbye = async {
-                let _ = socket.close(Some(frame)).await;
-                // What nobody reads would make the kernel take back what was said (RFC 1122 §4.2.2.13).
-                while let Some(Ok(_)) = socket.next().await {}
-            };
-            // Whoever does not take it is gone.
-            let _ = timeout(SEND_PATIENCE, goodbye).await;
+            let _ = timeout(GOODBYE_PATIENCE, part(&mut socket, frame)).await;
         }
     });
     Ok(agreed.map(|()| Body::empty()))
@@ -105,10 +101,18 @@ async fn serve(socket: &mut Socket, account: &str, events: &mut Subscription) ->
     }
 }
 
+/// Says goodbye, and waits for the same: what nobody reads would make the kernel take back what was said (RFC 1122
+/// §4.2.2.13).
+async fn part(socket: &mut Socket, frame: CloseFrame) {
+    if socket.close(Some(frame)).await.is_ok() {
+        while let Some(Ok(_)) = socket.next().await {}
+    }
+}
+
 fn closing(ended: &FeedEnded) -> CloseFrame {
     let code = match ended {
         FeedEnded::Closed => CloseCode::Away,
-        FeedEnded::OutOfRange { .. } | FeedEnded::TooMany => CloseCode::Policy,
+        FeedEnded::OutOfRange { .. } | FeedEnded::TooMany | FeedEnded::NotPermitted => CloseCode::Policy,
         FeedEnded::Store(_) => CloseCode::Error,
     };
     CloseFrame { code, reason: ended.to_string().into() }
@@ -127,5 +131,7 @@ fn is_foreign(headers: &HeaderMap) -> bool {
 const PING_EVERY: Duration = Duration::from_secs(30);
 /// How long a client may take for one frame.
 const SEND_PATIENCE: Duration = Duration::from_secs(30);
+/// How long a client may take for our goodbye, and for its own.
+const GOODBYE_PATIENCE: Duration = Duration::from_secs(4);
 /// Longest message of a client's; none is expected.
 const HEARD_BYTES_MAX: usize = 4 * 1024;

@@ -12,7 +12,9 @@ use std::sync::Arc;
 
 use model::{AccountSid, CallSid, ConferenceSid, QueueSid, TaskRouterEvent, WorkerSid};
 use store::{LoggedEvent, Row, Store, StoreError};
+use tokio::sync::{OwnedSemaphorePermit, Semaphore, watch};
 
+use crate::auth::Standing;
 use crate::event_bridge::listeners;
 use crate::fanout::{Fanout, FanoutBounds, Follower, Heard, NotFollowed};
 use crate::metrics::{Metric, Reading};
@@ -20,6 +22,10 @@ use crate::metrics::{Metric, Reading};
 /// Everything that can be followed.
 #[derive(Debug)]
 pub struct Feeds {
+    /// Told when credentials may be good no longer.
+    credentials: watch::Sender<()>,
+    /// Places of those who follow by WebSocket, so that their last words can be waited for.
+    sockets: Arc<Semaphore>,
     events: Arc<Fanout<AccountSid, Arc<LoggedEvent>>>,
     workers: Arc<Fanout<WorkerSid, Arc<TaskRouterEvent>>>,
 }
@@ -33,7 +39,12 @@ impl Default for Feeds {
 impl Feeds {
     /// `events`: how many may follow the logs of accounts, and how far each may fall behind before it reads again.
     pub fn new(events: FanoutBounds) -> Self {
-        Self { events: Arc::new(Fanout::new(events)), workers: Arc::new(Fanout::new(WORKERS_BOUNDS)) }
+        Self {
+            credentials: watch::Sender::new(()),
+            sockets: Arc::new(Semaphore::new(SOCKETS_MAX)),
+            events: Arc::new(Fanout::new(events)),
+            workers: Arc::new(Fanout::new(WORKERS_BOUNDS)),
+        }
     }
 
     /// To be called with the rows of each batch after its commit, in the order of the commits.
@@ -69,6 +80,25 @@ impl Feeds {
         self.workers.close();
     }
 
+    /// After [`close`](Self::close): until everybody who follows by WebSocket has been told.
+    pub async fn told(&self) {
+        drop(self.sockets.acquire_many(u32::try_from(SOCKETS_MAX).unwrap_or(u32::MAX)).await);
+    }
+
+    /// A place for one who follows by WebSocket, kept until it has heard our last word.
+    pub(crate) fn socket_place(&self) -> Result<OwnedSemaphorePermit, FeedEnded> {
+        Arc::clone(&self.sockets).try_acquire_owned().map_err(|_| FeedEnded::TooMany)
+    }
+
+    /// Credentials may be good no longer: whoever follows by them is to look.
+    pub(crate) fn credentials_changed(&self) {
+        self.credentials.send_replace(());
+    }
+
+    pub(crate) fn credential_changes(&self) -> watch::Receiver<()> {
+        self.credentials.subscribe()
+    }
+
     /// Subscribes to an account's log after `after`, or from now on.
     pub(crate) async fn subscribe(
         &self,
@@ -80,14 +110,15 @@ impl Feeds {
         let follower = self.events.follow(account)?;
         let bounds = store.log_bounds(account).await?;
         let seen = match after {
-            Some(after) if after < bounds.pruned || after > bounds.newest => {
+            Some(after) if after < bounds.pruned || after > bounds.highest => {
                 return Err(FeedEnded::OutOfRange { after, first: bounds.pruned, last: bounds.newest });
             }
             Some(after) => after,
             None => bounds.newest,
         };
         let is_behind = after.is_some();
-        Ok(Subscription { store: store.clone(), account, follower, filter, seen, is_behind, read: VecDeque::new() })
+        let (store, read) = (store.clone(), VecDeque::new());
+        Ok(Subscription { store, account, follower, filter, seen, is_behind, read, standing: None })
     }
 
     pub(crate) fn metrics(&self) -> Vec<Metric> {
@@ -134,7 +165,6 @@ impl Filter {
 }
 
 /// One who follows an account's log.
-#[derive(Debug)]
 pub(crate) struct Subscription {
     store: Store,
     account: AccountSid,
@@ -146,25 +176,40 @@ pub(crate) struct Subscription {
     is_behind: bool,
     /// Read from the log, and not handed out yet.
     read: VecDeque<LoggedEvent>,
+    /// The credentials by which it is allowed.
+    standing: Option<Standing>,
 }
 
 impl Subscription {
+    /// The same, for as long as these credentials are good.
+    pub(crate) fn by(self, standing: Standing) -> Self {
+        Self { standing: Some(standing), ..self }
+    }
+
     /// The next event that is wanted, as soon as it is there. Nothing is lost if this is given up while it waits.
     pub(crate) async fn next(&mut self) -> Result<Arc<LoggedEvent>, FeedEnded> {
         loop {
+            if let Some(standing) = self.standing.as_mut().filter(|standing| standing.is_due())
+                && !standing.look().await
+            {
+                return Err(FeedEnded::NotPermitted);
+            }
             let event = match self.read.pop_front() {
                 Some(event) => Arc::new(event),
                 None if self.is_behind => {
                     self.read().await?;
                     continue;
                 }
-                None => match self.follower.next().await {
-                    Heard::Item(event) => event,
-                    Heard::Lagged => {
-                        self.is_behind = true;
-                        continue;
-                    }
-                    Heard::Closed => return Err(FeedEnded::Closed),
+                None => tokio::select! {
+                    heard = self.follower.next() => match heard {
+                        Heard::Item(event) => event,
+                        Heard::Lagged => {
+                            self.is_behind = true;
+                            continue;
+                        }
+                        Heard::Closed => return Err(FeedEnded::Closed),
+                    },
+                    () = due(&mut self.standing) => continue,
                 },
             };
             if event.seq > self.seen {
@@ -188,6 +233,14 @@ impl Subscription {
     }
 }
 
+/// Waits until credentials are to be looked at.
+async fn due(standing: &mut Option<Standing>) {
+    match standing {
+        Some(standing) => standing.due().await,
+        None => std::future::pending().await,
+    }
+}
+
 /// Why nothing more comes.
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum FeedEnded {
@@ -197,6 +250,9 @@ pub(crate) enum FeedEnded {
     /// As many follow as may.
     #[error("too many follow already")]
     TooMany,
+    /// The credentials are good no longer.
+    #[error("the credentials are not valid any more")]
+    NotPermitted,
     /// The bridge stops.
     #[error("the bridge stops")]
     Closed,
@@ -219,6 +275,9 @@ const PAGE_ROWS: u32 = 500;
 
 /// Who follows the logs of accounts, by WebSocket and gRPC together. What waits for one is shared with all others.
 const EVENTS_BOUNDS: FanoutBounds = FanoutBounds { followers_max: 1_024, followers_per_key_max: 256, queue_max: 1_024 };
+
+/// Who follows by WebSocket: as many as may follow at all.
+const SOCKETS_MAX: usize = EVENTS_BOUNDS.followers_max;
 
 /// Workers' screens: as many as workers may be not offline, and some who have several. What waits for one is shared.
 const WORKERS_BOUNDS: FanoutBounds = FanoutBounds { followers_max: 16_384, followers_per_key_max: 16, queue_max: 256 };
@@ -371,6 +430,16 @@ mod tests {
             assert_eq!(out_of_range(desk.subscribe(Some(after)).await), want, "after {after}");
         }
         assert_eq!(out_of_range(early.next().await), Some((0, 2, 4)), "who was too slow for that long is told, too");
+
+        // Of the moment, 6 is gone by now; that there was one is known of what happened to somebody else.
+        let mut foreign = event(7, week + 1);
+        if let Row::Event(AccountEvent::Conference(event)) = &mut foreign {
+            event.account_sid = AccountSid::from_bits(7);
+        }
+        desk.writer.write(vec![foreign]).await.expect("writes");
+        let mut late = desk.subscribe(Some(6)).await.expect("has missed nothing");
+        desk.happens(8..=8).await;
+        assert_eq!(seqs(&mut late, 1).await, [8]);
     }
 
     #[tokio::test]

@@ -140,7 +140,10 @@ async fn delete(
 ) -> Result<Response, Problem> {
     let sid = key.parse().map_err(|_| Problem::NotFound)?;
     match api.store.delete_api_key(caller.sid(), sid).await? {
-        true => Ok(StatusCode::NO_CONTENT.into_response()),
+        true => {
+            api.feeds.credentials_changed();
+            Ok(StatusCode::NO_CONTENT.into_response())
+        }
         false => Err(Problem::NotFound),
     }
 }

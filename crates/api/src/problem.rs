@@ -312,6 +312,7 @@ impl From<FeedEnded> for Problem {
         match ended {
             FeedEnded::OutOfRange { after, first, last } => Self::LogOutOfRange { after, first, last },
             FeedEnded::TooMany => Self::TooManyRequests { after: Duration::from_secs(1) },
+            FeedEnded::NotPermitted => Self::Unauthenticated { detail: "The credentials are not valid any more" },
             FeedEnded::Closed => Self::Unavailable,
             FeedEnded::Store(error) => error.into(),
         }

@@ -49,10 +49,13 @@ fn ours() -> Router<Arc<Api>> {
 /// A path, and what may be done with it.
 type Own = (&'static str, fn() -> MethodRouter<Arc<Api>>);
 
-const OWN: [Own; 7] = [
+const OWN: [Own; 8] = [
     ("/2010-04-01/Accounts/{account}/Calls/{call}/MediaStatistics", || get(media_statistics::fetch)),
     ("/2010-04-01/Accounts/{account}/Conferences/{conference}/Participants/{participant}/Tuning", || {
         get(tuning::fetch).post(tuning::update).put(tuning::update)
+    }),
+    ("/2010-04-01/Accounts/{account}/SIP/Domains/{domain}/Digest", || {
+        get(sip_domains::fetch_digest).post(sip_domains::update_digest).put(sip_domains::update_digest)
     }),
     ("/partyline/v1/events", || get(events::get)),
     ("/partyline/openapi.json", || get(description::openapi)),
@@ -130,10 +133,6 @@ fn sip() -> Router<Arc<Api>> {
         .route(
             "/Domains/{domain}",
             get(sip_domains::fetch).post(sip_domains::update).put(sip_domains::update).delete(sip_domains::delete),
-        )
-        .route(
-            "/Domains/{domain}/Digest",
-            get(sip_domains::fetch_digest).post(sip_domains::update_digest).put(sip_domains::update_digest),
         )
         .route("/CredentialLists", get(credential_lists::list).post(credential_lists::create))
         .route(
@@ -240,8 +239,6 @@ fn workspaces() -> Router<Arc<Api>> {
 mod tests {
     use std::collections::BTreeSet;
 
-    use serde_json::Value;
-
     use super::*;
 
     /// A path without the names of its parameters.
@@ -253,9 +250,8 @@ mod tests {
 
     #[test]
     fn whatever_is_ours_is_described_and_nothing_else() {
-        let described: Value = serde_json::from_str(description::OPENAPI).expect("is JSON");
         let described: BTreeSet<_> =
-            described["paths"].as_object().expect("has paths").keys().map(|path| shape(path)).collect();
+            description::OPENAPI["paths"].as_object().expect("has paths").keys().map(|path| shape(path)).collect();
         assert_eq!(OWN.iter().map(|(path, _)| shape(path)).collect::<BTreeSet<_>>(), described);
     }
 }

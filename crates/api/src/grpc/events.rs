@@ -12,6 +12,7 @@ use super::enter;
 use super::proto::events_server::Events;
 use super::proto::{Event, WatchRequest};
 use crate::api::Api;
+use crate::auth::Standing;
 use crate::feed::{Filter, Subscription};
 use crate::problem::Problem;
 
@@ -33,7 +34,8 @@ impl Events for Watching {
         }
         let filter = filter(wanted)?;
         let events = self.api.feeds.subscribe(&self.api.store, caller.sid(), after, filter).await;
-        let events = events.map_err(Problem::from)?;
+        let standing = Standing::of(&self.api, &metadata.into_headers(), caller.sid());
+        let events = events.map_err(Problem::from)?.by(standing);
         let account = caller.sid();
         let watched = stream::unfold(Some(events), move |events| async move {
             let mut events: Subscription = events?;

@@ -1,6 +1,7 @@
 //! Serving gRPC: HTTP/2 in the clear, bounded in connections, in calls of one, and in what a call may keep waiting.
 
 use std::future::Future;
+use std::io::Cursor;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -10,13 +11,19 @@ use hyper::body::Incoming;
 use hyper::server::conn::http2;
 use hyper::service::service_fn;
 use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
-use tokio::net::TcpListener;
+use tokio::io::{AsyncRead, AsyncReadExt as _, AsyncWrite};
+use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::{Semaphore, watch};
+use tokio::time::timeout;
 use tower::ServiceExt as _;
 
 /// Answers the connections of `listener` until `shutdown`, then finishes the calls under way: streams, too, which end
 /// when whoever feeds them says so.
 pub async fn serve(listener: TcpListener, routes: Router, shutdown: impl Future<Output = ()>) {
+    accept(listener, routes, PREFACE_PATIENCE, shutdown).await;
+}
+
+async fn accept(listener: TcpListener, routes: Router, patience: Duration, shutdown: impl Future<Output = ()>) {
     let places = Arc::new(Semaphore::new(CONNECTIONS_MAX));
     let (stop, stopping) = watch::channel(());
     let mut shutdown = std::pin::pin!(shutdown);
@@ -42,6 +49,7 @@ pub async fn serve(listener: TcpListener, routes: Router, shutdown: impl Future<
         let routes = routes.clone();
         let mut stopping = stopping.clone();
         tokio::spawn(async move {
+            let _place = place;
             let mut http = http2::Builder::new(TokioExecutor::new());
             http.timer(TokioTimer::new())
                 .max_concurrent_streams(CALLS_MAX)
@@ -51,6 +59,14 @@ pub async fn serve(listener: TcpListener, routes: Router, shutdown: impl Future<
                 .keep_alive_timeout(PING_PATIENCE);
             let service =
                 service_fn(|request: hyper::Request<Incoming>| routes.clone().oneshot(request.map(Body::new)));
+            let begun = tokio::select! {
+                begun = timeout(patience, begin(stream)) => begun.unwrap_or(None),
+                _ = stopping.changed() => None,
+            };
+            let Some(stream) = begun else {
+                tracing::debug!("gRPC connection closed: it has not begun with HTTP/2");
+                return;
+            };
             let mut connection = std::pin::pin!(http.serve_connection(TokioIo::new(stream), service));
             let ended = tokio::select! {
                 ended = connection.as_mut() => ended,
@@ -62,7 +78,6 @@ pub async fn serve(listener: TcpListener, routes: Router, shutdown: impl Future<
             if let Err(reason) = ended {
                 tracing::debug!(%reason, "gRPC connection ended");
             }
-            drop(place);
         });
     }
     drop(listener);
@@ -71,6 +86,18 @@ pub async fn serve(listener: TcpListener, routes: Router, shutdown: impl Future<
     drop(places.acquire_many(u32::try_from(CONNECTIONS_MAX).unwrap_or(u32::MAX)).await);
 }
 
+/// Waits for a connection to begin as HTTP/2 does; the same connection, to be read from its begin on. `None`: it does not.
+async fn begin(mut stream: TcpStream) -> Option<impl AsyncRead + AsyncWrite + Unpin + Send> {
+    let mut preface = [0; PREFACE.len()];
+    stream.read_exact(&mut preface).await.ok()?;
+    let (read, write) = stream.into_split();
+    (preface == *PREFACE).then(|| tokio::io::join(Cursor::new(preface).chain(read), write))
+}
+
+/// What every connection of HTTP/2 begins with (RFC 9113 §3.4) …
+const PREFACE: &[u8; 24] = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n";
+/// … and how long that may take: whoever says nothing shall not have a place.
+const PREFACE_PATIENCE: Duration = Duration::from_secs(10);
 /// Connections at once; one more waits to be accepted.
 const CONNECTIONS_MAX: usize = 256;
 /// Calls of one connection at once, streams among them; what asks more waits.
@@ -85,3 +112,57 @@ const PING_EVERY: Duration = Duration::from_secs(30);
 const PING_PATIENCE: Duration = Duration::from_secs(20);
 /// Pause after a failed accept.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(50);
+
+#[cfg(test)]
+mod tests {
+    use std::net::SocketAddr;
+
+    use tokio::io::AsyncWriteExt as _;
+    use tokio::sync::oneshot;
+    use tokio::task::JoinHandle;
+
+    use super::*;
+
+    async fn start(patience: Duration) -> (SocketAddr, oneshot::Sender<()>, JoinHandle<()>) {
+        let listener = TcpListener::bind("127.0.0.1:0").await.expect("binds");
+        let address = listener.local_addr().expect("has one");
+        let (stop, stopped) = oneshot::channel();
+        let served = tokio::spawn(accept(listener, Router::new(), patience, async { drop(stopped.await) }));
+        (address, stop, served)
+    }
+
+    async fn say(address: SocketAddr, said: &[u8]) -> TcpStream {
+        let mut stream = TcpStream::connect(address).await.expect("connects");
+        stream.write_all(said).await.expect("goes");
+        stream
+    }
+
+    #[tokio::test]
+    async fn who_does_not_begin_with_http_2_is_closed() {
+        let (address, _stop, _served) = start(Duration::from_millis(20)).await;
+        for (case, said) in [
+            ("silent", &b""[..]),
+            ("half of it", &PREFACE[..20]),
+            ("something else", &b"GET / HTTP/1.1\r\nhost: bridge.test\r\n\r\n"[..]),
+        ] {
+            let mut answer = Vec::new();
+            // Closed with something unread, it may be reset.
+            let _ = say(address, said).await.read_to_end(&mut answer).await;
+            assert_eq!(answer, b"", "{case}");
+        }
+    }
+
+    #[tokio::test]
+    async fn who_begins_is_served_and_who_says_nothing_holds_up_no_end() {
+        let (address, stop, served) = start(Duration::from_secs(3_600)).await;
+        let _silent = say(address, b"").await;
+        let settings = [0, 0, 0, 4, 0, 0, 0, 0, 0];
+        let mut begun = say(address, &[&PREFACE[..], &settings].concat()).await;
+        let mut head = [0; 9];
+        begun.read_exact(&mut head).await.expect("is answered");
+        assert_eq!(head[3], settings[3], "with settings of ours");
+        drop(begun);
+        drop(stop);
+        served.await.expect("ends");
+    }
+}
