@@ -65,20 +65,21 @@ impl Engine {
 
     pub(super) fn accept(&mut self, now: Timestamp, sid: ReservationSid) -> Result<(), Refusal> {
         let (task, worker) = self.expect(sid, Status::Accepted)?;
-        self.set_reservation(now, sid, Status::Accepted, EventType::ReservationAccepted, None);
-        for other in self.of_task(task, |status| status == Status::Pending) {
-            self.set_reservation(now, other, Status::Rescinded, EventType::ReservationRescinded, None);
-        }
-        self.taken_over(now, task, worker);
         self.unset_target_timer(task);
         self.unset_task_timeout(task);
         self.unset_stale(task);
+        // First, since whoever is told of the acceptance is told how the task stands with it.
         if let Some(task) = self.tasks.get_mut(&task) {
             task.status = TaskStatus::Assigned;
             task.assigned = Some(now);
             task.version += 1;
             self.timers.insert((now + ASSIGNED_MAX, Timer::Stale(task.sid)));
         }
+        self.set_reservation(now, sid, Status::Accepted, EventType::ReservationAccepted, None);
+        for other in self.of_task(task, |status| status == Status::Pending) {
+            self.set_reservation(now, other, Status::Rescinded, EventType::ReservationRescinded, None);
+        }
+        self.taken_over(now, task, worker);
         let queue = self.tasks.get(&task).and_then(|task| task.queue).and_then(|queue| self.queues.get(&queue));
         let activity = queue.and_then(|queue| queue.assignment_activity).filter(|_| !self.workspace.multi_task);
         if let Some(activity) = activity {
