@@ -4,6 +4,7 @@
 //! for what they want to see, with generous bounds, and count time in packets.
 
 mod baresip;
+mod browser;
 mod called;
 mod centre;
 mod durable;
