@@ -2,7 +2,9 @@
 
 use std::sync::Arc;
 
-use serde_json::{Map, Value as Json};
+use serde::de::{Deserialize, Deserializer, MapAccess, Visitor};
+use serde_json::Value as Json;
+use serde_json::value::RawValue;
 
 /// Attributes as they were given, byte for byte, and as expressions see them. Copying them costs nothing.
 #[derive(Debug, Clone, PartialEq)]
@@ -33,33 +35,65 @@ impl Attributes {
         path.iter().try_fold(self.json(), |json, member| json.get(member))?.as_str()
     }
 
-    /// The same with these texts, each at its path; what is no object on the way becomes one.
+    /// The same with these texts, each at its path; what is no object on the way becomes one. Everything else stays as
+    /// it is written.
     pub fn with(&self, texts: &[(&[&str], &str)]) -> Result<Self, AttributesError> {
-        let mut json = self.json().clone();
-        for (path, text) in texts {
-            let mut at = &mut json;
-            for member in *path {
-                if !at.is_object() {
-                    *at = Json::Object(Map::new());
-                }
-                at = &mut at[*member];
-            }
-            *at = Json::String((*text).to_owned());
-        }
-        Self::parse(&json.to_string())
+        let put = |json: String, (path, text): &(&[&str], &str)| put(&json, path, text);
+        Self::parse(&texts.iter().fold(self.as_str().to_owned(), put))
     }
 
     /// Those of a task for a caller who waits: what the document says of it, and of the call what that leaves open. What
     /// identifies the call is the call's own (twiml §7.1).
     pub fn of_call(document: &str, call: &[(&str, String)]) -> Result<Self, AttributesError> {
         let given = Self::parse(document)?;
-        let Json::Object(mut members) = given.json().clone() else { return Err(AttributesError::NotAnObject) };
-        for (name, value) in call {
-            if matches!(*name, "call_sid" | "account_sid") || !members.contains_key(*name) {
-                members.insert((*name).to_owned(), Json::String(value.clone()));
+        let is_calls = |name: &str| matches!(name, "call_sid" | "account_sid") || given.json().get(name).is_none();
+        let texts: Vec<([&str; 1], &str)> =
+            call.iter().filter(|(name, _)| is_calls(name)).map(|(name, value)| ([*name], value.as_str())).collect();
+        let texts: Vec<(&[&str], &str)> = texts.iter().map(|(path, text)| (path.as_slice(), *text)).collect();
+        given.with(&texts)
+    }
+}
+
+/// A JSON text with one text put at a path in it. Order, spelling of numbers and whatever is not on the path stay.
+fn put(json: &str, path: &[&str], text: &str) -> String {
+    let [name, rest @ ..] = path else { return Json::from(text).to_string() };
+    let Members(mut members) = serde_json::from_str(json).unwrap_or_default();
+    let at = members.iter().rposition(|(other, _)| other == name); // of several, the last is the one that counts
+    let value = put(at.map_or("null", |at| members[at].1.get()), rest, text);
+    let value = RawValue::from_string(value).expect("it was put together of JSON");
+    match at {
+        Some(at) => members[at].1 = value,
+        None => members.push(((*name).to_owned(), value)),
+    }
+    let members = members.iter().map(|(name, value)| format!("{}:{}", Json::from(name.as_str()), value.get()));
+    format!("{{{}}}", members.collect::<Vec<_>>().join(","))
+}
+
+/// The members of an object in their order, as they are written.
+#[derive(Default)]
+struct Members(Vec<(String, Box<RawValue>)>);
+
+impl<'de> Deserialize<'de> for Members {
+    fn deserialize<D: Deserializer<'de>>(from: D) -> Result<Self, D::Error> {
+        struct InOrder;
+
+        impl<'de> Visitor<'de> for InOrder {
+            type Value = Members;
+
+            fn expecting(&self, to: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+                to.write_str("an object")
+            }
+
+            fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Members, A::Error> {
+                let mut members = Vec::new();
+                while let Some(member) = map.next_entry()? {
+                    members.push(member);
+                }
+                Ok(Members(members))
             }
         }
-        Self::parse(&Json::Object(members).to_string())
+
+        from.deserialize_map(InOrder)
     }
 }
 
@@ -120,7 +154,14 @@ mod tests {
             assert_eq!(before.text(path), want, "{path:?}");
         }
         let after = before.with(&[(&["conference", "sid"], "CF1"), (&["a", "d"], "e\"")]).expect("fits");
-        assert_eq!(after.as_str(), r#"{"a":{"b":"c","d":"e\""},"conference":{"sid":"CF1"},"n":1}"#);
+        assert_eq!(after.as_str(), r#"{"a":{"b":"c","d":"e\""},"n":1,"conference":{"sid":"CF1"}}"#);
+        let spelt =
+            Attributes::parse(r#"{ "z": 1.0, "id": 12345678901234567890123, "a": [1e2, {"y":1,"x":2}], "z": 2.50}"#);
+        let after = spelt.expect("attributes").with(&[(&["conference", "sid"], "CF1"), (&["z"], "é")]).expect("fits");
+        let want =
+            r#"{"z":1.0,"id":12345678901234567890123,"a":[1e2, {"y":1,"x":2}],"z":"é","conference":{"sid":"CF1"}}"#;
+        assert_eq!(after.as_str(), want, "order and numbers stay as they are written");
+        assert_eq!(after.text(&["z"]), Some("é"));
         let long = "x".repeat(ATTRIBUTES_MAX);
         assert_eq!(before.with(&[(&["a"], &long)]), Err(AttributesError::TooLong));
     }
@@ -129,10 +170,10 @@ mod tests {
     fn a_callers_task_says_what_the_document_says_and_what_the_call_is() {
         let call = [("call_sid", "CA1".to_owned()), ("from", "+1".to_owned()), ("direction", "inbound".to_owned())];
         for (document, want) in [
-            ("{}", Ok(r#"{"call_sid":"CA1","direction":"inbound","from":"+1"}"#)),
+            ("{}", Ok(r#"{"call_sid":"CA1","from":"+1","direction":"inbound"}"#)),
             (
-                r#"{"from":"me","call_sid":"CA2","k":[1]}"#,
-                Ok(r#"{"call_sid":"CA1","direction":"inbound","from":"me","k":[1]}"#),
+                r#"{"from":"me","call_sid":"CA2","k":[1.0]}"#,
+                Ok(r#"{"from":"me","call_sid":"CA1","k":[1.0],"direction":"inbound"}"#),
             ),
             ("nonsense", Err(AttributesError::NotJson)),
             ("[]", Err(AttributesError::NotAnObject)),

@@ -466,7 +466,7 @@ impl Afternoon {
                 if !matches!(scope, Scope::Worker(_)) {
                     assert_eq!(self.engine.real_time(self.now, scope, channel), self.real_time(scope, channel));
                 }
-                let got = self.engine.cumulative(self.now, scope, channel, (from, to));
+                let got = self.engine.cumulative(self.now, scope, channel, (from, to), true);
                 assert_eq!(got.start.micros(), from.micros().div_euclid(60_000_000) * 60_000_000);
                 self.compare(&got, scope, channel);
             }
@@ -591,6 +591,9 @@ impl Afternoon {
             spread
         };
         let figures = &got.figures;
+        let brief = self.engine.cumulative(self.now, scope, channel, (got.start, got.end), false);
+        assert_eq!(brief.figures.split(0), Default::default());
+        assert_eq!((brief.figures.counts, brief.figures.until_accepted), (figures.counts, figures.until_accepted));
         assert_eq!((scope, figures.counts), (scope, counts));
         assert_eq!((figures.until_accepted, figures.until_canceled), (spread(&accepted), spread(&canceled)));
         assert_eq!((figures.in_queue_until_accepted, &figures.activities), (in_queue, &activities));

@@ -721,7 +721,7 @@ fn a_direct_task_is_its_workflows() {
     let scope = Scope::Workflow(WORKFLOW);
     assert_eq!(world.engine.real_time(world.now(), scope, None).tasks.reserved, 1);
     let until = world.now() + Duration::from_secs(1);
-    let counts = world.engine.cumulative(world.now(), scope, None, (world.now(), until)).figures.counts;
+    let counts = world.engine.cumulative(world.now(), scope, None, (world.now(), until), true).figures.counts;
     assert_eq!(counts.reservations_created, 1);
     world.ask(Input::DeleteWorkflow(WORKFLOW));
     assert_eq!(world.refused, Some(Refusal::InUse(WORKFLOW.to_string())));

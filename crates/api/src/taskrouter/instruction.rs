@@ -49,7 +49,12 @@ fn coerced(value: &Value) -> Option<String> {
     match value {
         Value::Null | Value::Object(_) => None,
         Value::Bool(flag) => Some(flag.to_string()),
-        Value::Number(number) => Some(number.to_string()),
+        Value::Number(number) => {
+            // 30.0 is a whole number, too.
+            let text = number.to_string();
+            let whole = text.split_once('.').filter(|(_, rest)| rest.bytes().all(|digit| digit == b'0'));
+            Some(whole.map_or(text.clone(), |(whole, _)| whole.to_owned()))
+        }
         Value::String(text) => Some(text.clone()),
         Value::Array(elements) => Some(elements.iter().filter_map(coerced).collect::<Vec<_>>().join(" ")),
     }
@@ -112,7 +117,12 @@ fn reject(parameters: &Parameters, _: &mut Vec<Remark>) -> Result<Instruction, P
 
 /// Its status callback is asked by GET (taskrouter §7.5).
 fn dequeue(parameters: &Parameters, remarks: &mut Vec<Remark>) -> Result<Instruction, Problem> {
+    const EVENTS: &str = "StatusCallbackEvent";
     let codes = Codes { to: 40131, from: 40132, status_callback: 40157 };
+    if parameters.words(EVENTS).is_some_and(|words| words.iter().any(|word| !CALL_EVENTS.contains(word))) {
+        let expected = "initiated, ringing, answered or completed";
+        return Err(Problem::Invalid { code: 40134, name: "StatusCallbackEvents", expected });
+    }
     let mut leg = leg(parameters, codes, remarks)?;
     if let Some(link) = leg.status.link.as_mut().filter(|_| parameters.filled("StatusCallbackMethod").is_none()) {
         link.method = model::HttpMethod::Get;
@@ -230,6 +240,8 @@ fn recoded(code: u32) -> impl Fn(Problem) -> Problem {
     }
 }
 
+/// What may be told of a leg (taskrouter §7.5).
+const CALL_EVENTS: [&str; 4] = ["initiated", "ringing", "answered", "completed"];
 const INSTRUCTION: &str = "Instruction";
 const UNKNOWN: Problem = Problem::Invalid {
     code: 55555,
@@ -306,7 +318,7 @@ mod tests {
                 ],
             ),
             (
-                json!({"instruction": "conference", "from": "+15005550001", "timeout": 20, "beep": false,
+                json!({"instruction": "conference", "from": "+15005550001", "timeout": 20.0, "beep": false,
                     "end_conference_on_customer_exit": true, "conference_status_callback": "https://app.test/conf",
                     "conference_status_callback_event": "start,end,join", "max_participants": 5}),
                 &[
@@ -339,6 +351,8 @@ mod tests {
             (json!({"instruction": "dequeue", "from": "\u{7}"}), 40132),
             (json!({"instruction": "dequeue", "post_work_activity_sid": "x"}), 40130),
             (json!({"instruction": "dequeue", "status_callback_url": "ftp://x"}), 40157),
+            (json!({"instruction": "dequeue", "status_callback_events": "answered, dancing"}), 40134),
+            (json!({"instruction": "conference", "timeout": 20.5}), 20001),
             (json!({"instruction": "call", "from": "+15005550001"}), 40112),
             (json!({"instruction": "call", "url": "https://app.test/", "to": "!"}), 40110),
             (json!({"instruction": "redirect", "url": "https://app.test/"}), 40121),

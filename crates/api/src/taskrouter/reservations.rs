@@ -95,7 +95,12 @@ fn of(scope: &Scope) -> Result<ReservationOf, Problem> {
 fn becomes(word: &str, parameters: &Parameters) -> Result<ReservationUpdate, Problem> {
     match word {
         "accepted" => Ok(ReservationUpdate::Accepted),
-        "rejected" => Ok(ReservationUpdate::Rejected { activity: sid(parameters, "WorkerActivitySid")? }),
+        "rejected" => {
+            const NAME: &str = "WorkerActivitySid";
+            let activity = parameters.filled(NAME).map(str::parse).transpose();
+            let wrong = Problem::Invalid { code: 40100, name: NAME, expected: "the SID of an activity" };
+            Ok(ReservationUpdate::Rejected { activity: activity.map_err(|_| wrong)? })
+        }
         "wrapping" => Ok(ReservationUpdate::Wrapping),
         "completed" => Ok(ReservationUpdate::Completed),
         _ => Err(Problem::Parameter { name: STATUS, expected: "accepted, rejected, wrapping or completed" }),

@@ -240,6 +240,13 @@ async fn of_workers(scope: &Scope, parameters: &Parameters, part: Part) -> Resul
             statistics.real_time = Some(real_time);
         }
         statistics.cumulative = asked.sum(scope, &workers).await?;
+        // Workers who are gone have left their offers with the workspace.
+        if !restricted && let Some(all) = asked.with(Part::Cumulative).one(scope, Of::Workspace).await?.cumulative {
+            let mut sum =
+                statistics.cumulative.unwrap_or_else(|| Cumulative { figures: Figures::default(), ..all.clone() });
+            sum.figures.counts = all.figures.counts;
+            statistics.cumulative = Some(sum);
+        }
     }
     let body = envelope(scope, workspace, format_args!("/Workers{}", part.path()));
     answer(scope, workspace, Kind::Workers, &asked, &statistics, body).await
@@ -314,15 +321,21 @@ impl Asked {
     /// One answer for each, asked for a few at a time, so that the switch does other things in between.
     async fn each(&self, scope: &Scope, of: Vec<Of>) -> Result<Vec<Statistics>, Problem> {
         let mut answers = Vec::with_capacity(of.len());
-        for scopes in of.chunks(STATISTICS_SCOPES_MAX) {
+        let mut left = of.as_slice();
+        while !left.is_empty() {
+            let scopes = &left[..left.len().min(STATISTICS_SCOPES_MAX)];
             let order = WorkspaceOrder::Statistics(StatisticsOrder {
                 scopes: scopes.to_vec(),
                 channel: self.channel.as_deref().map(Into::into),
                 real_time: self.part != Part::Cumulative,
                 cumulative: self.span,
+                waits: !self.splits.is_empty(),
             });
             match scope.order(RoutingOrder::In { workspace: scope.workspace()?, order }).await? {
-                RoutingAnswer::Statistics(statistics) if statistics.len() == scopes.len() => answers.extend(statistics),
+                RoutingAnswer::Statistics(statistics) if (1..=scopes.len()).contains(&statistics.len()) => {
+                    left = &left[statistics.len()..];
+                    answers.extend(statistics);
+                }
                 other => return Err(mismatch(other)),
             }
         }

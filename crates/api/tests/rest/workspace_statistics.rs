@@ -132,6 +132,7 @@ async fn a_task_is_counted_where_it_is_and_in_what_became_of_it() {
     let body = centre.get(&format!("Workers/{ana}/Statistics")).await;
     assert_eq!(body["cumulative"]["reservations_accepted"], 1);
     assert_eq!(centre.get("Workers/CumulativeStatistics").await["reservations_accepted"], 1);
+    assert_eq!(centre.get("CumulativeStatistics").await["split_by_wait_time"], json!({}));
     let body = centre.get("Workers/Statistics?FriendlyName=Ben").await;
     assert_eq!(
         (&body["realtime"]["total_workers"], &body["cumulative"]["reservations_accepted"]),

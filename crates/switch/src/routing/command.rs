@@ -155,6 +155,8 @@ pub struct StatisticsOrder {
     pub real_time: bool,
     /// What has happened, from when until when.
     pub cumulative: Option<(Timestamp, Timestamp)>,
+    /// Of that, how many waited longer than some time is to be told, which is most of the work.
+    pub waits: bool,
 }
 
 /// Statistics of one scope, as far as they were asked for.
@@ -168,6 +170,9 @@ pub struct Statistics {
 
 /// Scopes that are asked for at once: their sums are made within one turn.
 pub const STATISTICS_SCOPES_MAX: usize = 50;
+/// Minutes and hours of them that are added up within one turn, some 5 ms. What goes beyond is not answered, the first
+/// scope aside: to be asked for again.
+pub const STATISTICS_BUCKETS_MAX: usize = 5_000;
 
 /// A workspace to be.
 #[derive(Debug, Clone, PartialEq, Eq)]

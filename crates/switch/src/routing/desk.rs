@@ -5,10 +5,11 @@ use std::sync::Arc;
 
 use model::{
     AccountSid, EventActor, Exchange, Level, Notification, ReservationSid, RoutingKey, RoutingRow, TaskSid, Timestamp,
-    WorkflowSid, WorkspaceSid,
+    WorkerSid, WorkflowSid, WorkspaceSid,
 };
 
 use super::AssignmentId;
+use super::rows::Place;
 use crate::effect::{Effect, Row};
 use crate::follow_up::FollowUp;
 use crate::turn::Names;
@@ -31,6 +32,7 @@ pub(crate) struct Index {
     pub(super) tasks: HashMap<TaskSid, WorkspaceSid>,
     pub(super) reservations: HashMap<ReservationSid, WorkspaceSid>,
     pub(super) workflows: HashMap<WorkflowSid, WorkspaceSid>,
+    pub(super) workers: HashMap<WorkerSid, Place>,
     /// Applications that are being asked what to do.
     pub(super) assignments: BTreeMap<AssignmentId, Asked>,
     pub(super) last_assignment: u64,
@@ -49,6 +51,7 @@ impl Index {
         self.tasks.retain(|_, of| *of != workspace);
         self.reservations.retain(|_, of| *of != workspace);
         self.workflows.retain(|_, of| *of != workspace);
+        self.workers.retain(|_, of| of.workspace != workspace);
     }
 }
 

@@ -74,7 +74,7 @@ impl Live {
             match output {
                 Output::Event(event) => self.tell(&event, desk),
                 Output::Assign { task, worker, reservation } => self.ask(task, worker, reservation, desk),
-                Output::Warning { code, task } => self.warn(code, task, desk),
+                Output::Warning { code, task, worker } => self.warn(code, task, worker, desk),
             }
         }
     }
@@ -87,6 +87,7 @@ impl Live {
                     Some(row) => desk.save(RoutingRow::Worker(row)),
                     None => {
                         self.workers.remove(&sid);
+                        desk.index.workers.remove(&sid);
                         desk.delete(RoutingKey::Worker(sid));
                     }
                 },

@@ -37,8 +37,9 @@ pub use assignment::{ASSIGNMENT_TIMEOUT, Assignment, AssignmentId, TaskEnd};
 pub(crate) use board_side::{NewCallTask, ReservationView, TaskRefused, TaskView};
 pub use command::{
     NewTask, NewTaskQueue, NewWorker, NewWorkflow, NewWorkspace, ReservationOf, ReservationUpdate, RoutingAnswer,
-    RoutingCommand, RoutingOrder, RoutingRefusal, STATISTICS_SCOPES_MAX, Statistics, StatisticsOrder, TaskChannelRef,
-    TaskQueueUpdate, TaskUpdate, WorkerChannelRef, WorkerUpdate, WorkflowUpdate, WorkspaceOrder, WorkspaceUpdate,
+    RoutingCommand, RoutingOrder, RoutingRefusal, STATISTICS_BUCKETS_MAX, STATISTICS_SCOPES_MAX, Statistics,
+    StatisticsOrder, TaskChannelRef, TaskQueueUpdate, TaskUpdate, WorkerChannelRef, WorkerUpdate, WorkflowUpdate,
+    WorkspaceOrder, WorkspaceUpdate,
 };
 pub(crate) use desk::Desk;
 pub(crate) use hand_over::HandOver;

@@ -34,6 +34,7 @@ impl Live {
             self.workers.remove(&sid);
             return Err(refusal);
         }
+        desk.index.workers.insert(sid, self.place());
         // Its channels are listed in the order of the task channels.
         let mut channels: Vec<_> = self.channels.values().map(|channel| (channel.seq, channel.sid)).collect();
         channels.sort_unstable();

@@ -86,6 +86,7 @@ impl Routing {
                 channels: channels.map(note).collect(),
             };
             live.workers.insert(row.sid, note);
+            self.index.workers.insert(row.sid, live.place());
         }
         let mut callers_gone = Vec::new();
         for row in rows.tasks {

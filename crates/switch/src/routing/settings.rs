@@ -119,6 +119,9 @@ impl Live {
         for workflow in self.workflows.keys() {
             desk.index.workflows.remove(workflow);
         }
+        for worker in self.workers.keys() {
+            desk.index.workers.remove(worker);
+        }
         let description = format!("Workspace {} deleted", self.row.friendly_name);
         self.tell_workspace(TaskRouterEventType::WorkspaceDeleted, description, desk);
         desk.delete(RoutingKey::Workspace(self.row.sid));

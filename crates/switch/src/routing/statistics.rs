@@ -5,11 +5,14 @@ use taskrouter::{BucketRow, Scope};
 
 use super::desk::Desk;
 use super::live::Live;
-use super::{RoutingAnswer, RoutingRefusal, STATISTICS_SCOPES_MAX, Statistics, StatisticsOrder, Workspaces};
+use super::{
+    RoutingAnswer, RoutingRefusal, STATISTICS_BUCKETS_MAX, STATISTICS_SCOPES_MAX, Statistics, StatisticsOrder,
+    Workspaces,
+};
 use crate::effect::{Effect, Row};
 
 impl Live {
-    /// One answer for each scope.
+    /// One answer for each scope, in order: as many as may be added up at once, and one at least.
     pub(super) fn statistics(&self, order: StatisticsOrder, desk: &Desk) -> Result<RoutingAnswer, RoutingRefusal> {
         if order.scopes.len() > STATISTICS_SCOPES_MAX {
             return Err(RoutingRefusal::Invalid(format!("Statistics of more than {STATISTICS_SCOPES_MAX} at once")));
@@ -22,10 +25,14 @@ impl Live {
         };
         let of = |scope| Statistics {
             real_time: order.real_time.then(|| self.engine.real_time(desk.now, scope, channel)),
-            cumulative: order.cumulative.map(|span| self.engine.cumulative(desk.now, scope, channel, span)),
+            cumulative: (order.cumulative)
+                .map(|span| self.engine.cumulative(desk.now, scope, channel, span, order.waits)),
         };
-        Ok(RoutingAnswer::Statistics(order.scopes.iter().copied().map(of).collect()))
+        let effort = |scope| order.cumulative.map_or(0, |span| self.engine.effort(scope, channel, span));
+        let many = as_many(order.scopes.iter().copied().map(effort), STATISTICS_BUCKETS_MAX);
+        Ok(RoutingAnswer::Statistics(order.scopes.iter().copied().take(many).map(of).collect()))
     }
+
     /// Keeps the figures of every minute that is over by then.
     pub(super) fn save_statistics(&mut self, by: Timestamp, desk: &mut Desk) {
         while let Some(bucket) = self.engine.poll_bucket(by) {
@@ -43,6 +50,15 @@ impl Workspaces {
             live.save_statistics(by, desk);
         }
     }
+}
+
+/// How many, from the first on, are no more work together than there may be; always one.
+fn as_many(efforts: impl Iterator<Item = usize>, most: usize) -> usize {
+    let sums = efforts.scan(0, |sum, effort| {
+        *sum += effort;
+        Some(*sum)
+    });
+    sums.take_while(|sum| *sum <= most).count().max(1)
 }
 
 fn scope_to_engine(scope: StatisticsScope) -> Scope {
@@ -83,3 +99,20 @@ fn bucket_row(workspace_sid: WorkspaceSid, bucket: BucketRow) -> StatisticsBucke
 
 /// What figures are kept by.
 const MINUTE: std::time::Duration = std::time::Duration::from_secs(60);
+
+#[cfg(test)]
+mod tests {
+    use super::as_many;
+
+    #[test]
+    fn no_more_is_added_up_than_fits_into_a_turn() {
+        for (case, efforts, want) in [
+            ("all", &[3, 3, 4][..], 3),
+            ("the first two", &[3, 3, 5], 2),
+            ("one at least", &[11, 1], 1),
+            ("what is nothing", &[0, 0, 10, 0, 1], 4),
+        ] {
+            assert_eq!(as_many(efforts.iter().copied(), 10), want, "{case}");
+        }
+    }
+}

@@ -375,11 +375,16 @@ impl Live {
     }
 
     /// Tells developers of a task that does not go as its workflow says.
-    pub(super) fn warn(&mut self, code: u16, task: TaskSid, desk: &mut Desk) {
+    pub(super) fn warn(&mut self, code: u16, task: TaskSid, worker: Option<WorkerSid>, desk: &mut Desk) {
+        // Whom other accounts have is nobody's business.
+        let elsewhere = worker.and_then(|worker| desk.index.workers.get(&worker));
+        let is_elsewhere = elsewhere.is_some_and(|place| place.account == self.row.account_sid);
+        let code = if code == 40_154 && is_elsewhere { 40_155 } else { code };
         let what = match code {
             14_222 => "no filter of its workflow takes it, and there is no default filter",
             40_152 => "the known worker of its target is not in the target's queue",
             40_154 => "the known worker of its target is no worker of this workspace",
+            40_155 => "the known worker of its target is in another workspace",
             _ => "its workflow could not be followed",
         };
         desk.notify_error(self.row.account_sid, code, format!("Task {task}: {what}"));

@@ -972,6 +972,7 @@ fn what_happened_is_measured_also_after_a_restart() {
             channel: Some("default".into()),
             real_time: true,
             cumulative: Some((begun, centre.now())),
+            waits: false,
         };
         let answer = centre.order(WorkspaceOrder::Statistics(order)).expect("is measured");
         let RoutingAnswer::Statistics(measured) = answer else { panic!("figures") };
@@ -1202,8 +1203,37 @@ fn what_a_closed_account_had_is_dropped() {
     let rows = centre.rows.clone();
     centre.routing.account_closed(ACCOUNT);
     assert_eq!(centre.routing.next_deadline(), None);
-    let Index { tasks, reservations, workflows, .. } = &centre.routing.index;
-    assert_eq!((tasks.len(), reservations.len(), workflows.len()), (0, 0, 0));
+    let Index { tasks, reservations, workflows, workers, .. } = &centre.routing.index;
+    assert_eq!((tasks.len(), reservations.len(), workflows.len(), workers.len()), (0, 0, 0, 0));
     assert_eq!(centre.order(WorkspaceOrder::Delete), Err(RoutingRefusal::NotFound));
     assert_eq!(centre.rows, rows, "what is kept stays");
+}
+
+#[test]
+fn a_known_worker_of_another_workspace() {
+    let mut centre = Centre::fifo();
+    let here = centre.workspace;
+    let new = NewWorkspace { friendly_name: "Elsewhere".to_owned(), ..workspace() };
+    let Ok(RoutingAnswer::Row(row)) = centre.ask(RoutingOrder::CreateWorkspace(new)) else { panic!("a workspace") };
+    centre.workspace = row.workspace();
+    let offline = centre.rows.values().find_map(|found| match found {
+        RoutingRow::Activity(found) if found.workspace_sid == row.workspace() => Some(found.sid),
+        _ => None,
+    });
+    let new = NewWorker { friendly_name: "Eva".to_owned(), activity: offline, attributes: None };
+    let RoutingRow::Worker(eva) = centre.row(WorkspaceOrder::CreateWorker(new)) else { panic!("a worker") };
+    centre.workspace = here;
+    let queue = centre.queue();
+    let change = WorkflowUpdate {
+        configuration: Some(format!(
+            r#"{{"task_routing":{{"filters":[{{"expression":"1==1","targets":[
+                {{"queue":"{queue}","known_worker_sid":"task.agent"}}]}}]}}}}"#
+        )),
+        ..WorkflowUpdate::default()
+    };
+    centre.order(WorkspaceOrder::UpdateWorkflow { workflow: centre.workflow(), change }).expect("changes");
+    for (agent, want) in [(eva.sid, 40_155), (WorkerSid::from_bits(7), 40_154)] {
+        centre.task(&format!(r#"{{"agent":"{agent}"}}"#));
+        assert_eq!(centre.notifications.pop(), Some(want), "{agent}");
+    }
 }

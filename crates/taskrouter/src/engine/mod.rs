@@ -222,6 +222,8 @@ pub enum Output {
         code: u16,
         /// On account of which task.
         task: TaskSid,
+        /// On account of which worker, whom its attributes name by SID.
+        worker: Option<WorkerSid>,
     },
 }
 
@@ -524,20 +526,27 @@ impl Engine {
     }
 
     /// What happened from one moment to another, on one channel or all. What workers did is told of one worker only:
-    /// that of many is their sum ([`Figures::merge`](crate::Figures::merge)).
+    /// that of many is their sum ([`Figures::merge`](crate::Figures::merge)). `waits`: thresholds are to be asked for
+    /// ([`Figures::split`](crate::Figures::split)), which is most of the work.
     pub fn cumulative(
         &self,
         now: Timestamp,
         scope: Scope,
         channel: Option<TaskChannelSid>,
         (from, to): (Timestamp, Timestamp),
+        waits: bool,
     ) -> Cumulative {
         match scope {
             Scope::Worker(worker) => {
-                self.ledger.sum_worker(now, worker, self.workers.get(&worker), channel, (from, to))
+                self.ledger.sum_worker(now, worker, self.workers.get(&worker), channel, (from, to), waits)
             }
-            scope => self.ledger.sum(now, scope, channel, (from, to)),
+            scope => self.ledger.sum(now, scope, channel, (from, to), waits),
         }
+    }
+
+    /// How many buckets [`Engine::cumulative`] looks at.
+    pub fn effort(&self, scope: Scope, channel: Option<TaskChannelSid>, span: (Timestamp, Timestamp)) -> usize {
+        self.ledger.effort(scope, channel, span)
     }
 
     /// A bucket of statistics to be saved: its minute is over. To be asked for after every turn, and at the end with a

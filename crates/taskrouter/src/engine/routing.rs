@@ -87,7 +87,7 @@ impl Engine {
                     Some(step) => self.enter(now, sid, step, true),
                     None => {
                         self.tell_task(now, EventType::TaskCreated, sid);
-                        self.outputs.push_back(Output::Warning { code: NO_FILTER, task: sid });
+                        self.outputs.push_back(Output::Warning { code: NO_FILTER, task: sid, worker: None });
                         self.cancel(now, sid, Some("No matching filter".to_owned()));
                     }
                 }
@@ -181,7 +181,12 @@ impl Engine {
                 Err(code) => code,
             };
             if let Some(code) = wrong {
-                self.outputs.push_back(Output::Warning { code, task: sid });
+                let worker = match known {
+                    KnownWorker::Sid(path) => expression::find(task.attributes.json(), &path.steps),
+                    KnownWorker::FriendlyName(_) => None,
+                };
+                let worker = worker.and_then(|name| name.as_str()?.parse().ok());
+                self.outputs.push_back(Output::Warning { code, task: sid, worker });
             }
         }
         self.wait(sid);
@@ -356,7 +361,7 @@ impl Engine {
         match self.first_step(sid, None, now) {
             Some(step) => self.enter(now, sid, step, false),
             None => {
-                self.outputs.push_back(Output::Warning { code: NO_FILTER, task: sid });
+                self.outputs.push_back(Output::Warning { code: NO_FILTER, task: sid, worker: None });
                 self.cancel(now, sid, Some("No matching filter".to_owned()));
             }
         }

@@ -176,13 +176,18 @@ pub struct Split {
 impl Figures {
     /// What happened there happened here, too.
     pub fn merge(&mut self, other: &Self) {
+        self.merge_without_waits(other);
+        for (second, side) in &other.waits {
+            self.wait_of(*second, *side);
+        }
+    }
+
+    /// As [`Figures::merge`], where nobody asks for a [`Split`].
+    pub(super) fn merge_without_waits(&mut self, other: &Self) {
         self.counts.add(&other.counts);
         self.until_accepted.merge(&other.until_accepted);
         self.until_canceled.merge(&other.until_canceled);
         self.in_queue_until_accepted.merge(&other.in_queue_until_accepted);
-        for (second, side) in &other.waits {
-            self.wait_of(*second, *side);
-        }
         for (activity, spread) in &other.activities {
             self.activities.entry(*activity).or_default().merge(spread);
         }

@@ -114,16 +114,32 @@ impl Ledger {
         scope: Scope,
         channel: Option<TaskChannelSid>,
         (from, to): (Timestamp, Timestamp),
+        waits: bool,
     ) -> Cumulative {
         let start = floor(from, if from < fine_from(now) { HOUR } else { MINUTE });
         let mut figures = Figures::default();
-        let ends = (scope, None)..=(scope, Some(TaskChannelSid::from_bits(u128::MAX)));
-        for ((_, on), buckets) in self.series.range(ends) {
-            if start < to && (on.is_none() || channel.is_none_or(|channel| *on == Some(channel))) {
-                buckets.range(start..to).for_each(|(_, bucket)| figures.merge(&bucket.figures));
-            }
+        for bucket in self.buckets(scope, channel, (start, to)) {
+            if waits { figures.merge(&bucket.figures) } else { figures.merge_without_waits(&bucket.figures) }
         }
         Cumulative { start, end: to, figures: figures.clip(start) }
+    }
+
+    /// How many buckets [`Ledger::sum`] looks at.
+    pub(crate) fn effort(&self, scope: Scope, channel: Option<TaskChannelSid>, span: (Timestamp, Timestamp)) -> usize {
+        self.buckets(scope, channel, span).count()
+    }
+
+    fn buckets(
+        &self,
+        scope: Scope,
+        channel: Option<TaskChannelSid>,
+        (from, to): (Timestamp, Timestamp),
+    ) -> impl Iterator<Item = &Bucket> {
+        let ends = (scope, None)..=(scope, Some(TaskChannelSid::from_bits(u128::MAX)));
+        let series = self.series.range(ends).filter(move |((_, on), _)| {
+            from < to && (on.is_none() || channel.is_none_or(|channel| *on == Some(channel)))
+        });
+        series.flat_map(move |(_, buckets)| buckets.range(from..to).map(|(_, bucket)| bucket))
     }
 
     /// As [`Ledger::sum`], of a worker: what it is doing counts as far as it has come.
@@ -134,8 +150,9 @@ impl Ledger {
         row: Option<&Worker>,
         channel: Option<TaskChannelSid>,
         (from, to): (Timestamp, Timestamp),
+        waits: bool,
     ) -> Cumulative {
-        let mut sum = self.sum(now, Scope::Worker(worker), channel, (from, to));
+        let mut sum = self.sum(now, Scope::Worker(worker), channel, (from, to), waits);
         if let Some(row) = row {
             let (began, ended) = (row.status_changed.max(sum.start), to.min(now));
             if began < ended {

@@ -355,7 +355,7 @@ impl Day {
                 match output {
                     Output::Event(event) => self.hear(&event),
                     Output::Assign { reservation, .. } => self.offer(reservation),
-                    Output::Warning { code, task } => panic!("seed {}: {code} of {task}", self.plan.seed),
+                    Output::Warning { code, task, .. } => panic!("seed {}: {code} of {task}", self.plan.seed),
                 }
             }
             while self.engine.poll_changed().is_some() {}
@@ -457,7 +457,7 @@ impl Day {
             assert_eq!(idle.map(|worker| worker.sid), None, "seed {seed}: idles while {} waits", task.sid);
         }
         let from = Timestamp::from_micros(self.now.micros() - 3_600_000_000);
-        let hour = self.engine.cumulative(self.now, Scope::Workspace, None, (from, self.now)).figures;
+        let hour = self.engine.cumulative(self.now, Scope::Workspace, None, (from, self.now), true).figures;
         let now = self.engine.real_time(self.now, Scope::Workspace, None);
         let _ = writeln!(
             self.report,
@@ -528,7 +528,7 @@ impl Day {
         assert_eq!((self.engine.pauses().count(), self.engine.next_deadline()), (0, None), "seed {seed}");
         assert!(self.engine.workers().all(|worker| worker.open.is_empty()), "seed {seed}: work without end");
         let counts =
-            self.engine.cumulative(self.now, Scope::Workspace, None, (MIDNIGHT, self.now + HOUR)).figures.counts;
+            self.engine.cumulative(self.now, Scope::Workspace, None, (MIDNIGHT, self.now + HOUR), true).figures.counts;
         assert_eq!(counts, self.seen, "seed {seed}: what statistics say, and what happened");
         assert_eq!((counts.tasks_entered, self.engine.lost_statistics()), (self.plan.calls, 0), "seed {seed}");
         assert_eq!(counts.tasks_deleted, self.plan.calls, "seed {seed}");
