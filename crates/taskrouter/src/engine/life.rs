@@ -71,15 +71,18 @@ impl Engine {
         // First, since whoever is told of the acceptance is told how the task stands with it.
         if let Some(task) = self.tasks.get_mut(&task) {
             task.status = TaskStatus::Assigned;
-            task.assigned = Some(now);
             task.version += 1;
-            self.timers.insert((now + ASSIGNED_MAX, Timer::Stale(task.sid)));
         }
         self.set_reservation(now, sid, Status::Accepted, EventType::ReservationAccepted, None);
         for other in self.of_task(task, |status| status == Status::Pending) {
             self.set_reservation(now, other, Status::Rescinded, EventType::ReservationRescinded, None);
         }
         self.taken_over(now, task, worker);
+        // Last, since the acceptance counts as the first if the task was not assigned before.
+        if let Some(task) = self.tasks.get_mut(&task) {
+            task.assigned = Some(now);
+            self.timers.insert((now + ASSIGNED_MAX, Timer::Stale(task.sid)));
+        }
         let queue = self.tasks.get(&task).and_then(|task| task.queue).and_then(|queue| self.queues.get(&queue));
         let activity = queue.and_then(|queue| queue.assignment_activity).filter(|_| !self.workspace.multi_task);
         if let Some(activity) = activity {
