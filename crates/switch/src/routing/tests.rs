@@ -780,7 +780,7 @@ fn a_caller_and_its_task_end_together() {
         assert_eq!(row.call_sid, Some(CallSid::from_bits(1)));
         assert_eq!(
             row.attributes,
-            r#"{"call_sid":"CA00000000000000000000000000000001","from":"+15005550001","language":"en"}"#
+            r#"{"language":"en","call_sid":"CA00000000000000000000000000000001","from":"+15005550001"}"#
         );
         match act {
             'c' => drop(centre.order(cancel(task)).expect("cancels")),
