@@ -310,6 +310,12 @@ async fn the_log_is_watched_from_where_one_stopped() {
     assert_eq!(refused(events.watch(ours(beyond)).await).0, Code::OutOfRange);
     let malformed = proto::WatchRequest { call_sid: "CA1".to_owned(), ..Default::default() };
     assert_eq!(refused(events.watch(ours(malformed)).await), (Code::InvalidArgument, "20423".to_owned()));
+    let key = bridge.post("/Keys.json", "").await.json();
+    let (sid, secret) = (key["sid"].as_str().expect("a SID"), key["secret"].as_str().expect("a secret"));
+    let by_key = by(proto::WatchRequest::default(), &basic(sid, secret));
+    let mut by_key = events.watch(by_key).await.expect("is watched").into_inner();
+    assert_eq!(bridge.ask("DELETE", &format!("/Keys/{sid}.json"), None).await.outcome(), (204, 0));
+    assert_eq!(by_key.message().await.err().map(|status| status.code()), Some(Code::Unauthenticated));
     bridge.feeds.close();
     assert_eq!(watched.message().await.err().map(|status| status.code()), Some(Code::Unavailable));
 }

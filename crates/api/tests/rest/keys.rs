@@ -49,6 +49,9 @@ async fn a_main_key_does_everything_its_account_may() {
     let by = (&*main.sid.to_string(), &*secret);
     let child = AccountSid::from_bits(0xC411D);
     bridge.store.save_account(&account(child, ACCOUNT)).await.expect("writes");
+    let seen = bridge.ask_as(by, "GET", "/Accounts.json", "").await.json();
+    let seen: Vec<_> = seen["accounts"].as_array().expect("a list").iter().map(|account| &account["sid"]).collect();
+    assert_eq!(seen, [&serde_json::Value::from(ACCOUNT.to_string())], "none but its own");
     for (verb, path, want) in [
         ("GET", "/Accounts.json".to_owned(), 200),
         ("POST", "/Accounts.json".to_owned(), 201),

@@ -75,6 +75,9 @@ async fn what_was_missed_comes_first_and_then_what_happens_as_the_list_shows_it(
     bridge.writer.write(happens(4)).await.expect("writes");
     let page = Request::builder().uri("/partyline/v1/events").header(name, &authorization);
     let listed = bridge.send(page.body(axum::body::Body::empty()).expect("is a request")).await.json();
+    let later = Request::builder().uri("/partyline/v1/events?after=20").header(name, &authorization);
+    let later = bridge.send(later.body(axum::body::Body::empty()).expect("is a request")).await.json();
+    assert_eq!(later["events"][0], listed["events"][2], "a page takes the same parameter");
     for seq in 1..=3 {
         assert_eq!(next(&mut resumed).await, listed["events"][seq], "after the first");
     }
@@ -86,6 +89,41 @@ async fn what_was_missed_comes_first_and_then_what_happens_as_the_list_shows_it(
     bridge.feeds.close();
     let Some(Ok(Message::Close(Some(frame)))) = resumed.next().await else { panic!("a goodbye") };
     assert_eq!((u16::from(frame.code), frame.reason.as_str()), (1001, "the bridge stops"));
+}
+
+#[tokio::test]
+async fn at_the_end_everybody_is_told_before_it_is_over() {
+    let (bridge, host) = serve().await;
+    let (name, authorization) = ours();
+    let mut socket = open(&host, "", &[(name, authorization.as_str())]).await.expect("opens");
+    bridge.writer.write(happens(1)).await.expect("writes");
+    bridge.feeds.close();
+    let hears = async {
+        assert_eq!(next(&mut socket).await["seq"], 10);
+        let Some(Ok(Message::Close(Some(frame)))) = socket.next().await else { panic!("a goodbye") };
+        assert_eq!(u16::from(frame.code), 1001);
+        assert!(socket.next().await.is_none(), "which is answered");
+    };
+    tokio::join!(bridge.feeds.told(), hears);
+}
+
+#[tokio::test]
+async fn who_may_no_longer_follow_is_told_so() {
+    let (bridge, host) = serve().await;
+    let key = bridge.post("/Keys.json", "").await.json();
+    let (sid, secret) = (key["sid"].as_str().expect("a SID"), key["secret"].as_str().expect("a secret"));
+    let (name, authorization) = ours();
+    let mut by_token = open(&host, "", &[(name, authorization.as_str())]).await.expect("opens");
+    let mut by_key = open(&host, "", &[(name, basic(sid, secret).as_str())]).await.expect("opens");
+    bridge.writer.write(happens(1)).await.expect("writes");
+    assert_eq!(next(&mut by_key).await["seq"], 10);
+    assert_eq!(bridge.ask("DELETE", &format!("/Keys/{sid}.json"), None).await.outcome(), (204, 0));
+    let Some(Ok(Message::Close(Some(frame)))) = by_key.next().await else { panic!("a goodbye") };
+    assert_eq!(u16::from(frame.code), 1008);
+    bridge.writer.write(happens(2)).await.expect("writes");
+    for seq in [10, 20] {
+        assert_eq!(next(&mut by_token).await["seq"], seq, "the account's own token is good");
+    }
 }
 
 #[tokio::test]
