@@ -3,9 +3,12 @@
 
 use std::time::Duration;
 
-use model::AccountEvent;
+use model::{AccountEvent, DirectoryRow};
 use switch::webhook::CallbackBody;
-use switch::{Answer, CallCallback, Command, ConferenceRef, ParticipantChange, ParticipantRef, QueueCommand, Refusal};
+use switch::{
+    Answer, ApplicationChange, CallCallback, Command, ConferenceRef, DirectoryCommand, HookChange, ParticipantChange,
+    ParticipantRef, QueueCommand, Refusal, VoiceHooksChange,
+};
 
 use crate::wanted;
 use crate::world::{ACCOUNT, World};
@@ -107,6 +110,35 @@ fn who_waits_in_a_queue_is_told_of_until_it_leaves() {
             "queue-delete",
         ]
     );
+    check_order(&world);
+}
+
+#[test]
+fn a_call_to_an_application_is_told_at_both_ends() {
+    let mut world = World::new(174);
+    let hook = |url: &str| HookChange { url: Some(Some(url.to_owned())), method: None };
+    let voice = VoiceHooksChange { voice: hook("https://other.test/voice"), ..VoiceHooksChange::default() };
+    let change = Box::new(ApplicationChange { voice, ..ApplicationChange::default() });
+    let create = DirectoryCommand::CreateApplication { account: ACCOUNT, change };
+    let Ok(Answer::Directory(row)) = world.command(Command::Directory(create)) else { panic!("is made") };
+    let DirectoryRow::Application(application) = *row else { panic!("an application") };
+    world.number(CALLER, "https://app.test/caller");
+    let sid = application.sid;
+    let dial = format!("<Dial><Application><ApplicationSid>{sid}</ApplicationSid></Application></Dial>");
+    world.documents("https://app.test/caller", &[&dial]);
+    world.documents("https://other.test/voice", &["<Pause length=\"60\"/>"]);
+    world.try_dial("ana", CALLER);
+    world.run_for(SECOND);
+    world.hang_up("ana");
+    world.run_for(SECOND);
+    let lines = told(&world, &["ana"], &["Direction"]);
+    let of = |direction: &str| {
+        let lines = lines.iter().filter(|line| !line.contains("ana"));
+        lines.filter_map(|line| line.strip_suffix(&format!(" Direction={direction}"))).collect::<Vec<_>>()
+    };
+    let out = ["call-queued", "call-initiated", "call-ringing", "call-answered", "call-completed"];
+    assert_eq!(of("outbound-dial"), out, "the end that calls");
+    assert_eq!(of("inbound"), ["call-ringing", "call-answered", "call-completed"], "the application's");
     check_order(&world);
 }
 
