@@ -7,10 +7,11 @@ use std::process::{Child, ChildStdin, ChildStdout, Command, Stdio};
 use serde_json::{Value, json};
 use testkit::callee::Callee;
 use testkit::rest::Rest;
-use testkit::server::{ACCOUNT_SID, Server};
+use testkit::server::{ACCOUNT_SID, Server, wait_until};
 use testkit::tone::Tone;
 
 use crate::centre::check_hearing;
+use crate::party::PATIENCE;
 
 const CUS: Tone = Tone { hz: 409 };
 const ANA: Tone = Tone { hz: 521 };
@@ -167,6 +168,10 @@ fn agents_work_at_screens_of_the_sdk_as_it_is() {
 
     // Warm: the customer waits on hold until it is taken up, and three talk.
     office.open_screen("ben", &ben, "", &at_work);
+    // The screen is ready before its worker is at work.
+    let path = format!("/v1/Workspaces/{}/Workers/{ben}", office.workspace);
+    let is_there = || office.rest.request("GET", &path, &[]).expect(200).json()["available"] == true;
+    assert!(wait_until(PATIENCE, is_there), "ben is at work");
     office.screens.does(&format!("await screens.ana.task.transfer('{ben}')"));
     check_hearing(&[("cus", &cus, CUS), ("ana", &anas, ANA)], "    cus ana sound\n cus  -   .   x\n ana  .   -   .");
     let incoming = office.screens.does(&format!(

@@ -126,7 +126,7 @@ fn a_call_to_an_application_is_told_at_both_ends() {
     let sid = application.sid;
     let dial = format!("<Dial><Application><ApplicationSid>{sid}</ApplicationSid></Application></Dial>");
     world.documents("https://app.test/caller", &[&dial]);
-    world.documents("https://other.test/voice", &["<Pause length=\"60\"/>"]);
+    world.documents("https://other.test/voice", &["<Echo/>"]);
     world.try_dial("ana", CALLER);
     world.run_for(SECOND);
     world.hang_up("ana");
