@@ -10,8 +10,8 @@ use rand::rngs::StdRng;
 use rand::{RngExt, SeedableRng};
 use serde_json::json;
 use taskrouter::{
-    Activity, Attributes, CONCURRENT_MAX, Engine, Expression, Input, NewTask, NewWorker, Output, RoutingTarget,
-    TaskChannel, TaskOrder, TaskQueue, TaskStatus, WorkerChange, Workflow, Workspace,
+    Activity, AssignmentStatus, Attributes, CONCURRENT_MAX, Engine, Expression, Input, NewTask, NewWorker, Output,
+    RoutingTarget, TaskChannel, TaskOrder, TaskQueue, WorkerChange, Workflow, Workspace,
 };
 
 const WORKERS: u128 = 10_000;
@@ -139,7 +139,7 @@ impl Centre {
         let at = self.random.random_range(0..self.offers.len());
         let (task, reservation) = self.offers.swap_remove(at);
         self.ask(Input::Accept(reservation));
-        self.ask(Input::EndTask { task, status: TaskStatus::Completed, reason: None });
+        self.ask(Input::EndTask { task, status: AssignmentStatus::Completed, reason: None });
         self.ask(Input::DeleteTask(task));
         self.task();
     }
@@ -161,7 +161,7 @@ impl Centre {
 fn workflow_match(c: &mut Criterion) {
     let begun = Instant::now();
     let mut centre = Centre::busy();
-    let waiting = centre.engine.tasks().filter(|task| task.status == TaskStatus::Pending).count();
+    let waiting = centre.engine.tasks().filter(|task| task.status == AssignmentStatus::Pending).count();
     println!("{waiting} tasks wait, {} are offered; set up in {:?}", centre.offers.len(), begun.elapsed());
     centre.report("set-up");
     let mut group = c.benchmark_group("workflow_match");

@@ -3,19 +3,20 @@
 use std::sync::Arc;
 
 use model::{
-    ActivitySid, ReservationSid, TaskChannelSid, TaskQueueSid, TaskSid, Timestamp, TransferSid, WorkerSid, WorkflowSid,
+    ActivitySid, ReservationSid, TaskChannelSid, TaskQueueSid, TaskRouterEventType, TaskSid, Timestamp, TransferSid,
+    WorkerSid, WorkflowSid,
 };
 
 use crate::{
-    Attributes, Reservation, ReservationStatus, Route, Task, TaskQueue, TaskStatus, Transfer, Worker, WorkerChannel,
-    Workflow,
+    AssignmentStatus, Attributes, Reservation, ReservationStatus, Route, Task, TaskQueue, Transfer, Worker,
+    WorkerChannel, Workflow,
 };
 
 /// Something happened.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Event {
     /// What.
-    pub kind: EventType,
+    pub kind: TaskRouterEventType,
     /// When.
     pub at: Timestamp,
     /// The task concerned.
@@ -60,7 +61,7 @@ pub struct FilterFacts<'a> {
 pub struct TaskFacts {
     pub sid: TaskSid,
     pub attributes: Attributes,
-    pub status: TaskStatus,
+    pub status: AssignmentStatus,
     pub priority: u32,
     pub created: Timestamp,
     pub queue: Option<TaskQueueSid>,
@@ -143,7 +144,7 @@ impl From<&Reservation> for ReservationFacts {
 }
 
 impl Event {
-    pub(crate) fn new(kind: EventType, at: Timestamp) -> Self {
+    pub(crate) fn new(kind: TaskRouterEventType, at: Timestamp) -> Self {
         Self {
             kind,
             at,
@@ -174,75 +175,4 @@ impl Event {
         let target_expression = target.expression.as_ref().map_or("", |expression| expression.as_str());
         Some(FilterFacts { name, expression, target_name: &target.friendly_name, target_expression })
     }
-}
-
-macro_rules! event_types {
-    ($($name:ident = $word:literal),+ $(,)?) => {
-        /// What happened, as the API spells it.
-        #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
-        pub enum EventType { $(#[doc = $word] $name),+ }
-
-        impl EventType {
-            /// All there are: what a filter may name. A workspace as a whole comes and goes outside of this crate, and
-            /// a reservation whose call failed is canceled (taskrouter §7.3): `reservation.failed` is a word only.
-            pub const ALL: &'static [Self] = &[$(Self::$name),+];
-
-            /// `family.type`.
-            pub const fn as_str(self) -> &'static str {
-                match self { $(Self::$name => $word),+ }
-            }
-        }
-    };
-}
-
-event_types! {
-    ActivityCreated = "activity.created",
-    ActivityUpdated = "activity.updated",
-    ActivityDeleted = "activity.deleted",
-    WorkspaceCreated = "workspace.created",
-    WorkspaceUpdated = "workspace.updated",
-    WorkspaceDeleted = "workspace.deleted",
-    WorkerCreated = "worker.created",
-    WorkerActivityUpdate = "worker.activity.update",
-    WorkerAttributesUpdate = "worker.attributes.update",
-    WorkerCapacityUpdate = "worker.capacity.update",
-    WorkerChannelAvailabilityUpdate = "worker.channel.availability.update",
-    WorkerDeleted = "worker.deleted",
-    TaskChannelCreated = "task-channel.created",
-    TaskChannelUpdated = "task-channel.updated",
-    TaskChannelDeleted = "task-channel.deleted",
-    TaskQueueCreated = "task-queue.created",
-    TaskQueueDeleted = "task-queue.deleted",
-    TaskQueueEntered = "task-queue.entered",
-    TaskQueueMoved = "task-queue.moved",
-    TaskQueueTimeout = "task-queue.timeout",
-    TaskQueueExpressionUpdated = "task-queue.expression.updated",
-    WorkflowCreated = "workflow.created",
-    WorkflowUpdated = "workflow.updated",
-    WorkflowDeleted = "workflow.deleted",
-    WorkflowEntered = "workflow.entered",
-    WorkflowTargetMatched = "workflow.target-matched",
-    WorkflowTimeout = "workflow.timeout",
-    WorkflowSkipped = "workflow.skipped",
-    TaskCreated = "task.created",
-    TaskUpdated = "task.updated",
-    TaskCanceled = "task.canceled",
-    TaskWrapup = "task.wrapup",
-    TaskCompleted = "task.completed",
-    TaskDeleted = "task.deleted",
-    TaskSystemDeleted = "task.system-deleted",
-    TaskTransferInitiated = "task.transfer-initiated",
-    TaskTransferAttemptFailed = "task.transfer-attempt-failed",
-    TaskTransferFailed = "task.transfer-failed",
-    TaskTransferCanceled = "task.transfer-canceled",
-    TaskTransferCompleted = "task.transfer-completed",
-    ReservationCreated = "reservation.created",
-    ReservationAccepted = "reservation.accepted",
-    ReservationRejected = "reservation.rejected",
-    ReservationTimeout = "reservation.timeout",
-    ReservationCanceled = "reservation.canceled",
-    ReservationRescinded = "reservation.rescinded",
-    ReservationWrapup = "reservation.wrapup",
-    ReservationCompleted = "reservation.completed",
-    ReservationFailed = "reservation.failed",
 }

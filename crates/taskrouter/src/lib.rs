@@ -38,20 +38,24 @@ pub use engine::{
     NewTransfer, NewWorker, Output, PAUSE, QUEUES_MAX, RESERVATION_TIMEOUT, Refusal, RoutingTarget, Saved, TASKS_MAX,
     TaskChange, WORKERS_MAX, WORKFLOWS_MAX, WorkerChange, Workspace,
 };
-pub use event::{Event, EventType, FilterFacts, ReservationFacts, TaskFacts, WorkerFacts};
+pub use event::{Event, FilterFacts, ReservationFacts, TaskFacts, WorkerFacts};
 pub use expression::{
     Expression, ExpressionError, INVALID_PARAMETER, LENGTH_MAX, NESTING_MAX, Names, Path, Step, Text, Value, Wrong,
     descend,
 };
+/// The words for how things stand are everybody's.
+pub use model::{
+    AssignmentStatus, ReservationStatus, TaskOrder, TaskRouterEventType, TransferMode, TransferStatus, TransferTarget,
+};
 pub use names::{TargetNames, TaskNames, WorkerNames, WorkersNames};
-pub use queue::{MAX_RESERVED_MAX, TaskOrder, TaskQueue};
-pub use reservation::{Reservation, ReservationStatus};
+pub use queue::{MAX_RESERVED_MAX, TaskQueue};
+pub use reservation::Reservation;
 pub use statistics::{
     BUCKETS_MAX, BucketRow, Counts, Cumulative, FINE, Figures, FiguresError, REACH, RealTime, Scope, Side, Split,
     Spread, TasksByStatus, WAITS_MAX,
 };
-pub use task::{RESERVATIONS_MAX, Route, Task, TaskStatus, WorkflowStep};
-pub use transfer::{TRANSFERS_MAX, Transfer, TransferMode, TransferStatus, TransferTo};
+pub use task::{RESERVATIONS_MAX, Route, Task, WorkflowStep};
+pub use transfer::{TRANSFERS_MAX, Transfer};
 pub use worker::{Activity, CAPACITY_MAX, TaskChannel, Worker, WorkerChannel};
 pub use workflow::{
     CONFIGURATION_MAX, ConfigurationError, Direction, Filter, KnownWorker, OrderBy, OrderByError, PRIORITY_MAX,

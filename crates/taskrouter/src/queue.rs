@@ -1,6 +1,6 @@
 //! Task queues as they are configured (taskrouter §4).
 
-use model::{ActivitySid, TaskQueueSid};
+use model::{ActivitySid, TaskOrder, TaskQueueSid};
 
 use crate::Expression;
 
@@ -21,15 +21,6 @@ pub struct TaskQueue {
     pub reservation_activity: Option<ActivitySid>,
     /// Single-task workspaces: what a worker does from accepting a task on.
     pub assignment_activity: Option<ActivitySid>,
-}
-
-/// First in first out, or last in.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum TaskOrder {
-    /// The oldest first.
-    Fifo,
-    /// The newest first.
-    Lifo,
 }
 
 /// Workers that may be offered one task at once (taskrouter §9).

@@ -1,6 +1,9 @@
 //! Transfers: a task that a worker has is offered to another, or to a queue (taskrouter §15).
 
-use model::{ReservationSid, TaskQueueSid, TaskSid, Timestamp, TransferSid, WorkerSid, WorkflowSid};
+use model::{
+    ReservationSid, TaskQueueSid, TaskSid, Timestamp, TransferMode, TransferSid, TransferStatus, TransferTarget,
+    WorkerSid, WorkflowSid,
+};
 
 /// One task on its way from one worker to another. While it is initiated, it is the only one of its task.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -20,7 +23,7 @@ pub struct Transfer {
     /// Whether the initiator stays until somebody has taken over.
     pub mode: TransferMode,
     /// To whom.
-    pub to: TransferTo,
+    pub to: TransferTarget,
     /// How it stands.
     pub status: TransferStatus,
     /// Why it failed.
@@ -29,37 +32,6 @@ pub struct Transfer {
     pub created: Timestamp,
     /// When it last changed.
     pub changed: Timestamp,
-}
-
-/// Whether the initiator stays until somebody has taken over.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum TransferMode {
-    /// It stays: three talk.
-    Warm,
-    /// It leaves at once.
-    Cold,
-}
-
-/// Who is to take over.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum TransferTo {
-    /// This worker.
-    Worker(WorkerSid),
-    /// Any worker of this queue, one after the other.
-    Queue(TaskQueueSid),
-}
-
-/// How a transfer stands.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-pub enum TransferStatus {
-    /// Nobody has taken over yet.
-    Initiated,
-    /// Somebody has.
-    Complete,
-    /// The worker asked for did not.
-    Failed,
-    /// The initiator thought better of it, or the task ended.
-    Canceled,
 }
 
 /// Transfers of one task.

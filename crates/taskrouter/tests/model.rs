@@ -12,10 +12,10 @@ use rand::seq::{IndexedRandom, SliceRandom};
 use rand::{RngExt, SeedableRng};
 use serde_json::json;
 use taskrouter::{
-    Activity, Attributes, Counts, Cumulative, Engine, Event, EventType, Expression, Input, NewTask, NewTransfer,
+    Activity, AssignmentStatus, Attributes, Counts, Cumulative, Engine, Event, Expression, Input, NewTask, NewTransfer,
     NewWorker, Output, RealTime, ReservationStatus, Route, RoutingTarget, Scope, Spread, Task, TaskChange, TaskChannel,
-    TaskOrder, TaskQueue, TaskStatus, TasksByStatus, Transfer, TransferMode, TransferStatus, TransferStatus::Initiated,
-    TransferTo, Worker, WorkerChange, Workflow, Workspace,
+    TaskOrder, TaskQueue, TaskRouterEventType, TasksByStatus, Transfer, TransferMode, TransferStatus,
+    TransferStatus::Initiated, TransferTarget, Worker, WorkerChange, Workflow, Workspace,
 };
 
 const OFFLINE: ActivitySid = ActivitySid::from_bits(1);
@@ -70,8 +70,8 @@ struct Afternoon {
     multi_task: bool,
     tasks: u128,
     transfers: u128,
-    reservation_events: BTreeMap<ReservationSid, Vec<EventType>>,
-    task_events: BTreeMap<TaskSid, Vec<EventType>>,
+    reservation_events: BTreeMap<ReservationSid, Vec<TaskRouterEventType>>,
+    task_events: BTreeMap<TaskSid, Vec<TaskRouterEventType>>,
     events: Vec<Event>,
     assigned: usize,
     transferred: usize,
@@ -225,8 +225,8 @@ impl Afternoon {
             70..74 => Input::Wrap(reservation),
             74..82 => Input::Complete(reservation),
             82..86 => {
-                let status =
-                    [TaskStatus::Canceled, TaskStatus::Wrapping, TaskStatus::Completed][self.random.random_range(0..3)];
+                let status = [AssignmentStatus::Canceled, AssignmentStatus::Wrapping, AssignmentStatus::Completed]
+                    [self.random.random_range(0..3)];
                 Input::EndTask { task, status, reason: None }
             }
             86..88 => Input::DeleteTask(task),
@@ -265,9 +265,9 @@ impl Afternoon {
             self.engine.reservations().filter(|r| r.status == ReservationStatus::Accepted).map(|r| r.sid).collect();
         let reservation = accepted.choose(&mut self.random).copied().unwrap_or(ReservationSid::from_bits(0));
         let to = if self.random.random_bool(0.4) {
-            TransferTo::Worker(WorkerSid::from_bits(self.random.random_range(1..=WORKERS)))
+            TransferTarget::Worker(WorkerSid::from_bits(self.random.random_range(1..=WORKERS)))
         } else {
-            TransferTo::Queue(TaskQueueSid::from_bits(self.random.random_range(1..=QUEUES)))
+            TransferTarget::Queue(TaskQueueSid::from_bits(self.random.random_range(1..=QUEUES)))
         };
         Input::Transfer(NewTransfer {
             sid: TransferSid::from_bits(self.transfers),
@@ -313,7 +313,7 @@ impl Afternoon {
         Snapshot {
             now: self.now,
             multi_task: self.multi_task,
-            tasks: self.engine.tasks().filter(|task| task.status == TaskStatus::Pending).cloned().collect(),
+            tasks: self.engine.tasks().filter(|task| task.status == AssignmentStatus::Pending).cloned().collect(),
             transfers: self.engine.transfers().map(|transfer| (transfer.sid, transfer.clone())).collect(),
             held: (self.engine.reservations().filter(|r| r.status.is_open()))
                 .map(|r| (r.task, r.worker, r.sid))
@@ -332,7 +332,7 @@ impl Afternoon {
         while let Some(output) = self.engine.poll() {
             match output {
                 Output::Event(event) => {
-                    moved |= event.kind != EventType::ReservationCreated;
+                    moved |= event.kind != TaskRouterEventType::ReservationCreated;
                     self.check_event(&event);
                     self.events.push(*event);
                 }
@@ -375,18 +375,20 @@ impl Afternoon {
             assert_eq!(under_way, usize::from(task.transfer.is_some()), "one transfer at a time");
             let (is_transferred, kept) = (under_way == 1, accepted + wrapping);
             match task.status {
-                TaskStatus::Reserved => assert!(pending > 0 && (is_transferred || kept == 0)),
-                TaskStatus::Pending => assert!(pending == 0 && (is_transferred || kept == 0)),
-                TaskStatus::Assigned => assert!(pending == 0 && accepted > 0 && !is_transferred),
-                TaskStatus::Wrapping => assert!(pending + accepted == 0 && wrapping > 0 && !is_transferred),
-                TaskStatus::Completed | TaskStatus::Canceled => assert!(pending + kept == 0 && !is_transferred),
+                AssignmentStatus::Reserved => assert!(pending > 0 && (is_transferred || kept == 0)),
+                AssignmentStatus::Pending => assert!(pending == 0 && (is_transferred || kept == 0)),
+                AssignmentStatus::Assigned => assert!(pending == 0 && accepted > 0 && !is_transferred),
+                AssignmentStatus::Wrapping => assert!(pending + accepted == 0 && wrapping > 0 && !is_transferred),
+                AssignmentStatus::Completed | AssignmentStatus::Canceled => {
+                    assert!(pending + kept == 0 && !is_transferred)
+                }
             }
             assert!(accepted < 2 || !task.transfers.is_empty(), "two have it");
         }
     }
 
     fn check_event(&mut self, event: &Event) {
-        use EventType as E;
+        use TaskRouterEventType as E;
         let of_transfer = match event.kind {
             E::TaskTransferInitiated | E::TaskTransferAttemptFailed => Some(Initiated),
             E::TaskTransferCompleted => Some(TransferStatus::Complete),
@@ -431,9 +433,9 @@ impl Afternoon {
                 event.kind.as_str()
             );
             match event.kind {
-                E::TaskCanceled => assert_eq!(task.status, TaskStatus::Canceled),
-                E::TaskCompleted => assert_eq!(task.status, TaskStatus::Completed),
-                E::TaskWrapup => assert_eq!(task.status, TaskStatus::Wrapping),
+                E::TaskCanceled => assert_eq!(task.status, AssignmentStatus::Canceled),
+                E::TaskCompleted => assert_eq!(task.status, AssignmentStatus::Completed),
+                E::TaskWrapup => assert_eq!(task.status, AssignmentStatus::Wrapping),
                 _ => {}
             }
             seen.push(event.kind);
@@ -485,7 +487,7 @@ impl Afternoon {
         let tasks: Vec<&Task> = self.engine.tasks().filter(is_in).collect();
         let of = |status| tasks.iter().filter(|task| task.status == status).count() as u32;
         let waits = |task: &&&Task| {
-            matches!(task.status, TaskStatus::Pending | TaskStatus::Reserved) && task.assigned.is_none()
+            matches!(task.status, AssignmentStatus::Pending | AssignmentStatus::Reserved) && task.assigned.is_none()
         };
         let mut tasks_by_priority = BTreeMap::new();
         for task in tasks.iter().filter(waits) {
@@ -502,10 +504,10 @@ impl Afternoon {
         let doing = |activity| workers.iter().filter(|worker| worker.activity == activity).count() as u32;
         RealTime {
             tasks: TasksByStatus {
-                pending: of(TaskStatus::Pending),
-                reserved: of(TaskStatus::Reserved),
-                assigned: of(TaskStatus::Assigned),
-                wrapping: of(TaskStatus::Wrapping),
+                pending: of(AssignmentStatus::Pending),
+                reserved: of(AssignmentStatus::Reserved),
+                assigned: of(AssignmentStatus::Assigned),
+                wrapping: of(AssignmentStatus::Wrapping),
             },
             tasks_by_priority,
             longest_waiting: oldest.map(age),
@@ -517,7 +519,7 @@ impl Afternoon {
     }
 
     fn compare(&self, got: &Cumulative, scope: Scope, channel: Option<TaskChannelSid>) {
-        use EventType as E;
+        use TaskRouterEventType as E;
         let (mut counts, mut in_queue, mut activities) = (Counts::default(), Spread::default(), BTreeMap::new());
         let (mut accepted, mut canceled): (Vec<Duration>, Vec<Duration>) = (Vec::new(), Vec::new());
         for event in self.events.iter().filter(|event| event.at >= got.start && event.at < got.end) {
@@ -610,9 +612,9 @@ impl Afternoon {
     /// Time passes until nothing is left to happen.
     fn end(mut self) -> (usize, usize) {
         let wrapping: Vec<TaskSid> =
-            self.engine.tasks().filter(|t| t.status == TaskStatus::Wrapping).map(|t| t.sid).collect();
+            self.engine.tasks().filter(|t| t.status == AssignmentStatus::Wrapping).map(|t| t.sid).collect();
         for task in wrapping {
-            self.ask(Input::EndTask { task, status: TaskStatus::Completed, reason: None });
+            self.ask(Input::EndTask { task, status: AssignmentStatus::Completed, reason: None });
         }
         for worker in 1..=WORKERS {
             let change = WorkerChange { activity: Some(OFFLINE), ..Default::default() };
@@ -625,7 +627,7 @@ impl Afternoon {
         assert_eq!((self.engine.tasks().count(), self.engine.reservations().count()), (0, 0));
         assert_eq!((self.engine.pauses().count(), self.engine.transfers().count()), (0, 0));
         for (task, seen) in &self.task_events {
-            let end = [EventType::TaskDeleted, EventType::TaskSystemDeleted];
+            let end = [TaskRouterEventType::TaskDeleted, TaskRouterEventType::TaskSystemDeleted];
             assert!(seen.last().is_some_and(|last| end.contains(last)), "{task}: {seen:?}");
         }
         (self.assigned, self.transferred)

@@ -5,9 +5,9 @@ use std::time::Duration;
 
 use model::{ActivitySid, ReservationSid, TaskChannelSid, TaskQueueSid, TaskSid, Timestamp, TransferSid, WorkerSid};
 use taskrouter::{
-    Activity, Attributes, Changed, Engine, EventType, Expression, Input, NewTask, NewWorker, Output, Reservation,
-    ReservationStatus, RoutingTarget, Saved, Task, TaskChannel, TaskOrder, TaskQueue, TaskStatus, Transfer,
-    TransferMode, TransferStatus, TransferTo, WorkerChange, Workspace,
+    Activity, AssignmentStatus, Attributes, Changed, Engine, Expression, Input, NewTask, NewWorker, Output,
+    Reservation, ReservationStatus, RoutingTarget, Saved, Task, TaskChannel, TaskOrder, TaskQueue, TaskRouterEventType,
+    Transfer, TransferMode, TransferStatus, TransferTarget, WorkerChange, Workspace,
 };
 
 const OFFLINE: ActivitySid = ActivitySid::from_bits(1);
@@ -22,12 +22,12 @@ fn at(second: i64) -> Timestamp {
     Timestamp::from_micros(second * 1_000_000)
 }
 
-fn ask(engine: &mut Engine, now: Timestamp, input: Input) -> Vec<EventType> {
+fn ask(engine: &mut Engine, now: Timestamp, input: Input) -> Vec<TaskRouterEventType> {
     engine.handle(now, input).expect("allowed");
     work(engine, now)
 }
 
-fn work(engine: &mut Engine, now: Timestamp) -> Vec<EventType> {
+fn work(engine: &mut Engine, now: Timestamp) -> Vec<TaskRouterEventType> {
     while engine.work(now, 2) {}
     std::iter::from_fn(|| engine.poll())
         .filter_map(|output| match output {
@@ -89,11 +89,18 @@ fn a_deadline_that_passed_meanwhile_is_kept_with_the_first_work() {
     let (mut engine, mended) = Engine::restore(at(500), 2, offered().save());
     assert_eq!((mended, engine.poll_changed()), (Vec::new(), None));
     assert_eq!(engine.next_deadline(), Some(at(122)), "the offer");
-    assert_eq!(work(&mut engine, at(500)), [EventType::ReservationTimeout, EventType::WorkerActivityUpdate]);
+    assert_eq!(
+        work(&mut engine, at(500)),
+        [TaskRouterEventType::ReservationTimeout, TaskRouterEventType::WorkerActivityUpdate]
+    );
     let (mut engine, _) = Engine::restore(at(4000), 2, offered().save());
-    assert_eq!(engine.task(TASK).map(|task| task.status), Some(TaskStatus::Reserved));
+    assert_eq!(engine.task(TASK).map(|task| task.status), Some(AssignmentStatus::Reserved));
     work(&mut engine, at(4000));
-    assert_eq!(engine.task(TASK).map(|task| task.status), Some(TaskStatus::Canceled), "its own time is over, too");
+    assert_eq!(
+        engine.task(TASK).map(|task| task.status),
+        Some(AssignmentStatus::Canceled),
+        "its own time is over, too"
+    );
 }
 
 #[test]
@@ -122,8 +129,8 @@ fn rows_that_contradict_each_other_are_mended() {
     let reservation = ReservationSid::from_bits(9);
     let transfer = TransferSid::from_bits(9);
     type Spoil = fn(&mut Saved);
-    let cases: [(&str, Spoil, &[&str], Option<TaskStatus>); 10] = [
-        ("nothing", |_| {}, &[], Some(TaskStatus::Reserved)),
+    let cases: [(&str, Spoil, &[&str], Option<AssignmentStatus>); 10] = [
+        ("nothing", |_| {}, &[], Some(AssignmentStatus::Reserved)),
         (
             "a reservation of a task that is not there",
             |saved| {
@@ -135,7 +142,7 @@ fn rows_that_contradict_each_other_are_mended() {
                 saved.reservations.push(other);
             },
             &["WR9 left out: its task is not there"],
-            Some(TaskStatus::Reserved),
+            Some(AssignmentStatus::Reserved),
         ),
         (
             "a reservation of a worker who is not there",
@@ -144,13 +151,13 @@ fn rows_that_contradict_each_other_are_mended() {
                 saved.reservations[0] = Reservation { sid, worker: NOBODY, ..saved.reservations[0].clone() };
             },
             &["WR9 canceled: its worker is not there", "WT1 was in a state that its reservations belie"],
-            Some(TaskStatus::Reserved), // anew
+            Some(AssignmentStatus::Reserved), // anew
         ),
         (
             "a worker who does nothing there is",
             |saved| saved.workers[0].activity = ActivitySid::from_bits(9),
             &["WK1 does something that is no activity: set offline"],
-            Some(TaskStatus::Reserved),
+            Some(AssignmentStatus::Reserved),
         ),
         (
             "no activity at all",
@@ -160,7 +167,7 @@ fn rows_that_contradict_each_other_are_mended() {
                 "WR9 canceled: its worker is not there",
                 "WT1 was in a state that its reservations belie",
             ],
-            Some(TaskStatus::Pending),
+            Some(AssignmentStatus::Pending),
         ),
         (
             "a channel is not there",
@@ -180,25 +187,25 @@ fn rows_that_contradict_each_other_are_mended() {
                 "WK2 has the name of another worker, who alone is found by it",
                 "WK2 lacked a channel: given one",
             ],
-            Some(TaskStatus::Reserved),
+            Some(AssignmentStatus::Reserved),
         ),
         (
             "assigned to nobody",
             |saved| {
-                saved.tasks[0] = Task { status: TaskStatus::Assigned, ..saved.tasks[0].clone() };
+                saved.tasks[0] = Task { status: AssignmentStatus::Assigned, ..saved.tasks[0].clone() };
                 saved.reservations.clear();
             },
             &["WT1 was in a state that its reservations belie"],
-            Some(TaskStatus::Canceled),
+            Some(AssignmentStatus::Canceled),
         ),
         (
             "over, but since when",
             |saved| {
-                saved.tasks[0].status = TaskStatus::Completed;
+                saved.tasks[0].status = AssignmentStatus::Completed;
                 saved.reservations[0].status = ReservationStatus::Accepted;
             },
             &["WR9 canceled: its task is over", "WT1 was in a state that its reservations belie"],
-            Some(TaskStatus::Completed),
+            Some(AssignmentStatus::Completed),
         ),
         (
             "transfers that cannot be",
@@ -211,7 +218,7 @@ fn rows_that_contradict_each_other_are_mended() {
                     queue: None,
                     workflow: None,
                     mode: TransferMode::Warm,
-                    to: TransferTo::Worker(NOBODY),
+                    to: TransferTarget::Worker(NOBODY),
                     status: TransferStatus::Initiated,
                     failed_reason: None,
                     created: at(3),
@@ -221,7 +228,7 @@ fn rows_that_contradict_each_other_are_mended() {
                     vec![of(TASK), Transfer { sid: TransferSid::from_bits(8), ..of(TaskSid::from_bits(9)) }];
             },
             &["TT8 left out: its task is not there", "TT9 canceled: it cannot be under way"],
-            Some(TaskStatus::Reserved),
+            Some(AssignmentStatus::Reserved),
         ),
     ];
     for (case, spoil, want, status) in cases {

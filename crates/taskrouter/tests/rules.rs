@@ -7,9 +7,9 @@ use model::{
 };
 use serde_json::{Value as Json, json};
 use taskrouter::{
-    Activity, Attributes, CONCURRENT_MAX, Engine, EventType, Expression, Input, NewTask, NewTransfer, NewWorker,
+    Activity, AssignmentStatus, Attributes, CONCURRENT_MAX, Engine, Expression, Input, NewTask, NewTransfer, NewWorker,
     Output, RESERVATIONS_MAX, Refusal, ReservationStatus, RoutingTarget, Scope, TaskChange, TaskChannel, TaskOrder,
-    TaskQueue, TaskStatus, TransferMode, TransferStatus, TransferTo, WorkerChange, Workflow, Workspace,
+    TaskQueue, TaskRouterEventType, TransferMode, TransferStatus, TransferTarget, WorkerChange, Workflow, Workspace,
 };
 
 const OFFLINE: ActivitySid = ActivitySid::from_bits(1);
@@ -103,8 +103,10 @@ impl World {
                     let who =
                         event.worker.filter(|_| event.reservation.is_some()).map(|w| w.sid.to_string().split_off(33));
                     let what = match event.kind {
-                        EventType::TaskQueueEntered | EventType::TaskQueueMoved | EventType::TaskQueueTimeout => queue,
-                        EventType::TaskCanceled => facts.and_then(|task| task.reason.clone()),
+                        TaskRouterEventType::TaskQueueEntered
+                        | TaskRouterEventType::TaskQueueMoved
+                        | TaskRouterEventType::TaskQueueTimeout => queue,
+                        TaskRouterEventType::TaskCanceled => facts.and_then(|task| task.reason.clone()),
                         _ => who,
                     };
                     self.told.push(
@@ -164,7 +166,7 @@ impl World {
         assert_eq!(self.refused, None);
     }
 
-    fn status(&self, number: u128) -> Option<TaskStatus> {
+    fn status(&self, number: u128) -> Option<AssignmentStatus> {
         self.engine.task(task(number)).map(|task| task.status)
     }
 
@@ -183,7 +185,7 @@ impl World {
         assert_eq!(self.refused, None);
     }
 
-    fn end(&mut self, number: u128, status: TaskStatus) {
+    fn end(&mut self, number: u128, status: AssignmentStatus) {
         self.ask(Input::EndTask { task: task(number), status, reason: None });
     }
 }
@@ -213,12 +215,12 @@ fn a_task_from_creation_to_its_end() {
             "0 reservation.created 1",
         ]
     );
-    assert_eq!(world.status(1), Some(TaskStatus::Reserved));
+    assert_eq!(world.status(1), Some(AssignmentStatus::Reserved));
     let reservation = world.offer(1, 1);
     world.accept(1, 1);
     assert_eq!(
         (world.told(), world.status(1)),
-        (vec!["0 reservation.accepted 1".to_owned()], Some(TaskStatus::Assigned))
+        (vec!["0 reservation.accepted 1".to_owned()], Some(AssignmentStatus::Assigned))
     );
     world.ask(Input::Accept(reservation));
     assert_eq!(world.refused, Some(Refusal::Reservation(ReservationStatus::Accepted)));
@@ -286,11 +288,11 @@ fn the_default_filter_is_the_last_resort() {
     let skipped = filter("a == 1", json!([{"queue": named(1), "skip_if": "1==1"}]));
     let timed = filter("b == 1", json!([{"queue": named(2), "timeout": 10}]));
     for (case, attributes, default, want) in [
-        ("no filter matches", json!({}), true, Some(TaskStatus::Pending)),
-        ("all skipped", json!({"a": 1}), true, Some(TaskStatus::Pending)),
-        ("one timed out", json!({"a": 1, "b": 1}), true, Some(TaskStatus::Canceled)),
-        ("nothing matches, no default", json!({}), false, Some(TaskStatus::Canceled)),
-        ("all skipped, no default", json!({"a": 1}), false, Some(TaskStatus::Canceled)),
+        ("no filter matches", json!({}), true, Some(AssignmentStatus::Pending)),
+        ("all skipped", json!({"a": 1}), true, Some(AssignmentStatus::Pending)),
+        ("one timed out", json!({"a": 1, "b": 1}), true, Some(AssignmentStatus::Canceled)),
+        ("nothing matches, no default", json!({}), false, Some(AssignmentStatus::Canceled)),
+        ("all skipped, no default", json!({"a": 1}), false, Some(AssignmentStatus::Canceled)),
     ] {
         let filters = json!([skipped, timed]);
         let default = if default { json!({"queue": named(3)}) } else { Json::Null };
@@ -298,7 +300,7 @@ fn the_default_filter_is_the_last_resort() {
         world.task(1, attributes);
         world.pass(20);
         assert_eq!(world.status(1), want, "{case}");
-        if want == Some(TaskStatus::Pending) {
+        if want == Some(AssignmentStatus::Pending) {
             let row = world.engine.task(task(1)).expect("it is there");
             assert_eq!(row.queue, Some(TaskQueueSid::from_bits(3)), "{case}");
         }
@@ -400,9 +402,9 @@ fn the_first_to_accept_has_it() {
     // Pending again only when the last offer has failed.
     world.task(2, json!({}));
     world.ask(Input::Reject { reservation: world.offer(2, 1), activity: Some(BUSY) });
-    assert_eq!(world.status(2), Some(TaskStatus::Reserved));
+    assert_eq!(world.status(2), Some(AssignmentStatus::Reserved));
     world.ask(Input::Reject { reservation: world.offer(2, 3), activity: Some(BUSY) });
-    assert_eq!(world.status(2), Some(TaskStatus::Pending));
+    assert_eq!(world.status(2), Some(AssignmentStatus::Pending));
 }
 
 /// §7.1, §7.3: what becomes of worker and task when an offer fails.
@@ -451,7 +453,7 @@ fn an_offer_that_fails() {
 /// §6.2.
 #[test]
 fn what_a_task_may_be_updated_to() {
-    use TaskStatus::{Assigned, Canceled, Completed, Pending, Reserved, Wrapping};
+    use AssignmentStatus::{Assigned, Canceled, Completed, Pending, Reserved, Wrapping};
     for (from, to, want) in [
         (Pending, Canceled, true),
         (Pending, Wrapping, false),
@@ -518,7 +520,7 @@ fn what_time_does_to_a_task() {
     for _ in 0..RESERVATIONS_MAX {
         world.ask(Input::Reject { reservation: world.offer(2, 1), activity: None });
     }
-    assert_eq!(world.status(2), Some(TaskStatus::Canceled));
+    assert_eq!(world.status(2), Some(AssignmentStatus::Canceled));
     world.ask(Input::DeleteTask(task(2)));
     assert_eq!((world.status(2), world.engine.next_deadline()), (None, None), "nothing is left behind");
 }
@@ -602,7 +604,7 @@ fn several_tasks_at_once() {
         order.extend((1..=2).filter(|who| world.open(number, *who).is_some()));
         world.pass(1);
     }
-    assert_eq!((order, world.status(5)), (vec![1, 2, 1, 2], Some(TaskStatus::Pending)));
+    assert_eq!((order, world.status(5)), (vec![1, 2, 1, 2], Some(AssignmentStatus::Pending)));
     world.ask(Input::UpdateWorkerChannel { worker: worker(2), channel: VOICE, capacity: Some(3), available: None });
     assert!(world.open(5, 2).is_some(), "more room");
     world.ask(Input::UpdateWorkerChannel { worker: worker(2), channel: VOICE, capacity: Some(51), available: None });
@@ -626,8 +628,8 @@ fn one_task_at_a_time() {
     assert_eq!(activity(&world), Some(OFFLINE));
     world.activity(1, AVAILABLE);
     world.task(2, json!({}));
-    assert_eq!(world.status(2), Some(TaskStatus::Pending), "one is enough, whatever the capacity");
-    world.end(1, TaskStatus::Completed);
+    assert_eq!(world.status(2), Some(AssignmentStatus::Pending), "one is enough, whatever the capacity");
+    world.end(1, AssignmentStatus::Completed);
     assert!(world.open(2, 1).is_some());
 }
 
@@ -791,7 +793,7 @@ fn a_workflow_that_changes_in_name_only() {
     while world.engine.work(world.now(), 1) {}
     while let Some(output) = world.engine.poll() {
         if let Output::Event(event) = output
-            && event.kind == EventType::WorkflowTargetMatched
+            && event.kind == TaskRouterEventType::WorkflowTargetMatched
         {
             assert!(event.task.is_some_and(|task| task.re_evaluate), "§12.1 TaskReEvaluated");
             re_evaluated += 1;
@@ -877,7 +879,7 @@ fn taken() -> World {
 }
 
 impl World {
-    fn transfer(&mut self, number: u128, by: u128, to: TransferTo, mode: TransferMode) {
+    fn transfer(&mut self, number: u128, by: u128, to: TransferTarget, mode: TransferMode) {
         let reservation = self.offer(number, by);
         let sid = TransferSid::from_bits(self.engine.transfers().count() as u128 + 1);
         self.ask(Input::Transfer(NewTransfer { sid, reservation, to, mode, priority: None, attributes: None }));
@@ -888,12 +890,12 @@ impl World {
     }
 }
 
-const fn to_queue(queue: u128) -> TransferTo {
-    TransferTo::Queue(TaskQueueSid::from_bits(queue))
+const fn to_queue(queue: u128) -> TransferTarget {
+    TransferTarget::Queue(TaskQueueSid::from_bits(queue))
 }
 
-const fn to_worker(number: u128) -> TransferTo {
-    TransferTo::Worker(WorkerSid::from_bits(number))
+const fn to_worker(number: u128) -> TransferTarget {
+    TransferTarget::Worker(WorkerSid::from_bits(number))
 }
 
 /// §15: what becomes of a transfer, by what its target does.
@@ -911,12 +913,12 @@ fn a_transfer_and_how_it_ends() {
     let tried: &[&str] = &["0 reservation.rejected 2", "0 worker.activity.update", "0 task.transfer-attempt-failed 1"];
     let away = |reservation| Input::Reject { reservation, activity: Some(BUSY) };
     for (case, to, mode, how, want, status, task_status) in [
-        ("warm to a worker", to_worker(2), Warm, 0, took, TransferStatus::Complete, TaskStatus::Assigned),
-        ("cold to a worker", to_worker(2), Cold, 0, took_cold, TransferStatus::Complete, TaskStatus::Assigned),
-        ("warm to a queue", to_queue(2), Warm, 0, took, TransferStatus::Complete, TaskStatus::Assigned),
-        ("cold to a queue", to_queue(2), Cold, 0, took_cold, TransferStatus::Complete, TaskStatus::Assigned),
-        ("the worker will not", to_worker(2), Warm, 1, failed, TransferStatus::Failed, TaskStatus::Assigned),
-        ("nobody of the queue will", to_queue(2), Warm, 1, tried, TransferStatus::Initiated, TaskStatus::Pending),
+        ("warm to a worker", to_worker(2), Warm, 0, took, TransferStatus::Complete, AssignmentStatus::Assigned),
+        ("cold to a worker", to_worker(2), Cold, 0, took_cold, TransferStatus::Complete, AssignmentStatus::Assigned),
+        ("warm to a queue", to_queue(2), Warm, 0, took, TransferStatus::Complete, AssignmentStatus::Assigned),
+        ("cold to a queue", to_queue(2), Cold, 0, took_cold, TransferStatus::Complete, AssignmentStatus::Assigned),
+        ("the worker will not", to_worker(2), Warm, 1, failed, TransferStatus::Failed, AssignmentStatus::Assigned),
+        ("nobody of the queue will", to_queue(2), Warm, 1, tried, TransferStatus::Initiated, AssignmentStatus::Pending),
         (
             "his call fails",
             to_worker(2),
@@ -924,7 +926,7 @@ fn a_transfer_and_how_it_ends() {
             2,
             &["0 reservation.canceled 2", "0 task.transfer-failed 1"],
             TransferStatus::Failed,
-            TaskStatus::Assigned,
+            AssignmentStatus::Assigned,
         ),
         (
             "taken back",
@@ -933,12 +935,12 @@ fn a_transfer_and_how_it_ends() {
             3,
             &["0 reservation.canceled 2", "0 task.transfer-canceled 1", "0 task-queue.moved 1"],
             TransferStatus::Canceled,
-            TaskStatus::Assigned,
+            AssignmentStatus::Assigned,
         ),
     ] {
         let mut world = taken();
         world.transfer(1, 1, to, mode);
-        assert_eq!((world.refused.clone(), world.status(1)), (None, Some(TaskStatus::Reserved)), "{case}");
+        assert_eq!((world.refused.clone(), world.status(1)), (None, Some(AssignmentStatus::Reserved)), "{case}");
         let offer = world.offer(1, 2);
         let moved = if to == to_queue(2) { vec!["0 task-queue.moved 2"] } else { Vec::new() };
         let begun = [vec!["0 task.transfer-initiated 1"], moved, vec!["0 reservation.created 2"]].concat();
@@ -986,7 +988,7 @@ fn a_transferred_task_goes_where_its_reservations_go() {
     assert_eq!(who, worker(1));
     world.ask(Input::Accept(own));
     let open = world.engine.worker(worker(1)).map(|worker| worker.open.len());
-    assert_eq!((open, world.status(1)), (Some(1), Some(TaskStatus::Assigned)), "once is enough");
+    assert_eq!((open, world.status(1)), (Some(1), Some(AssignmentStatus::Assigned)), "once is enough");
     // The initiator leaves a warm transfer: his reservation wraps up, the task does not.
     let mut world = taken();
     world.transfer(1, 1, to_worker(2), TransferMode::Warm);
@@ -994,7 +996,7 @@ fn a_transferred_task_goes_where_its_reservations_go() {
     let (first, second) = (world.offer(1, 1), world.offer(1, 2));
     world.ask(Input::Wrap(first));
     world.ask(Input::Wrap(first));
-    assert_eq!((&world.refused, world.status(1)), (&None, Some(TaskStatus::Assigned)));
+    assert_eq!((&world.refused, world.status(1)), (&None, Some(AssignmentStatus::Assigned)));
     world.ask(Input::Complete(first));
     world.told.clear();
     world.ask(Input::Wrap(second));
@@ -1010,9 +1012,12 @@ fn a_transferred_task_goes_where_its_reservations_go() {
     world.ask(Input::Complete(world.offer(1, 1)));
     world.activity(1, BUSY);
     world.ask(Input::Reject { reservation: world.offer(1, 2), activity: Some(BUSY) });
-    assert_eq!((world.status(1), world.transfer_status(1)), (Some(TaskStatus::Pending), Some(TransferStatus::Failed)));
+    assert_eq!(
+        (world.status(1), world.transfer_status(1)),
+        (Some(AssignmentStatus::Pending), Some(TransferStatus::Failed))
+    );
     world.pass(86_400);
-    assert_eq!(world.status(1), Some(TaskStatus::Canceled));
+    assert_eq!(world.status(1), Some(AssignmentStatus::Canceled));
     // Canceled or deleted, it takes its transfer along.
     for delete in [false, true] {
         let mut world = taken();
@@ -1021,7 +1026,7 @@ fn a_transferred_task_goes_where_its_reservations_go() {
         world.ask(if delete {
             Input::DeleteTask(task(1))
         } else {
-            Input::EndTask { task: task(1), status: TaskStatus::Canceled, reason: None }
+            Input::EndTask { task: task(1), status: AssignmentStatus::Canceled, reason: None }
         });
         let end = if delete { "0 task.deleted" } else { "0 task.canceled" };
         let canceled = ["0 reservation.canceled 1", "0 reservation.canceled 2", "0 task.transfer-canceled 1", end];
@@ -1038,13 +1043,17 @@ fn transfers_that_are_refused() {
     for (case, to, want) in [
         ("away", to_worker(3), Refusal::Unavailable(worker(3))),
         ("to himself", to_worker(1), Refusal::Unavailable(worker(1))),
-        ("to nobody", TransferTo::Worker(unknown), Refusal::NotFound(unknown.to_string())),
+        ("to nobody", TransferTarget::Worker(unknown), Refusal::NotFound(unknown.to_string())),
         ("to no queue", to_queue(9), Refusal::NotFound(named(9))),
     ] {
         let mut world = taken();
         world.transfer(1, 1, to, TransferMode::Warm);
         assert_eq!((world.refused.clone(), world.told()), (Some(want), Vec::new()), "{case}");
-        assert_eq!((world.status(1), world.engine.transfers().count()), (Some(TaskStatus::Assigned), 0), "{case}");
+        assert_eq!(
+            (world.status(1), world.engine.transfers().count()),
+            (Some(AssignmentStatus::Assigned), 0),
+            "{case}"
+        );
     }
     let mut world = taken();
     world.transfer(1, 1, to_worker(2), TransferMode::Warm);
@@ -1052,7 +1061,7 @@ fn transfers_that_are_refused() {
     assert!(matches!(world.refused, Some(Refusal::Task { .. })), "one after the other");
     world.transfer(1, 2, to_queue(2), TransferMode::Warm);
     assert_eq!(world.refused, Some(Refusal::Reservation(ReservationStatus::Pending)), "not accepted");
-    world.end(1, TaskStatus::Completed);
+    world.end(1, AssignmentStatus::Completed);
     assert!(matches!(world.refused, Some(Refusal::Task { .. })), "not while it is under way");
 }
 
@@ -1098,15 +1107,15 @@ fn what_events_tell() {
         }
     }
     let of = |kind| events.iter().rev().find(|event| event.kind == kind).expect("told");
-    let matched = events.iter().find(|event| event.kind == EventType::WorkflowTargetMatched).expect("told");
+    let matched = events.iter().find(|event| event.kind == TaskRouterEventType::WorkflowTargetMatched).expect("told");
     let facts =
         matched.filter().map(|facts| (facts.name, facts.expression, facts.target_name, facts.target_expression));
     assert_eq!(facts, Some(("all", "a == 1", "first", "worker.x == 1")));
-    let moved = of(EventType::TaskQueueMoved);
+    let moved = of(TaskRouterEventType::TaskQueueMoved);
     let queues = (moved.queue.as_ref().map(|queue| &*queue.friendly_name), moved.previous_queue);
     assert_eq!(queues, (Some("queue 2"), Some(TaskQueueSid::from_bits(1))));
-    assert_eq!(of(EventType::TaskCreated).workflow.as_ref().map(|workflow| workflow.sid), Some(WORKFLOW));
-    let capacity = of(EventType::WorkerCapacityUpdate);
+    assert_eq!(of(TaskRouterEventType::TaskCreated).workflow.as_ref().map(|workflow| workflow.sid), Some(WORKFLOW));
+    let capacity = of(TaskRouterEventType::WorkerCapacityUpdate);
     let on = capacity.worker_channel.as_ref().map(|on| (on.capacity, on.available, on.open));
     assert_eq!((on, capacity.previous_capacity), (Some((3, false, 0)), Some(1)));
     assert_eq!(capacity.worker.as_ref().map(|worker| &*worker.friendly_name), Some("worker1"));

@@ -78,3 +78,21 @@ word_enum! {
         Canceled = "canceled",
     }
 }
+
+impl ReservationStatus {
+    /// It takes room of its worker.
+    pub const fn is_open(self) -> bool {
+        matches!(self, Self::Pending | Self::Accepted | Self::Wrapping)
+    }
+
+    /// The state machine of §7.1. What is open can be canceled with its task.
+    pub const fn may_become(self, next: Self) -> bool {
+        use ReservationStatus as S;
+        match self {
+            S::Pending => matches!(next, S::Accepted | S::Rejected | S::Timeout | S::Rescinded | S::Canceled),
+            S::Accepted => matches!(next, S::Wrapping | S::Completed | S::Canceled),
+            S::Wrapping => matches!(next, S::Completed | S::Canceled),
+            S::Completed | S::Rejected | S::Timeout | S::Rescinded | S::Canceled => false,
+        }
+    }
+}

@@ -128,3 +128,57 @@ word_enum! {
         Canceled = "canceled",
     }
 }
+
+impl AssignmentStatus {
+    /// The state machine of §6.2.
+    pub const fn may_become(self, next: Self) -> bool {
+        use AssignmentStatus as S;
+        match self {
+            S::Pending => matches!(next, S::Reserved | S::Canceled),
+            S::Reserved => matches!(next, S::Pending | S::Assigned | S::Canceled),
+            S::Assigned => matches!(next, S::Wrapping | S::Completed),
+            S::Wrapping => matches!(next, S::Completed),
+            S::Completed | S::Canceled => false,
+        }
+    }
+
+    /// Completed or canceled.
+    pub const fn is_over(self) -> bool {
+        matches!(self, Self::Completed | Self::Canceled)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::ReservationStatus as R;
+
+    #[test]
+    fn the_state_machines_have_the_contracts_edges_only() {
+        use AssignmentStatus::{Assigned, Canceled, Completed, Pending, Reserved, Wrapping};
+        let tasks = [Pending, Reserved, Assigned, Wrapping, Completed, Canceled];
+        let legal: Vec<_> = tasks.iter().flat_map(|from| tasks.iter().map(move |to| (*from, *to))).collect();
+        let legal: Vec<_> = legal.into_iter().filter(|(from, to)| from.may_become(*to)).collect();
+        // §6.2
+        assert_eq!(
+            legal,
+            [
+                (Pending, Reserved),
+                (Pending, Canceled),
+                (Reserved, Pending),
+                (Reserved, Assigned),
+                (Reserved, Canceled),
+                (Assigned, Wrapping),
+                (Assigned, Completed),
+                (Wrapping, Completed),
+            ]
+        );
+        let all =
+            [R::Pending, R::Accepted, R::Wrapping, R::Completed, R::Rejected, R::Timeout, R::Rescinded, R::Canceled];
+        let edges = |from: R| all.iter().filter(|to| from.may_become(**to)).count();
+        assert_eq!(all.map(edges), [5, 3, 2, 0, 0, 0, 0, 0]); // §7.1
+        for from in all {
+            assert_eq!(from.is_open(), edges(from) > 0, "{from:?}");
+        }
+    }
+}

@@ -133,7 +133,7 @@ impl Routing {
             workspace: live.row.sid,
             task: reservation.task,
             worker: reservation.worker,
-            status: rows::reservation_status_of(reservation.status),
+            status: reservation.status,
         })
     }
 
@@ -286,7 +286,7 @@ impl Live {
         if let Some(note) = self.tasks.get_mut(&sid) {
             note.is_told = true;
         }
-        let (status, reason) = (taskrouter::TaskStatus::Canceled, Some(HANGUP.to_owned()));
+        let (status, reason) = (taskrouter::AssignmentStatus::Canceled, Some(HANGUP.to_owned()));
         self.engine.handle(now, Input::EndTask { task: sid, status, reason }).map_err(refused)
     }
 }

@@ -9,7 +9,6 @@ use super::assignment::{Assignment, AssignmentId};
 use super::desk::{Asked, Desk};
 use super::instruction::Instruction;
 use super::live::Live;
-use super::rows;
 use super::{ReservationUpdate, RoutingRefusal, Workspaces};
 use crate::effect::Effect;
 use crate::follow_up::FollowUp;
@@ -81,7 +80,7 @@ impl Live {
                 letters.next().map(|first| first.to_ascii_uppercase()).into_iter().chain(letters).collect();
             Err(RoutingRefusal::Coded { code, message: format!("Unable to execute {title} instruction. {what}") })
         };
-        let status = rows::reservation_status_of(reservation.status);
+        let status = reservation.status;
         let codes = Codes::of(instruction);
         if let Instruction::Supervise(supervise) = instruction {
             if status != ReservationStatus::Accepted {

@@ -3,9 +3,9 @@
 use std::collections::BTreeMap;
 
 use model::{
-    AccountSid, ActivitySid, AssignmentStatus, CallSid, Reservation, ReservationStatus, RoutingTarget, Task,
-    TaskChannelSid, TaskQueue, TaskQueueSid, Timestamp, Transfer, TransferMode, TransferStatus, TransferTarget,
-    WorkEnd, Worker, WorkerChannel, WorkerChannelSid, Workflow, WorkflowStep, Workspace, WorkspaceSid,
+    AccountSid, ActivitySid, CallSid, Reservation, RoutingTarget, Task, TaskChannelSid, TaskQueue, TaskQueueSid,
+    Timestamp, Transfer, WorkEnd, Worker, WorkerChannel, WorkerChannelSid, Workflow, WorkflowStep, Workspace,
+    WorkspaceSid,
 };
 use taskrouter::{Attributes, AttributesError, Expression};
 
@@ -64,7 +64,7 @@ pub(super) struct Place {
 pub(super) fn workspace_settings(row: &Workspace) -> taskrouter::Workspace {
     taskrouter::Workspace {
         multi_task: row.multi_task_enabled,
-        prioritize_queue_order: order_to_engine(row.prioritize_queue_order),
+        prioritize_queue_order: row.prioritize_queue_order,
         default_activity: row.default_activity_sid,
         timeout_activity: row.timeout_activity_sid,
     }
@@ -95,7 +95,7 @@ pub(super) fn queue_to_engine(row: &TaskQueue) -> Result<taskrouter::TaskQueue, 
         friendly_name: row.friendly_name.clone(),
         target_workers,
         max_reserved_workers: row.max_reserved_workers,
-        task_order: order_to_engine(row.task_order),
+        task_order: row.task_order,
         reservation_activity: row.reservation_activity_sid,
         assignment_activity: row.assignment_activity_sid,
     })
@@ -211,7 +211,7 @@ pub(super) fn task_to_engine(row: &Task) -> Result<Option<taskrouter::Task>, Rou
         created: row.created,
         virtual_start: row.virtual_start,
         timeout: row.timeout,
-        status: status_to_engine(row.assignment_status),
+        status: row.assignment_status,
         reason: row.reason.clone(),
         queue: row.task_queue_sid,
         queue_entered: row.task_queue_entered,
@@ -254,7 +254,7 @@ pub(super) fn task_row(place: Place, task: &taskrouter::Task, note: &TaskNote) -
         workflow_sid: task.workflow,
         task_queue_sid: task.queue,
         task_queue_entered: task.queue_entered,
-        assignment_status: status_of(task.status),
+        assignment_status: task.status,
         reason: task.reason.clone(),
         priority: task.priority,
         timeout: task.timeout,
@@ -279,7 +279,7 @@ pub(super) fn reservation_to_engine(row: &Reservation) -> taskrouter::Reservatio
         task: row.task_sid,
         worker: row.worker_sid,
         channel: row.task_channel_sid,
-        status: reservation_status_to_engine(row.reservation_status),
+        status: row.reservation_status,
         canceled_reason_code: row.canceled_reason_code,
         transfer: row.transfer_sid,
         created: row.created,
@@ -301,7 +301,7 @@ pub(super) fn reservation_row(
         task_sid: reservation.task,
         worker_sid: reservation.worker,
         task_channel_sid: reservation.channel,
-        reservation_status: reservation_status_of(reservation.status),
+        reservation_status: reservation.status,
         canceled_reason_code: reservation.canceled_reason_code,
         times_out: reservation.times_out,
         transfer_sid: reservation.transfer,
@@ -323,14 +323,9 @@ pub(super) fn transfer_to_engine(row: &Transfer) -> taskrouter::Transfer {
         worker: row.initiating_worker_sid,
         queue: row.initiating_queue_sid,
         workflow: row.initiating_workflow_sid,
-        mode: mode_to_engine(row.transfer_mode),
-        to: target_to_engine(row.transfer_to),
-        status: match row.transfer_status {
-            TransferStatus::Initiated => taskrouter::TransferStatus::Initiated,
-            TransferStatus::Complete => taskrouter::TransferStatus::Complete,
-            TransferStatus::Failed => taskrouter::TransferStatus::Failed,
-            TransferStatus::Canceled => taskrouter::TransferStatus::Canceled,
-        },
+        mode: row.transfer_mode,
+        to: row.transfer_to,
+        status: row.transfer_status,
         failed_reason: row.transfer_failed_reason.clone(),
         created: row.created,
         changed: row.updated,
@@ -343,20 +338,9 @@ pub(super) fn transfer_row(place: Place, transfer: &taskrouter::Transfer, seq: i
         account_sid: place.account,
         workspace_sid: place.workspace,
         task_sid: transfer.task,
-        transfer_mode: match transfer.mode {
-            taskrouter::TransferMode::Warm => TransferMode::Warm,
-            taskrouter::TransferMode::Cold => TransferMode::Cold,
-        },
-        transfer_to: match transfer.to {
-            taskrouter::TransferTo::Worker(worker) => TransferTarget::Worker(worker),
-            taskrouter::TransferTo::Queue(queue) => TransferTarget::Queue(queue),
-        },
-        transfer_status: match transfer.status {
-            taskrouter::TransferStatus::Initiated => TransferStatus::Initiated,
-            taskrouter::TransferStatus::Complete => TransferStatus::Complete,
-            taskrouter::TransferStatus::Failed => TransferStatus::Failed,
-            taskrouter::TransferStatus::Canceled => TransferStatus::Canceled,
-        },
+        transfer_mode: transfer.mode,
+        transfer_to: transfer.to,
+        transfer_status: transfer.status,
         transfer_failed_reason: transfer.failed_reason.clone(),
         initiating_reservation_sid: transfer.reservation,
         initiating_worker_sid: transfer.worker,
@@ -367,44 +351,3 @@ pub(super) fn transfer_row(place: Place, transfer: &taskrouter::Transfer, seq: i
         seq,
     }
 }
-
-pub(super) fn mode_to_engine(mode: TransferMode) -> taskrouter::TransferMode {
-    match mode {
-        TransferMode::Warm => taskrouter::TransferMode::Warm,
-        TransferMode::Cold => taskrouter::TransferMode::Cold,
-    }
-}
-
-pub(super) fn target_to_engine(target: TransferTarget) -> taskrouter::TransferTo {
-    match target {
-        TransferTarget::Worker(worker) => taskrouter::TransferTo::Worker(worker),
-        TransferTarget::Queue(queue) => taskrouter::TransferTo::Queue(queue),
-    }
-}
-
-fn order_to_engine(order: model::TaskOrder) -> taskrouter::TaskOrder {
-    match order {
-        model::TaskOrder::Fifo => taskrouter::TaskOrder::Fifo,
-        model::TaskOrder::Lifo => taskrouter::TaskOrder::Lifo,
-    }
-}
-
-/// Two enums of one meaning: the words that are stored and shown, and the states of the engine.
-macro_rules! states {
-    ($of:ident, $to:ident: $word:ident, $state:ident { $($variant:ident),+ }) => {
-        pub(super) fn $of(state: taskrouter::$state) -> $word {
-            match state { $(taskrouter::$state::$variant => $word::$variant),+ }
-        }
-
-        pub(super) fn $to(word: $word) -> taskrouter::$state {
-            match word { $($word::$variant => taskrouter::$state::$variant),+ }
-        }
-    };
-}
-
-states! { status_of, status_to_engine: AssignmentStatus, TaskStatus {
-    Pending, Reserved, Assigned, Wrapping, Completed, Canceled
-} }
-states! { reservation_status_of, reservation_status_to_engine: ReservationStatus, ReservationStatus {
-    Pending, Accepted, Wrapping, Completed, Rejected, Timeout, Rescinded, Canceled
-} }

@@ -6,7 +6,7 @@ use model::{
     AssignmentStatus, ReservationSid, ReservationStatus, RoutingRow, RoutingTarget, TaskChannelSid, TaskSid, Timestamp,
     TransferMode, TransferSid, TransferTarget, WorkerSid, WorkflowSid,
 };
-use taskrouter::{Input, NewTransfer, PRIORITY_MAX, TASK_TIMEOUT_MAX, TaskChange, TaskStatus};
+use taskrouter::{Input, NewTransfer, PRIORITY_MAX, TASK_TIMEOUT_MAX, TaskChange};
 
 use super::desk::Desk;
 use super::live::Live;
@@ -119,7 +119,7 @@ impl Live {
         desk: &mut Desk,
     ) -> Answered {
         let status = self.expect_task(sid, if_match)?;
-        let to = change.assignment_status.map(rows::status_to_engine).filter(|to| *to != status);
+        let to = change.assignment_status.filter(|to| *to != status);
         if let Some(to) = to {
             expect_step(sid, status, to)?;
         }
@@ -147,7 +147,7 @@ impl Live {
     }
 
     /// There is such a task, and it has not changed since.
-    fn expect_task(&self, sid: TaskSid, if_match: Option<u32>) -> Result<TaskStatus, RoutingRefusal> {
+    fn expect_task(&self, sid: TaskSid, if_match: Option<u32>) -> Result<AssignmentStatus, RoutingRefusal> {
         let task = self.engine.task(sid).ok_or(RoutingRefusal::NotFound)?;
         match if_match.filter(|version| *version != task.version) {
             Some(_) => Err(RoutingRefusal::PreconditionFailed),
@@ -174,7 +174,7 @@ impl Live {
         let reservation = reservation.ok_or(RoutingRefusal::NotFound)?;
         match if_match.filter(|version| *version != reservation.version) {
             Some(_) => Err(RoutingRefusal::PreconditionFailed),
-            None => Ok(rows::reservation_status_of(reservation.status)),
+            None => Ok(reservation.status),
         }
     }
 
@@ -185,7 +185,7 @@ impl Live {
         desk: &mut Desk,
     ) -> Answered {
         let status = self.engine.reservation(sid).map(|reservation| reservation.status);
-        let status = rows::reservation_status_of(status.ok_or(RoutingRefusal::NotFound)?);
+        let status = status.ok_or(RoutingRefusal::NotFound)?;
         let (verb, wanted, input) = match change {
             ReservationUpdate::Accepted => ("accept", ReservationStatus::Accepted, Input::Accept(sid)),
             ReservationUpdate::Rejected { activity } => {
@@ -201,7 +201,7 @@ impl Live {
         // What it has been already changes nothing, as with tasks; but two may not both accept.
         let is_so = status == wanted && matches!(wanted, ReservationStatus::Wrapping | ReservationStatus::Completed);
         if !is_so {
-            let may = rows::reservation_status_to_engine(status).may_become(rows::reservation_status_to_engine(wanted));
+            let may = status.may_become(wanted);
             if !may {
                 let state = if matches!(wanted, ReservationStatus::Accepted | ReservationStatus::Rejected) {
                     "in a Pending state"
@@ -248,8 +248,8 @@ impl Live {
         let transfer = NewTransfer {
             sid,
             reservation,
-            to: rows::target_to_engine(to),
-            mode: rows::mode_to_engine(mode),
+            to,
+            mode,
             priority,
             attributes: attributes.map(rows::attributes).transpose()?,
         };
@@ -280,13 +280,12 @@ impl Live {
 }
 
 /// A task may go from one state to another when it is asked to (taskrouter §6.2).
-fn expect_step(sid: TaskSid, from: TaskStatus, to: TaskStatus) -> Result<(), RoutingRefusal> {
-    let asked_for = matches!(to, TaskStatus::Canceled | TaskStatus::Wrapping | TaskStatus::Completed);
+fn expect_step(sid: TaskSid, from: AssignmentStatus, to: AssignmentStatus) -> Result<(), RoutingRefusal> {
+    let asked_for = matches!(to, AssignmentStatus::Canceled | AssignmentStatus::Wrapping | AssignmentStatus::Completed);
     if asked_for && from.may_become(to) {
         return Ok(());
     }
-    let from = rows::status_of(from);
-    Err(RoutingRefusal::Invalid(match rows::status_of(to) {
+    Err(RoutingRefusal::Invalid(match to {
         AssignmentStatus::Wrapping => format!("Cannot wrap up task {sid} because it is not currently assigned."),
         AssignmentStatus::Completed => format!(
             "Cannot complete task {sid} in state {from}. Only tasks in state assigned or wrapping can be completed."

@@ -8,7 +8,7 @@ use model::{
     Concerned, EventActor, EventResource, EventSid, HttpMethod, ReservationSid, TaskRouterEvent, TaskRouterEventType,
     TaskSid, Timestamp, WorkerSid,
 };
-use taskrouter::{EventType, ReservationStatus, Route, TaskStatus};
+use taskrouter::{AssignmentStatus, ReservationStatus, Route};
 
 use super::assignment::TaskEnd;
 use super::desk::Desk;
@@ -26,7 +26,7 @@ impl Live {
     pub(super) fn tell(&mut self, event: &taskrouter::Event, desk: &mut Desk) {
         self.note(event, desk);
         // Every word of the engine's is one of the contract's.
-        let Ok(event_type) = event.kind.as_str().parse::<TaskRouterEventType>() else { return };
+        let event_type = event.kind;
         let concerned = self.concerned(event, desk);
         let told = TaskRouterEvent {
             sid: EventSid::from_bits(desk.names.bits()),
@@ -103,7 +103,7 @@ impl Live {
 
     /// Notes what follows from an event beside its being told.
     fn note(&mut self, event: &taskrouter::Event, desk: &mut Desk) {
-        use EventType as E;
+        use TaskRouterEventType as E;
         if let Some(reservation) = &event.reservation {
             let note = self.reservations.entry(reservation.sid).or_default();
             if note.seq == 0 {
@@ -156,7 +156,7 @@ impl Live {
     }
 
     fn description(&self, event: &taskrouter::Event) -> String {
-        use EventType as E;
+        use TaskRouterEventType as E;
         let worker = event.worker.as_ref().map_or("", |worker| &*worker.friendly_name);
         let activity = |sid: Option<model::ActivitySid>| {
             sid.and_then(|sid| self.activities.get(&sid)).map_or("", |activity| &*activity.friendly_name)
@@ -233,11 +233,11 @@ impl Live {
             add("task_attributes", task.attributes.as_str().to_owned());
             add("task_age", now.since(task.created).as_secs().to_string());
             add("task_priority", task.priority.to_string());
-            add("task_assignment_status", rows::status_of(task.status).to_string());
+            add("task_assignment_status", task.status.to_string());
             if let Some(reason) = &task.reason {
                 match task.status {
-                    TaskStatus::Canceled => add("task_canceled_reason", reason.clone()),
-                    TaskStatus::Completed => add("task_completed_reason", reason.clone()),
+                    AssignmentStatus::Canceled => add("task_canceled_reason", reason.clone()),
+                    AssignmentStatus::Completed => add("task_completed_reason", reason.clone()),
                     _ => {}
                 }
             }
@@ -324,7 +324,7 @@ impl Live {
             }
             concerned.task = self.task(facts.sid, desk.now).map(|mut row| {
                 row.attributes = facts.attributes.as_str().to_owned();
-                row.assignment_status = rows::status_of(facts.status);
+                row.assignment_status = facts.status;
                 row.priority = facts.priority;
                 row.task_queue_sid = facts.queue;
                 row.task_queue_entered = facts.queue_entered;
@@ -348,7 +348,7 @@ impl Live {
         }
         if let Some(facts) = &event.reservation {
             concerned.reservation = self.reservation(facts.sid).map(|mut row| {
-                row.reservation_status = rows::reservation_status_of(facts.status);
+                row.reservation_status = facts.status;
                 row.canceled_reason_code = facts.canceled_reason_code;
                 row.version = facts.version;
                 row
@@ -362,10 +362,10 @@ impl Live {
     }
 
     /// Who has a task that stands so; of one that has ended, who had it until then.
-    fn workers_of(&self, task: TaskSid, status: TaskStatus) -> Vec<WorkerSid> {
+    fn workers_of(&self, task: TaskSid, status: AssignmentStatus) -> Vec<WorkerSid> {
         let has = |of: ReservationStatus| match status {
-            TaskStatus::Completed => of.is_open() || of == ReservationStatus::Completed,
-            TaskStatus::Canceled => of.is_open() || of == ReservationStatus::Canceled,
+            AssignmentStatus::Completed => of.is_open() || of == ReservationStatus::Completed,
+            AssignmentStatus::Canceled => of.is_open() || of == ReservationStatus::Canceled,
             _ => of.is_open(),
         };
         let task = self.engine.task(task).into_iter();

@@ -2,8 +2,10 @@
 
 use rand::Rng;
 
+use model::TaskRouterEventType;
+
 use super::*;
-use crate::event::{EventType, ReservationFacts, WorkerFacts};
+use crate::event::{ReservationFacts, WorkerFacts};
 use crate::task::RESERVATIONS_MAX;
 
 use ReservationStatus as Status;
@@ -14,7 +16,7 @@ impl Engine {
         self.leave_line(sid);
         self.skips.remove(&sid);
         let Some(task) = self.tasks.get_mut(&sid) else { return };
-        task.status = TaskStatus::Reserved;
+        task.status = AssignmentStatus::Reserved;
         task.version += 1;
         let (channel, transfer) = (task.channel, task.transfer);
         let queue = task.queue.and_then(|queue| self.queues.get(&queue));
@@ -54,7 +56,7 @@ impl Engine {
             }
             self.timers.insert((times_out, Timer::Reservation(offer)));
             self.reservations.insert(offer, reservation);
-            self.tell_reservation(now, EventType::ReservationCreated, offer);
+            self.tell_reservation(now, TaskRouterEventType::ReservationCreated, offer);
             self.outputs.push_back(Output::Assign { task: sid, worker: *worker_sid, reservation: offer });
             if let Some(activity) = activity {
                 self.move_worker(now, *worker_sid, activity);
@@ -70,12 +72,12 @@ impl Engine {
         self.unset_stale(task);
         // First, since whoever is told of the acceptance is told how the task stands with it.
         if let Some(task) = self.tasks.get_mut(&task) {
-            task.status = TaskStatus::Assigned;
+            task.status = AssignmentStatus::Assigned;
             task.version += 1;
         }
-        self.set_reservation(now, sid, Status::Accepted, EventType::ReservationAccepted, None);
+        self.set_reservation(now, sid, Status::Accepted, TaskRouterEventType::ReservationAccepted, None);
         for other in self.of_task(task, |status| status == Status::Pending) {
-            self.set_reservation(now, other, Status::Rescinded, EventType::ReservationRescinded, None);
+            self.set_reservation(now, other, Status::Rescinded, TaskRouterEventType::ReservationRescinded, None);
         }
         self.taken_over(now, task, worker);
         // Last, since the acceptance counts as the first if the task was not assigned before.
@@ -101,7 +103,7 @@ impl Engine {
         if let Some(activity) = activity {
             self.may_do(Some(worker), activity)?;
         }
-        self.set_reservation(now, sid, Status::Rejected, EventType::ReservationRejected, None);
+        self.set_reservation(now, sid, Status::Rejected, TaskRouterEventType::ReservationRejected, None);
         if let Some(activity) = activity {
             self.move_worker(now, worker, activity);
         }
@@ -111,7 +113,7 @@ impl Engine {
 
     pub(super) fn no_answer(&mut self, now: Timestamp, sid: ReservationSid) -> Result<(), Refusal> {
         let (task, worker) = self.expect(sid, Status::Timeout)?;
-        self.set_reservation(now, sid, Status::Timeout, EventType::ReservationTimeout, None);
+        self.set_reservation(now, sid, Status::Timeout, TaskRouterEventType::ReservationTimeout, None);
         if let Some(activity) = self.workspace.timeout_activity {
             self.move_worker(now, worker, activity);
         }
@@ -121,7 +123,7 @@ impl Engine {
 
     pub(super) fn fail(&mut self, now: Timestamp, sid: ReservationSid, code: u16) -> Result<(), Refusal> {
         let (task, worker) = self.expect_pending(sid)?;
-        self.set_reservation(now, sid, Status::Canceled, EventType::ReservationCanceled, Some(code));
+        self.set_reservation(now, sid, Status::Canceled, TaskRouterEventType::ReservationCanceled, Some(code));
         if let Some(until) = self.pauses.insert((task, worker), now + PAUSE) {
             self.timers.remove(&(until, Timer::PauseOver(task, worker)));
         }
@@ -135,14 +137,16 @@ impl Engine {
         if !self.of_task(sid, |status| status == Status::Pending).is_empty() {
             return;
         }
-        let Some(task) = self.tasks.get_mut(&sid).filter(|task| task.status == TaskStatus::Reserved) else { return };
+        let Some(task) = self.tasks.get_mut(&sid).filter(|task| task.status == AssignmentStatus::Reserved) else {
+            return;
+        };
         if task.transfer.is_some() {
             return self.attempt_failed(now, sid, why);
         }
         if task.reservations.len() >= RESERVATIONS_MAX {
             return self.cancel(now, sid, Some("Task reached its reservation limit".to_owned()));
         }
-        task.status = TaskStatus::Pending;
+        task.status = AssignmentStatus::Pending;
         task.version += 1;
         self.resume(now, sid);
     }
@@ -153,7 +157,7 @@ impl Engine {
             return Ok(()); // as of a task, §6.1
         }
         let (task, _) = self.expect(sid, Status::Wrapping)?;
-        self.set_reservation(now, sid, Status::Wrapping, EventType::ReservationWrapup, None);
+        self.set_reservation(now, sid, Status::Wrapping, TaskRouterEventType::ReservationWrapup, None);
         self.follow(now, task);
         Ok(())
     }
@@ -164,7 +168,7 @@ impl Engine {
             return Ok(()); // as of a task, §6.1
         }
         let (task, _) = self.expect(sid, Status::Completed)?;
-        self.set_reservation(now, sid, Status::Completed, EventType::ReservationCompleted, None);
+        self.set_reservation(now, sid, Status::Completed, TaskRouterEventType::ReservationCompleted, None);
         self.follow(now, task);
         Ok(())
     }
@@ -173,7 +177,7 @@ impl Engine {
     fn follow(&mut self, now: Timestamp, sid: TaskSid) {
         let status = self.tasks.get(&sid).map(|task| task.status);
         match self.standing(sid) {
-            Some(TaskStatus::Wrapping) if status == Some(TaskStatus::Assigned) => self.wrap_up(now, sid),
+            Some(AssignmentStatus::Wrapping) if status == Some(AssignmentStatus::Assigned) => self.wrap_up(now, sid),
             Some(_) => {}
             None => self.completed(now, sid, None),
         }
@@ -181,19 +185,19 @@ impl Engine {
 
     pub(super) fn wrap_up(&mut self, now: Timestamp, sid: TaskSid) {
         self.unset_stale(sid);
-        self.set_task(now, sid, TaskStatus::Wrapping, EventType::TaskWrapup, None);
+        self.set_task(now, sid, AssignmentStatus::Wrapping, TaskRouterEventType::TaskWrapup, None);
     }
 
     fn completed(&mut self, now: Timestamp, sid: TaskSid, reason: Option<String>) {
         self.unset_stale(sid);
-        self.over(now, sid, TaskStatus::Completed, EventType::TaskCompleted, reason);
+        self.over(now, sid, AssignmentStatus::Completed, TaskRouterEventType::TaskCompleted, reason);
     }
 
     pub(super) fn end_task(
         &mut self,
         now: Timestamp,
         sid: TaskSid,
-        to: TaskStatus,
+        to: AssignmentStatus,
         reason: Option<String>,
     ) -> Result<(), Refusal> {
         let task = self.tasks.get(&sid).ok_or_else(|| not_found(sid))?;
@@ -201,22 +205,35 @@ impl Engine {
         if from == to {
             return Ok(()); // §6.1
         }
-        let asked_for = matches!(to, TaskStatus::Canceled | TaskStatus::Wrapping | TaskStatus::Completed);
+        let asked_for =
+            matches!(to, AssignmentStatus::Canceled | AssignmentStatus::Wrapping | AssignmentStatus::Completed);
         if !asked_for || !from.may_become(to) {
             return Err(Refusal::Task { from, to });
         }
         match to {
-            TaskStatus::Canceled => self.cancel(now, sid, reason),
-            TaskStatus::Wrapping => {
+            AssignmentStatus::Canceled => self.cancel(now, sid, reason),
+            AssignmentStatus::Wrapping => {
                 for reservation in self.of_task(sid, |status| status == Status::Accepted) {
-                    self.set_reservation(now, reservation, Status::Wrapping, EventType::ReservationWrapup, None);
+                    self.set_reservation(
+                        now,
+                        reservation,
+                        Status::Wrapping,
+                        TaskRouterEventType::ReservationWrapup,
+                        None,
+                    );
                 }
                 self.unset_stale(sid);
-                self.set_task(now, sid, TaskStatus::Wrapping, EventType::TaskWrapup, reason);
+                self.set_task(now, sid, AssignmentStatus::Wrapping, TaskRouterEventType::TaskWrapup, reason);
             }
             _ => {
                 for reservation in self.of_task(sid, Status::is_open) {
-                    self.set_reservation(now, reservation, Status::Completed, EventType::ReservationCompleted, None);
+                    self.set_reservation(
+                        now,
+                        reservation,
+                        Status::Completed,
+                        TaskRouterEventType::ReservationCompleted,
+                        None,
+                    );
                 }
                 self.completed(now, sid, reason);
             }
@@ -228,16 +245,23 @@ impl Engine {
         self.leave_line(sid);
         self.skips.remove(&sid);
         for reservation in self.of_task(sid, Status::is_open) {
-            self.set_reservation(now, reservation, Status::Canceled, EventType::ReservationCanceled, None);
+            self.set_reservation(now, reservation, Status::Canceled, TaskRouterEventType::ReservationCanceled, None);
         }
         self.end_transfer(now, sid, TransferStatus::Canceled, None);
         self.unset_target_timer(sid);
         self.unset_task_timeout(sid);
         self.unset_stale(sid);
-        self.over(now, sid, TaskStatus::Canceled, EventType::TaskCanceled, reason);
+        self.over(now, sid, AssignmentStatus::Canceled, TaskRouterEventType::TaskCanceled, reason);
     }
 
-    fn over(&mut self, now: Timestamp, sid: TaskSid, to: TaskStatus, kind: EventType, reason: Option<String>) {
+    fn over(
+        &mut self,
+        now: Timestamp,
+        sid: TaskSid,
+        to: AssignmentStatus,
+        kind: TaskRouterEventType,
+        reason: Option<String>,
+    ) {
         if let Some(task) = self.tasks.get_mut(&sid) {
             task.ended = Some(now);
             self.timers.insert((now + KEPT, Timer::Gone(sid)));
@@ -249,8 +273,8 @@ impl Engine {
         &mut self,
         now: Timestamp,
         sid: TaskSid,
-        to: TaskStatus,
-        kind: EventType,
+        to: AssignmentStatus,
+        kind: TaskRouterEventType,
         reason: Option<String>,
     ) {
         if let Some(task) = self.tasks.get_mut(&sid) {
@@ -265,15 +289,15 @@ impl Engine {
         if !self.tasks.contains_key(&sid) {
             return Err(not_found(sid));
         }
-        self.forget(now, sid, EventType::TaskDeleted);
+        self.forget(now, sid, TaskRouterEventType::TaskDeleted);
         Ok(())
     }
 
-    fn forget(&mut self, now: Timestamp, sid: TaskSid, kind: EventType) {
+    fn forget(&mut self, now: Timestamp, sid: TaskSid, kind: TaskRouterEventType) {
         self.leave_line(sid);
         self.skips.remove(&sid);
         for reservation in self.of_task(sid, Status::is_open) {
-            self.set_reservation(now, reservation, Status::Canceled, EventType::ReservationCanceled, None);
+            self.set_reservation(now, reservation, Status::Canceled, TaskRouterEventType::ReservationCanceled, None);
         }
         self.end_transfer(now, sid, TransferStatus::Canceled, None);
         self.unset_target_timer(sid);
@@ -301,7 +325,8 @@ impl Engine {
             // It is pending as long as its timer runs, so this cannot be refused.
             Timer::Reservation(reservation) => drop(self.no_answer(now, reservation)),
             Timer::TaskTimeout(task) => {
-                let waits = self.tasks.get(&task).is_some_and(|task| task.status.may_become(TaskStatus::Canceled));
+                let waits =
+                    self.tasks.get(&task).is_some_and(|task| task.status.may_become(AssignmentStatus::Canceled));
                 if waits {
                     self.cancel(now, task, Some("Task TTL Exceeded".to_owned()));
                 }
@@ -311,8 +336,8 @@ impl Engine {
                 self.pauses.remove(&(task, worker));
                 self.waiting.freshen_task(task, worker);
             }
-            Timer::Stale(task) => self.forget(now, task, EventType::TaskSystemDeleted),
-            Timer::Gone(task) => self.forget(now, task, EventType::TaskDeleted),
+            Timer::Stale(task) => self.forget(now, task, TaskRouterEventType::TaskSystemDeleted),
+            Timer::Gone(task) => self.forget(now, task, TaskRouterEventType::TaskDeleted),
         }
     }
 
@@ -351,7 +376,7 @@ impl Engine {
         now: Timestamp,
         sid: ReservationSid,
         to: Status,
-        kind: EventType,
+        kind: TaskRouterEventType,
         code: Option<u16>,
     ) {
         let Some(reservation) = self.reservations.get_mut(&sid) else { return };
@@ -392,7 +417,7 @@ impl Engine {
         }
     }
 
-    fn tell_reservation(&mut self, now: Timestamp, kind: EventType, sid: ReservationSid) {
+    fn tell_reservation(&mut self, now: Timestamp, kind: TaskRouterEventType, sid: ReservationSid) {
         let Some(reservation) = self.reservations.get(&sid) else { return };
         let event = Event {
             reservation: Some(ReservationFacts::from(reservation)),

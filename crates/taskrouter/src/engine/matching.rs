@@ -43,7 +43,7 @@ impl Engine {
     /// A pending task waits for whoever may take it, if anybody may.
     pub(super) fn queue_up(&mut self, sid: TaskSid) {
         self.leave_line(sid);
-        let Some(task) = self.tasks.get(&sid).filter(|task| task.status == TaskStatus::Pending) else { return };
+        let Some(task) = self.tasks.get(&sid).filter(|task| task.status == AssignmentStatus::Pending) else { return };
         let (Some(key), rank) = (self.line_key(task), self.rank(task)) else {
             self.unclaimed.insert(sid);
             return;
@@ -66,7 +66,7 @@ impl Engine {
 
     /// As [`Engine::queue_up`], of all that a setting concerns.
     pub(super) fn requeue(&mut self, concerns: impl Fn(&Task) -> bool) {
-        let waits = |task: &&Task| task.status == TaskStatus::Pending && concerns(task);
+        let waits = |task: &&Task| task.status == AssignmentStatus::Pending && concerns(task);
         let tasks: Vec<TaskSid> = self.tasks.values().filter(waits).map(|task| task.sid).collect();
         tasks.into_iter().for_each(|task| self.queue_up(task));
     }

@@ -34,8 +34,8 @@ use crate::rows::Rows;
 use crate::statistics::{BucketRow, Cumulative, Ledger, RealTime, Scope, Series, Standings};
 use crate::waiting::Waiting;
 use crate::{
-    Activity, Attributes, Event, Reservation, ReservationStatus, Route, Task, TaskChannel, TaskOrder, TaskQueue,
-    TaskStatus, Transfer, TransferMode, TransferStatus, TransferTo, Worker, Workflow,
+    Activity, AssignmentStatus, Attributes, Event, Reservation, ReservationStatus, Route, Task, TaskChannel, TaskOrder,
+    TaskQueue, Transfer, TransferMode, TransferStatus, TransferTarget, Worker, Workflow,
 };
 
 /// What holds for a whole workspace (taskrouter §2).
@@ -88,7 +88,7 @@ pub enum Input {
     /// The `AssignmentStatus` of an update: canceled, wrapping or completed.
     EndTask {
         task: TaskSid,
-        status: TaskStatus,
+        status: AssignmentStatus,
         reason: Option<String>,
     },
     DeleteTask(TaskSid),
@@ -182,7 +182,7 @@ pub struct NewTransfer {
     pub sid: TransferSid,
     /// By which the initiator has the task.
     pub reservation: ReservationSid,
-    pub to: TransferTo,
+    pub to: TransferTarget,
     pub mode: TransferMode,
     /// The task's from then on.
     pub priority: Option<u32>,
@@ -243,9 +243,9 @@ pub enum Refusal {
     #[error("a task that is {from:?} cannot become {to:?}")]
     Task {
         /// How it stands.
-        from: TaskStatus,
+        from: AssignmentStatus,
         /// What was asked.
-        to: TaskStatus,
+        to: AssignmentStatus,
     },
     /// Something still needs it.
     #[error("{0} is in use")]

@@ -68,7 +68,7 @@ impl Engine {
             engine.resume_task(task);
         }
         // What a change of their workflow put off was not done when the process ended.
-        let lost = |task: &&Task| task.status == TaskStatus::Pending && engine.is_lost(task);
+        let lost = |task: &&Task| task.status == AssignmentStatus::Pending && engine.is_lost(task);
         let lost: BTreeSet<WorkflowSid> = engine.tasks.values().filter(lost).filter_map(Task::routed_by).collect();
         let re_evaluate = |workflow| Job::ReEvaluate { workflow, anew: false, after: None };
         engine.jobs.extend(lost.into_iter().map(re_evaluate));
@@ -228,8 +228,8 @@ impl Engine {
         let to = match status {
             status if status.is_over() => status,
             status => self.standing(sid).unwrap_or(match status {
-                TaskStatus::Pending | TaskStatus::Reserved => TaskStatus::Pending,
-                _ => TaskStatus::Canceled,
+                AssignmentStatus::Pending | AssignmentStatus::Reserved => AssignmentStatus::Pending,
+                _ => AssignmentStatus::Canceled,
             }),
         };
         let lost = to.is_over() && ended.is_none();
@@ -241,7 +241,7 @@ impl Engine {
             task.status = to;
             task.version += 1;
             task.ended = to.is_over().then_some(now);
-            if status != TaskStatus::Assigned && to == TaskStatus::Assigned {
+            if status != AssignmentStatus::Assigned && to == AssignmentStatus::Assigned {
                 task.assigned = task.assigned.or(Some(now));
             }
         }
@@ -253,8 +253,8 @@ impl Engine {
             reservation.transfer == Some(sid) && reservation.status == ReservationStatus::Pending
         };
         self.transfers.get(&sid).is_some_and(|transfer| match transfer.to {
-            TransferTo::Queue(_) => true,
-            TransferTo::Worker(_) => self.tasks.get(&transfer.task).is_some_and(|task| {
+            TransferTarget::Queue(_) => true,
+            TransferTarget::Worker(_) => self.tasks.get(&transfer.task).is_some_and(|task| {
                 task.reservations.iter().rev().filter_map(|sid| self.reservations.get(sid)).any(offered)
             }),
         })
@@ -264,12 +264,12 @@ impl Engine {
     fn resume_task(&mut self, sid: TaskSid) {
         let Some(task) = self.tasks.get(&sid) else { return };
         match (task.status, task.assigned) {
-            (TaskStatus::Completed | TaskStatus::Canceled, _) => {
+            (AssignmentStatus::Completed | AssignmentStatus::Canceled, _) => {
                 if let Some(ended) = task.ended {
                     self.timers.insert((ended + KEPT, Timer::Gone(sid)));
                 }
             }
-            (TaskStatus::Wrapping, _) => {}
+            (AssignmentStatus::Wrapping, _) => {}
             (_, Some(assigned)) => drop(self.timers.insert((assigned + ASSIGNED_MAX, Timer::Stale(sid)))),
             (_, None) => {
                 self.timers.insert((task.created + task.timeout, Timer::TaskTimeout(sid)));
@@ -278,7 +278,7 @@ impl Engine {
                 }
             }
         }
-        if task.status == TaskStatus::Pending {
+        if task.status == AssignmentStatus::Pending {
             self.wait(sid);
         }
     }

@@ -1,7 +1,9 @@
 //! A task's way through its workflow (taskrouter §5.2).
 
+use model::TaskRouterEventType;
+
 use super::*;
-use crate::event::{EventType, TaskFacts};
+use crate::event::TaskFacts;
 use crate::{KnownWorker, Target, TargetNames, TaskNames, WorkersNames, WorkflowStep, expression};
 
 impl Task {
@@ -63,7 +65,7 @@ impl Engine {
             created: now,
             virtual_start: new.virtual_start.unwrap_or(now),
             timeout: new.timeout,
-            status: TaskStatus::Pending,
+            status: AssignmentStatus::Pending,
             reason: None,
             queue: None,
             queue_entered: None,
@@ -81,12 +83,12 @@ impl Engine {
         self.tasks.insert(sid, task);
         match new.to {
             RoutingTarget::Workflow(_) => {
-                self.tell_task(now, EventType::WorkflowEntered, sid);
+                self.tell_task(now, TaskRouterEventType::WorkflowEntered, sid);
                 let step = self.first_step(sid, None, now);
                 match step {
                     Some(step) => self.enter(now, sid, step, true),
                     None => {
-                        self.tell_task(now, EventType::TaskCreated, sid);
+                        self.tell_task(now, TaskRouterEventType::TaskCreated, sid);
                         self.outputs.push_back(Output::Warning { code: NO_FILTER, task: sid, worker: None });
                         self.cancel(now, sid, Some("No matching filter".to_owned()));
                     }
@@ -96,7 +98,7 @@ impl Engine {
                 if let Some(queue) = queue {
                     self.move_to(now, sid, queue);
                 }
-                self.tell_task(now, EventType::TaskCreated, sid);
+                self.tell_task(now, TaskRouterEventType::TaskCreated, sid);
                 self.queue_up(sid);
             }
         }
@@ -114,7 +116,7 @@ impl Engine {
         task.priority = change.priority.unwrap_or(task.priority);
         task.virtual_start = change.virtual_start.unwrap_or(task.virtual_start);
         task.version += 1;
-        self.tell_task(now, EventType::TaskUpdated, sid);
+        self.tell_task(now, TaskRouterEventType::TaskUpdated, sid);
         self.queue_up(sid);
         Ok(())
     }
@@ -169,9 +171,9 @@ impl Engine {
         }
         self.move_to(now, sid, target.queue);
         if is_new {
-            self.tell_task(now, EventType::TaskCreated, sid);
+            self.tell_task(now, TaskRouterEventType::TaskCreated, sid);
         }
-        self.tell_task(now, EventType::WorkflowTargetMatched, sid);
+        self.tell_task(now, TaskRouterEventType::WorkflowTargetMatched, sid);
         if let (Some(known), Some(task)) = (&target.known_worker, self.tasks.get(&sid)) {
             let wrong = match self.known_worker(task, known) {
                 Ok(worker) => {
@@ -195,7 +197,7 @@ impl Engine {
     /// A pending task stands in line, and is skipped on if its target says so and nobody takes it.
     pub(super) fn wait(&mut self, sid: TaskSid) {
         self.queue_up(sid);
-        let task = self.tasks.get(&sid).filter(|task| task.status == TaskStatus::Pending);
+        let task = self.tasks.get(&sid).filter(|task| task.status == AssignmentStatus::Pending);
         let asked = |task: &&Task| task.step().is_some_and(|step| step.stays);
         let target = task.filter(|task| !asked(task)).and_then(|task| self.target_of(task));
         if target.is_some_and(|target| target.skip_if.is_some()) {
@@ -208,8 +210,8 @@ impl Engine {
         task.queue_entered = Some(now);
         let previous_queue = task.queue.replace(queue);
         let kind = match previous_queue {
-            None => EventType::TaskQueueEntered,
-            Some(_) => EventType::TaskQueueMoved,
+            None => TaskRouterEventType::TaskQueueEntered,
+            Some(_) => TaskRouterEventType::TaskQueueMoved,
         };
         let event = Event { previous_queue, ..self.about_task(now, kind, sid) };
         self.emit(event);
@@ -247,12 +249,12 @@ impl Engine {
 
     /// The round is over and nobody took the task: on to the next target, if this one is to be skipped then.
     pub(super) fn skip_if_nobody_took(&mut self, now: Timestamp, sid: TaskSid) -> usize {
-        let Some(task) = self.tasks.get(&sid).filter(|task| task.status == TaskStatus::Pending) else { return 1 };
+        let Some(task) = self.tasks.get(&sid).filter(|task| task.status == AssignmentStatus::Pending) else { return 1 };
         let Some(target) = self.target_of(task) else { return 1 };
         let Some(skip_if) = target.skip_if.clone() else { return 1 };
         let (names, spent) = self.count_workers(task, target);
         if skip_if.is_true(&names) {
-            self.tell_task(now, EventType::WorkflowSkipped, sid);
+            self.tell_task(now, TaskRouterEventType::WorkflowSkipped, sid);
             self.leave_target(now, sid, false);
         } else {
             self.set_stays(sid, true);
@@ -306,7 +308,7 @@ impl Engine {
         match self.next_step(sid, by_time) {
             Some(step) => self.enter(now, sid, step, false),
             None => {
-                self.tell_task(now, EventType::WorkflowTimeout, sid);
+                self.tell_task(now, TaskRouterEventType::WorkflowTimeout, sid);
                 self.cancel(now, sid, Some("Task canceled on Workflow timeout".to_owned()));
             }
         }
@@ -314,8 +316,8 @@ impl Engine {
 
     /// The time of a target is over. What is reserved stays so, and goes on only when that has failed.
     pub(super) fn target_timeout(&mut self, now: Timestamp, sid: TaskSid) {
-        if self.tasks.get(&sid).is_some_and(|task| task.status == TaskStatus::Pending) {
-            self.tell_task(now, EventType::TaskQueueTimeout, sid);
+        if self.tasks.get(&sid).is_some_and(|task| task.status == AssignmentStatus::Pending) {
+            self.tell_task(now, TaskRouterEventType::TaskQueueTimeout, sid);
             self.leave_target(now, sid, true);
         }
     }
@@ -342,12 +344,15 @@ impl Engine {
         let still_there = task.queue.is_some() && self.target_of(task).map(|target| target.queue) == task.queue;
         let Some(task) = self.tasks.get_mut(&sid) else { return 1 };
         match task.status {
-            TaskStatus::Pending => {}
-            TaskStatus::Reserved => {
+            AssignmentStatus::Pending => {}
+            AssignmentStatus::Reserved => {
                 task.re_evaluate |= anew || !still_there;
                 return 1;
             }
-            TaskStatus::Assigned | TaskStatus::Wrapping | TaskStatus::Completed | TaskStatus::Canceled => return 1,
+            AssignmentStatus::Assigned
+            | AssignmentStatus::Wrapping
+            | AssignmentStatus::Completed
+            | AssignmentStatus::Canceled => return 1,
         }
         if still_there && !anew {
             self.queue_up(sid);
@@ -389,12 +394,12 @@ impl Engine {
         }
     }
 
-    pub(super) fn tell_task(&mut self, now: Timestamp, kind: EventType, sid: TaskSid) {
+    pub(super) fn tell_task(&mut self, now: Timestamp, kind: TaskRouterEventType, sid: TaskSid) {
         let event = self.about_task(now, kind, sid);
         self.emit(event);
     }
 
-    pub(super) fn about_task(&self, now: Timestamp, kind: EventType, sid: TaskSid) -> Event {
+    pub(super) fn about_task(&self, now: Timestamp, kind: TaskRouterEventType, sid: TaskSid) -> Event {
         let task = self.tasks.get(&sid);
         Event {
             queue: task.and_then(|task| task.queue).and_then(|queue| self.queues.get(&queue)).cloned(),

@@ -2,8 +2,10 @@
 
 use std::ops::Bound::{Excluded, Unbounded};
 
+use model::TaskRouterEventType;
+
 use super::*;
-use crate::event::{EventType, WorkerFacts};
+use crate::event::WorkerFacts;
 use crate::worker::{CAPACITY_MAX, WorkerChannel};
 use crate::{Expression, WorkerNames};
 
@@ -11,7 +13,7 @@ impl Engine {
     pub(super) fn set_workspace(&mut self, now: Timestamp, workspace: Workspace) {
         let reordered = self.workspace.prioritize_queue_order != workspace.prioritize_queue_order;
         self.workspace = workspace;
-        self.emit(Event::new(EventType::WorkspaceUpdated, now));
+        self.emit(Event::new(TaskRouterEventType::WorkspaceUpdated, now));
         if reordered {
             self.requeue(|_| true);
         }
@@ -21,14 +23,14 @@ impl Engine {
     pub(super) fn put_activity(&mut self, now: Timestamp, activity: Activity) -> Result<(), Refusal> {
         let kind = match self.activities.get(&activity.sid) {
             Some(old) if old.available != activity.available => return Err(Refusal::Invalid("Available")),
-            Some(_) => EventType::ActivityUpdated,
+            Some(_) => TaskRouterEventType::ActivityUpdated,
             None if self.activities.len() >= ACTIVITIES_MAX => return Err(Refusal::Full(ACTIVITIES_MAX)),
-            None => EventType::ActivityCreated,
+            None => TaskRouterEventType::ActivityCreated,
         };
         let sid = activity.sid;
         self.activities.insert(sid, activity);
         self.emit(Event { activity: Some(sid), ..Event::new(kind, now) });
-        if kind == EventType::ActivityUpdated {
+        if kind == TaskRouterEventType::ActivityUpdated {
             // Its name is one that expressions may ask for.
             let workers: Vec<_> = self.workers.values().filter(|w| w.activity == sid).map(|w| w.sid).collect();
             workers.into_iter().for_each(|worker| self.evaluate_worker(worker));
@@ -44,7 +46,7 @@ impl Engine {
         }
         self.activities.remove(&sid).ok_or_else(|| not_found(sid))?;
         self.doing.remove(&sid);
-        self.emit(Event { activity: Some(sid), ..Event::new(EventType::ActivityDeleted, now) });
+        self.emit(Event { activity: Some(sid), ..Event::new(TaskRouterEventType::ActivityDeleted, now) });
         Ok(())
     }
 
@@ -55,7 +57,8 @@ impl Engine {
             return Err(Refusal::Full(CHANNELS_MAX));
         }
         self.channels.insert(sid, channel);
-        let kind = if is_new { EventType::TaskChannelCreated } else { EventType::TaskChannelUpdated };
+        let kind =
+            if is_new { TaskRouterEventType::TaskChannelCreated } else { TaskRouterEventType::TaskChannelUpdated };
         self.emit(Event { channel: Some(sid), ..Event::new(kind, now) });
         if is_new {
             let workers: Vec<WorkerSid> = self.workers.keys().copied().collect();
@@ -78,7 +81,7 @@ impl Engine {
             return Err(Refusal::InUse(sid.to_string()));
         }
         self.channels.remove(&sid).ok_or_else(|| not_found(sid))?;
-        self.emit(Event { channel: Some(sid), ..Event::new(EventType::TaskChannelDeleted, now) });
+        self.emit(Event { channel: Some(sid), ..Event::new(TaskRouterEventType::TaskChannelDeleted, now) });
         let workers: Vec<WorkerSid> = self.workers.keys().copied().collect();
         for worker in workers {
             if let Some(row) = self.workers.get_mut(&worker)
@@ -119,7 +122,7 @@ impl Engine {
         self.worker_names.insert(worker.friendly_name.to_lowercase(), sid);
         *self.doing.entry(worker.activity).or_default() += 1;
         self.workers.insert(sid, worker);
-        self.tell_worker(now, EventType::WorkerCreated, sid);
+        self.tell_worker(now, TaskRouterEventType::WorkerCreated, sid);
         self.evaluate_worker(sid);
         self.requeue_unclaimed();
         Ok(())
@@ -151,7 +154,7 @@ impl Engine {
         }
         if told {
             worker.version += 1;
-            self.tell_worker(now, EventType::WorkerAttributesUpdate, sid);
+            self.tell_worker(now, TaskRouterEventType::WorkerAttributesUpdate, sid);
         }
         if let Some(activity) = change.activity {
             self.move_worker(now, sid, activity);
@@ -220,7 +223,7 @@ impl Engine {
         let event = Event {
             activity: Some(previous),
             activity_since: Some(since),
-            ..self.about_worker(now, EventType::WorkerActivityUpdate, sid)
+            ..self.about_worker(now, TaskRouterEventType::WorkerActivityUpdate, sid)
         };
         self.emit(event);
         self.evaluate_worker(sid);
@@ -241,11 +244,11 @@ impl Engine {
         let on = worker.channels.get_mut(&channel).ok_or_else(|| not_found(channel))?;
         let mut told = Vec::new();
         if let Some(capacity) = capacity.filter(|capacity| *capacity != on.capacity) {
-            told.push((EventType::WorkerCapacityUpdate, Some(on.capacity)));
+            told.push((TaskRouterEventType::WorkerCapacityUpdate, Some(on.capacity)));
             on.capacity = capacity;
         }
         if let Some(available) = available.filter(|available| *available != on.available) {
-            told.push((EventType::WorkerChannelAvailabilityUpdate, None));
+            told.push((TaskRouterEventType::WorkerChannelAvailabilityUpdate, None));
             on.available = available;
         }
         let as_it_is = Some(on.clone());
@@ -267,7 +270,7 @@ impl Engine {
         if !worker.open.is_empty() {
             return Err(Refusal::InUse(sid.to_string()));
         }
-        self.tell_worker(now, EventType::WorkerDeleted, sid);
+        self.tell_worker(now, TaskRouterEventType::WorkerDeleted, sid);
         self.free.remove(sid);
         for queue in self.queues_of.get(&sid).cloned().unwrap_or_default() {
             self.set_member(queue, sid, false);
@@ -289,9 +292,9 @@ impl Engine {
         }
         let reordered = old.is_some_and(|old| old.task_order != queue.task_order);
         let (kind, evaluate) = match old {
-            None => (Some(EventType::TaskQueueCreated), true),
+            None => (Some(TaskRouterEventType::TaskQueueCreated), true),
             Some(old) if old.target_workers != queue.target_workers => {
-                (Some(EventType::TaskQueueExpressionUpdated), true)
+                (Some(TaskRouterEventType::TaskQueueExpressionUpdated), true)
             }
             Some(_) => (None, false),
         };
@@ -325,7 +328,7 @@ impl Engine {
         }
         self.staff.remove(&sid);
         self.free.close(sid);
-        self.emit(Event { queue: Some(queue), ..Event::new(EventType::TaskQueueDeleted, now) });
+        self.emit(Event { queue: Some(queue), ..Event::new(TaskRouterEventType::TaskQueueDeleted, now) });
         Ok(())
     }
 
@@ -343,7 +346,7 @@ impl Engine {
             return Err(Refusal::Full(WORKFLOWS_MAX));
         }
         self.workflows.insert(sid, Arc::new(workflow));
-        let kind = if is_new { EventType::WorkflowCreated } else { EventType::WorkflowUpdated };
+        let kind = if is_new { TaskRouterEventType::WorkflowCreated } else { TaskRouterEventType::WorkflowUpdated };
         self.emit(Event { workflow: self.workflows.get(&sid).cloned(), ..Event::new(kind, now) });
         if !is_moot && !is_new {
             // Who begins anew need not be brought in line before.
@@ -362,7 +365,7 @@ impl Engine {
         let workflow = self.workflows.remove(&sid).ok_or_else(|| not_found(sid))?;
         self.jobs.retain(|job| !matches!(job, Job::ReEvaluate { workflow, .. } if *workflow == sid));
         self.ahead.retain(|(workflow, _)| *workflow != sid);
-        self.emit(Event { workflow: Some(workflow), ..Event::new(EventType::WorkflowDeleted, now) });
+        self.emit(Event { workflow: Some(workflow), ..Event::new(TaskRouterEventType::WorkflowDeleted, now) });
         Ok(())
     }
 
@@ -462,11 +465,11 @@ impl Engine {
         workers.into_iter().for_each(|worker| self.refresh_worker(worker));
     }
 
-    pub(super) fn about_worker(&self, now: Timestamp, kind: EventType, sid: WorkerSid) -> Event {
+    pub(super) fn about_worker(&self, now: Timestamp, kind: TaskRouterEventType, sid: WorkerSid) -> Event {
         Event { worker: self.workers.get(&sid).map(WorkerFacts::from), ..Event::new(kind, now) }
     }
 
-    fn tell_worker(&mut self, now: Timestamp, kind: EventType, sid: WorkerSid) {
+    fn tell_worker(&mut self, now: Timestamp, kind: TaskRouterEventType, sid: WorkerSid) {
         let event = self.about_worker(now, kind, sid);
         self.emit(event);
     }

@@ -1,23 +1,25 @@
 //! A task goes from the worker who has it to another (taskrouter §15).
 
+use model::TaskRouterEventType;
+
 use super::*;
-use crate::event::{EventType, ReservationFacts, WorkerFacts};
+use crate::event::{ReservationFacts, WorkerFacts};
 use crate::task::RESERVATIONS_MAX;
 use crate::transfer::TRANSFERS_MAX;
 
 impl Engine {
     /// What a task's open reservations and its transfer make of it; `None` if it has neither.
-    pub(super) fn standing(&self, sid: TaskSid) -> Option<TaskStatus> {
+    pub(super) fn standing(&self, sid: TaskSid) -> Option<AssignmentStatus> {
         let task = self.tasks.get(&sid)?;
         let any = |status| !self.of_task(sid, |other| other == status).is_empty();
         if any(ReservationStatus::Pending) {
-            Some(TaskStatus::Reserved)
+            Some(AssignmentStatus::Reserved)
         } else if task.transfer.is_some() {
-            Some(TaskStatus::Pending)
+            Some(AssignmentStatus::Pending)
         } else if any(ReservationStatus::Accepted) {
-            Some(TaskStatus::Assigned)
+            Some(AssignmentStatus::Assigned)
         } else if any(ReservationStatus::Wrapping) {
-            Some(TaskStatus::Wrapping)
+            Some(AssignmentStatus::Wrapping)
         } else {
             None
         }
@@ -30,8 +32,8 @@ impl Engine {
         }
         let (sid, initiator) = (reservation.task, reservation.worker);
         let task = self.tasks.get(&sid).ok_or_else(|| not_found(sid))?;
-        if task.status != TaskStatus::Assigned {
-            return Err(Refusal::Task { from: task.status, to: TaskStatus::Reserved });
+        if task.status != AssignmentStatus::Assigned {
+            return Err(Refusal::Task { from: task.status, to: AssignmentStatus::Reserved });
         }
         if task.transfers.len() >= TRANSFERS_MAX {
             return Err(Refusal::Full(TRANSFERS_MAX));
@@ -43,15 +45,15 @@ impl Engine {
             return Err(Refusal::InUse(new.sid.to_string()));
         }
         match new.to {
-            TransferTo::Worker(to) => {
+            TransferTarget::Worker(to) => {
                 let worker = self.workers.get(&to).ok_or_else(|| not_found(to))?;
                 let is_free = self.is_available(worker) && worker.has_room(task.channel, self.workspace.multi_task);
                 if !is_free || self.holds(sid, to) {
                     return Err(Refusal::Unavailable(to));
                 }
             }
-            TransferTo::Queue(queue) if !self.queues.contains_key(&queue) => return Err(not_found(queue)),
-            TransferTo::Queue(_) => {}
+            TransferTarget::Queue(queue) if !self.queues.contains_key(&queue) => return Err(not_found(queue)),
+            TransferTarget::Queue(_) => {}
         }
         let transfer = Transfer {
             sid: new.sid,
@@ -77,13 +79,13 @@ impl Engine {
             task.version += 1;
         }
         if is_described {
-            self.tell_task(now, EventType::TaskUpdated, sid);
+            self.tell_task(now, TaskRouterEventType::TaskUpdated, sid);
         }
-        self.tell_transfer(now, EventType::TaskTransferInitiated, new.sid);
+        self.tell_transfer(now, TaskRouterEventType::TaskTransferInitiated, new.sid);
         match new.to {
-            TransferTo::Worker(worker) => self.reserve(now, sid, &[worker]),
-            TransferTo::Queue(queue) => {
-                self.set_status(sid, TaskStatus::Pending);
+            TransferTarget::Worker(worker) => self.reserve(now, sid, &[worker]),
+            TransferTarget::Queue(queue) => {
+                self.set_status(sid, AssignmentStatus::Pending);
                 self.move_to(now, sid, queue);
                 self.queue_up(sid);
             }
@@ -101,7 +103,13 @@ impl Engine {
         let task = transfer.task;
         self.leave_line(task);
         for offer in self.of_task(task, |status| status == ReservationStatus::Pending) {
-            self.set_reservation(now, offer, ReservationStatus::Canceled, EventType::ReservationCanceled, None);
+            self.set_reservation(
+                now,
+                offer,
+                ReservationStatus::Canceled,
+                TaskRouterEventType::ReservationCanceled,
+                None,
+            );
         }
         self.end_transfer(now, task, TransferStatus::Canceled, None);
         self.settle(now, task, sid);
@@ -114,12 +122,12 @@ impl Engine {
         let is_spent = task.reservations.len() >= RESERVATIONS_MAX;
         let Some(transfer) = task.transfer.and_then(|transfer| self.transfers.get(&transfer)) else { return };
         match transfer.to {
-            TransferTo::Queue(_) if !is_spent => {
-                self.tell_transfer(now, EventType::TaskTransferAttemptFailed, transfer.sid);
-                self.set_status(sid, TaskStatus::Pending);
+            TransferTarget::Queue(_) if !is_spent => {
+                self.tell_transfer(now, TaskRouterEventType::TaskTransferAttemptFailed, transfer.sid);
+                self.set_status(sid, AssignmentStatus::Pending);
                 self.queue_up(sid);
             }
-            TransferTo::Queue(_) | TransferTo::Worker(_) => {
+            TransferTarget::Queue(_) | TransferTarget::Worker(_) => {
                 let reason = match why {
                     ReservationStatus::Rejected => "rejected",
                     ReservationStatus::Timeout => "timeout",
@@ -143,10 +151,22 @@ impl Engine {
         self.end_transfer(now, sid, TransferStatus::Complete, None);
         let status = self.reservations.get(&reservation).map(|reservation| reservation.status);
         if done && status == Some(ReservationStatus::Accepted) {
-            self.set_reservation(now, reservation, ReservationStatus::Wrapping, EventType::ReservationWrapup, None);
+            self.set_reservation(
+                now,
+                reservation,
+                ReservationStatus::Wrapping,
+                TaskRouterEventType::ReservationWrapup,
+                None,
+            );
         }
         if done && status.is_some_and(ReservationStatus::is_open) {
-            self.set_reservation(now, reservation, ReservationStatus::Completed, EventType::ReservationCompleted, None);
+            self.set_reservation(
+                now,
+                reservation,
+                ReservationStatus::Completed,
+                TaskRouterEventType::ReservationCompleted,
+                None,
+            );
         }
     }
 
@@ -161,9 +181,9 @@ impl Engine {
         (transfer.status, transfer.changed) = (to, now);
         transfer.failed_reason = reason.map(ToOwned::to_owned);
         let kind = match to {
-            TransferStatus::Complete => EventType::TaskTransferCompleted,
-            TransferStatus::Failed => EventType::TaskTransferFailed,
-            TransferStatus::Initiated | TransferStatus::Canceled => EventType::TaskTransferCanceled,
+            TransferStatus::Complete => TaskRouterEventType::TaskTransferCompleted,
+            TransferStatus::Failed => TaskRouterEventType::TaskTransferFailed,
+            TransferStatus::Initiated | TransferStatus::Canceled => TaskRouterEventType::TaskTransferCanceled,
         };
         self.tell_transfer(now, kind, task);
     }
@@ -173,12 +193,12 @@ impl Engine {
     fn settle(&mut self, now: Timestamp, sid: TaskSid, transfer: TransferSid) {
         if let Some(transfer) = self.transfers.get(&transfer) {
             match (transfer.to, transfer.queue) {
-                (TransferTo::Worker(_), _) => {}
-                (TransferTo::Queue(_), Some(queue)) if self.queues.contains_key(&queue) => {
+                (TransferTarget::Worker(_), _) => {}
+                (TransferTarget::Queue(_), Some(queue)) if self.queues.contains_key(&queue) => {
                     self.move_to(now, sid, queue)
                 }
-                (TransferTo::Queue(_), Some(_)) => {} // deleted while nobody waited in it
-                (TransferTo::Queue(_), None) => {
+                (TransferTarget::Queue(_), Some(_)) => {} // deleted while nobody waited in it
+                (TransferTarget::Queue(_), None) => {
                     if let Some(task) = self.tasks.get_mut(&sid) {
                         (task.queue, task.queue_entered) = (None, None);
                     }
@@ -186,11 +206,11 @@ impl Engine {
             }
         }
         match self.standing(sid) {
-            Some(TaskStatus::Wrapping) => self.wrap_up(now, sid),
+            Some(AssignmentStatus::Wrapping) => self.wrap_up(now, sid),
             Some(status) => self.set_status(sid, status),
             None => {
                 self.unset_stale(sid);
-                self.set_status(sid, TaskStatus::Pending);
+                self.set_status(sid, AssignmentStatus::Pending);
                 let Some(task) = self.tasks.get_mut(&sid) else { return };
                 task.assigned = None;
                 self.timers.insert((task.created + task.timeout, Timer::TaskTimeout(sid)));
@@ -211,14 +231,14 @@ impl Engine {
             .any(|reservation| self.reservations.get(reservation).is_some_and(|reservation| reservation.task == task))
     }
 
-    fn set_status(&mut self, sid: TaskSid, status: TaskStatus) {
+    fn set_status(&mut self, sid: TaskSid, status: AssignmentStatus) {
         if let Some(task) = self.tasks.get_mut(&sid) {
             task.status = status;
             task.version += 1;
         }
     }
 
-    fn tell_transfer(&mut self, now: Timestamp, kind: EventType, sid: TransferSid) {
+    fn tell_transfer(&mut self, now: Timestamp, kind: TaskRouterEventType, sid: TransferSid) {
         let Some(transfer) = self.transfers.get(&sid) else { return };
         let event = Event {
             worker: self.workers.get(&transfer.worker).map(WorkerFacts::from),

@@ -8,7 +8,7 @@ use model::{TaskChannelSid, Timestamp, WorkerSid};
 
 use super::bucket::Stint;
 use super::{BucketRow, Cumulative, Figures, Scope};
-use crate::{Event, EventType, Worker};
+use crate::{Event, TaskRouterEventType, Worker};
 
 /// Of what, on which channel.
 pub(crate) type Series = (Scope, Option<TaskChannelSid>);
@@ -36,7 +36,7 @@ pub(crate) struct Ledger {
 impl Ledger {
     /// Something happened.
     pub(crate) fn hear(&mut self, event: &Event) {
-        use EventType as E;
+        use TaskRouterEventType as E;
         if event.kind == E::WorkerActivityUpdate
             && let (Some(worker), Some(activity), Some(began)) = (&event.worker, event.activity, event.activity_since)
         {

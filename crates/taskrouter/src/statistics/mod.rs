@@ -53,7 +53,7 @@ pub struct RealTime {
 
 /// Tasks, by how they stand.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
-#[allow(missing_docs)] // as in `TaskStatus`
+#[allow(missing_docs)] // as in `AssignmentStatus`
 pub struct TasksByStatus {
     pub pending: u32,
     pub reserved: u32,

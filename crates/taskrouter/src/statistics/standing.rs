@@ -6,12 +6,12 @@ use std::collections::{BTreeMap, BTreeSet, HashMap};
 use model::{TaskChannelSid, TaskQueueSid, TaskSid, Timestamp, WorkflowSid};
 
 use super::{RealTime, Scope, TasksByStatus};
-use crate::{Task, TaskStatus};
+use crate::{AssignmentStatus, Task};
 
 /// What is counted of one task.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 struct Standing {
-    status: TaskStatus,
+    status: AssignmentStatus,
     channel: TaskChannelSid,
     queue: Option<TaskQueueSid>,
     workflow: Option<WorkflowSid>,
@@ -25,7 +25,8 @@ struct Standing {
 impl Standing {
     /// `None`: it is over, which is not counted.
     fn of(task: &Task) -> Option<Self> {
-        let waits = matches!(task.status, TaskStatus::Pending | TaskStatus::Reserved) && task.assigned.is_none();
+        let waits =
+            matches!(task.status, AssignmentStatus::Pending | AssignmentStatus::Reserved) && task.assigned.is_none();
         (!task.status.is_over()).then_some(Self {
             status: task.status,
             channel: task.channel,
@@ -56,13 +57,13 @@ struct Tally {
 }
 
 impl Tally {
-    fn of_status(&mut self, status: TaskStatus) -> Option<&mut u32> {
+    fn of_status(&mut self, status: AssignmentStatus) -> Option<&mut u32> {
         match status {
-            TaskStatus::Pending => Some(&mut self.tasks.pending),
-            TaskStatus::Reserved => Some(&mut self.tasks.reserved),
-            TaskStatus::Assigned => Some(&mut self.tasks.assigned),
-            TaskStatus::Wrapping => Some(&mut self.tasks.wrapping),
-            TaskStatus::Completed | TaskStatus::Canceled => None,
+            AssignmentStatus::Pending => Some(&mut self.tasks.pending),
+            AssignmentStatus::Reserved => Some(&mut self.tasks.reserved),
+            AssignmentStatus::Assigned => Some(&mut self.tasks.assigned),
+            AssignmentStatus::Wrapping => Some(&mut self.tasks.wrapping),
+            AssignmentStatus::Completed | AssignmentStatus::Canceled => None,
         }
     }
 

@@ -13,9 +13,9 @@ use rand::rngs::StdRng;
 use rand::{RngExt, SeedableRng};
 use serde_json::json;
 use taskrouter::{
-    Activity, Attributes, Counts, Engine, Event, EventType, Expression, Input, NewTask, NewTransfer, NewWorker, Output,
-    ReservationStatus, Route, RoutingTarget, Scope, Task, TaskChannel, TaskOrder, TaskQueue, TaskStatus, TransferMode,
-    TransferTo, Worker, WorkerChange, Workflow, Workspace,
+    Activity, AssignmentStatus, Attributes, Counts, Engine, Event, Expression, Input, NewTask, NewTransfer, NewWorker,
+    Output, ReservationStatus, Route, RoutingTarget, Scope, Task, TaskChannel, TaskOrder, TaskQueue,
+    TaskRouterEventType, TransferMode, TransferTarget, Worker, WorkerChange, Workflow, Workspace,
 };
 
 /// How large a day it is.
@@ -263,10 +263,10 @@ impl Day {
                 self.plan(patience, Happening::LosesPatience(sid));
             }
             Happening::LosesPatience(task) => {
-                let waits = [TaskStatus::Pending, TaskStatus::Reserved];
+                let waits = [AssignmentStatus::Pending, AssignmentStatus::Reserved];
                 if self.engine.task(task).is_some_and(|task| waits.contains(&task.status)) {
                     let reason = Some("hangup".to_owned());
-                    self.ask(Input::EndTask { task, status: TaskStatus::Canceled, reason });
+                    self.ask(Input::EndTask { task, status: AssignmentStatus::Canceled, reason });
                 }
             }
             Happening::Answers(reservation) => self.ask_if(reservation, PENDING, Input::Accept(reservation)),
@@ -313,8 +313,8 @@ impl Day {
         let Some(queue) = self.engine.task(task).and_then(|task| task.queue) else { return };
         let colleague = self.engine.members(queue).find(|other| *other > row.worker);
         let to = match colleague.filter(|_| self.random.random_bool(0.5)) {
-            Some(worker) => TransferTo::Worker(worker),
-            None => TransferTo::Queue(queue),
+            Some(worker) => TransferTarget::Worker(worker),
+            None => TransferTarget::Queue(queue),
         };
         let mode = if self.random.random_bool(0.5) { TransferMode::Warm } else { TransferMode::Cold };
         self.transfers += 1;
@@ -377,7 +377,7 @@ impl Day {
     }
 
     fn hear(&mut self, event: &Event) {
-        use EventType as E;
+        use TaskRouterEventType as E;
         self.digest(event);
         let worker = event.worker.as_ref().map(|worker| worker.sid);
         let reservation = event.reservation.as_ref().map(|reservation| reservation.sid);
@@ -452,7 +452,7 @@ impl Day {
         self.engine.workers().for_each(|worker| self.check_worker(worker));
         let tasks: Vec<TaskSid> = self.engine.tasks().map(|task| task.sid).collect();
         tasks.into_iter().for_each(|task| self.check_task(task));
-        for task in self.engine.tasks().filter(|task| task.status == TaskStatus::Pending) {
+        for task in self.engine.tasks().filter(|task| task.status == AssignmentStatus::Pending) {
             let idle = self.engine.workers().find(|worker| self.may_take(task, worker));
             assert_eq!(idle.map(|worker| worker.sid), None, "seed {seed}: idles while {} waits", task.sid);
         }
@@ -496,11 +496,11 @@ impl Day {
         let accepted = of(ReservationStatus::Accepted);
         let one = accepted <= 1 || !task.transfers.is_empty();
         let stands = match task.status {
-            TaskStatus::Assigned => accepted > 0 && of(PENDING) == 0,
-            TaskStatus::Reserved => of(PENDING) > 0,
-            TaskStatus::Wrapping => accepted == 0 && of(ReservationStatus::Wrapping) > 0,
-            TaskStatus::Pending => of(PENDING) == 0 && (accepted == 0 || task.transfer.is_some()),
-            TaskStatus::Completed | TaskStatus::Canceled => accepted + of(PENDING) == 0,
+            AssignmentStatus::Assigned => accepted > 0 && of(PENDING) == 0,
+            AssignmentStatus::Reserved => of(PENDING) > 0,
+            AssignmentStatus::Wrapping => accepted == 0 && of(ReservationStatus::Wrapping) > 0,
+            AssignmentStatus::Pending => of(PENDING) == 0 && (accepted == 0 || task.transfer.is_some()),
+            AssignmentStatus::Completed | AssignmentStatus::Canceled => accepted + of(PENDING) == 0,
         };
         assert!(one && stands, "seed {}: {task:?}", self.plan.seed);
     }
