@@ -26,7 +26,7 @@ use crate::outbound::Plan;
 use crate::routing::whom::{self, TaskCustomer, Whom, refuse, task_call, task_customer};
 use crate::routing::{
     CallWorker, ConferWorker, Dequeue, HandOver, Instruction, LegFlags, Redirect, ReservationView, RoutingRefusal,
-    Supervise, SupervisorMode, TaskEnd, TaskView, WorkerLeg,
+    SIP_RING_TIMEOUT_MAX, Supervise, SupervisorMode, TaskEnd, TaskView, WorkerLeg,
 };
 use crate::script::Source;
 use crate::turn::Turn;
@@ -306,6 +306,9 @@ impl Board {
             self.counts.refused_full += 1;
             return Err(Trouble::Unreachable(COULD_NOT_BE_MADE));
         }
+        // Whoever is called by SIP rings for no longer (§7.3), wherever the address comes from.
+        let by_sip = matches!(to, Callee::Sip { .. });
+        let ring_timeout = if by_sip { leg.ring_timeout.min(SIP_RING_TIMEOUT_MAX) } else { leg.ring_timeout };
         let order = Order {
             account,
             to,
@@ -317,7 +320,7 @@ impl Board {
             errand,
             room,
             credentials: leg.credentials.clone(),
-            ring_timeout: leg.ring_timeout,
+            ring_timeout,
             limit: None,
             status: leg.status.clone(),
             max_forwards: HOPS_MAX,
