@@ -26,8 +26,9 @@ run:
 demo:
 	@.ci/install build demo
 	@. .ci/rust && cargo build --release $(locked) --package server && \
-		PATH=$$PWD/target/python/bin:$$PATH PARTYLINE_BIN=$$(realpath $(target)/release/partyline) \
-		cargo run --release $(locked) --package partyline-tests --example demo
+		PATH=$$PWD/target/python/bin:$$PATH NODE_PATH=$$PWD/target/node/node_modules \
+		PARTYLINE_BIN=$$(realpath $(target)/release/partyline) \
+		cargo test --quiet $(locked) --package partyline-tests --test live demo:: -- --nocapture
 
 test:
 	@.ci/install build test

@@ -7,6 +7,7 @@ mod baresip;
 mod browser;
 mod called;
 mod centre;
+mod demo;
 mod durable;
 mod faults;
 mod flows;
