@@ -9,6 +9,7 @@
 //!                                                              │ GET ─▶ store     POST, DELETE ─▶ switch
 //! ```
 
+mod accepting;
 mod accounts;
 mod api;
 mod auth;

@@ -8,7 +8,6 @@ use std::future::Future;
 use std::pin::Pin;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
-use std::time::Duration;
 
 use axum::body::Body;
 use axum::{Extension, Router};
@@ -18,12 +17,13 @@ use hyper::service::service_fn;
 use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::{TcpListener, TcpStream};
-use tokio::sync::{Semaphore, watch};
+use tokio::sync::watch;
 use tokio::time::{Instant, sleep_until, timeout};
 use tokio_rustls::TlsAcceptor;
 use tokio_rustls::rustls::ServerConfig;
 use tower::ServiceExt as _;
 
+use crate::accepting;
 use crate::api::Config;
 use crate::base_url::Scheme;
 use crate::request_line::Lenient;
@@ -53,46 +53,20 @@ async fn accept(
     config: &Config,
     shutdown: impl Future<Output = ()>,
 ) {
-    let places = Arc::new(Semaphore::new(config.connections_max));
-    let (stop, stopping) = watch::channel(());
-    let serving = Arc::new(Serving { routes, config: config.clone(), stopping });
-    let mut shutdown = std::pin::pin!(shutdown);
-    loop {
-        // A place first: without one the client waits in the listener's backlog.
-        let accepted = async {
-            let place = places.clone().acquire_owned().await.expect("nobody closes the semaphore");
-            (place, listener.accept().await)
-        };
-        let (place, accepted) = tokio::select! {
-            accepted = accepted => accepted,
-            () = &mut shutdown => break,
-        };
-        let stream = match accepted {
-            Ok((stream, _)) => stream,
-            Err(reason) => {
-                // The connection is gone, or there are no descriptors left: going on at once would spin.
-                tracing::warn!(%reason, "no connection accepted");
-                tokio::time::sleep(ACCEPT_PAUSE).await;
-                continue;
-            }
-        };
-        let (serving, tls) = (serving.clone(), tls.clone());
-        tokio::spawn(async move {
+    accepting::accept(listener, config.connections_max, shutdown, |stream, stopping| {
+        let serving = Serving { routes: routes.clone(), config: config.clone(), stopping };
+        let tls = tls.clone();
+        async move {
             match tls {
                 None => serving.http_1(stream).await,
                 Some(acceptor) => serving.by_tls(&acceptor, stream).await,
             }
-            drop(place);
-        });
-    }
-    drop(listener);
-    drop(stop);
-    // Every place is free again when the last connection has ended.
-    let all = u32::try_from(config.connections_max).unwrap_or(u32::MAX);
-    drop(places.acquire_many(all).await);
+        }
+    })
+    .await;
 }
 
-/// What connections share.
+/// One connection: what it is served, and how patiently.
 struct Serving {
     routes: Router,
     config: Config,
@@ -238,5 +212,3 @@ const STREAMS_MAX: u32 = 128;
 const HEAD_BYTES_MAX: u32 = 64 * 1024;
 /// Bytes of an answer that a stream of HTTP/2 keeps for a client that does not take them.
 const SEND_BYTES_MAX: usize = 256 * 1024;
-/// Pause after a failed accept.
-const ACCEPT_PAUSE: Duration = Duration::from_millis(50);

@@ -2,7 +2,6 @@
 
 use std::future::Future;
 use std::io::Cursor;
-use std::sync::Arc;
 use std::time::Duration;
 
 use axum::Router;
@@ -13,9 +12,11 @@ use hyper::service::service_fn;
 use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
 use tokio::io::{AsyncRead, AsyncReadExt as _, AsyncWrite};
 use tokio::net::{TcpListener, TcpStream};
-use tokio::sync::{Semaphore, watch};
+use tokio::sync::watch;
 use tokio::time::timeout;
 use tower::ServiceExt as _;
+
+use crate::accepting;
 
 /// Answers the connections of `listener` until `shutdown`, then finishes the calls under way: streams, too, which end
 /// when whoever feeds them says so.
@@ -24,66 +25,41 @@ pub async fn serve(listener: TcpListener, routes: Router, shutdown: impl Future<
 }
 
 async fn accept(listener: TcpListener, routes: Router, patience: Duration, shutdown: impl Future<Output = ()>) {
-    let places = Arc::new(Semaphore::new(CONNECTIONS_MAX));
-    let (stop, stopping) = watch::channel(());
-    let mut shutdown = std::pin::pin!(shutdown);
-    loop {
-        // A place first: without one the client waits in the listener's backlog.
-        let accepted = async {
-            let place = places.clone().acquire_owned().await.expect("nobody closes the semaphore");
-            (place, listener.accept().await)
-        };
-        let (place, accepted) = tokio::select! {
-            accepted = accepted => accepted,
-            () = &mut shutdown => break,
-        };
-        let stream = match accepted {
-            Ok((stream, _)) => stream,
-            Err(reason) => {
-                // The connection is gone, or there are no descriptors left: going on at once would spin.
-                tracing::warn!(%reason, "no gRPC connection accepted");
-                tokio::time::sleep(ACCEPT_PAUSE).await;
-                continue;
-            }
-        };
-        let routes = routes.clone();
-        let mut stopping = stopping.clone();
-        tokio::spawn(async move {
-            let _place = place;
-            let mut http = http2::Builder::new(TokioExecutor::new());
-            http.timer(TokioTimer::new())
-                .max_concurrent_streams(CALLS_MAX)
-                .max_header_list_size(HEAD_BYTES_MAX)
-                .max_send_buf_size(SEND_BYTES_MAX)
-                .keep_alive_interval(PING_EVERY)
-                .keep_alive_timeout(PING_PATIENCE);
-            let service =
-                service_fn(|request: hyper::Request<Incoming>| routes.clone().oneshot(request.map(Body::new)));
-            let begun = tokio::select! {
-                begun = timeout(patience, begin(stream)) => begun.unwrap_or(None),
-                _ = stopping.changed() => None,
-            };
-            let Some(stream) = begun else {
-                tracing::debug!("gRPC connection closed: it has not begun with HTTP/2");
-                return;
-            };
-            let mut connection = std::pin::pin!(http.serve_connection(TokioIo::new(stream), service));
-            let ended = tokio::select! {
-                ended = connection.as_mut() => ended,
-                _ = stopping.changed() => {
-                    connection.as_mut().graceful_shutdown();
-                    connection.await
-                }
-            };
-            if let Err(reason) = ended {
-                tracing::debug!(%reason, "gRPC connection ended");
-            }
-        });
+    accepting::accept(listener, CONNECTIONS_MAX, shutdown, |stream, stopping| {
+        attend(stream, routes.clone(), patience, stopping)
+    })
+    .await;
+}
+
+/// One connection, from its begin to its end.
+async fn attend(stream: TcpStream, routes: Router, patience: Duration, mut stopping: watch::Receiver<()>) {
+    let mut http = http2::Builder::new(TokioExecutor::new());
+    http.timer(TokioTimer::new())
+        .max_concurrent_streams(CALLS_MAX)
+        .max_header_list_size(HEAD_BYTES_MAX)
+        .max_send_buf_size(SEND_BYTES_MAX)
+        .keep_alive_interval(PING_EVERY)
+        .keep_alive_timeout(PING_PATIENCE);
+    let service = service_fn(|request: hyper::Request<Incoming>| routes.clone().oneshot(request.map(Body::new)));
+    let begun = tokio::select! {
+        begun = timeout(patience, begin(stream)) => begun.unwrap_or(None),
+        _ = stopping.changed() => None,
+    };
+    let Some(stream) = begun else {
+        tracing::debug!("gRPC connection closed: it has not begun with HTTP/2");
+        return;
+    };
+    let mut connection = std::pin::pin!(http.serve_connection(TokioIo::new(stream), service));
+    let ended = tokio::select! {
+        ended = connection.as_mut() => ended,
+        _ = stopping.changed() => {
+            connection.as_mut().graceful_shutdown();
+            connection.await
+        }
+    };
+    if let Err(reason) = ended {
+        tracing::debug!(%reason, "gRPC connection ended");
     }
-    drop(listener);
-    drop(stop);
-    // Every place is free again when the last connection has ended.
-    drop(places.acquire_many(u32::try_from(CONNECTIONS_MAX).unwrap_or(u32::MAX)).await);
 }
 
 /// Waits for a connection to begin as HTTP/2 does; the same connection, to be read from its begin on. `None`: it does not.
@@ -110,8 +86,6 @@ const SEND_BYTES_MAX: usize = 64 * 1024;
 const PING_EVERY: Duration = Duration::from_secs(30);
 /// … and how long that may take.
 const PING_PATIENCE: Duration = Duration::from_secs(20);
-/// Pause after a failed accept.
-const ACCEPT_PAUSE: Duration = Duration::from_millis(50);
 
 #[cfg(test)]
 mod tests {
