@@ -22,6 +22,7 @@ mod registration;
 mod resources;
 mod rest;
 mod routing;
+mod rows;
 mod sdk;
 mod signatures;
 mod sipp;

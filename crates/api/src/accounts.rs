@@ -183,7 +183,7 @@ const PATH: &str = "/2010-04-01/Accounts";
 /// Longest `FriendlyName`, in characters.
 const FRIENDLY_NAME_CHARACTERS_MAX: usize = 64;
 /// Subaccounts of one account that are not closed (21480).
-const SUBACCOUNTS_MAX: u32 = 1000;
+const SUBACCOUNTS_MAX: u32 = 10_000;
 
 /// All that an account may have; most answer 404 here.
 const SUBRESOURCES: &[(&str, &str)] = &[

@@ -181,7 +181,7 @@ impl KeyJson {
 /// Longest `FriendlyName`, in characters.
 const FRIENDLY_NAME_CHARACTERS_MAX: usize = 64;
 /// Keys of one account.
-const KEYS_MAX: u32 = 1000;
+const KEYS_MAX: u32 = 10_000;
 
 #[cfg(test)]
 mod tests {

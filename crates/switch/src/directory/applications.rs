@@ -96,4 +96,4 @@ fn apply(change: ApplicationChange, row: &mut Application) -> Result<(), Directo
 }
 
 /// Applications that an account may have.
-const APPLICATIONS_MAX: usize = 1_000;
+const APPLICATIONS_MAX: usize = 10_000;
