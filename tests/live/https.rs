@@ -96,7 +96,7 @@ impl Bridge {
 }
 
 /// `partyline certs`, with these names.
-fn certs(directory: &Path, names: &[&str]) -> String {
+pub(crate) fn certs(directory: &Path, names: &[&str]) -> String {
     let mut command = server::command();
     let output = command.arg("certs").args(names).env("PARTYLINE_TLS_DIR", directory).output().expect("it runs");
     assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));

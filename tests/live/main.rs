@@ -3,6 +3,7 @@
 //! Every test has a bridge, an address and a data directory of its own. Nothing sleeps to be in step: tests wait
 //! for what they want to see, with generous bounds, and count time in packets.
 
+mod acts;
 mod baresip;
 mod browser;
 mod called;

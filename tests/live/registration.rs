@@ -29,7 +29,7 @@ fn server(settings: &[(&str, &str)]) -> Server {
 
 /// Runs a profile as this user with this password.
 #[track_caller]
-fn run_as(server: &Server, profile: &str, user: &str, password: &str, calls: u32, options: &[&str]) {
+pub(crate) fn run_as(server: &Server, profile: &str, user: &str, password: &str, calls: u32, options: &[&str]) {
     let login = ["-s", user, "-au", user, "-ap", password, "-key", "domain", DOMAIN];
     run(server, profile, calls, &[&login, options].concat());
 }
@@ -41,13 +41,13 @@ fn counted(server: &Server, name: &str) -> f64 {
 
 /// The run loop's numbers are those of its last round.
 #[track_caller]
-fn counts(server: &Server, name: &str, want: f64) {
+pub(crate) fn counts(server: &Server, name: &str, want: f64) {
     let reached = wait_until(PATIENCE, || counted(server, name) == want);
     assert!(reached, "{name} is {}, not {want}", counted(server, name));
 }
 
 const REGISTERED: &str = "partyline_sip_admissions_total{outcome=\"registered\"}";
-const WRONG: &str = "partyline_sip_admissions_total{outcome=\"wrong\"}";
+pub(crate) const WRONG: &str = "partyline_sip_admissions_total{outcome=\"wrong\"}";
 
 #[test]
 fn a_phone_registers_and_leaves() {
