@@ -282,6 +282,12 @@ impl Live {
         self.engine.handle(now, Input::UpdateWorker { worker, change }).map_err(refused)
     }
 
+    /// Nobody is to take a task over any more: whoever has it, has it.
+    pub(super) fn end_transfer(&mut self, now: Timestamp, sid: TaskSid) -> Result<(), RoutingRefusal> {
+        let Some(transfer) = self.engine.task(sid).and_then(|task| task.transfer) else { return Ok(()) };
+        self.engine.handle(now, Input::CancelTransfer(transfer)).map_err(refused)
+    }
+
     pub(super) fn caller_gone(&mut self, now: Timestamp, sid: TaskSid) -> Result<(), RoutingRefusal> {
         if let Some(note) = self.tasks.get_mut(&sid) {
             note.is_told = true;

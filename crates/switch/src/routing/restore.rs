@@ -2,10 +2,10 @@
 //!
 //! No call has outlived the process. So who waited for a task waits no longer, and work that was done on a call is over.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, HashMap, HashSet};
 
 use model::{
-    AssignmentStatus, Reservation, ReservationStatus, RoutingRow, StatisticsBucket, Task, Timestamp, Worker,
+    AssignmentStatus, Reservation, ReservationStatus, RoutingRow, StatisticsBucket, Task, TaskSid, Timestamp, Worker,
     WorkerChannel, WorkerSid, WorkspaceSid,
 };
 use taskrouter::{BucketRow, Engine, Saved};
@@ -13,7 +13,7 @@ use taskrouter::{BucketRow, Engine, Saved};
 use super::live::Live;
 use super::rows::{self, ChannelNote, ReservationNote, TaskNote, WorkerNote};
 use super::statistics::bucket_to_engine;
-use super::{Routing, RoutingRefusal};
+use super::{Routing, RoutingRefusal, whom};
 
 /// The rows of one workspace.
 #[derive(Default)]
@@ -88,11 +88,19 @@ impl Routing {
             live.workers.insert(row.sid, note);
             self.index.workers.insert(row.sid, live.place());
         }
-        let mut callers_gone = Vec::new();
+        // A task that is being handed over waits, too, and is its initiator's still.
+        let is_held = |row: &&Reservation| {
+            matches!(row.reservation_status, ReservationStatus::Accepted | ReservationStatus::Wrapping)
+        };
+        let held: HashSet<TaskSid> = rows.reservations.iter().filter(is_held).map(|row| row.task_sid).collect();
+        let (mut callers_gone, mut hand_overs) = (Vec::new(), Vec::new());
         for row in rows.tasks {
             let waits = matches!(row.assignment_status, AssignmentStatus::Pending | AssignmentStatus::Reserved);
-            if waits && row.call_sid.is_some() {
-                callers_gone.push(row.sid);
+            let room = live.engine.task(row.sid).and_then(|task| whom::room_of(&task.attributes));
+            match held.contains(&row.sid) {
+                false if waits && row.call_sid.is_some() => callers_gone.push(row.sid),
+                true if waits && (row.call_sid.is_some() || room.is_some()) => hand_overs.push(row.sid),
+                _ => {}
             }
             let note = TaskNote {
                 updated: row.updated,
@@ -122,9 +130,10 @@ impl Routing {
         }
         live.transfers.extend(rows.transfers.iter().map(|row| (row.sid, row.seq)));
         // What comes of these is told with the first turn.
-        let refusals = callers_gone.into_iter().map(|task| live.caller_gone(now, task)).collect::<Vec<_>>();
-        let refusals = refusals.into_iter().chain(work_over.into_iter().map(|sid| live.work_over(now, sid)));
-        for refusal in refusals.filter_map(Result::err) {
+        let mut done: Vec<_> = callers_gone.into_iter().map(|task| live.caller_gone(now, task)).collect();
+        done.extend(hand_overs.into_iter().map(|task| live.end_transfer(now, task)));
+        done.extend(work_over.into_iter().map(|sid| live.work_over(now, sid)));
+        for refusal in done.into_iter().filter_map(Result::err) {
             tracing::warn!(workspace_sid = %sid, %refusal, "what a restart has ended could not be ended");
         }
         self.workspaces.live.insert(sid, live);

@@ -844,6 +844,47 @@ fn work_that_was_done_on_a_call_is_over_with_it() {
 }
 
 #[test]
+fn a_caller_who_was_being_handed_over_is_gone_after_a_restart_and_its_worker_wraps_up() {
+    for (case, mode, to_queue, want) in [
+        ("to a queue", TransferMode::Warm, true, AssignmentStatus::Wrapping),
+        ("to a queue, and the worker has left", TransferMode::Cold, true, AssignmentStatus::Wrapping),
+        ("to a worker", TransferMode::Warm, false, AssignmentStatus::Wrapping),
+    ] {
+        let (mut centre, task) = with_caller();
+        let ana = centre.worker("Ana", r#"{"contact_uri":"client:ana"}"#);
+        let (now, own) = (centre.now(), centre.reservation().sid);
+        centre.routing.carried(own, CallSid::from_bits(2), None, model::WorkEnd::Wrap);
+        centre.routing.accept(now, own).expect("accepts");
+        let ben = centre.worker("Ben", "{}");
+        let to = if to_queue { TransferTarget::Queue(centre.queue()) } else { TransferTarget::Worker(ben) };
+        let (priority, attributes) = (None, None);
+        let order =
+            WorkspaceOrder::CreateTransfer { worker: ana, task, reservation: own, to, mode, priority, attributes };
+        let RoutingRow::Transfer(transfer) = centre.row(order) else { panic!("a transfer") };
+        if mode == TransferMode::Cold {
+            centre.routing.work_over(now, own).expect("its leg is gone");
+            centre.turn(|_, _| ());
+        }
+        let offered = centre.reservation();
+        assert_eq!((offered.worker_sid, offered.reservation_status), (ben, ReservationStatus::Pending), "{case}");
+        let mut centre = centre.restart();
+        centre.run_for(Duration::from_secs(200));
+        assert_eq!(centre.status(task), Some(want), "{case}");
+        let status = |sid: String| match centre.rows.get(&sid) {
+            Some(RoutingRow::Reservation(row)) => row.reservation_status.to_string(),
+            Some(RoutingRow::Transfer(row)) => row.transfer_status.to_string(),
+            Some(RoutingRow::Worker(row)) => {
+                let is_there = row.activity_sid == centre.activity("Available");
+                if is_there { "available" } else { "away" }.to_owned()
+            }
+            other => panic!("{case}: {other:?}"),
+        };
+        let after = [own.to_string(), offered.sid.to_string(), transfer.sid.to_string(), ben.to_string()].map(status);
+        assert_eq!(after, ["wrapping", "canceled", "canceled", "available"], "{case}");
+    }
+}
+
+#[test]
 fn an_offer_that_somebody_else_ends_is_called_off() {
     let mut centre = with_offer("{}", r#"{"contact_uri":"client:ana"}"#);
     centre.instruct(call(Some("+1"))).expect("is carried out");
