@@ -12,7 +12,7 @@ use crate::phone::State;
 use crate::wanted;
 use crate::world::{ACCOUNT, World};
 
-const PASSWORD: &str = "Sesame123456";
+pub(crate) const PASSWORD: &str = "Sesame123456";
 const URL: &str = "https://app.test/out";
 
 /// Alice has registered these phones at a domain of this account.
@@ -20,7 +20,7 @@ fn alice_of(account: AccountSid, seed: u64, phones: &[&str]) -> World {
     alice_in(World::new(seed), account, phones)
 }
 
-fn alice_in(world: World, account: AccountSid, phones: &[&str]) -> World {
+pub(crate) fn alice_in(world: World, account: AccountSid, phones: &[&str]) -> World {
     let (at, domain_sid, list) =
         (Timestamp::from_micros(0), SipDomainSid::from_bits(1), CredentialListSid::from_bits(2));
     let domain = DirectoryRow::SipDomain(SipDomain {

@@ -15,6 +15,7 @@ mod events;
 mod flows;
 mod log;
 mod network;
+mod networks;
 mod phone;
 mod queue;
 mod route;

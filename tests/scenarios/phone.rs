@@ -16,6 +16,8 @@ pub(crate) struct Phone {
     pub(crate) tone: Tone,
     /// For signalling; audio is one port above.
     pub(crate) address: SocketAddr,
+    /// Where it reaches the bridge.
+    pub(crate) bridge: SocketAddr,
     pub(crate) state: State,
     /// `false`: it goes silent without a word, as when its battery dies.
     pub(crate) alive: bool,
@@ -92,12 +94,16 @@ const FRAME_US: u64 = 20_000;
 impl Phone {
     pub(crate) fn new(name: &str, index: usize, room: &str, bridge: SocketAddr) -> Self {
         let host = u8::try_from(index + 2).expect("some phones, not hundreds");
-        let address = SocketAddr::from(([10, 0, 0, host], 5060));
+        Self::at(name, index, room, SocketAddr::from(([10, 0, 0, host], 5060)), bridge)
+    }
+
+    fn at(name: &str, index: usize, room: &str, address: SocketAddr, bridge: SocketAddr) -> Self {
         let tone = Tone::nth(index * 7 + 3);
         Self {
             name: name.to_owned(),
             tone,
             address,
+            bridge,
             state: State::Calling,
             alive: true,
             acknowledges: true,
@@ -188,6 +194,24 @@ impl Phone {
     /// A phone that waits to be called.
     pub(crate) fn idle(name: &str, index: usize, bridge: SocketAddr) -> Self {
         Self { state: State::Idle, ..Self::new(name, index, "nobody", bridge) }
+    }
+
+    /// The same in another network.
+    pub(crate) fn idle_at(name: &str, index: usize, address: SocketAddr, bridge: SocketAddr) -> Self {
+        Self { state: State::Idle, ..Self::at(name, index, "nobody", address, bridge) }
+    }
+
+    /// Where the bridge has offered it audio.
+    pub(crate) fn was_offered(&self) -> Option<SocketAddr> {
+        Remote::read(&self.called.as_ref()?.body).map(|remote| remote.address)
+    }
+
+    /// It rings, and sends whoever calls elsewhere.
+    pub(crate) fn redirect(&mut self, to: &str) -> String {
+        assert_eq!(self.state, State::Ringing, "{} rings", self.name);
+        self.state = State::Over(302);
+        let invite = self.called.as_ref().expect("it was called");
+        invite.respond("302 Moved Temporarily", &self.name, &format!("Contact: <{to}>\r\n"), None)
     }
 
     /// It rings, and is taken up.

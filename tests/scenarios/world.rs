@@ -21,7 +21,7 @@ use switch::webhook::{Answered, Ask, AskFailed, AskId, Callback, CallbackBody, P
 use switch::{
     Answer, CallChange, Command, ConferenceRef, Directory, DirectoryCommand, DirectoryConfig, Effect, Event,
     FetchFailed, FetchId, HookChange, Instructions, Link, MediaAddress, Now, NumberChange, NumberWanted, OpenRooms,
-    ParticipantChange, ParticipantRef, Refusal, RequestId, Row, StreamOrder, Switch, VoiceHooksChange,
+    OwnAddresses, ParticipantChange, ParticipantRef, Refusal, RequestId, Row, StreamOrder, Switch, VoiceHooksChange,
 };
 use testkit::hearing::{Heard, Picture, Sound};
 use testkit::sdp::Flow;
@@ -114,13 +114,11 @@ impl World {
             fetches_max: 16,
             asks_max: 64,
             addresses: vec![MediaAddress { bind: [10, 0, 0, 1].into(), advertised: None }],
-            own_addresses: Vec::new(),
+            own: OwnAddresses { signalling: vec![SocketAddr::from(BRIDGE)], ..OwnAddresses::default() },
             codecs: vec![sip::AudioCodec::Pcmu, sip::AudioCodec::Pcma],
             region: "us1".to_owned(),
             hold_music: music(),
             beep: pages(1_000, 1_600, -20.0),
-            signalling: vec![SocketAddr::from(BRIDGE)],
-            routes: Vec::new(),
             trunks: Vec::new(),
             qualify: None,
             ring_back: pages(RING_BACK_HZ, 8_000, -20.0),
@@ -186,7 +184,9 @@ impl World {
 
     /// A phone that waits to be called makes itself known under an address.
     pub(crate) fn register(&mut self, name: &str, aor: &str, password: &str) {
-        self.phone_waits(name);
+        if !self.phones.iter().any(|phone| phone.name == name) {
+            self.phone_waits(name);
+        }
         self.register_again(name, aor, password);
     }
 
@@ -230,7 +230,7 @@ impl World {
         let mut phone = Phone::new(name, self.phones.len(), room, SocketAddr::from(BRIDGE));
         let (from, invite) = (phone.address, phone.invite());
         self.phones.push(phone);
-        self.handle(Self::datagram(from, &invite));
+        self.handle(self.datagram(from, &invite));
         self.hang_up(leaver);
         self.run_for(Duration::from_millis(100));
     }
@@ -336,6 +336,25 @@ impl World {
         uri
     }
 
+    /// The same in another network, where the bridge has this address.
+    pub(crate) fn phone_waits_at(&mut self, name: &str, address: &str, bridge: &str) -> String {
+        let [address, bridge] = [address, bridge].map(|text| text.parse().expect("an address"));
+        self.phones.push(Phone::idle_at(name, self.phones.len(), address, bridge));
+        format!("sip:{name}@{address}")
+    }
+
+    /// Where the bridge is, as it was told at its start.
+    pub(crate) fn own_addresses(&self) -> OwnAddresses {
+        self.config.own.clone()
+    }
+
+    /// A phone that rings sends its caller elsewhere.
+    pub(crate) fn send_elsewhere(&mut self, name: &str, to: &str) {
+        let phone = self.phone_mut(name);
+        let (from, said) = (phone.address, phone.redirect(to));
+        self.arrive(from, &said);
+    }
+
     /// A phone that rings is taken up.
     pub(crate) fn take_up(&mut self, name: &str) {
         let phone = self.phone_mut(name);
@@ -358,7 +377,7 @@ impl World {
     pub(crate) fn asked_by(&mut self, name: &str, said: &str) -> Vec<u16> {
         let address = self.phone(name).address;
         let mut effects = Vec::new();
-        self.switch.handle(self.now(), Self::datagram(address, said), &mut effects);
+        self.switch.handle(self.now(), self.datagram(address, said), &mut effects);
         let status = |effect: &Effect| match effect {
             Effect::Send { flow, bytes } if flow.remote == address => Message::scan(bytes)?.status(),
             _ => None,
@@ -616,17 +635,14 @@ impl World {
     }
 
     fn arrive(&mut self, from: SocketAddr, message: &str) {
-        self.handle(Self::datagram(from, message));
+        self.handle(self.datagram(from, message));
         self.collect_media();
     }
 
-    fn datagram(from: SocketAddr, message: &str) -> Event {
-        let flow = sip::Flow {
-            transport: sip::Transport::Udp,
-            local: SocketAddr::from(BRIDGE),
-            remote: from,
-            connection: None,
-        };
+    fn datagram(&self, from: SocketAddr, message: &str) -> Event {
+        let phone = self.phones.iter().find(|phone| phone.address == from);
+        let local = phone.map_or(SocketAddr::from(BRIDGE), |phone| phone.bridge);
+        let flow = sip::Flow { transport: sip::Transport::Udp, local, remote: from, connection: None };
         Event::Sip { flow, bytes: Bytes::copy_from_slice(message.as_bytes()) }
     }
 

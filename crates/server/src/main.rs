@@ -329,7 +329,11 @@ async fn bridge(config: Config, logs: &Path) -> Result<(), StartError> {
     for account in store.closed_accounts().await? {
         routing.account_closed(account);
     }
-    let switch = Switch::new(switch_config(&config, &account, &sip_bound), rand::rng().next_u64(), recovered.seq_max)
+    let switch_config = switch_config(&config, &account, &sip_bound);
+    let (bound, known) = (sip_bound.clone(), switch_config.own.clone());
+    let read = move || own_address::read(&bound);
+    tokio::spawn(own_address::watch(read, own_address::LOOK_EVERY, known, inbox.clone()));
+    let switch = Switch::new(switch_config, rand::rng().next_u64(), recovered.seq_max)
         .with_directory(directory)
         .with_routing(routing);
     let now = Now { instant: Instant::now(), wall: Timestamp::from(SystemTime::now()) };
@@ -553,7 +557,6 @@ fn switch_config(config: &Config, account: &Account, sip_bound: &[config::SipLis
         let local = (!address.bind.is_unspecified()).then_some(address.bind);
         address.advertised.map(|public| Advertised { local, public })
     });
-    let routes = own_address::routes();
     switch::Config {
         account: account.sid,
         open_rooms: config.open_rooms,
@@ -565,7 +568,7 @@ fn switch_config(config: &Config, account: &Account, sip_bound: &[config::SipLis
         fetches_max: FETCHES_MAX,
         asks_max: ASKS_MAX,
         addresses: config.rtp_addresses.clone(),
-        own_addresses: own_address::towards_the_world(),
+        own: own_address::read(sip_bound),
         codecs: vec![
             AudioCodec::Opus,
             AudioCodec::G722,
@@ -577,8 +580,6 @@ fn switch_config(config: &Config, account: &Account, sip_bound: &[config::SipLis
         region: REGION.to_owned(),
         hold_music: Arc::new(Pages::new(&sound::hold_music())),
         beep: Arc::new(Pages::new(&sound::beep())),
-        signalling: own_address::signalling(sip_bound, &routes),
-        routes,
         trunks: config.trunks.clone(),
         qualify: config.sip_qualify,
         ring_back: media::Tones::default().ring(RING_COUNTRY).unwrap_or_else(|| Arc::new(Pages::new(&sound::beep()))),

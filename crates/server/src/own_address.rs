@@ -1,11 +1,15 @@
-//! Which of our addresses the kernel would use towards somebody.
+//! Which of our addresses the kernel would use towards somebody, now and when interfaces have come or gone.
 
 use std::io;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, UdpSocket};
+use std::time::Duration;
 
 use sip::Network;
+use switch::{Event, OwnAddresses};
+use tracing::info;
 
 use crate::config::SipListen;
+use crate::run_loop::{Inbox, Input};
 
 /// The address of ours that packets to `remote` would leave from. Sends nothing.
 pub(crate) fn towards(remote: SocketAddr) -> io::Result<IpAddr> {
@@ -15,14 +19,40 @@ pub(crate) fn towards(remote: SocketAddr) -> io::Result<IpAddr> {
     Ok(probe.local_addr()?.ip())
 }
 
+/// All that the switch has to know of our addresses, as it is now. Some hundred system calls at worst.
+pub(crate) fn read(bound: &[SipListen]) -> OwnAddresses {
+    let routes = routes();
+    OwnAddresses { signalling: signalling(bound, &routes), towards_world: towards_the_world(), routes }
+}
+
+/// Looks now and then whether that is still so, and tells the run loop if not: a tunnel or an interface may come later
+/// than we.
+pub(crate) async fn watch<R>(read: R, every: Duration, mut known: OwnAddresses, inbox: Inbox)
+where
+    R: Fn() -> OwnAddresses + Clone + Send + 'static,
+{
+    loop {
+        tokio::time::sleep(every).await;
+        let Ok(now) = tokio::task::spawn_blocking(read.clone()).await else { return };
+        if now == known {
+            continue;
+        }
+        info!(signalling = ?now.signalling, routes = now.routes.len(), "own addresses have changed");
+        known.clone_from(&now);
+        if !inbox.send(Input::Event(Event::OwnAddresses(Box::new(now)))).await {
+            return;
+        }
+    }
+}
+
 /// Our addresses towards the public network, one a family, where there is one.
 pub(crate) fn towards_the_world() -> Vec<IpAddr> {
     SOMEWHERE.iter().filter_map(|somewhere| towards(*somewhere).ok()).collect()
 }
 
 /// Networks that are reached otherwise than the public one, and the address of ours that leads there; the most specific
-/// first. As they are at the start; a machine that does not say has none.
-pub(crate) fn routes() -> Vec<(Network, IpAddr)> {
+/// first. A machine that does not say has none.
+fn routes() -> Vec<(Network, IpAddr)> {
     let v4 = std::fs::read_to_string("/proc/net/route").unwrap_or_default();
     let v6 = std::fs::read_to_string("/proc/net/ipv6_route").unwrap_or_default();
     let mut networks: Vec<_> = v4.lines().filter_map(network_v4).chain(v6.lines().filter_map(network_v6)).collect();
@@ -65,7 +95,7 @@ fn next(network: IpAddr) -> IpAddr {
 
 /// Concrete addresses that our own calls may begin at: those we listen on for datagrams; loopback first, what leads to the
 /// public network last.
-pub(crate) fn signalling(bound: &[SipListen], routes: &[(Network, IpAddr)]) -> Vec<SocketAddr> {
+fn signalling(bound: &[SipListen], routes: &[(Network, IpAddr)]) -> Vec<SocketAddr> {
     let world = towards_the_world();
     let mut others: Vec<_> = routes.iter().map(|(_, own)| *own).filter(|own| !own.is_loopback()).collect();
     others.retain(|own| !world.contains(own));
@@ -93,6 +123,8 @@ const SOMEWHERE: [SocketAddr; 2] = [
     SocketAddr::new(IpAddr::V6(Ipv6Addr::new(0x2001, 0xdb8, 0, 0, 0, 0, 0, 1)), 9),
 ];
 
+/// How long an interface may be there before we know.
+pub(crate) const LOOK_EVERY: Duration = Duration::from_secs(5);
 /// Routes that are looked at.
 const ROUTES_MAX: usize = 256;
 /// `RTF_UP`.
@@ -100,6 +132,9 @@ const UP: u32 = 1;
 
 #[cfg(test)]
 mod tests {
+    use std::sync::Arc;
+    use std::sync::atomic::{AtomicUsize, Ordering};
+
     use super::*;
 
     #[test]
@@ -131,6 +166,26 @@ mod tests {
             let want = want.map(|(network, prefix)| (network.parse().expect("an address"), prefix));
             assert_eq!(v6(destination, prefix, flags), want, "{destination}/{prefix} {flags}");
         }
+    }
+
+    #[tokio::test]
+    async fn the_run_loop_is_told_of_what_has_changed_and_of_nothing_else() {
+        let own = |text: &str| OwnAddresses {
+            signalling: vec![text.parse().expect("an address")],
+            ..OwnAddresses::default()
+        };
+        let (before, after) = (own("192.0.2.1:5060"), own("10.8.0.7:5060"));
+        let (inbox, inputs) = Inbox::new();
+        let looks = Arc::new(AtomicUsize::new(0));
+        let (counted, now, known) = (Arc::clone(&looks), after.clone(), before.clone());
+        let read = move || if counted.fetch_add(1, Ordering::Relaxed) < 2 { before.clone() } else { now.clone() };
+        let watching = tokio::spawn(watch(read, Duration::ZERO, known, inbox));
+        while looks.load(Ordering::Relaxed) < 5 {
+            tokio::task::yield_now().await;
+        }
+        let told: Vec<_> = inputs.try_iter().collect();
+        assert!(matches!(&told[..], [Input::Event(Event::OwnAddresses(own))] if **own == after));
+        watching.abort();
     }
 
     #[test]

@@ -8,7 +8,7 @@ use std::io;
 use std::net::{IpAddr, SocketAddr, UdpSocket};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use bytes::{Bytes, BytesMut};
 use sip::{Flow, Transport};
@@ -218,7 +218,7 @@ fn is_missing_family(error: &io::Error) -> bool {
 
 async fn receive_datagrams(socket: tokio::net::UdpSocket, bound: SocketAddr, inbox: Inbox, stats: Arc<SocketStats>) {
     let mut buffer = vec![0; DATAGRAM_LEN_MAX];
-    let mut local = LocalAddress { bound, known: HashMap::new() };
+    let mut local = LocalAddress { bound, known: HashMap::new(), since: Instant::now() };
     loop {
         match socket.recv_from(&mut buffer).await {
             Ok((len, remote)) => {
@@ -239,15 +239,23 @@ async fn receive_datagrams(socket: tokio::net::UdpSocket, bound: SocketAddr, inb
 struct LocalAddress {
     bound: SocketAddr,
     known: HashMap<IpAddr, SocketAddr>,
+    /// When the memory started afresh.
+    since: Instant,
 }
 
 /// Peers whose local address is remembered; past that the memory starts afresh.
 const PEERS_REMEMBERED_MAX: usize = 4096;
+/// After which it does so anyway: an interface may have come or gone.
+const REMEMBERED_FOR: Duration = Duration::from_secs(5);
 
 impl LocalAddress {
     fn towards(&mut self, remote: SocketAddr) -> SocketAddr {
         if !self.bound.ip().is_unspecified() {
             return self.bound;
+        }
+        if self.since.elapsed() > REMEMBERED_FOR {
+            self.known.clear();
+            self.since = Instant::now();
         }
         if let Some(local) = self.known.get(&remote.ip()) {
             return *local;

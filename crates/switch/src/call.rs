@@ -9,7 +9,7 @@ use tracing::{Span, info};
 use crate::config::{Config, MediaAddress};
 use crate::dial::DialId;
 use crate::leg::local_media;
-use crate::outbound::{Outgoing, Plan};
+use crate::outbound::{Outgoing, Plan, SpareLeg};
 use crate::progress::Progress;
 use crate::script::ScriptId;
 use crate::timers::{Timer, TimerId};
@@ -142,6 +142,52 @@ pub(crate) enum Stage {
 }
 
 impl LiveCall {
+    /// A call to which nothing has happened yet. `room` is its own; `described`: its session number, for what is said of
+    /// its audio.
+    pub(crate) fn new(
+        facts: CallFacts,
+        line: Line,
+        stage: Stage,
+        (leg, address): (LegId, MediaAddress),
+        room: RoomId,
+        described: u64,
+        span: Span,
+    ) -> Self {
+        Self {
+            row: facts.call.clone(),
+            line,
+            leg,
+            room,
+            place: Place::Own,
+            errand: Errand::Document,
+            address,
+            has_leg: false,
+            port: 0,
+            codecs: Vec::new(),
+            offer_answer: OfferAnswer::new(described),
+            stage,
+            // Whoever answers our INVITE has asked for what we send.
+            acknowledged: true,
+            rang: false,
+            phone_holds: false,
+            limit: None,
+            limit_s: None,
+            script: None,
+            scripts: Vec::new(),
+            streams: Vec::new(),
+            plan: None,
+            leaves_on_star: false,
+            taken_by: None,
+            dial: None,
+            facts,
+            max_forwards: 0,
+            sip_code: None,
+            progress: None,
+            told: None,
+            span,
+        }
+    }
+
     pub(crate) fn sid(&self) -> CallSid {
         self.row.sid
     }
@@ -155,9 +201,40 @@ impl LiveCall {
         self.port != 0
     }
 
+    /// Somebody has been told where its audio is to go.
+    pub(crate) fn was_described(&self) -> bool {
+        let by_spare = |outgoing: &Outgoing| outgoing.spares.iter().any(|spare| spare.port != 0);
+        self.has_port() || matches!(&self.line, Line::Outbound(outgoing) if by_spare(outgoing))
+    }
+
+    /// Has the leg that this dialog was told of be the call's own. What was its own is spare, and heard by nobody.
+    pub(crate) fn take_leg_of(&mut self, dialog: DialogId, turn: &mut Turn) {
+        let Line::Outbound(outgoing) = &mut self.line else { return };
+        let leg = outgoing.leg_of(dialog);
+        let Some(spare) = outgoing.spares.iter_mut().find(|spare| Some(spare.leg) == leg) else { return };
+        turn.media.push(media::Command::Route { leg: self.leg, emit: 0, hear: 0 });
+        std::mem::swap(&mut self.leg, &mut spare.leg);
+        std::mem::swap(&mut self.address, &mut spare.address);
+        std::mem::swap(&mut self.port, &mut spare.port);
+        std::mem::swap(&mut self.offer_answer, &mut spare.offer_answer);
+    }
+
+    /// Only its own leg is still of use.
+    pub(crate) fn close_spares(&mut self, turn: &mut Turn) {
+        if let Line::Outbound(outgoing) = &mut self.line {
+            let close = |spare: SpareLeg| media::Command::CloseLeg { leg: spare.leg };
+            turn.media.extend(outgoing.spares.drain(..).map(close));
+        }
+    }
+
     /// Our side of an offer or an answer.
     pub(crate) fn local_media(&self, config: &Config) -> LocalMedia {
-        let local = local_media(config, self.address, self.port);
+        self.local_media_at(config, self.address, self.port)
+    }
+
+    /// The same by another leg of it.
+    pub(crate) fn local_media_at(&self, config: &Config, address: MediaAddress, port: u16) -> LocalMedia {
+        let local = local_media(config, address, port);
         if self.codecs.is_empty() { local } else { LocalMedia { codecs: self.codecs.clone(), ..local } }
     }
 
@@ -210,6 +287,7 @@ impl LiveCall {
         if let Some(limit) = self.limit.take() {
             turn.timers.clear(limit);
         }
+        self.close_spares(turn);
         if self.has_leg {
             turn.media.push(media::Command::CloseLeg { leg: self.leg });
         }

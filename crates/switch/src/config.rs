@@ -10,7 +10,7 @@ use sip::AudioCodec;
 
 use crate::trunk::Trunk;
 
-/// Settings of the switch. Read once.
+/// Settings of the switch. Read once, but for our own addresses.
 #[derive(Debug, Clone)]
 pub struct Config {
     /// Whose calls those are that no number or domain claims.
@@ -33,9 +33,8 @@ pub struct Config {
     pub asks_max: usize,
     /// Addresses to put into session descriptions.
     pub addresses: Vec<MediaAddress>,
-    /// Ours towards the public network, at most one a family: for a phone whose audio is of another family than its
-    /// signalling, where `addresses` does not say.
-    pub own_addresses: Vec<IpAddr>,
+    /// Where we are reached and from where we call. It may change: [`Event::OwnAddresses`](crate::Event::OwnAddresses).
+    pub own: OwnAddresses,
     /// What we speak, best first.
     pub codecs: Vec<AudioCodec>,
     /// `region` of new conferences.
@@ -44,10 +43,6 @@ pub struct Config {
     pub hold_music: Arc<Pages>,
     /// Heard when a participant with `BeepOnExit` leaves.
     pub beep: Arc<Pages>,
-    /// Where our own calls begin: concrete addresses of ours that listen for datagrams.
-    pub signalling: Vec<std::net::SocketAddr>,
-    /// Networks, and the address of ours that leads there; the most specific first. Where none fits, `signalling` says.
-    pub routes: Vec<(sip::Network, IpAddr)>,
     /// Carriers for calls to numbers.
     pub trunks: Vec<Trunk>,
     /// How often registered phones are asked whether they are there; never if not said.
@@ -56,6 +51,18 @@ pub struct Config {
     pub ring_back: Arc<Pages>,
     /// What the SIP endpoint is told.
     pub sip: sip::Config,
+}
+
+/// Our addresses, and where they lead, as the machine has them now.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct OwnAddresses {
+    /// Where our own calls begin: concrete addresses of ours that listen for datagrams.
+    pub signalling: Vec<std::net::SocketAddr>,
+    /// Networks, and the address of ours that leads there; the most specific first. Where none fits, `signalling` says.
+    pub routes: Vec<(sip::Network, IpAddr)>,
+    /// Ours towards the public network, at most one a family: for a phone whose audio is of another family than its
+    /// signalling, where [`Config::addresses`] does not say.
+    pub towards_world: Vec<IpAddr>,
 }
 
 /// An address for audio: where we bind, and what the phone is told.

@@ -12,6 +12,7 @@ use model::{
 use sip::Flow;
 
 use crate::command::{Answer, AudioUrl, Command, Refusal};
+use crate::config::OwnAddresses;
 use crate::routing::{Assignment, AssignmentId, Instruction};
 use crate::stream::{StreamEvent, StreamOrder};
 use crate::webhook::{Answered, Ask, AskFailed, AskId, Callback, CallbackClosed, CallbackId, Remark, SoundFile};
@@ -38,6 +39,8 @@ pub enum Event {
         /// The stream; `None` if nobody was there.
         flow: Option<Flow>,
     },
+    /// An interface has come or gone: our addresses are these now. Calls that there are go on as they began.
+    OwnAddresses(Box<OwnAddresses>),
     /// The audio plane has something to say.
     Media(media::Event),
     /// The control layer asks for something; answered by [`Effect::Reply`] with the same id, exactly once.

@@ -52,13 +52,16 @@ pub(crate) fn address_towards(config: &Config, flow: Option<&Flow>) -> Option<Me
 }
 
 fn address_of_family(config: &Config, flow: &Flow, v6: bool, peer: Option<IpAddr>) -> Option<MediaAddress> {
-    let configured = config.addresses.iter().find(|address| address.bind.is_ipv6() == v6)?;
+    let of_family = || config.addresses.iter().filter(|address| address.bind.is_ipv6() == v6);
+    // Of several the one that the way there leads from.
+    let there = of_family().find(|address| address.bind == flow.local.ip().to_canonical());
+    let configured = there.or_else(|| of_family().next())?;
     if !configured.bind.is_unspecified() {
         return Some(*configured);
     }
     let same_family = (flow.local.is_ipv6() == v6).then(|| flow.local.ip());
     let loopback = peer.filter(IpAddr::is_loopback);
-    let own = || config.own_addresses.iter().copied().find(|own| own.is_ipv6() == v6);
+    let own = || config.own.towards_world.iter().copied().find(|own| own.is_ipv6() == v6);
     // Never `0.0.0.0` or `::`: a phone reads that as hold.
     let bind = same_family.or(loopback).or_else(own).filter(|bind| !bind.is_unspecified())?;
     Some(MediaAddress { bind, advertised: configured.advertised })

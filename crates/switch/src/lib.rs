@@ -51,7 +51,7 @@ pub use command::{
     Answer, AudioUrl, CallEnd, Command, ConferenceRef, Measurement, ParticipantChange, ParticipantRef, Refusal,
     TuningChange,
 };
-pub use config::{Config, MediaAddress, OpenRooms};
+pub use config::{Config, MediaAddress, OpenRooms, OwnAddresses};
 pub use directory::{
     ApplicationChange, CredentialUse, Directory, DirectoryCommand, DirectoryConfig, DirectoryRefusal, DomainChange,
     HookChange, NumberChange, NumberPattern, NumberWanted, Set, SmsHooksChange, VoiceHooksChange, VoiceTarget,
@@ -180,6 +180,10 @@ impl Switch {
             }
         }
         let event = match event {
+            Event::OwnAddresses(own) => {
+                self.config.own = *own;
+                return;
+            }
             Event::Command { request, command: Command::Directory(command) } => {
                 let mut desk = Desk { now: now.wall, names: &mut self.names, effects };
                 let answer = self.directory.command(command, &mut desk);
@@ -219,6 +223,8 @@ impl Switch {
                 board.disconnected(connection);
             }
             Event::Connected { remote, flow } => board.connected(remote, flow, &mut turn),
+            // Taken in above.
+            Event::OwnAddresses(_) => {}
             Event::Media(event) => board.media_event(event, &mut turn),
             Event::Fetched { fetch, outcome } => board.fetched(fetch, outcome, &mut turn),
             Event::Asked { ask, outcome, remarks, exchange } => {
@@ -355,13 +361,11 @@ mod tests {
             fetches_max: 1,
             asks_max: 1,
             addresses: Vec::new(),
-            own_addresses: Vec::new(),
+            own: OwnAddresses::default(),
             codecs: vec![sip::AudioCodec::Pcmu],
             region: "us1".to_owned(),
             hold_music: silence.clone(),
             beep: silence.clone(),
-            signalling: Vec::new(),
-            routes: Vec::new(),
             trunks: Vec::new(),
             qualify: None,
             ring_back: silence,

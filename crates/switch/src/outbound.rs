@@ -3,10 +3,11 @@
 use std::collections::VecDeque;
 use std::time::Instant;
 
-use model::RoomId;
-use sip::{Credentials, DialogId, Flow, Headers, NameAddr, SipUri, Uri};
+use model::{LegId, RoomId};
+use sip::{Credentials, DialogId, Flow, Headers, NameAddr, OfferAnswer, SipUri, Uri};
 
 use crate::command::AudioUrl;
+use crate::config::MediaAddress;
 use crate::entry::Entry;
 use crate::new_call::Amd;
 use crate::script::Source;
@@ -81,19 +82,50 @@ pub(crate) struct Path {
     pub(crate) credentials: Option<Credentials>,
 }
 
+/// An INVITE that waits until there is a leg for it to describe.
+#[derive(Debug)]
+pub(crate) enum Wish {
+    /// A path is to be called by.
+    Invite(Target),
+    /// One that was called is to be called elsewhere.
+    Follow { dialog: DialogId, flow: Flow, uri: Uri },
+}
+
+impl Wish {
+    pub(crate) const fn flow(&self) -> &Flow {
+        match self {
+            Self::Invite(target) => &target.flow,
+            Self::Follow { flow, .. } => flow,
+        }
+    }
+}
+
+/// Another leg than the call's own, for paths that lead from another address of ours: one of the two will carry the call.
+#[derive(Debug)]
+pub(crate) struct SpareLeg {
+    pub(crate) leg: LegId,
+    pub(crate) address: MediaAddress,
+    /// 0 until it is bound.
+    pub(crate) port: u16,
+    pub(crate) offer_answer: OfferAnswer,
+}
+
 /// The dialling of one call.
 #[derive(Debug)]
 pub(crate) struct Outgoing {
     pub(crate) invitation: Invitation,
-    /// To be called all at once: the phones of one user.
-    pub(crate) at_once: Vec<Target>,
+    /// What waits for a leg at this address. At most [`FORKS_MAX`] and a redirection for each.
+    waiting: Vec<(MediaAddress, Wish)>,
+    /// At most one for each address we have.
+    pub(crate) spares: Vec<SpareLeg>,
     /// To be tried one after the other: the ways to one destination.
     pub(crate) paths: VecDeque<Path>,
     /// To be found out and tried after those.
     pub(crate) leads: VecDeque<Lead>,
-    /// The room its leg is opened in, once the first path is known.
+    /// The room its legs are opened in, once a path is known.
     pub(crate) room: RoomId,
-    ringing: Vec<DialogId>,
+    /// Who is being called, and which leg was described there.
+    ringing: Vec<(DialogId, LegId)>,
     accepted: Option<DialogId>,
     /// The path that was tried last, if it was looked for.
     pub(crate) last_tried: Option<sip::Target>,
@@ -105,11 +137,11 @@ pub(crate) struct Outgoing {
 pub(crate) const FORKS_MAX: usize = 10;
 
 impl Outgoing {
-    pub(crate) fn new(invitation: Invitation, mut at_once: Vec<Target>, leads: VecDeque<Lead>, room: RoomId) -> Self {
-        at_once.truncate(FORKS_MAX);
+    pub(crate) fn new(invitation: Invitation, leads: VecDeque<Lead>, room: RoomId) -> Self {
         Self {
             invitation,
-            at_once,
+            waiting: Vec::new(),
+            spares: Vec::new(),
             paths: VecDeque::new(),
             leads,
             room,
@@ -120,9 +152,19 @@ impl Outgoing {
         }
     }
 
-    /// Nobody is being called, and nobody has accepted.
+    /// Nobody is being called or is about to be, and nobody has accepted.
     pub(crate) fn is_idle(&self) -> bool {
-        self.ringing.is_empty() && self.accepted.is_none()
+        self.ringing.is_empty() && self.waiting.is_empty() && self.accepted.is_none()
+    }
+
+    /// To be sent as soon as there is a leg at this address.
+    pub(crate) fn wait(&mut self, address: MediaAddress, wish: Wish) {
+        self.waiting.push((address, wish));
+    }
+
+    /// What has waited for a leg at this address.
+    pub(crate) fn take_waiting(&mut self, address: MediaAddress) -> Vec<Wish> {
+        self.waiting.extract_if(.., |(wanted, _)| *wanted == address).map(|(_, wish)| wish).collect()
     }
 
     /// The dialog that was accepted.
@@ -135,31 +177,49 @@ impl Outgoing {
         !self.paths.is_empty() || !self.leads.is_empty()
     }
 
-    /// An INVITE is out.
-    pub(crate) fn invited(&mut self, dialog: DialogId) {
-        self.ringing.push(dialog);
+    /// An INVITE is out, which describes this leg.
+    pub(crate) fn invited(&mut self, dialog: DialogId, leg: LegId) {
+        self.ringing.retain(|(other, _)| *other != dialog);
+        self.ringing.push((dialog, leg));
+    }
+
+    /// The leg that was described in this dialog.
+    pub(crate) fn leg_of(&self, dialog: DialogId) -> Option<LegId> {
+        self.ringing.iter().find(|(other, _)| *other == dialog).map(|(_, leg)| *leg)
     }
 
     /// The only one that may still answer, if it is only one: its early media can be meant for the caller.
     pub(crate) fn rings_alone(&self) -> bool {
-        self.ringing.len() == 1
+        self.ringing.len() == 1 && self.waiting.is_empty()
     }
 
     /// One has accepted. The others are to be cancelled.
     pub(crate) fn accept(&mut self, dialog: DialogId) -> Vec<DialogId> {
         self.accepted = Some(dialog);
-        let mut others = std::mem::take(&mut self.ringing);
-        others.retain(|other| *other != dialog);
-        others
+        self.waiting.clear();
+        let ringing = std::mem::take(&mut self.ringing);
+        ringing.into_iter().map(|(other, _)| other).filter(|other| *other != dialog).collect()
     }
 
     /// One has failed. True: nobody rings any more.
     pub(crate) fn fail(&mut self, dialog: DialogId, status: u16) -> bool {
-        self.ringing.retain(|other| *other != dialog);
+        self.ringing.retain(|(other, _)| *other != dialog);
+        self.refused_with(status);
+        self.is_idle()
+    }
+
+    /// A refusal, or what stands for one where nobody could be called.
+    pub(crate) fn refused_with(&mut self, status: u16) {
         if self.refused.is_none_or(|before| weight(status) > weight(before)) {
             self.refused = Some(status);
         }
-        self.is_idle()
+    }
+
+    /// Nothing more is tried.
+    pub(crate) fn give_up(&mut self) {
+        self.leads.clear();
+        self.paths.clear();
+        self.waiting.clear();
     }
 
     /// What the call is said to have failed with: 480 if nobody could be called at all.
@@ -169,9 +229,9 @@ impl Outgoing {
 
     /// Every dialog there is.
     pub(crate) fn take_dialogs(&mut self) -> Vec<DialogId> {
-        let mut all = std::mem::take(&mut self.ringing);
-        all.extend(self.accepted.take());
-        all
+        self.waiting.clear();
+        let ringing = std::mem::take(&mut self.ringing);
+        ringing.into_iter().map(|(dialog, _)| dialog).chain(self.accepted.take()).collect()
     }
 }
 
@@ -195,7 +255,7 @@ mod tests {
         let from = "<sip:us@10.0.0.1>".parse().expect("an address");
         let ring_until = Instant::now();
         let invitation = Invitation { from, to: None, headers: Headers::new(), ring_until, max_forwards: 70 };
-        Outgoing::new(invitation, Vec::new(), VecDeque::new(), RoomId(1))
+        Outgoing::new(invitation, VecDeque::new(), RoomId(1))
     }
 
     #[test]
@@ -210,7 +270,7 @@ mod tests {
             (&[503], 503),
         ] {
             let mut outgoing = outgoing();
-            (0..statuses.len()).for_each(|n| outgoing.invited(DialogId(n as u64)));
+            (0..statuses.len()).for_each(|n| outgoing.invited(DialogId(n as u64), LegId(1)));
             for (n, status) in statuses.iter().enumerate() {
                 assert_eq!(outgoing.fail(DialogId(n as u64), *status), n + 1 == statuses.len(), "{statuses:?}");
             }
@@ -222,7 +282,7 @@ mod tests {
     fn who_accepts_first_ends_the_ringing_of_the_others() {
         let mut outgoing = outgoing();
         let [a, b, c] = [1, 2, 3].map(DialogId);
-        [a, b, c].into_iter().for_each(|dialog| outgoing.invited(dialog));
+        [a, b, c].into_iter().for_each(|dialog| outgoing.invited(dialog, LegId(1)));
         assert!(!outgoing.fail(a, 486));
         assert_eq!(outgoing.accept(b), [c]);
         assert_eq!(outgoing.dialog(), Some(b));

@@ -10,8 +10,8 @@ use crate::config::Config;
 /// loopback from loopback.
 pub(crate) fn flow_towards(config: &Config, remote: SocketAddr) -> Option<Flow> {
     let fits = |local: &&SocketAddr| local.is_ipv6() == remote.is_ipv6();
-    let same = config.signalling.iter().filter(fits);
-    let route = config.routes.iter().find(|(network, _)| network.contains(remote.ip())).map(|(_, own)| *own);
+    let same = config.own.signalling.iter().filter(fits);
+    let route = config.own.routes.iter().find(|(network, _)| network.contains(remote.ip())).map(|(_, own)| *own);
     let leads =
         |local: &&SocketAddr| (Some(local.ip()) == route, local.ip().is_loopback() == remote.ip().is_loopback());
     let local = same.max_by_key(leads)?;
@@ -54,10 +54,10 @@ mod tests {
     fn calls_out_name_the_address_that_leads_there() {
         let mut config = crate::tests::config();
         let own = ["127.0.0.1", "10.1.0.1", "10.2.0.1", "192.0.2.1", "[::1]", "[2001:db8::1]"];
-        config.signalling = own.map(|own| format!("{own}:5060").parse().expect("an address")).to_vec();
+        config.own.signalling = own.map(|own| format!("{own}:5060").parse().expect("an address")).to_vec();
         let routes = [("10.2.7.0/24", "10.1.0.1"), ("10.1.0.0/16", "10.1.0.1"), ("10.2.0.0/16", "10.2.0.1")];
         let route = |(network, own): (&str, &str)| (network.parse().expect("one"), own.parse().expect("an address"));
-        config.routes = routes.map(route).to_vec();
+        config.own.routes = routes.map(route).to_vec();
         for (remote, want) in [
             ("10.1.3.3:5060", Some("10.1.0.1:5060")),
             ("10.2.3.3:5060", Some("10.2.0.1:5060")),
@@ -70,7 +70,7 @@ mod tests {
             let flow = flow_towards(&config, remote.parse().expect("an address"));
             assert_eq!(flow.map(|flow| flow.local.to_string()).as_deref(), want, "{remote}");
         }
-        config.signalling.truncate(4);
+        config.own.signalling.truncate(4);
         assert_eq!(flow_towards(&config, "[2001:db8:7::7]:5060".parse().expect("an address")), None);
     }
 }

@@ -9,8 +9,8 @@ use model::{AccountSid, AccountStatus, Call, CallSid, CallStatus, Clip, Timestam
 use sip::{Flow, Transport};
 use switch::{
     Answer, Command, Config, Directory, DirectoryCommand, DirectoryConfig, Effect, Event, HookChange, MediaAddress,
-    Now, NumberChange, NumberWanted, OpenRooms, Refusal, RequestId, Row, Stream, StreamCommand, StreamEvent,
-    StreamOrder, StreamRef, StreamState, Switch, Track, VoiceHooksChange,
+    Now, NumberChange, NumberWanted, OpenRooms, OwnAddresses, Refusal, RequestId, Row, Stream, StreamCommand,
+    StreamEvent, StreamOrder, StreamRef, StreamState, Switch, Track, VoiceHooksChange,
 };
 
 const ACCOUNT: AccountSid = AccountSid::from_bits(1);
@@ -37,13 +37,11 @@ impl Bench {
             fetches_max: 8,
             asks_max: 8,
             addresses: vec![MediaAddress { bind: [10, 0, 0, 1].into(), advertised: None }],
-            own_addresses: Vec::new(),
+            own: OwnAddresses::default(),
             codecs: vec![sip::AudioCodec::Pcmu],
             region: "us1".to_owned(),
             hold_music: silence.clone(),
             beep: silence.clone(),
-            signalling: Vec::new(),
-            routes: Vec::new(),
             trunks: Vec::new(),
             qualify: None,
             ring_back: silence,

@@ -38,11 +38,14 @@ impl Endpoint {
         id
     }
 
-    /// Answers [`Event::Redirected`]: the call goes on to this target, by this flow. No-op if it waits for no such
-    /// answer.
-    pub fn follow(&mut self, now: Instant, dialog: DialogId, flow: Flow, target: Uri) {
+    /// Answers [`Event::Redirected`]: the call goes on to this target, by this flow, which may lead to another network:
+    /// there it is offered this. No-op if it waits for no such answer.
+    pub fn follow(&mut self, now: Instant, dialog: DialogId, flow: Flow, target: Uri, offer: String) {
         let Some(attempt) = self.attempts.get_mut(&dialog) else { return };
         if matches!(attempt.stage, Trying::Redirected) {
+            if attempt.outgoing.offer.is_some() {
+                attempt.outgoing.offer = Some(offer);
+            }
             attempt.follow(flow, target);
             self.send_invite(now, dialog);
         }

@@ -3,7 +3,7 @@
 use sip::{Credentials, Event, Failure, Method, Name, Outgoing, Transport, Uri};
 
 use crate::callee::{Callee, credentials, outgoing};
-use crate::phone::{ANSWER, World, flow, secs};
+use crate::phone::{ANSWER, OFFER, World, flow, secs};
 
 fn uri(text: &str) -> Uri {
     text.parse().expect("a URI")
@@ -28,11 +28,12 @@ fn a_call_is_followed_from_target_to_target() {
     // Whoever is asked may take their time.
     world.run_for(secs(5));
     let to = flow(Transport::Udp, "192.0.2.31:5060", None);
-    world.endpoint.follow(world.now, dialog, to, uri("sip:high@192.0.2.31"));
-    world.endpoint.follow(world.now, dialog, to, uri("sip:twice@192.0.2.31"));
+    world.endpoint.follow(world.now, dialog, to, uri("sip:high@192.0.2.31"), "v=0 there\r\n".to_owned());
+    world.endpoint.follow(world.now, dialog, to, uri("sip:twice@192.0.2.31"), OFFER.to_owned());
     world.drain();
     let second = Callee::called(&mut world);
     assert_eq!((second.flow, second.invite.uri.as_str()), (to, "sip:high@192.0.2.31"));
+    assert_eq!(&second.invite.body[..], b"v=0 there\r\n", "what is offered there");
     for name in [Name::CallId, Name::From, Name::To] {
         assert_eq!(second.invite.headers.get(name), first.invite.headers.get(name));
     }
@@ -40,7 +41,7 @@ fn a_call_is_followed_from_target_to_target() {
     // That one is busy; the other is left.
     second.says(&mut world, 486, "", "");
     assert_eq!(redirected(&mut world), (486, "sip:low@192.0.2.30".to_owned()));
-    world.endpoint.follow(world.now, dialog, to, uri("sip:low@192.0.2.30"));
+    world.endpoint.follow(world.now, dialog, to, uri("sip:low@192.0.2.30"), OFFER.to_owned());
     world.drain();
     world.said();
     world.calls(outgoing());
@@ -83,7 +84,7 @@ fn where_a_redirection_ends() {
             if number < last {
                 let (_, target) = redirected(&mut world);
                 world.said();
-                world.endpoint.follow(world.now, dialog, ben.flow, uri(&target));
+                world.endpoint.follow(world.now, dialog, ben.flow, uri(&target), OFFER.to_owned());
                 world.drain();
                 ben = Callee::called(&mut world);
             }
@@ -128,7 +129,7 @@ fn a_password_is_not_taken_elsewhere() {
         ben.says(&mut world, 302, "Contact: <sip:a@192.0.2.30>", "");
         let (_, target) = redirected(&mut world);
         world.said();
-        world.endpoint.follow(world.now, dialog, ben.flow, uri(&target));
+        world.endpoint.follow(world.now, dialog, ben.flow, uri(&target), OFFER.to_owned());
         world.drain();
         let stranger = Callee::called(&mut world);
         stranger.says(&mut world, 401, "WWW-Authenticate: Digest realm=\"x\", nonce=\"a\"", "");

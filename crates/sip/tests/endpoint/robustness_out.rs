@@ -240,7 +240,7 @@ fn act(world: &mut World, known: &mut Known, at: usize, deed: Deed) {
         Deed::Accept => endpoint.accept(now, dialog, ANSWER.to_owned()),
         Deed::Follow => {
             if let Some((dialog, target)) = known.redirected.clone() {
-                endpoint.follow(now, dialog, outgoing().flow, target);
+                endpoint.follow(now, dialog, outgoing().flow, target, ANSWER.to_owned());
             }
         }
         Deed::Refer => {

@@ -1,7 +1,7 @@
 //! Calls that come in: from the INVITE to the answer.
 
 use model::{AccountSid, Call, CallSid, CallStatus, CallStep, Direction, LegId};
-use sip::{DialogId, Flow, Host, OfferAnswer, Reject, Rejection, Replaces, Request, SessionDescription, Uri};
+use sip::{DialogId, Flow, Host, Reject, Rejection, Replaces, Request, SessionDescription, Uri};
 use tracing::{info, info_span, warn};
 
 use super::Board;
@@ -150,7 +150,7 @@ impl Board {
     ) {
         let Some(address) = address_for(turn.config, flow, offer.as_ref()) else { return };
         self.counts.calls += 1;
-        let row = facts.call.clone();
+        let row = &facts.call;
         let span = info_span!("call", call_sid = %row.sid);
         span.in_scope(|| info!(from = row.from, to = row.to, source = %flow.remote, "call arrived"));
         let leg = turn.names.leg();
@@ -161,36 +161,11 @@ impl Board {
         let stage = Stage::Arriving { offer: offer.map(Box::new), wanted: false, early: None };
         let session = turn.names.session_id();
         let call = LiveCall {
-            row,
-            line: Line::Inbound(dialog),
-            leg,
-            room: own_room,
-            place: Place::Own,
             errand,
-            address,
             has_leg: true,
-            port: 0,
-            codecs: Vec::new(),
-            offer_answer: OfferAnswer::new(session),
-            stage,
             acknowledged: false,
-            rang: false,
-            phone_holds: false,
-            limit: None,
-            limit_s: None,
-            script: None,
-            scripts: Vec::new(),
-            streams: Vec::new(),
-            taken_by: None,
-            dial: None,
-            plan: None,
-            leaves_on_star: false,
-            facts,
             max_forwards: HOPS_MAX,
-            sip_code: None,
-            progress: None,
-            told: None,
-            span,
+            ..LiveCall::new(facts, Line::Inbound(dialog), stage, (leg, address), own_room, session, span)
         };
         self.calls.insert(call.sid(), call);
     }
@@ -210,6 +185,9 @@ impl Board {
         let _in_call = span.enter();
         self.find_home_again(sid, turn);
         let Some(call) = self.calls.get_mut(&sid) else { return };
+        if let Line::Outbound(_) = call.line {
+            return self.leg_ready(sid, leg, port, turn);
+        }
         call.port = port;
         match &call.stage {
             _ if matches!(call.line, Line::Wired(_)) => self.wire_opened(sid, turn),
@@ -218,8 +196,7 @@ impl Board {
                     self.answer(sid, turn);
                 }
             }
-            Stage::Dialling => self.invite(sid, turn),
-            Stage::Answered => {}
+            Stage::Dialling | Stage::Answered => {}
         }
     }
 
@@ -237,7 +214,8 @@ impl Board {
                 self.refuse_for_now(dialog, turn);
                 self.call_over(dialog, kept, turn);
             }
-            Line::Outbound(_) | Line::Wired(_) => {
+            Line::Outbound(_) => self.leg_missing(call, leg, turn),
+            Line::Wired(_) => {
                 self.end_call(call, Some(CallStatus::Failed), Leaving::HungUp, turn);
             }
         }

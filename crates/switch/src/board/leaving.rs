@@ -94,11 +94,12 @@ impl Board {
         }
         let span = call.span.clone();
         let _in_call = span.enter();
+        let was_described = call.was_described();
         call.ended(unanswered, turn);
         if !call.has_leg {
             self.legs.remove(&call.leg);
-            self.lookups.forget(sid);
         }
+        self.lookups.forget(sid);
         self.wire_over(&call, turn);
         // Where it was first, so that its document can tell how that ended.
         self.leave_place(&call, how, turn);
@@ -107,7 +108,7 @@ impl Board {
         self.end_streams_of(&call, turn);
         self.offer_over(&call, turn);
         // Of one that was canceled before anybody was called, nothing is told (rest-voice §3.5).
-        let never_dialled = call.row.status == CallStatus::Canceled && !call.has_port();
+        let never_dialled = call.row.status == CallStatus::Canceled && !was_described;
         match unanswered.is_some() || call.row.answered.is_some() {
             true if never_dialled => call.log(CallStep::Completed, turn),
             true => call.tell(CallEventName::Completed, turn),

@@ -10,6 +10,7 @@ mod agreement;
 mod arrival;
 mod asking;
 mod control;
+mod describing;
 mod dialling;
 mod gathering;
 mod leaving;

@@ -7,8 +7,7 @@ use std::time::Duration;
 use media::{Command, MAIN};
 use model::{AccountSid, Call, CallSid, CallStatus, CallStep, Direction, Level, RoomId};
 use sip::{
-    Binding, Credentials, DialogId, Failure, Headers, Host, NameAddr, OfferAnswer, Outgoing as Invite, Response,
-    SessionDescription, SipUri, Uri,
+    Binding, Credentials, DialogId, Failure, Headers, Host, NameAddr, Response, SessionDescription, SipUri, Uri,
 };
 use tracing::{info, info_span};
 use twiml::{CallCallback, Parameter, Party, SipCredentials};
@@ -25,7 +24,7 @@ use crate::follow_up::FollowUp;
 use crate::inbound::percent_decode;
 use crate::leg::{LiveLeg, address_towards};
 use crate::new_call::{Amd, Callee};
-use crate::outbound::{Invitation, Lead, Outgoing, Plan, Target};
+use crate::outbound::{FORKS_MAX, Invitation, Lead, Outgoing, Plan, Target, Wish};
 use crate::progress::Progress;
 use crate::reach::flow_to;
 use crate::script::Role;
@@ -56,6 +55,31 @@ pub(super) struct Order {
     /// Hops that are left of the call it is made for.
     pub(super) max_forwards: u8,
     pub(super) plan: Plan,
+}
+
+impl Order {
+    /// The row of the call it makes.
+    pub(super) fn row(&self, turn: &mut Turn) -> Call {
+        Call {
+            sid: turn.names.call(),
+            account_sid: self.account,
+            parent_call_sid: self.parent,
+            to: self.to.address(),
+            from: self.from.clone(),
+            caller_name: None,
+            phone_number_sid: turn.directory.caller_sid(self.account, &self.from),
+            forwarded_from: None,
+            answered_by: None,
+            status: CallStatus::Queued,
+            direction: self.direction,
+            created: turn.now.wall,
+            updated: turn.now.wall,
+            started: None,
+            answered: None,
+            ended: None,
+            seq: turn.names.seq(),
+        }
+    }
 }
 
 /// Nothing leads there.
@@ -127,51 +151,26 @@ impl Board {
         let shown_from = order.caller_id.clone().unwrap_or_else(|| order.from.clone());
         let own_room = turn.names.room();
         let room = order.room.unwrap_or(own_room);
-        let route = self.route(&order, &shown_from, room, turn)?;
+        let (route, phones) = self.route(&order, &shown_from, room, turn)?;
         let codecs = match &order.to {
             Callee::Number(number) => trunk_for(&turn.config.trunks, number).map(|trunk| trunk.codecs.clone()),
             _ => None,
         };
-        let codecs = codecs.unwrap_or_default();
-        // One leg is offered to all of them: who is on this machine reaches the address that others reach, not the other
-        // way about.
-        let flows = || route.at_once.iter().map(|target| target.flow);
-        let first = flows().find(|flow| !flow.local.ip().is_loopback()).or_else(|| flows().next());
-        let has_leg = !route.at_once.is_empty() || route.leads.is_empty();
-        let Some(address) = address_towards(turn.config, first.as_ref()) else { return Err(NoRoute) };
+        // Somebody is to be looked for first.
+        let seeks = phones.is_empty() && !route.leads.is_empty();
+        let Some(address) = address_towards(turn.config, phones.first().map(|phone| &phone.flow)) else {
+            return Err(NoRoute);
+        };
         self.counts.calls += 1;
         self.counts.calls_out += 1;
-        let row = Call {
-            sid: turn.names.call(),
-            account_sid: order.account,
-            parent_call_sid: order.parent,
-            to: order.to.address(),
-            from: order.from.clone(),
-            caller_name: None,
-            phone_number_sid: turn.directory.caller_sid(order.account, &order.from),
-            forwarded_from: None,
-            answered_by: None,
-            status: CallStatus::Queued,
-            direction: order.direction,
-            created: turn.now.wall,
-            updated: turn.now.wall,
-            started: None,
-            answered: None,
-            ended: None,
-            seq: turn.names.seq(),
-        };
+        let row = order.row(turn);
         turn.save_call(&row);
         let sid = row.sid;
         let span = info_span!("call", call_sid = %sid);
-        span.in_scope(|| info!(from = row.from, to = row.to, paths = route.at_once.len(), "calling"));
+        span.in_scope(|| info!(from = row.from, to = row.to, paths = phones.len(), "calling"));
         let leg = turn.names.leg();
-        if has_leg {
-            turn.media.push(Command::OpenLeg { leg, room, address: address.bind });
-        } else {
-            turn.follow_ups.push_back(FollowUp::Lead(sid));
-        }
         self.legs.insert(leg, LiveLeg::new(sid, span.clone()));
-        let mut facts = CallFacts::of(row.clone());
+        let mut facts = CallFacts::of(row);
         if let Callee::Client { parameters, .. } = &order.to {
             facts.custom = parameters.iter().map(|p| (p.name.clone(), p.value.clone())).collect();
         }
@@ -179,47 +178,43 @@ impl Board {
             (Errand::Callee(dial), _) => Place::Guest(*dial),
             _ => Place::Own,
         };
-        let progress = Progress::wanted(&order.status);
+        let line = Line::Outbound(Box::new(route));
         let session = turn.names.session_id();
         let mut call = LiveCall {
-            row,
-            line: Line::Outbound(Box::new(route)),
-            leg,
-            room: own_room,
             place,
             errand: order.errand,
-            address,
-            has_leg,
-            port: 0,
-            codecs,
-            offer_answer: OfferAnswer::new(session),
-            stage: Stage::Dialling,
-            acknowledged: true, // whoever answers our INVITE has asked for what we send
-            rang: false,
-            phone_holds: false,
-            limit: (!has_leg).then(|| turn.timers.set(turn.now.instant + order.ring_timeout, Timer::Seeking(sid))),
+            codecs: codecs.unwrap_or_default(),
+            limit: seeks.then(|| turn.timers.set(turn.now.instant + order.ring_timeout, Timer::Seeking(sid))),
             limit_s: order.limit.map(|limit| u32::try_from(limit.as_secs()).unwrap_or(u32::MAX)),
-            script: None,
-            scripts: Vec::new(),
-            streams: Vec::new(),
-            taken_by: None,
-            dial: None,
             plan: Some(Box::new(order.plan)),
-            leaves_on_star: false,
-            facts,
             max_forwards: order.max_forwards,
-            sip_code: None,
-            progress,
-            told: None,
-            span,
+            progress: Progress::wanted(&order.status),
+            ..LiveCall::new(facts, line, Stage::Dialling, (leg, address), own_room, session, span)
         };
         call.log(CallStep::Queued, turn);
+        if phones.is_empty() && !seeks {
+            // Nobody is there: a call that ends as soon as it has a leg.
+            call.has_leg = true;
+            turn.media.push(Command::OpenLeg { leg, room, address: address.bind });
+        }
         self.calls.insert(sid, call);
+        if seeks {
+            turn.follow_ups.push_back(FollowUp::Lead(sid));
+        }
+        for phone in phones {
+            self.describe_to(sid, Wish::Invite(phone), turn);
+        }
         Ok(sid)
     }
 
-    /// By which paths a party is reached.
-    fn route(&self, order: &Order, shown_from: &str, room: RoomId, turn: &Turn) -> Result<Outgoing, NoRoute> {
+    /// By which paths a party is reached: what is to be looked for, and the phones that are called at once.
+    fn route(
+        &self,
+        order: &Order,
+        shown_from: &str,
+        room: RoomId,
+        turn: &Turn,
+    ) -> Result<(Outgoing, Vec<Target>), NoRoute> {
         let mut headers = Headers::new();
         let (mut phones, mut leads) = (Vec::new(), VecDeque::new());
         let (mut caller, mut host) = (None, None);
@@ -252,8 +247,15 @@ impl Board {
             }
             Callee::Application { .. } => return Err(NoRoute),
         }
+        // A phone of another family than any audio of ours is none.
+        let registered = !phones.is_empty();
+        phones.retain(|phone: &Target| address_towards(turn.config, Some(&phone.flow)).is_some());
+        if registered && phones.is_empty() && leads.is_empty() {
+            return Err(NoRoute);
+        }
+        phones.truncate(FORKS_MAX);
         let local = phones.first().map(|target: &Target| target.flow.local);
-        let own = local.or_else(|| turn.config.signalling.last().copied());
+        let own = local.or_else(|| turn.config.own.signalling.last().copied());
         let host = host.or_else(|| own.map(|own| advertised(turn, own.ip())));
         let from = from_header(caller.as_deref().unwrap_or(shown_from), order.display.as_deref(), host.as_deref());
         let invitation = Invitation {
@@ -263,7 +265,7 @@ impl Board {
             ring_until: turn.now.instant + order.ring_timeout,
             max_forwards: order.max_forwards,
         };
-        Ok(Outgoing::new(invitation, phones, leads, room))
+        Ok((Outgoing::new(invitation, leads, room), phones))
     }
 
     /// The phones of a user, wherever they are registered: those whose way is known, and those to be looked for.
@@ -276,51 +278,6 @@ impl Board {
         let Host::Name(host) = &uri.host else { return None };
         turn.directory.domain(host).filter(|domain| domain.account_sid == account)?;
         Some(ways(self.registrations.contacts_at(turn.directory, uri), turn))
-    }
-
-    /// The leg has its port: the INVITEs go out, to all phones at once.
-    pub(super) fn invite(&mut self, sid: CallSid, turn: &mut Turn) {
-        let Some(call) = self.calls.get_mut(&sid) else { return };
-        let local = call.local_media(turn.config);
-        let offer = call.offer_answer.offer(&local);
-        let Line::Outbound(outgoing) = &mut call.line else { return };
-        let targets = std::mem::take(&mut outgoing.at_once);
-        let invitation = outgoing.invitation.clone();
-        call.tell(CallEventName::Initiated, turn);
-        if targets.is_empty() {
-            // Nobody is registered there.
-            call.sip_code = Some(480);
-            self.end_call(sid, Some(CallStatus::NoAnswer), Leaving::HungUp, turn);
-            return;
-        }
-        for target in targets {
-            self.send_invite(sid, &invitation, target, offer.clone(), turn);
-        }
-    }
-
-    fn send_invite(&mut self, sid: CallSid, invitation: &Invitation, target: Target, offer: String, turn: &mut Turn) {
-        let Invitation { from, to, headers, ring_until, max_forwards } = invitation.clone();
-        let Target { flow, uri, routes, credentials, same_flow } = target;
-        let has_others =
-            matches!(&self.calls.get(&sid).map(|call| &call.line), Some(Line::Outbound(o)) if o.has_others());
-        let silence_timeout = if has_others { SILENCE_MAX } else { Duration::MAX };
-        let invite = Invite {
-            to,
-            routes,
-            headers,
-            credentials,
-            ring_timeout: ring_until.saturating_duration_since(turn.now.instant),
-            max_forwards,
-            same_flow,
-            silence_timeout,
-            redirects: true,
-            ..Invite::new(flow, uri, from, Some(offer))
-        };
-        let dialog = self.endpoint.invite(turn.now.instant, invite);
-        self.by_dialog.insert(dialog, sid);
-        if let Some(LiveCall { line: Line::Outbound(outgoing), .. }) = self.calls.get_mut(&sid) {
-            outgoing.invited(dialog);
-        }
     }
 
     /// A phone of ours rings, or says something before it answers.
@@ -338,6 +295,7 @@ impl Board {
         let alone = outgoing.rings_alone();
         let mut early_media = false;
         if let Some(answer) = answer.filter(|_| alone) {
+            call.take_leg_of(dialog, turn);
             match call.offer_answer.accept_early_answer(&answer) {
                 Ok(agreed) => {
                     call.agree(&agreed, turn);
@@ -382,6 +340,8 @@ impl Board {
         let Some(call) = self.calls.get_mut(&sid) else { return };
         let span = call.span.clone();
         let _in_call = span.enter();
+        call.take_leg_of(dialog, turn);
+        call.close_spares(turn);
         let Line::Outbound(outgoing) = &mut call.line else { return };
         for other in outgoing.accept(dialog) {
             self.by_dialog.remove(&other);
@@ -458,7 +418,8 @@ impl Board {
 
     /// A phone says where else its user is. That may be another phone of the account, or an address of digits.
     pub(super) fn redirected(&mut self, dialog: DialogId, target: &Uri, turn: &mut Turn) {
-        let account = self.by_dialog.get(&dialog).and_then(|sid| self.calls.get(sid)).map(|call| call.row.account_sid);
+        let sid = self.by_dialog.get(&dialog).copied();
+        let account = sid.and_then(|sid| self.calls.get(&sid)).map(|call| call.row.account_sid);
         let found = account.zip(target.sip()).and_then(|(account, sip)| {
             let registered = self.registered_at(account, sip, turn).and_then(|(phones, _)| phones.into_iter().next());
             registered.or_else(|| {
@@ -468,9 +429,12 @@ impl Board {
             })
         });
         match found {
-            Some(found) => self.endpoint.follow(turn.now.instant, dialog, found.flow, found.uri),
-            None => {
-                let sid = self.by_dialog.get(&dialog).copied();
+            Some(Target { flow, uri, .. }) if address_towards(turn.config, Some(&flow)).is_some() => {
+                if let Some(sid) = sid {
+                    self.describe_to(sid, Wish::Follow { dialog, flow, uri }, turn);
+                }
+            }
+            _ => {
                 self.endpoint.hangup(turn.now.instant, dialog, None);
                 if let Some(sid) = sid {
                     self.not_reached(dialog, 404, Failure::Refused, None, turn);
@@ -614,8 +578,7 @@ fn ways(bindings: Vec<Binding>, turn: &Turn) -> (Vec<Target>, VecDeque<Lead>) {
         let by_proxy = path.first().and_then(|hop| hop.uri.sip().cloned());
         let known = match flow {
             Some(flow) => Some((flow, true)),
-            None if by_proxy.is_none() => flow_to(turn.config, &uri).map(|flow| (flow, false)),
-            None => None,
+            None => flow_to(turn.config, by_proxy.as_ref().unwrap_or(&uri)).map(|flow| (flow, false)),
         };
         let next_hop = by_proxy.unwrap_or_else(|| uri.clone());
         let uri = Uri::Sip(uri);
@@ -626,10 +589,6 @@ fn ways(bindings: Vec<Binding>, turn: &Turn) -> (Vec<Target>, VecDeque<Lead>) {
     }
     (targets, leads)
 }
-
-/// How long a path that says nothing at all is waited for where there are others: seven retransmissions (RFC 3261
-/// §17.1.1.2). A trunk that is there says 100 within one.
-const SILENCE_MAX: Duration = Duration::from_secs(4);
 
 /// An address outside: to be looked for.
 fn lead_of(uri: &SipUri, credentials: Option<&SipCredentials>) -> Lead {

@@ -11,9 +11,8 @@ use crate::call::Line;
 use crate::conference::Leaving;
 use crate::effect::Effect;
 use crate::follow_up::FollowUp;
-use crate::leg::address_towards;
 use crate::lookup::Led;
-use crate::outbound::{Lead, Path, Target};
+use crate::outbound::{Lead, Path, Target, Wish};
 use crate::reach::flow_towards;
 use crate::turn::Turn;
 
@@ -58,7 +57,7 @@ impl Board {
             return turn.follow_ups.push_back(FollowUp::Lead(sid));
         };
         let remote = path.target.address;
-        if turn.config.signalling.contains(&remote) {
+        if turn.config.own.signalling.contains(&remote) {
             // Our own rooms and numbers are not asked for from outside: who may do that is not known there any more.
             info!(%remote, "leads back here");
             outgoing.paths.pop_front();
@@ -82,7 +81,6 @@ impl Board {
         let Some(call) = self.calls.get_mut(&sid) else { return };
         let span = call.span.clone();
         let _in_call = span.enter();
-        let has_port = call.has_port();
         let Line::Outbound(outgoing) = &mut call.line else { return };
         let Some(Path { target, uri, routes, credentials }) = outgoing.paths.pop_front() else { return };
         let Some(flow) = flow else {
@@ -91,17 +89,10 @@ impl Board {
         };
         info!(remote = %target.address, transport = ?target.transport, "trying");
         outgoing.last_tried = Some(target);
-        outgoing.at_once = vec![Target { flow, uri, routes, credentials, same_flow: false }];
-        if has_port {
-            return self.invite(sid, turn);
+        let wish = Wish::Invite(Target { flow, uri, routes, credentials, same_flow: false });
+        if !self.describe_to(sid, wish, turn) {
+            self.next_path(sid, turn);
         }
-        if call.has_leg {
-            return; // the leg is being opened already: the INVITE follows
-        }
-        let (leg, room) = (call.leg, outgoing.room);
-        let Some(address) = address_towards(turn.config, Some(&flow)) else { return self.next_path(sid, turn) };
-        (call.address, call.has_leg) = (address, true);
-        turn.media.push(media::Command::OpenLeg { leg, room, address: address.bind });
     }
 
     /// A call has had the time it may ring for: nothing more is waited for or tried. What rings ends at this moment, too.
@@ -112,8 +103,7 @@ impl Board {
             return self.wire_rang_for_too_long(sid, turn);
         }
         let Line::Outbound(outgoing) = &mut call.line else { return };
-        outgoing.leads.clear();
-        outgoing.paths.clear();
+        outgoing.give_up();
         if outgoing.is_idle() {
             call.span.in_scope(|| info!("found no way in time"));
             call.sip_code = Some(call.sip_code.unwrap_or(408));

@@ -12,7 +12,6 @@ use std::time::Duration;
 
 use media::{Codec, Command, Stream, TelephoneEvent};
 use model::{Call, CallSid, CallStatus, CallStep, Direction};
-use sip::OfferAnswer;
 use tracing::{info, info_span};
 use twiml::{ApplicationNoun, Dial};
 
@@ -108,25 +107,7 @@ impl Board {
         let custom: Vec<_> = parameters.iter().map(|p| (p.name.clone(), p.value.clone())).collect();
         let (own_room, its_room) = (turn.names.room(), turn.names.room());
         let room = order.room.unwrap_or(own_room);
-        let mut row = Call {
-            sid: turn.names.call(),
-            account_sid: order.account,
-            parent_call_sid: order.parent,
-            to: order.to.address(),
-            from: order.from.clone(),
-            caller_name: None,
-            phone_number_sid: turn.directory.caller_sid(order.account, &order.from),
-            forwarded_from: None,
-            answered_by: None,
-            status: CallStatus::Queued,
-            direction: order.direction,
-            created: turn.now.wall,
-            updated: turn.now.wall,
-            started: None,
-            answered: None,
-            ended: None,
-            seq: turn.names.seq(),
-        };
+        let mut row = order.row(turn);
         if order.parent.is_some() {
             row.to = application.sid.to_string();
         }
@@ -179,43 +160,15 @@ impl Board {
 
     /// One end of a wire, whose other end is `peer`.
     fn wire(&mut self, facts: CallFacts, peer: CallSid, room: model::RoomId, turn: &mut Turn) -> LiveCall {
-        let row = facts.call.clone();
+        let row = &facts.call;
         let span = info_span!("call", call_sid = %row.sid);
         span.in_scope(|| info!(from = row.from, to = row.to, other_end = %peer, "between two calls of ours"));
         let leg = turn.names.leg();
         self.legs.insert(leg, LiveLeg::new(row.sid, span.clone()));
-        LiveCall {
-            row,
-            line: Line::Wired(peer),
-            leg,
-            room,
-            place: Place::Own,
-            errand: Errand::Document,
-            address: MediaAddress { bind: LOOPBACK.into(), advertised: None },
-            has_leg: true,
-            port: 0,
-            codecs: Vec::new(),
-            offer_answer: OfferAnswer::new(0), // nothing is described to anybody
-            stage: Stage::Dialling,
-            acknowledged: true,
-            rang: false,
-            phone_holds: false,
-            limit: None,
-            limit_s: None,
-            script: None,
-            scripts: Vec::new(),
-            streams: Vec::new(),
-            taken_by: None,
-            dial: None,
-            plan: None,
-            leaves_on_star: false,
-            facts,
-            max_forwards: 0,
-            sip_code: None,
-            progress: None,
-            told: None,
-            span,
-        }
+        let address = MediaAddress { bind: LOOPBACK.into(), advertised: None };
+        // Nothing is described to anybody.
+        let call = LiveCall::new(facts, Line::Wired(peer), Stage::Dialling, (leg, address), room, 0, span);
+        LiveCall { has_leg: true, ..call }
     }
 
     /// One end has its port. When both have, the one rings and the other may answer.
