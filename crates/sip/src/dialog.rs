@@ -25,8 +25,8 @@ use crate::session_timer::{self, Asked, SessionTimer};
 use crate::transaction::{Branch, Key, Timers};
 use crate::transfer::{self, Transfers};
 use crate::{
-    CSeq, DialogId, Flow, HeaderError, Headers, Method, Name, NameAddr, Reason, Request, Response, SessionDescription,
-    SipUri, Transport, Uri,
+    CSeq, DialogId, Flow, HeaderError, Headers, Host, Method, Name, NameAddr, Reason, Request, Response,
+    SessionDescription, SipUri, Transport, Uri,
 };
 
 /// One dialog.
@@ -51,6 +51,8 @@ pub(crate) struct Dialog {
     pub(crate) flow: Flow,
     /// The sender does not know the address we see it under: what it calls itself leads nowhere.
     behind_nat: bool,
+    /// It calls itself by a name, not by an address.
+    named: bool,
     /// Our requests go down the flow whatever its URIs say.
     same_flow: bool,
     /// The Call-ID is ours.
@@ -213,6 +215,7 @@ impl Dialog {
             remote_cseq: head.cseq.number,
             flow,
             behind_nat: false,
+            named: false,
             same_flow: false,
             we_called: false,
             peer_takes_update: false,
@@ -249,6 +252,7 @@ impl Dialog {
             remote_cseq: 0,
             flow,
             behind_nat: false,
+            named: false,
             same_flow,
             we_called: true,
             peer_takes_update: false,
@@ -287,6 +291,7 @@ impl Dialog {
     /// Takes in what any request of theirs tells, wherever it stands in the order.
     pub(crate) fn learn(&mut self, request: &Request, head: &Head, flow: Flow) {
         self.flow = flow;
+        self.named = head.via.host.ip().is_none();
         self.behind_nat = head.via.host.ip().map(|ip| ip.to_canonical()) != Some(flow.remote.ip().to_canonical());
         self.learn_allow(&request.headers);
     }
@@ -482,13 +487,31 @@ impl Dialog {
     }
 
     /// Where a stream is to be opened, the one to the other side being gone: where it says that it is reached, if that is
-    /// an address and can be believed.
-    pub(crate) fn reconnects_to(&self) -> Option<SocketAddr> {
+    /// by streams and can be believed.
+    pub(crate) fn reconnects_to(&self) -> Option<Hop> {
         let next = self.next_hop_uri()?;
         let by_stream = !next.secure && next.transport().is_none_or(|transport| transport.eq_ignore_ascii_case("tcp"));
-        let ip = next.host.ip().filter(|_| by_stream && !self.behind_nat && self.flow.transport == Transport::Tcp)?;
-        let ours = ip.is_ipv4() == self.flow.local.ip().to_canonical().is_ipv4();
-        ours.then(|| SocketAddr::new(ip, next.port.unwrap_or(5060)))
+        if !by_stream || self.flow.transport != Transport::Tcp {
+            return None;
+        }
+        match &next.host {
+            Host::Name(name) => {
+                // Of browsers, which nobody reaches (RFC 7118 §5).
+                let nowhere = name.to_ascii_lowercase().ends_with(".invalid");
+                // Who gives an address that is not its own is behind a NAT; a name says nothing of that.
+                let reachable = !nowhere && (!self.behind_nat || self.named);
+                reachable.then(|| {
+                    let mut hop = SipUri { port: next.port, ..SipUri::new(next.host.clone()) };
+                    hop.params.push("transport", Some("tcp"));
+                    Hop::Named(hop)
+                })
+            }
+            host => {
+                let ip = host.ip().filter(|_| !self.behind_nat)?;
+                let ours = ip.is_ipv4() == self.flow.local.ip().to_canonical().is_ipv4();
+                ours.then(|| Hop::At(SocketAddr::new(ip, next.port.unwrap_or(5060))))
+            }
+        }
     }
 
     /// Whether a request may go by a stream though the flow is one of datagrams.
@@ -517,6 +540,14 @@ impl Dialog {
             _ => (ip.is_ipv4() == source.is_ipv4()).then_some(SocketAddr::new(ip, port)),
         }
     }
+}
+
+/// Where the other side says that it is reached.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) enum Hop {
+    At(SocketAddr),
+    /// Wherever this leads.
+    Named(SipUri),
 }
 
 /// Request-URI and Route for a target behind these hops, next hop first. A strict router wants itself in the request

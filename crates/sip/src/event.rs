@@ -2,7 +2,7 @@
 
 use bytes::Bytes;
 
-use crate::{Failure, Flow, Name, NameAddr, Reason, Replaces, Request, Response, SessionDescription, Uri};
+use crate::{Failure, Flow, Name, NameAddr, Reason, Replaces, Request, Response, SessionDescription, SipUri, Uri};
 
 /// A call, from its INVITE to its end, whoever made it. Never used again.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -15,6 +15,10 @@ pub struct InquiryId(pub u64);
 /// An OPTIONS of ours that waits for its answer. Never used again.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct PingId(pub u64);
+
+/// A peer that is looked for by its name, its stream being gone. Never used again.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct SearchId(pub u64);
 
 /// A REFER of theirs.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -40,6 +44,14 @@ pub enum Output {
     Connect {
         /// Where to.
         remote: std::net::SocketAddr,
+    },
+    /// Open a stream to wherever this URI leads by streams (RFC 3263), or take one that there is:
+    /// [`found`](crate::Endpoint::found) says what came of it.
+    Search {
+        /// Its name.
+        search: SearchId,
+        /// Whom to look for.
+        hop: Box<SipUri>,
     },
     /// Close this stream once what was sent before is out.
     Close {

@@ -50,7 +50,7 @@ pub use digest::{
 };
 pub use direction::Direction;
 pub use endpoint::Endpoint;
-pub use event::{DialogId, EndCause, Event, InquiryId, Output, PingId, ReferId, Reject};
+pub use event::{DialogId, EndCause, Event, InquiryId, Output, PingId, ReferId, Reject, SearchId};
 pub use flow::{Flow, Transport};
 pub use framer::{BODY_BYTES_MAX, Framed, Framer, HEAD_BYTES_MAX};
 pub use header::{FIELDS_MAX, HeaderError, Headers};

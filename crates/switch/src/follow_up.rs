@@ -1,7 +1,7 @@
 //! What a handler leaves to be done before its turn ends.
 
 use model::{CallSid, CallStatus, QueueSid, ReservationSid, TaskSid};
-use sip::Reason;
+use sip::{Reason, SearchId};
 
 use crate::conference::Leaving;
 use crate::dial::DialId;
@@ -25,6 +25,8 @@ pub(crate) enum FollowUp {
     WireOver { call: CallSid, status: CallStatus },
     /// Find out where a call of ours leads.
     Lead(CallSid),
+    /// Find out where a peer is whose stream is gone.
+    Seek(SearchId),
     /// Bring those together that wait for each other in a queue.
     Serve(QueueSid),
     /// Carry out an instruction (taskrouter §7.2) for a pending reservation; to supervise, an accepted one.

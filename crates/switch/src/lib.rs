@@ -272,6 +272,7 @@ impl Switch {
             match board.endpoint.poll() {
                 Some(Output::Send { flow, bytes }) => turn.effects.push(Effect::Send { flow, bytes }),
                 Some(Output::Connect { remote }) => board.open_flow(remote, &mut turn),
+                Some(Output::Search { search, hop }) => board.search(search, *hop, &mut turn),
                 Some(Output::Close { connection }) => turn.effects.push(Effect::Close { connection }),
                 Some(Output::Event(event)) => board.sip_event(event, &mut turn),
                 None if turn.settle_routing() => {}

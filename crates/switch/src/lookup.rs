@@ -1,4 +1,4 @@
-//! Lookups: names of hosts and services that calls out wait for (RFC 3263).
+//! Lookups: names of hosts and services that calls wait for (RFC 3263).
 //!
 //! [`Lookups::targets`] says where a URI leads if that is known; if not, it asks ([`Effect::Lookup`]), and whoever waits
 //! comes again when [`Event::LookedUp`](crate::Event::LookedUp) has been taken in.
@@ -7,7 +7,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::time::{Duration, Instant};
 
 use model::CallSid;
-use sip::{Answered, LookupFailed, Query, Resolved, Resolver, ResolverConfig, SipUri, Target, Unresolved};
+use sip::{Answered, LookupFailed, Query, Resolved, Resolver, ResolverConfig, SearchId, SipUri, Target, Unresolved};
 
 use crate::effect::Effect;
 
@@ -17,10 +17,19 @@ pub struct Lookups {
     resolver: Resolver,
     /// Asked and not answered. At most [`UNDER_WAY_MAX`].
     under_way: BTreeSet<Query>,
-    /// Calls that wait, by each of the questions they wait for.
-    waiting: BTreeMap<Query, BTreeSet<CallSid>>,
-    /// The same by call. No more than there are calls, each with a few questions.
-    waits_for: BTreeMap<CallSid, Vec<Query>>,
+    /// Who waits, by each of the questions they wait for.
+    waiting: BTreeMap<Query, BTreeSet<Waiter>>,
+    /// The same by waiter. No more than there are calls and searches, each with a few questions.
+    waits_for: BTreeMap<Waiter, Vec<Query>>,
+}
+
+/// Who waits to be told where something leads, or for a stream to be open.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) enum Waiter {
+    /// A call of ours that is to be made.
+    Call(CallSid),
+    /// A call whose peer is to be found again.
+    Search(SearchId),
 }
 
 /// Where a URI leads.
@@ -64,28 +73,28 @@ impl Lookups {
         }
     }
 
-    /// A call waits until one of these is answered.
-    pub(crate) fn wait(&mut self, call: CallSid, queries: Vec<Query>) {
-        self.forget(call);
+    /// Somebody waits until one of these is answered.
+    pub(crate) fn wait(&mut self, waiter: Waiter, queries: Vec<Query>) {
+        self.forget(waiter);
         for query in &queries {
-            self.waiting.entry(query.clone()).or_default().insert(call);
+            self.waiting.entry(query.clone()).or_default().insert(waiter);
         }
-        self.waits_for.insert(call, queries);
+        self.waits_for.insert(waiter, queries);
     }
 
-    /// The calls that waited for this, which do so no more.
-    pub(crate) fn wake(&mut self, query: &Query) -> Vec<CallSid> {
+    /// Who waited for this, and does so no more.
+    pub(crate) fn wake(&mut self, query: &Query) -> Vec<Waiter> {
         let woken: Vec<_> = self.waiting.get(query).into_iter().flatten().copied().collect();
-        woken.iter().for_each(|call| self.forget(*call));
+        woken.iter().for_each(|waiter| self.forget(*waiter));
         woken
     }
 
-    /// A call waits for nothing any more.
-    pub(crate) fn forget(&mut self, call: CallSid) {
-        for query in self.waits_for.remove(&call).unwrap_or_default() {
-            if let Some(calls) = self.waiting.get_mut(&query) {
-                calls.remove(&call);
-                if calls.is_empty() {
+    /// Somebody waits for nothing any more.
+    pub(crate) fn forget(&mut self, waiter: Waiter) {
+        for query in self.waits_for.remove(&waiter).unwrap_or_default() {
+            if let Some(waiting) = self.waiting.get_mut(&query) {
+                waiting.remove(&waiter);
+                if waiting.is_empty() {
                     self.waiting.remove(&query);
                 }
             }
@@ -160,7 +169,8 @@ mod tests {
     #[test]
     fn only_those_who_wait_for_an_answer_are_woken_and_once() {
         let mut lookups = Lookups::new(ResolverConfig::default(), 1);
-        let [ana, ben, cho] = [1, 2, 3].map(CallSid::from_bits);
+        let [ana, ben] = [1, 2].map(|bits| Waiter::Call(CallSid::from_bits(bits)));
+        let cho = Waiter::Search(SearchId(2));
         let [a, b, c] = ["a", "b", "c"].map(|name| Query::A(name.to_owned()));
         lookups.wait(ana, vec![a.clone(), b.clone()]);
         lookups.wait(ben, vec![b.clone()]);

@@ -1,4 +1,5 @@
-//! What the control layer asks of a call that lives, and of an account: the switch alone, fed event by event.
+//! The switch alone, fed event by event: what the control layer asks of a call that lives, and of an account; and how a
+//! phone is found again.
 
 use std::net::SocketAddr;
 use std::sync::Arc;
@@ -6,11 +7,11 @@ use std::time::{Duration, Instant};
 
 use media::Pages;
 use model::{AccountSid, AccountStatus, Call, CallSid, CallStatus, Clip, Timestamp};
-use sip::{Flow, Transport};
+use sip::{Answered, Flow, Query, Records, Transport};
 use switch::{
-    Answer, Command, Config, Directory, DirectoryCommand, DirectoryConfig, Effect, Event, HookChange, MediaAddress,
-    Now, NumberChange, NumberWanted, OpenRooms, OwnAddresses, Refusal, RequestId, Row, Stream, StreamCommand,
-    StreamEvent, StreamOrder, StreamRef, StreamState, Switch, Track, VoiceHooksChange,
+    Answer, CallChange, CallEnd, Command, Config, Directory, DirectoryCommand, DirectoryConfig, Effect, Event,
+    HookChange, MediaAddress, Now, NumberChange, NumberWanted, OpenRooms, OwnAddresses, Refusal, RequestId, Row,
+    Stream, StreamCommand, StreamEvent, StreamOrder, StreamRef, StreamState, Switch, Track, VoiceHooksChange,
 };
 
 const ACCOUNT: AccountSid = AccountSid::from_bits(1);
@@ -79,24 +80,31 @@ impl Bench {
 
     /// Somebody calls.
     fn invite(&mut self, user: &str) -> Vec<Effect> {
+        self.invite_by(flow(Transport::Udp, "10.0.0.2:5060", None), "<sip:ana@10.0.0.2>", user)
+    }
+
+    fn invite_by(&mut self, flow: Flow, contact: &str, user: &str) -> Vec<Effect> {
         self.calls_made += 1;
         let number = self.calls_made;
-        let [local, remote] = ["10.0.0.1:5060", "10.0.0.2:5060"].map(|address| address.parse().expect("an address"));
         let sdp = "v=0\r\no=- 1 1 IN IP4 10.0.0.2\r\ns=-\r\nc=IN IP4 10.0.0.2\r\nt=0 0\r\nm=audio 4000 RTP/AVP 0\r\n";
         let request = format!(
             "INVITE sip:{user}@10.0.0.1 SIP/2.0\r\nVia: SIP/2.0/UDP 10.0.0.2;branch=z9hG4bK{number}\r\n\
              From: <sip:ana@10.0.0.2>;tag=1\r\nTo: <sip:{user}@10.0.0.1>\r\nCall-ID: {number}\r\nCSeq: 1 INVITE\r\n\
-             Contact: <sip:ana@10.0.0.2>\r\nDiversion: <sip:+15005550002@carrier.test>\r\nMax-Forwards: 70\r\n\
+             Contact: {contact}\r\nDiversion: <sip:+15005550002@carrier.test>\r\nMax-Forwards: 70\r\n\
              Content-Type: application/sdp\r\nContent-Length: {}\r\n\r\n{sdp}",
             sdp.len()
         );
-        let flow = Flow { transport: Transport::Udp, local, remote, connection: None };
         self.handle(Event::Sip { flow, bytes: request.into() })
     }
 
     /// Somebody is in a room: the call.
     fn in_a_room(&mut self) -> CallSid {
         let arrived = self.invite("standup");
+        saved(&self.opened(&arrived)).sid
+    }
+
+    /// The leg of a call that has arrived is open.
+    fn opened(&mut self, arrived: &[Effect]) -> Vec<Effect> {
         let commands = arrived.iter().filter_map(|effect| match effect {
             Effect::Media(commands) => Some(commands),
             _ => None,
@@ -107,9 +115,9 @@ impl Bench {
         });
         let local = SocketAddr::from(([10, 0, 0, 1], 10_000));
         let leg = leg.expect("a leg is opened");
-        let call = saved(&self.handle(Event::Media(media::Event::LegOpened { leg, local })));
-        assert_eq!(call.status, CallStatus::InProgress);
-        call.sid
+        let answered = self.handle(Event::Media(media::Event::LegOpened { leg, local }));
+        assert_eq!(saved(&answered).status, CallStatus::InProgress);
+        answered
     }
 
     fn start(&mut self, account: AccountSid, call: CallSid, name: Option<&str>) -> (Told, Vec<StreamOrder>) {
@@ -141,6 +149,11 @@ impl Bench {
         assert_eq!(answer, Ok(Answer::AccountStatus(status)));
         effects
     }
+}
+
+fn flow(transport: Transport, remote: &str, connection: Option<u64>) -> Flow {
+    let [local, remote] = ["10.0.0.1:5060", remote].map(|address| address.parse().expect("an address"));
+    Flow { transport, local, remote, connection }
 }
 
 type Told = Result<StreamState, Refusal>;
@@ -237,4 +250,68 @@ fn the_calls_of_a_closed_account_end_and_those_of_a_suspended_one_go_on() {
     let ended = |effect: &Effect| matches!(effect, Effect::Save(Row::Call(call)) if call.sid == ana && call.status == CallStatus::Completed);
     assert!(closed.iter().any(ended), "{closed:?}");
     assert!(nobody(&bench.invite(NUMBER)), "closed");
+}
+
+#[test]
+fn a_phone_whose_stream_is_gone_is_told_of_the_end_where_its_name_leads() {
+    let mut bench = Bench::new();
+    let first = flow(Transport::Tcp, "10.0.0.2:33000", Some(7));
+    let arrived = bench.invite_by(first, "<sip:ana@phone.example;transport=tcp>", "standup");
+    let answered = bench.opened(&arrived);
+    let call = saved(&answered).sid;
+    let accepted = answered.iter().find_map(|effect| match effect {
+        Effect::Send { bytes, .. } => Some(String::from_utf8_lossy(bytes).into_owned()),
+        _ => None,
+    });
+    let accepted = accepted.expect("it is answered");
+    let to = accepted.lines().find(|line| line.starts_with("To: ")).expect("a To");
+    let ack = format!(
+        "ACK sip:standup@10.0.0.1 SIP/2.0\r\nVia: SIP/2.0/TCP phone.example;branch=z9hG4bKack\r\nMax-Forwards: 70\r\n\
+         From: <sip:ana@10.0.0.2>;tag=1\r\n{to}\r\nCall-ID: 1\r\nCSeq: 1 ACK\r\nContent-Length: 0\r\n\r\n"
+    );
+    bench.handle(Event::Sip { flow: first, bytes: ack.into() });
+    bench.handle(Event::FlowClosed { connection: 7 });
+
+    let mut change = CallChange::none(ACCOUNT, call);
+    change.end = Some(CallEnd::Completed);
+    let (ended, mut effects) = bench.command(Command::UpdateCall(Box::new(change)));
+    assert!(matches!(ended, Ok(Answer::Call(row)) if row.status == CallStatus::Completed), "nobody waits for that");
+    assert!(said(&effects).is_empty());
+    // Two hosts bear the name; nobody is at the first.
+    let mut connects = Vec::new();
+    while connects.is_empty() {
+        let asked: Vec<_> = effects
+            .iter()
+            .filter_map(|effect| if let Effect::Lookup(query) = effect { Some(query.clone()) } else { None })
+            .collect();
+        assert!(!asked.is_empty(), "{effects:?}");
+        effects.clear();
+        for query in asked {
+            let records = match &query {
+                Query::A(name) if name == "phone.example" => {
+                    Records::A(vec![[10, 0, 0, 3].into(), [10, 0, 0, 4].into()])
+                }
+                other => Records::none(other),
+            };
+            let answer = Ok(Answered { records, ttl: Duration::from_secs(60) });
+            effects.extend(bench.handle(Event::LookedUp { query, answer }));
+        }
+        connects.extend(effects.iter().filter_map(connect));
+    }
+    let nobody = bench.handle(Event::Connected { remote: connects[0], flow: None });
+    let second = nobody.iter().find_map(connect).expect("the other is tried");
+    let mut both = [connects[0], second].map(|address| address.to_string());
+    both.sort_unstable();
+    assert_eq!(both, ["10.0.0.3:5060", "10.0.0.4:5060"]);
+    let stream = flow(Transport::Tcp, &second.to_string(), Some(8));
+    let told = bench.handle(Event::Connected { remote: second, flow: Some(stream) });
+    assert_eq!(said(&told), ["BYE sip:ana@phone.example;transport=tcp SIP/2.0"]);
+    assert!(told.iter().all(|effect| !matches!(effect, Effect::Send { flow, .. } if *flow != stream)));
+}
+
+fn connect(effect: &Effect) -> Option<SocketAddr> {
+    match effect {
+        Effect::Connect { remote } => Some(*remote),
+        _ => None,
+    }
 }

@@ -1,7 +1,7 @@
 //! Requests of ours that wait for a stream to be opened.
 //!
-//! - Within a call whose stream is gone: down a new one, to where the other side says that it is reached (RFC 3261 §18).
-//!   If there is none to be had, the stream is lost.
+//! - Within a call whose stream is gone: down a new one, to where the other side says that it is reached (RFC 3261 §18);
+//!   where it says so by a name, our owner finds out where that leads. If there is none to be had, the stream is lost.
 //! - Too long for a datagram: down a stream to the same place, if somebody listens there (§18.1.1); else as a datagram
 //!   after all, and so for a while.
 
@@ -11,7 +11,8 @@ use std::time::{Duration, Instant};
 use super::attempt::Stage as Trying;
 use super::client::{Habits, Outcome, Purpose};
 use super::{Endpoint, Owner};
-use crate::{DialogId, EndCause, Flow, Method, Output, Request, Transport};
+use crate::dialog::Hop;
+use crate::{DialogId, EndCause, Flow, Method, Output, Request, SearchId, SipUri, Transport};
 
 /// A request that waits, and for how long.
 #[derive(Debug)]
@@ -35,7 +36,15 @@ impl Endpoint {
         self.deadlines.set(Owner::Held(remote), None);
         for held in self.held.remove(&remote).unwrap_or_default() {
             self.held_len -= 1;
-            self.release(now, remote, held, stream);
+            self.release(now, Some(remote), held, stream);
+        }
+    }
+
+    /// What an [`Output::Search`] has come to: the same.
+    pub fn found(&mut self, now: Instant, search: SearchId, stream: Option<Flow>) {
+        self.deadlines.set(Owner::Search(search), None);
+        if let Some(held) = self.sought.remove(&search) {
+            self.release(now, None, held, stream);
         }
     }
 
@@ -46,15 +55,30 @@ impl Endpoint {
         self.held_len -= late.len();
         self.settle_held(remote);
         for held in late {
-            self.release(now, remote, held, None);
+            self.release(now, Some(remote), held, None);
         }
     }
 
     /// Lets a request within a dialog wait for a new stream, its own being gone. False: there is no way to the other side.
     pub(super) fn hold_for_peer(&mut self, now: Instant, id: DialogId, request: Request) -> bool {
-        let remote = self.dialogs.get(&id).and_then(|dialog| dialog.reconnects_to());
-        let what = What::Within(Box::new(request), None);
-        remote.is_some_and(|remote| self.hold(remote, Held { dialog: id, what, until: now + STREAM_WAIT_MAX }).is_ok())
+        let Some(hop) = self.dialogs.get(&id).and_then(|dialog| dialog.reconnects_to()) else { return false };
+        let held = Held { dialog: id, what: What::Within(Box::new(request), None), until: now + STREAM_WAIT_MAX };
+        match hop {
+            Hop::At(remote) => self.hold(remote, held).is_ok(),
+            Hop::Named(hop) => self.search(hop, held),
+        }
+    }
+
+    fn search(&mut self, hop: SipUri, held: Held) -> bool {
+        if self.held_len + self.sought.len() >= HELD_MAX {
+            return false;
+        }
+        self.searches_ever += 1;
+        let search = SearchId(self.searches_ever);
+        self.deadlines.set(Owner::Search(search), Some(held.until));
+        self.sought.insert(search, held);
+        self.outputs.push_back(Output::Search { search, hop: Box::new(hop) });
+        true
     }
 
     /// Lets a request within a dialog wait for a stream, if it is too long for a datagram; gives it back if not.
@@ -84,7 +108,7 @@ impl Endpoint {
     }
 
     fn hold(&mut self, remote: SocketAddr, held: Held) -> Result<(), Held> {
-        if self.held_len >= HELD_MAX {
+        if self.held_len + self.sought.len() >= HELD_MAX {
             return Err(held);
         }
         let waiting = self.held.entry(remote).or_default();
@@ -106,10 +130,11 @@ impl Endpoint {
         self.deadlines.set(Owner::Held(remote), at);
     }
 
-    fn release(&mut self, now: Instant, remote: SocketAddr, held: Held, stream: Option<Flow>) {
+    /// `remote`: where it was to go, if that was said by an address.
+    fn release(&mut self, now: Instant, remote: Option<SocketAddr>, held: Held, stream: Option<Flow>) {
         let id = held.dialog;
         let wished = matches!(held.what, What::Invite | What::Within(_, Some(_)));
-        if stream.is_none() && wished {
+        if let (None, true, Some(remote)) = (stream, wished, remote) {
             if self.datagrams_only.len() >= DATAGRAMS_ONLY_MAX {
                 self.datagrams_only.clear();
             }
@@ -157,7 +182,7 @@ impl Endpoint {
 
 /// Requests that wait; one more goes as it can, or not at all.
 const HELD_MAX: usize = 1_024;
-/// Longest a request waits that cannot go otherwise. Who connects for us gives up earlier.
+/// Longest a request waits that cannot go otherwise. Who connects for us gives up earlier, at the first address at least.
 const STREAM_WAIT_MAX: Duration = Duration::from_secs(10);
 /// Longest one waits that can: a firewall may swallow what it is to know whether there is somebody.
 const STREAM_WISH_MAX: Duration = Duration::from_secs(1);

@@ -38,7 +38,7 @@ use crate::stats::count_class;
 use crate::transaction::{Branch, Key, Keys, invite_server, non_invite_server};
 use crate::{
     Config, DialogId, EndCause, Event, Flow, Framed, Framer, InquiryId, LimitStats, Limits, Message, Name, Output,
-    ParseError, ReferId, Replaces, Response, SipUri, Stats, Transport, parse,
+    ParseError, ReferId, Replaces, Response, SearchId, SipUri, Stats, Transport, parse,
 };
 use attempt::Attempt;
 use client::Client;
@@ -64,9 +64,13 @@ pub struct Endpoint {
     dialogs: HashMap<DialogId, Dialog>,
     /// Those of ours that nobody has answered, at most as many; between two targets a call is here alone.
     attempts: HashMap<DialogId, Attempt>,
-    /// Requests that wait for a stream, by where it leads.
+    /// Requests that wait for a stream, by where it leads …
     held: HashMap<SocketAddr, Vec<Held>>,
     held_len: usize,
+    /// … and those for which that is yet to be found out.
+    sought: HashMap<SearchId, Held>,
+    /// How many of those there have been.
+    searches_ever: u64,
     /// Where nobody listens for streams, and until when that is believed.
     datagrams_only: HashMap<SocketAddr, Instant>,
     /// The dialogs whose ACK is awaited: at most `unacked_max`, and `unacked_per_source_max` of one source, and as
@@ -102,6 +106,8 @@ enum Owner {
     Inquiry(InquiryId),
     /// Requests that wait for a stream to there.
     Held(SocketAddr),
+    /// A request that waits for a stream to wherever its name leads.
+    Search(SearchId),
 }
 
 /// A request outside of calls whose answer is our owner's to choose.
@@ -148,6 +154,8 @@ impl Endpoint {
             attempts: HashMap::new(),
             held: HashMap::new(),
             held_len: 0,
+            sought: HashMap::new(),
+            searches_ever: 0,
             datagrams_only: HashMap::new(),
             unacked: Shares::default(),
             strays: Shares::default(),
@@ -203,6 +211,7 @@ impl Endpoint {
                 Owner::Stream(connection) => self.stream_timeout(connection),
                 Owner::Inquiry(id) => self.answer_inquiry(now, id, 500, &[]),
                 Owner::Held(remote) => self.held_timeout(now, remote),
+                Owner::Search(search) => self.found(now, search, None),
             }
         }
     }

@@ -78,7 +78,7 @@ fn a_flood_of_calls_never_acknowledged_stays_within_bounds_and_drains() {
                 Output::Event(Event::Ended { cause: EndCause::NoAck, .. }) => ended += 1,
                 Output::Event(other) => panic!("{other:?}"),
                 Output::Send { bytes, .. } => refused += usize::from(bytes.starts_with(b"SIP/2.0 503")),
-                Output::Close { .. } | Output::Connect { .. } => {}
+                Output::Close { .. } | Output::Connect { .. } | Output::Search { .. } => {}
             }
         }
     };

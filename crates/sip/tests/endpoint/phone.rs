@@ -5,7 +5,9 @@ use std::net::SocketAddr;
 use std::time::{Duration, Instant};
 
 use bytes::Bytes;
-use sip::{Config, DialogId, Endpoint, Event, Flow, Message, Name, Output, Request, Response, Transport, parse};
+use sip::{
+    Config, DialogId, Endpoint, Event, Flow, Message, Name, Output, Request, Response, SearchId, Transport, parse,
+};
 
 pub(crate) const OFFER: &str =
     "v=0\r\no=ana 1 1 IN IP4 192.0.2.10\r\ns=-\r\nc=IN IP4 192.0.2.10\r\nt=0 0\r\nm=audio 4000 RTP/AVP 0\r\n";
@@ -22,6 +24,8 @@ pub(crate) struct World {
     pub(crate) closed: Vec<u64>,
     /// Where streams are wanted to.
     pub(crate) wanted: Vec<SocketAddr>,
+    /// Who is looked for by name, to be reached by a stream.
+    pub(crate) sought: Vec<(SearchId, String)>,
     /// What an OPTIONS for a user is answered, at once; `None` leaves it among the events.
     pub(crate) options: Option<u16>,
 }
@@ -49,6 +53,7 @@ impl World {
             sent: VecDeque::new(),
             closed: vec![],
             wanted: vec![],
+            sought: vec![],
             options: Some(200),
         }
     }
@@ -70,6 +75,7 @@ impl World {
                 }
                 Output::Close { connection } => self.closed.push(connection),
                 Output::Connect { remote } => self.wanted.push(remote),
+                Output::Search { search, hop } => self.sought.push((search, hop.to_string())),
                 Output::Event(event) => match (event, self.options) {
                     (Event::Options { id, .. }, Some(status)) => {
                         self.endpoint.answer_options(self.now, id, status);
@@ -94,6 +100,19 @@ impl World {
         self.endpoint.connected(self.now, remote, stream);
         self.drain();
         remote
+    }
+
+    /// The one who is looked for by name is found, or is not. By which name.
+    pub(crate) fn finds(&mut self, connection: Option<u64>) -> String {
+        let (search, name) = self.sought.pop().expect("somebody is looked for");
+        assert_eq!(self.sought, [], "and nobody else");
+        let stream = connection.map(|number| {
+            assert!(self.endpoint.opened(number));
+            flow(Transport::Tcp, "192.0.2.77:5060", Some(number))
+        });
+        self.endpoint.found(self.now, search, stream);
+        self.drain();
+        name
     }
 
     /// Time passes.

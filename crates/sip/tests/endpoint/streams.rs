@@ -138,6 +138,64 @@ fn a_lost_stream_that_cannot_be_replaced_ends_the_call() {
     }
 }
 
+#[test]
+fn a_phone_that_gives_its_name_is_looked_for_by_its_name() {
+    let named = "<sip:ana@Phone.example:5070;transport=tcp>";
+    let (mut world, mut ana, dialog) = ana_without_her_stream(named);
+    world.endpoint.hangup(world.now, dialog, None);
+    world.drain();
+    assert_eq!(world.finds(Some(2)), "sip:Phone.example:5070;transport=tcp");
+    let (flow, bye) = world.request();
+    assert_eq!((flow.connection, bye.uri.as_str()), (Some(2), "sip:ana@Phone.example:5070;transport=tcp"));
+    ana.flow = flow;
+    world.hear(ana.flow, ana.answer(&bye, 200, "", ""));
+    world.run_for(secs(40));
+    world.assert_empty();
+
+    // A proxy on the way is looked for in its stead; and what wants no answer of ours waits for it all the same.
+    let mut ana = Phone { contact: named.to_owned(), ..Phone::tcp(1) };
+    ana.extra = "Record-Route: <sip:proxy.example;lr>\r\n".to_owned();
+    let mut world = World::new();
+    let dialog = world.call(&mut ana);
+    world.endpoint.closed(world.now, 1);
+    world.endpoint.hangup(world.now, dialog, None);
+    world.drain();
+    assert_eq!(world.finds(Some(2)), "sip:proxy.example;transport=tcp");
+    assert_eq!(world.request().1.method, Method::Bye);
+
+    // Nobody is found, or nobody says so: the call is over.
+    for said in [true, false] {
+        let (mut world, _, _) = ana_without_her_stream(named);
+        world.run_for(secs(299)); // the refresh is due
+        assert_eq!(world.events.len(), 0);
+        if said {
+            world.finds(None);
+        } else {
+            world.run_for(secs(10));
+        }
+        assert!(matches!(world.event(), Event::Ended { cause: EndCause::FlowLost, .. }), "{said}");
+        assert_eq!(world.said(), [""; 0], "{said}");
+        world.assert_empty();
+    }
+}
+
+#[test]
+fn a_name_that_leads_nowhere_is_not_looked_for() {
+    for (case, contact) in [
+        ("a browser's", "<sip:x@abc.INVALID;transport=tcp>"),
+        ("a WebSocket", "<sip:x@phone.example;transport=ws>"),
+        ("TLS", "<sips:x@phone.example>"),
+        ("datagrams", "<sip:x@phone.example;transport=udp>"),
+    ] {
+        let (mut world, _, dialog) = ana_without_her_stream(contact);
+        world.endpoint.hangup(world.now, dialog, None);
+        world.drain();
+        assert_eq!((world.sought.len(), world.wanted.len()), (0, 0), "{case}");
+        world.run_for(secs(40));
+        world.assert_empty();
+    }
+}
+
 /// A call that is too long for a datagram.
 fn long_call() -> Outgoing {
     let mut headers = Headers::new();

@@ -11,6 +11,7 @@ use crate::command::{Answer, Refusal};
 use crate::conference::{AfterLeave, Leaving};
 use crate::follow_up::FollowUp;
 use crate::leg::LiveLeg;
+use crate::lookup::Waiter;
 use crate::turn::Turn;
 use crate::webhook::{CallEventName, QueueResult};
 
@@ -99,7 +100,7 @@ impl Board {
         if !call.has_leg {
             self.legs.remove(&call.leg);
         }
-        self.lookups.forget(sid);
+        self.lookups.forget(Waiter::Call(sid));
         self.wire_over(&call, turn);
         // Where it was first, so that its document can tell how that ended.
         self.leave_place(&call, how, turn);

@@ -24,6 +24,7 @@ mod referring;
 mod reserving;
 mod resolving;
 mod scripting;
+mod searching;
 mod streaming;
 mod trunking;
 mod wired;
@@ -33,7 +34,7 @@ use std::net::SocketAddr;
 use std::time::{Duration, Instant};
 
 use model::{AccountSid, CallSid, CallStatus, Conference, ConferenceSid, ConferenceStatus, LegId, RoomId, StreamSid};
-use sip::{DialogId, Endpoint, Flow};
+use sip::{DialogId, Endpoint, Flow, SearchId};
 use tracing::{debug, info, warn};
 
 use crate::call::LiveCall;
@@ -43,7 +44,7 @@ use crate::dial::{DialId, LiveDial};
 use crate::effect::{Effect, Row};
 use crate::follow_up::FollowUp;
 use crate::leg::LiveLeg;
-use crate::lookup::Lookups;
+use crate::lookup::{Lookups, Waiter};
 use crate::offer::Offers;
 use crate::quality::Quality;
 use crate::queue::Queues;
@@ -51,6 +52,7 @@ use crate::registration::Registrations;
 use crate::script::{Script, ScriptId};
 use crate::timers::Timer;
 use crate::turn::Turn;
+use searching::Search;
 use streaming::LiveStream;
 use trunking::Trunks;
 
@@ -73,8 +75,10 @@ pub(crate) struct Board {
     streams: BTreeMap<StreamSid, LiveStream>,
     /// Streams that we have opened, by where they lead.
     streams_out: HashMap<SocketAddr, Flow>,
-    /// Calls that wait for one to be open.
-    connecting: HashMap<SocketAddr, Vec<CallSid>>,
+    /// Who waits for one to be open.
+    connecting: HashMap<SocketAddr, Vec<Waiter>>,
+    /// Peers that are looked for, their streams being gone.
+    searches: HashMap<SearchId, Search>,
     trunks: Trunks,
     tones: media::Tones,
     pub(crate) counts: Counts,
@@ -128,6 +132,7 @@ impl Board {
             streams: BTreeMap::new(),
             streams_out: HashMap::new(),
             connecting: HashMap::new(),
+            searches: HashMap::new(),
             trunks: Trunks::default(),
             tones: media::Tones::default(),
             counts: Counts::default(),
@@ -267,6 +272,7 @@ impl Board {
             }
             FollowUp::DialNext(dial) => self.dial_next(dial, turn),
             FollowUp::Lead(call) => self.lead(call, turn),
+            FollowUp::Seek(search) => self.seek(search, turn),
             FollowUp::WireOver { call, status } => {
                 self.end_call(call, Some(status), Leaving::HungUp, turn);
             }

@@ -11,7 +11,7 @@ use crate::call::Line;
 use crate::conference::Leaving;
 use crate::effect::Effect;
 use crate::follow_up::FollowUp;
-use crate::lookup::Led;
+use crate::lookup::{Led, Waiter};
 use crate::outbound::{Lead, Path, Target, Wish};
 use crate::reach::flow_towards;
 use crate::turn::Turn;
@@ -37,7 +37,7 @@ impl Board {
                 outgoing.paths = found.into_iter().map(path).collect();
                 self.next_path(sid, turn);
             }
-            Led::Asked(queries) => self.lookups.wait(sid, queries),
+            Led::Asked(queries) => self.lookups.wait(Waiter::Call(sid), queries),
             Led::Nowhere(why) => {
                 info!(next_hop = ?lead.next_hop.host, %why, "leads nowhere");
                 outgoing.leads.pop_front();
@@ -68,7 +68,7 @@ impl Board {
             Transport::Tcp => match self.streams_out.get(&remote).copied() {
                 Some(flow) => Some(flow),
                 None if self.begin_connecting(remote, turn) => {
-                    return self.connecting.entry(remote).or_default().push(sid);
+                    return self.connecting.entry(remote).or_default().push(Waiter::Call(sid));
                 }
                 None => None,
             },
@@ -122,7 +122,10 @@ impl Board {
     pub(crate) fn looked_up(&mut self, query: Query, answer: Result<sip::Answered, LookupFailed>, turn: &mut Turn) {
         let woken = self.lookups.wake(&query);
         self.lookups.looked_up(turn.now.instant, query, answer);
-        turn.follow_ups.extend(woken.into_iter().map(FollowUp::Lead));
+        turn.follow_ups.extend(woken.into_iter().map(|waiter| match waiter {
+            Waiter::Call(sid) => FollowUp::Lead(sid),
+            Waiter::Search(search) => FollowUp::Seek(search),
+        }));
     }
 
     /// The endpoint wants a stream to there: one that there is, or a new one.
@@ -135,7 +138,7 @@ impl Board {
     }
 
     /// Opens a stream, unless that is under way. False: too many are being opened.
-    fn begin_connecting(&mut self, remote: SocketAddr, turn: &mut Turn) -> bool {
+    pub(super) fn begin_connecting(&mut self, remote: SocketAddr, turn: &mut Turn) -> bool {
         if self.connecting.contains_key(&remote) {
             return true;
         }
@@ -154,8 +157,11 @@ impl Board {
             turn.effects.push(Effect::Close { connection });
         }
         self.streams_out.extend(known.map(|flow| (remote, flow)));
-        for sid in self.connecting.remove(&remote).unwrap_or_default() {
-            self.take_path(sid, known, turn);
+        for waiter in self.connecting.remove(&remote).unwrap_or_default() {
+            match waiter {
+                Waiter::Call(sid) => self.take_path(sid, known, turn),
+                Waiter::Search(search) => self.search_connected(search, known, turn),
+            }
         }
         self.endpoint.connected(turn.now.instant, remote, known);
     }
