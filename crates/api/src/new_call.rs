@@ -101,9 +101,9 @@ pub(crate) fn new_leg(
 
 /// `Url` and `Method`, or `Twiml`; the URL wins.
 fn instructions(parameters: &Parameters) -> Result<Option<Instructions>, Problem> {
+    let method = method(parameters, "Method")?;
     if let Some(url) = parameters.filled("Url") {
         let url = absolute(url).ok_or(Problem::UrlMalformed)?;
-        let method = method(parameters, "Method")?;
         return Ok(Some(Instructions::Link(AudioUrl { url, method }.into())));
     }
     let Some(twiml) = parameters.filled("Twiml") else { return Ok(None) };

@@ -40,10 +40,15 @@ pub(crate) async fn list(
     if !contains.bytes().all(|b| b.is_ascii_digit() || b == b'*') {
         return Err(Problem::Parameter { name: "Contains", expected: "digits and asterisks" });
     }
-    let mut wants_more_than_voice = parameters.flag_filter("VoiceEnabled")? == Some(false);
+    let mut wants_more_than_we_have = parameters.flag_filter("VoiceEnabled")? == Some(false);
     for name in ["SmsEnabled", "MmsEnabled", "FaxEnabled"] {
-        wants_more_than_voice |= parameters.flag_filter(name)? == Some(true);
+        wants_more_than_we_have |= parameters.flag_filter(name)? == Some(true);
     }
+    wants_more_than_we_have |= parameters.flag_filter("Beta")? == Some(true);
+    for name in ["ExcludeAllAddressRequired", "ExcludeLocalAddressRequired", "ExcludeForeignAddressRequired"] {
+        parameters.flag_filter(name)?; // ours require none
+    }
+    parameters.whole("Distance")?; // from a place, which is filtered by below
     let wants_place = PLACES.iter().any(|name| parameters.filled(name).is_some());
 
     let paging = Paging::read(&parameters)?;
@@ -53,7 +58,7 @@ pub(crate) async fn list(
         contains: contains.to_owned(),
         number_type: Some(NumberType::Local),
     };
-    let numbers = if wants_more_than_voice || wants_place {
+    let numbers = if wants_more_than_we_have || wants_place {
         Vec::new()
     } else {
         let command = DirectoryCommand::AvailableNumbers { wanted, limit: skip.saturating_add(size).saturating_add(1) };

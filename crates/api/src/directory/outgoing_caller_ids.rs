@@ -18,6 +18,7 @@ use super::{NotE164, change, delete as deleted, e164, friendly_name, sid};
 use crate::api::Api;
 use crate::auth::Caller;
 use crate::json::{self, account_path};
+use crate::new_call::link;
 use crate::paging::Paging;
 use crate::parameters::Parameters;
 use crate::problem::Problem;
@@ -51,6 +52,9 @@ pub(crate) async fn create(
         name: "PhoneNumber",
         expected: "a plus, a country code and a number, such as +15005550006",
     })?;
+    // Nobody is called, so that there is nothing to wait for, and nothing to tell of.
+    parameters.number("CallDelay", "seconds from 0 to 60", 0..=60_u8)?;
+    link(&parameters, "StatusCallback", "StatusCallbackMethod", 21609)?;
     let command = DirectoryCommand::CreateCallerId {
         account: caller.sid(),
         phone_number,

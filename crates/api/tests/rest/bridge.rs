@@ -125,9 +125,11 @@ impl Bridge {
     }
 
     pub(crate) async fn send(&self, request: Request<Body>) -> Reply {
+        let asked = (request.method().to_string(), request.uri().to_string());
         let (head, body) = self.routes.clone().oneshot(request).await.expect("cannot fail").into_parts();
         let body = to_bytes(body, usize::MAX).await.expect("is in memory");
-        Reply { status: head.status, headers: head.headers, body: String::from_utf8(body.into()).expect("is text") }
+        let body = String::from_utf8(body.into()).expect("is text");
+        Reply { status: head.status, headers: head.headers, body, asked }
     }
 }
 
@@ -135,6 +137,8 @@ pub(crate) struct Reply {
     pub(crate) status: StatusCode,
     pub(crate) headers: HeaderMap,
     pub(crate) body: String,
+    /// The verb and the path, with its query.
+    pub(crate) asked: (String, String),
 }
 
 impl Reply {

@@ -6,7 +6,7 @@ use crate::bridge::{Bridge, Reply};
 
 /// A workspace with a queue for each of two languages, and a workflow that tells them apart.
 pub(crate) struct Centre {
-    bridge: Bridge,
+    pub(crate) bridge: Bridge,
     workspace: String,
 }
 

@@ -15,6 +15,7 @@ mod notifications;
 mod paging;
 mod participants;
 mod paths;
+mod refusals;
 mod screens;
 mod serving;
 mod set_up;

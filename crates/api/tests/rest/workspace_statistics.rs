@@ -8,8 +8,7 @@ use crate::bridge::Reply;
 use crate::centre::{Centre, HINDI_TASK};
 
 /// Asks every operation, for the table of answers.
-pub(crate) async fn answers() -> Vec<(&'static str, Reply)> {
-    let centre = Centre::set_up().await;
+pub(crate) async fn answers(centre: &Centre) -> Vec<(&'static str, Reply)> {
     let ana = centre.worker("Ana", "Available").await;
     centre.make("Tasks", HINDI_TASK).await;
     let queue = centre.list("TaskQueues?FriendlyName=Hindi", "sid").await.remove(0);
