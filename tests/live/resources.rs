@@ -130,6 +130,9 @@ fn a_queue_holds_as_many_as_it_may_and_its_members_go_where_they_are_sent() {
     assert_eq!(centre.does(&sent)["call_sid"], centre.call_of("sip:ana@").as_str());
     check_hearing(&[("ana", &ana, ANA)], "ana sorry\n ana - x");
     assert_eq!(centre.wait_asked("/after-queue", 2)[1]["parameters"]["QueueResult"], "redirected");
+    let targets: Vec<_> = centre.requests("").iter().map(|seen| seen["target"].clone()).collect();
+    let place = |path: &str| targets.iter().rposition(|target| target == path).expect("it was asked");
+    assert!(place("/after-queue") < place("/sorry"), "what became of the queue is told first: {targets:?}");
     cho.hang_up();
     waits(0);
     assert_eq!(centre.does(&format!("client.queues('{queue}').delete()")), true);

@@ -225,6 +225,10 @@ fn a_member_is_taken_out_by_its_call_or_from_the_front() {
     let redirected = |told: &&Purpose| matches!(told, Purpose::Enqueue { result: QueueResult::Redirected, .. });
     assert!(told.len() == 2 && told.iter().all(redirected), "{told:?}");
     assert_eq!(world.times_asked(NEW), 2);
+    let first: Vec<_> =
+        world.callbacks.iter().filter(|callback| callback.url == LEFT).map(|told| Some(told.id)).collect();
+    let then: Vec<_> = world.asks.iter().filter(|ask| ask.url == NEW).map(|ask| ask.after).collect();
+    assert_eq!(then, first, "the action is told before anything else is asked for the call");
     for name in ["ana", "cho"] {
         world.hang_up(name);
     }

@@ -156,7 +156,16 @@ mod tests {
             seq: 1,
         };
         let (ask, call, method) = (AskId(3), Box::new(CallFacts::of(call)), HttpMethod::Post);
-        Ask { ask, account: ACCOUNT, url: url.to_owned(), method, call, purpose: Purpose::Voice, error: None }
+        Ask {
+            ask,
+            account: ACCOUNT,
+            url: url.to_owned(),
+            method,
+            call,
+            purpose: Purpose::Voice,
+            error: None,
+            after: None,
+        }
     }
 
     /// What was answered, once there is nothing under way.

@@ -212,6 +212,7 @@ impl Switch {
             effects,
             media,
             follow_ups,
+            told: None,
         };
         turn.routing.workspaces.begin(now);
         board.begin_keep_alive(&mut turn);

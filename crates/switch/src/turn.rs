@@ -54,6 +54,8 @@ pub(crate) struct Turn<'a> {
     pub(crate) media: Vec<media::Command>,
     /// What is to be done before the turn ends.
     pub(crate) follow_ups: VecDeque<FollowUp>,
+    /// The last action that was told: whatever is asked for that call comes after it.
+    pub(crate) told: Option<(CallSid, CallbackId)>,
 }
 
 impl Turn<'_> {
@@ -166,7 +168,8 @@ impl Turn<'_> {
         let (ask, account) = (AskId(self.asks.last), facts.call.account_sid);
         self.asks.open.insert(ask, Asker { account, call: facts.call.sid, script });
         let url = url.to_owned();
-        self.effects.push(Effect::Ask(Ask { ask, account, url, method, call: Box::new(facts), purpose, error }));
+        let after = self.told.filter(|(call, _)| *call == facts.call.sid).map(|(_, callback)| callback);
+        self.effects.push(Effect::Ask(Ask { ask, account, url, method, call: Box::new(facts), purpose, error, after }));
         Some(ask)
     }
 
@@ -175,7 +178,9 @@ impl Turn<'_> {
     pub(crate) fn tell_action(&mut self, link: &twiml::Link, facts: CallFacts, purpose: Purpose) {
         let (account, call) = (facts.call.account_sid, facts.call.sid);
         let body = CallbackBody::Action { facts: Box::new(facts), purpose };
-        self.call_back(Lane::Call(call), account, (link.url.clone(), link.method), body);
+        let callback = self.callback(Lane::Call(call), account, (link.url.clone(), link.method), body);
+        self.told = Some((call, callback.id));
+        self.journal.note_callback(callback);
     }
 
     /// Asks for the audio behind `url`, or in `file` if it has come already; it comes to `script`. `None`: too many are

@@ -60,6 +60,8 @@ pub struct Ask {
     pub purpose: Purpose,
     /// Of a fallback: what went wrong before, code and URL.
     pub error: Option<(u16, String)>,
+    /// What the application is told first, if it can be told soon: what became of the document before (rest-voice §7).
+    pub after: Option<CallbackId>,
 }
 
 /// What every request says of its call (twiml §10): a snapshot.

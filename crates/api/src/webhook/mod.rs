@@ -17,6 +17,7 @@ mod outbox;
 mod overrides;
 mod parameters;
 mod signature;
+mod told;
 
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 use std::sync::{Arc, Mutex, PoisonError};
@@ -37,6 +38,7 @@ use documents::Documents;
 use exchange::{Body, Exchanges, Message, Reply};
 use overrides::Overrides;
 use parameters::Pairs;
+use told::{TOLD_PATIENCE, Told};
 
 pub(crate) use exchange::kept;
 pub use outbox::{Outbox, OutboxConfig, row};
@@ -84,6 +86,7 @@ struct Shared {
     writer: Arc<Writer>,
     clock: Box<dyn Fn() -> Timestamp + Send + Sync>,
     tokens: Mutex<StdRng>,
+    told: Told,
     counts: Counts,
 }
 
@@ -123,13 +126,16 @@ impl Webhooks {
         };
         let exchanges = Exchanges { web, cookies: Cookies::default(), documents: Documents::default(), defaults };
         let tokens = Mutex::new(StdRng::seed_from_u64(seed));
-        let (clock, counts) = (Box::new(clock), Counts::default());
-        Self { shared: Arc::new(Shared { exchanges, turns, store, writer, clock, tokens, counts }) }
+        let (clock, told, counts) = (Box::new(clock), Told::default(), Counts::default());
+        Self { shared: Arc::new(Shared { exchanges, turns, store, writer, clock, tokens, told, counts }) }
     }
 
     /// Asks an application for a document: [`Event::Asked`], whatever happens.
     pub async fn ask(&self, ask: Ask) -> Event {
-        let Shared { exchanges, counts, .. } = &*self.shared;
+        let Shared { exchanges, counts, told, .. } = &*self.shared;
+        if let Some(callback) = ask.after {
+            told.wait(callback, TOLD_PATIENCE).await;
+        }
         let body = Body::Form(encode(&parameters::of_ask(&ask)));
         let (account, call, at) = (ask.account, ask.call.call.sid, self.now());
         counts.asks.fetch_add(1, Relaxed);

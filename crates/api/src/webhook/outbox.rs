@@ -398,6 +398,7 @@ impl Webhooks {
         }
         remarks.extend(outcome.err().and_then(|error| failure(row.kind, &error, waited)));
         let (id, account, call) = (CallbackId(row.id), row.account_sid, row.call_sid);
+        self.shared.told.note(id);
         CallbackClosed { id, account, call, attempts, remarks, exchange: Arc::new(exchange) }
     }
 }

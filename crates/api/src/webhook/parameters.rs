@@ -398,6 +398,7 @@ mod tests {
             call: Box::new(facts),
             purpose,
             error,
+            after: None,
         })
     }
 

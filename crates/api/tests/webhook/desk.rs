@@ -87,7 +87,16 @@ pub(crate) fn loopback() -> WebConfig {
 
 pub(crate) fn ask(method: HttpMethod, url: &str) -> Ask {
     let call = Box::new(CallFacts::of(call(1)));
-    Ask { ask: AskId(1), account: ACCOUNT, url: url.to_owned(), method, call, purpose: Purpose::Voice, error: None }
+    Ask {
+        ask: AskId(1),
+        account: ACCOUNT,
+        url: url.to_owned(),
+        method,
+        call,
+        purpose: Purpose::Voice,
+        error: None,
+        after: None,
+    }
 }
 
 pub(crate) fn call(number: u128) -> Call {
