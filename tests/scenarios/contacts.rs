@@ -291,3 +291,20 @@ fn nobody_reaches_an_account_that_may_not_act_until_it_may_again() {
     world.run_for(Duration::from_millis(500));
     assert_eq!(world.phone("desk").state, State::Ringing, "({world})");
 }
+
+#[test]
+fn a_phone_that_gives_our_own_address_for_its_own_is_not_called() {
+    const AOR: &str = "sip:alice@phones.sip.test";
+    let mut world = alice_of(ACCOUNT, 199, &[]);
+    world.number("+15005550001", URL);
+    world.documents(URL, &["<Dial><Client>alice</Client></Dial><Hangup/>"]);
+    // It runs on the bridge's machine, and by its own word it is where our number is: calls to it would come round.
+    world.phone_waits_at("desk", "10.0.0.1:5070", "10.0.0.1:5060");
+    world.contact_is("desk", "sip:+15005550001@10.0.0.1");
+    world.register_again("desk", AOR, PASSWORD);
+    world.try_dial("ana", "+15005550001");
+    world.run_for(Duration::from_secs(1));
+    assert_eq!((world.calls.len(), world.times_notified(13_224)), (1, 1), "({world})");
+    assert_eq!(world.phone("ana").state, State::Over(200));
+    assert!(world.switch.is_idle(), "{world}");
+}

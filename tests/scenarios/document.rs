@@ -76,6 +76,29 @@ fn keys_are_gathered_and_told() {
 }
 
 #[test]
+fn a_key_that_is_told_in_rtp_and_by_info_is_one_key() {
+    let gather = "<Gather action=\"/menu\" timeout=\"2\"/><Hangup/>";
+    let mut world = ana_calls(3, &[(VOICE, &[gather]), ("https://app.test/menu", &["<Hangup/>"])]);
+    seconds(&mut world, 1);
+    // Twice the same key, told both ways in either order; then one by INFO alone, by the number of its event.
+    for by_info_first in [false, true] {
+        if by_info_first {
+            world.press_by_info("ana", "4");
+        }
+        world.press("ana", 4);
+        world.run_for(Duration::from_millis(300));
+        if !by_info_first {
+            world.press_by_info("ana", "4");
+        }
+    }
+    world.press_by_info("ana", "10");
+    seconds(&mut world, 3);
+    let told = world.purposes("https://app.test/menu");
+    let [Purpose::Gather { digits, .. }] = told.as_slice() else { panic!("one action, not {told:?}") };
+    assert_eq!(digits.as_deref(), Some("44*"));
+}
+
+#[test]
 fn who_waits_for_speech_is_told_that_nobody_understands_any() {
     let gather = "<Gather input=\"speech\" action=\"/menu\" timeout=\"1\"/><Pause length=\"9\"/>";
     let mut world = ana_calls(61, &[(VOICE, &[gather])]);

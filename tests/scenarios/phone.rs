@@ -18,6 +18,8 @@ pub(crate) struct Phone {
     pub(crate) address: SocketAddr,
     /// Where it reaches the bridge.
     pub(crate) bridge: SocketAddr,
+    /// What its Contact says, if not where it is.
+    pub(crate) says_it_is_at: Option<String>,
     pub(crate) state: State,
     /// `false`: it goes silent without a word, as when its battery dies.
     pub(crate) alive: bool,
@@ -104,6 +106,7 @@ impl Phone {
             tone,
             address,
             bridge,
+            says_it_is_at: None,
             state: State::Calling,
             alive: true,
             acknowledges: true,
@@ -201,6 +204,13 @@ impl Phone {
         Self { state: State::Idle, ..Self::at(name, index, "nobody", address, bridge) }
     }
 
+    /// Says by INFO that a key is pressed.
+    pub(crate) fn key_by_info(&mut self, signal: &str) -> String {
+        let body = format!("Signal={signal}\r\nDuration=160\r\n");
+        let request = self.dialog.request("INFO", "", Some(&body));
+        request.replace("application/sdp", "application/dtmf-relay")
+    }
+
     /// Where the bridge has offered it audio.
     pub(crate) fn was_offered(&self) -> Option<SocketAddr> {
         Remote::read(&self.called.as_ref()?.body).map(|remote| remote.address)
@@ -240,7 +250,10 @@ impl Phone {
     }
 
     fn contact(&self) -> String {
-        format!("Contact: <sip:{}@{}>\r\n", self.name, self.address)
+        match &self.says_it_is_at {
+            Some(uri) => format!("Contact: <{uri}>\r\n"),
+            None => format!("Contact: <sip:{}@{}>\r\n", self.name, self.address),
+        }
     }
 
     /// A header of the INVITE that called it.

@@ -195,6 +195,11 @@ impl World {
         self.phone_mut(name).register(aor, "")
     }
 
+    /// From now on a phone says that it is reached there.
+    pub(crate) fn contact_is(&mut self, name: &str, uri: &str) {
+        self.phone_mut(name).says_it_is_at = Some(uri.to_owned());
+    }
+
     /// A phone that is there makes itself known.
     pub(crate) fn register_again(&mut self, name: &str, aor: &str, password: &str) {
         let request = self.phone_mut(name).register(aor, "");
@@ -292,6 +297,13 @@ impl World {
     pub(crate) fn press(&mut self, name: &str, event: u8) {
         let network = self.network.clone();
         self.phone_mut(name).press(event, &network);
+    }
+
+    /// Says by INFO that a key is pressed.
+    pub(crate) fn press_by_info(&mut self, name: &str, signal: &str) {
+        let phone = self.phone_mut(name);
+        let (from, said) = (phone.address, phone.key_by_info(signal));
+        self.arrive(from, &said);
     }
 
     pub(crate) fn weather(&mut self, name: &str, weather: Weather) {

@@ -88,7 +88,9 @@ pub(crate) fn inspect(request: &Request, head: &Head) -> Result<(), Refusal> {
     if hops == Ok(Some(0)) && head.to_tag.is_none() && request.method != Method::Options {
         return Err(Refusal::new(483));
     }
-    let unsupported: Vec<&str> = request.headers.require().filter(|tag| !is_supported(tag)).collect();
+    // A proxy on the way of a REGISTER may insist on it (RFC 3327 §5.2).
+    let by_path = |tag: &str| request.method == Method::Register && tag.eq_ignore_ascii_case("path");
+    let unsupported: Vec<&str> = request.headers.require().filter(|tag| !is_supported(tag) && !by_path(tag)).collect();
     if !unsupported.is_empty() {
         return Err(Refusal::new(420).with(Name::Unsupported, unsupported.join(", ")));
     }

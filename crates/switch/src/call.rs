@@ -8,6 +8,7 @@ use tracing::{Span, info};
 
 use crate::config::{Config, MediaAddress};
 use crate::dial::DialId;
+use crate::keypad::Keypad;
 use crate::leg::local_media;
 use crate::outbound::{Outgoing, Plan, SpareLeg};
 use crate::progress::Progress;
@@ -42,6 +43,7 @@ pub(crate) struct LiveCall {
     pub(crate) rang: bool,
     /// The phone holds us, as its last description said.
     pub(crate) phone_holds: bool,
+    pub(crate) keypad: Keypad,
     /// When an answered call has lasted long enough, or one of ours has looked for its phone for so long.
     pub(crate) limit: Option<TimerId>,
     /// The longest it may last, if the application says so; otherwise as long as any.
@@ -170,6 +172,7 @@ impl LiveCall {
             acknowledged: true,
             rang: false,
             phone_holds: false,
+            keypad: Keypad::default(),
             limit: None,
             limit_s: None,
             script: None,

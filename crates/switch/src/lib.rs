@@ -20,6 +20,7 @@ mod hearing;
 mod inbound;
 mod info_digit;
 mod journal;
+mod keypad;
 mod leg;
 mod lookup;
 mod new_call;

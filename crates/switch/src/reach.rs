@@ -32,6 +32,21 @@ pub(crate) fn flow_to(config: &Config, uri: &SipUri) -> Option<Flow> {
     flow_towards(config, SocketAddr::new(ip, uri.port.unwrap_or(SIP_PORT)))
 }
 
+/// Whether that is one of the places where we listen ourselves. Our own rooms and numbers are not asked for from outside:
+/// who may do that is not known there any more.
+pub(crate) fn is_here(config: &Config, remote: SocketAddr) -> bool {
+    let remote = SocketAddr::new(remote.ip().to_canonical(), remote.port());
+    let own = |ip: IpAddr| {
+        ip.is_loopback()
+            || config.own.signalling.iter().any(|own| own.ip() == ip)
+            || config.sip.advertised.iter().any(|advertised| advertised.public == ip)
+    };
+    let listens = |at: &SocketAddr| {
+        at.port() == remote.port() && (at.ip() == remote.ip() || at.ip().is_unspecified() && own(remote.ip()))
+    };
+    config.own.signalling.contains(&remote) || config.sip.listening.iter().any(|(_, at)| listens(at))
+}
+
 /// The path of datagrams to a phone that was reached by this one before a restart. We may listen elsewhere now.
 pub(crate) fn flow_again(config: &Config, flow: Flow) -> Option<Flow> {
     let Flow { local, remote, .. } = flow;
@@ -49,6 +64,28 @@ const SIP_PORT: u16 = 5060;
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn where_we_listen_is_here() {
+        let mut config = crate::tests::config();
+        let address = |text: &str| text.parse::<SocketAddr>().expect("an address");
+        config.own.signalling = vec![address("10.1.0.1:5060")];
+        config.sip.advertised = vec![sip::Advertised { local: None, public: [198, 51, 100, 7].into() }];
+        config.sip.listening =
+            vec![(Transport::Udp, address("0.0.0.0:5060")), (Transport::Tcp, address("10.2.0.1:5070"))];
+        for (remote, want) in [
+            ("10.1.0.1:5060", true),
+            ("[::ffff:10.1.0.1]:5060", true),
+            ("127.0.0.9:5060", true),
+            ("198.51.100.7:5060", true),
+            ("10.2.0.1:5070", true),
+            ("10.1.0.1:5070", false),
+            ("127.0.0.1:5080", false),
+            ("10.1.0.2:5060", false),
+        ] {
+            assert_eq!(is_here(&config, address(remote)), want, "{remote}");
+        }
+    }
 
     #[test]
     fn calls_out_name_the_address_that_leads_there() {

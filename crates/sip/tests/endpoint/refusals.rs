@@ -175,7 +175,8 @@ fn a_register_is_the_owners_to_answer() {
         ("asked for a password", 401, vec![(Name::WwwAuthenticate, "Digest realm=\"x\"".to_owned())], 401),
         ("no answer", 0, vec![], 500),
     ] {
-        let register = ana.request("REGISTER", "", "");
+        // What a proxy on the way may insist on (RFC 3327 §5.2).
+        let register = ana.request("REGISTER", "Require: path\r\n", "");
         world.hear(ana.flow, &register);
         world.hear(ana.flow, &register);
         let Event::Register { id, request, flow } = world.event() else { panic!("{case}: no REGISTER") };

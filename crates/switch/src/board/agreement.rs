@@ -6,6 +6,7 @@ use tracing::{info, warn};
 use super::Board;
 use crate::call::Errand;
 use crate::info_digit;
+use crate::keypad::By;
 use crate::turn::Turn;
 
 impl Board {
@@ -74,7 +75,7 @@ impl Board {
         if let Some(digit) = info_digit::read(body) {
             self.counts.digits += 1;
             info!(%digit, "digit by INFO");
-            self.digit(sid, digit, false, turn);
+            self.pressed(sid, digit, By::Info, false, turn);
         } else {
             info!(content_type, "INFO without a digit");
         }

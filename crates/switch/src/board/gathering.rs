@@ -7,6 +7,7 @@ use tracing::info;
 use twiml::{Gathered, Patience};
 
 use super::Board;
+use crate::keypad::By;
 use crate::script::{Doing, Gathering, Key, ScriptId};
 use crate::turn::Turn;
 use crate::webhook::Remark;
@@ -21,7 +22,8 @@ impl Board {
         if gather.speech
             && let Some(call) = self.calls.get(&script.call)
         {
-            let message = "no speech engine is configured: only keys are heard".to_owned();
+            let heard = if speech_only { "nothing is" } else { "only keys are" };
+            let message = format!("no speech engine is configured: {heard} heard");
             let remark = Remark { level: Level::Warning, code: 13_340, message };
             turn.notify(call.row.account_sid, Some(call.sid()), remark, None);
         }
@@ -47,8 +49,16 @@ impl Board {
         self.set_timer(id, patience, turn);
     }
 
-    /// The call's phone has pressed a key; `in_audio`: whoever hears the phone has heard it, too.
-    pub(super) fn digit(&mut self, call: CallSid, key: char, in_audio: bool, turn: &mut Turn) {
+    /// The call's phone has pressed a key, or says once more that it has.
+    pub(super) fn pressed(&mut self, call: CallSid, key: char, by: By, in_audio: bool, turn: &mut Turn) {
+        let live = self.calls.get_mut(&call);
+        if live.is_some_and(|live| live.keypad.press(turn.now.instant, key, by)) {
+            self.digit(call, key, in_audio, turn);
+        }
+    }
+
+    /// A key counts; `in_audio`: whoever hears the phone has heard it, too.
+    fn digit(&mut self, call: CallSid, key: char, in_audio: bool, turn: &mut Turn) {
         self.stream_digit(call, key, turn);
         if key == '*' && self.star(call, turn) {
             return;

@@ -43,6 +43,7 @@ use crate::conference::{Leaving, LiveConference};
 use crate::dial::{DialId, LiveDial};
 use crate::effect::{Effect, Row};
 use crate::follow_up::FollowUp;
+use crate::keypad::By;
 use crate::leg::LiveLeg;
 use crate::lookup::{Lookups, Waiter};
 use crate::offer::Offers;
@@ -212,7 +213,7 @@ impl Board {
                 let (call, span) = (*call, span.clone());
                 let _in_call = span.enter();
                 info!(%digit, duration_ms, in_audio, "digit");
-                self.digit(call, digit, in_audio, turn);
+                self.pressed(call, digit, By::Rtp, in_audio, turn);
             }
             media::Event::DigitsSent { leg } => {
                 let Some(LiveLeg { call, span, .. }) = self.legs.get(&leg) else { return };

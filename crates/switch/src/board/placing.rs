@@ -7,7 +7,7 @@ use std::time::Duration;
 use media::{Command, MAIN};
 use model::{AccountSid, Call, CallSid, CallStatus, CallStep, Direction, Level, RoomId};
 use sip::{
-    Binding, Credentials, DialogId, Failure, Headers, Host, NameAddr, Response, SessionDescription, SipUri, Uri,
+    Binding, Credentials, DialogId, Failure, Flow, Headers, Host, NameAddr, Response, SessionDescription, SipUri, Uri,
 };
 use tracing::{info, info_span};
 use twiml::{CallCallback, Parameter, Party, SipCredentials};
@@ -26,7 +26,7 @@ use crate::leg::{LiveLeg, address_towards};
 use crate::new_call::{Amd, Callee};
 use crate::outbound::{FORKS_MAX, Invitation, Lead, Outgoing, Plan, Target, Wish};
 use crate::progress::Progress;
-use crate::reach::flow_to;
+use crate::reach::{flow_to, is_here};
 use crate::script::Role;
 use crate::timers::Timer;
 use crate::trunk::{Trunk, trunk_for};
@@ -247,9 +247,8 @@ impl Board {
             }
             Callee::Application { .. } => return Err(NoRoute),
         }
-        // A phone of another family than any audio of ours is none.
         let registered = !phones.is_empty();
-        phones.retain(|phone: &Target| address_towards(turn.config, Some(&phone.flow)).is_some());
+        phones.retain(|phone: &Target| may_be_called(turn, &phone.flow));
         if registered && phones.is_empty() && leads.is_empty() {
             return Err(NoRoute);
         }
@@ -429,7 +428,7 @@ impl Board {
             })
         });
         match found {
-            Some(Target { flow, uri, .. }) if address_towards(turn.config, Some(&flow)).is_some() => {
+            Some(Target { flow, uri, .. }) if may_be_called(turn, &flow) => {
                 if let Some(sid) = sid {
                     self.describe_to(sid, Wish::Follow { dialog, flow, uri }, turn);
                 }
@@ -536,6 +535,11 @@ fn may_be_set(name: &str) -> bool {
     let others = ["user-to-user", "remote-party-id", "p-preferred-identity", "p-called-party-id"];
     let name = name.to_ascii_lowercase();
     name.starts_with("x-") || others.contains(&name.as_str())
+}
+
+/// Neither one of another family than any audio of ours, nor we ourselves: whoever registers may name any address.
+fn may_be_called(turn: &Turn, flow: &Flow) -> bool {
+    address_towards(turn.config, Some(flow)).is_some() && !is_here(turn.config, flow.remote)
 }
 
 /// A number as it is dialled: without what only makes it easier to read (rest-voice §1.10).

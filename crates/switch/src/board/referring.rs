@@ -133,7 +133,9 @@ impl Board {
             _ if over => ReferCallStatus::Failed,
             _ => return,
         };
-        self.refer_over(script, outcome, response_code, Some(status), turn);
+        // A NOTIFY that ends it may say nothing of how it went.
+        let notify_code = (status >= 100).then_some(status);
+        self.refer_over(script, outcome, response_code, notify_code, turn);
     }
 
     /// Whose a request is: of the domain that has let it in, or of the phone that has registered where it comes from.

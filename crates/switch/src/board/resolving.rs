@@ -13,7 +13,7 @@ use crate::effect::Effect;
 use crate::follow_up::FollowUp;
 use crate::lookup::{Led, Waiter};
 use crate::outbound::{Lead, Path, Target, Wish};
-use crate::reach::flow_towards;
+use crate::reach::{flow_towards, is_here};
 use crate::turn::Turn;
 
 /// Streams being opened at once; a call that needs one more goes another way, or fails.
@@ -57,8 +57,7 @@ impl Board {
             return turn.follow_ups.push_back(FollowUp::Lead(sid));
         };
         let remote = path.target.address;
-        if turn.config.own.signalling.contains(&remote) {
-            // Our own rooms and numbers are not asked for from outside: who may do that is not known there any more.
+        if is_here(turn.config, remote) {
             info!(%remote, "leads back here");
             outgoing.paths.pop_front();
             return self.next_path(sid, turn);
