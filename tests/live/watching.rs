@@ -6,7 +6,7 @@ use serde_json::{Value, json};
 use testkit::server::{ACCOUNT_SID, AUTH_TOKEN, Server};
 use testkit::tone::Tone;
 
-use crate::centre::Centre;
+use crate::centre::{Centre, check_hearing};
 use crate::party::{Party, ROOM};
 
 fn client(arguments: &[&str]) -> Command {
@@ -84,6 +84,49 @@ fn a_client_that_knows_only_our_reflection_runs_a_conference() {
     assert!(party.guest("ana").phone.wait_ended());
     assert_eq!(ask(server, "EndConference", &json!({ "conference": ROOM }))["status"], "CONFERENCE_STATUS_COMPLETED");
     assert!(party.guest("ben").phone.wait_ended());
+}
+
+#[test]
+fn a_client_dials_people_in_listens_to_them_and_announces() {
+    let centre = Centre::start();
+    let ask = |method: &str, message: Value| {
+        let answer = ask(&centre.server, method, &message);
+        assert!(answer["error"].is_null(), "{method} {message}: {answer}");
+        answer
+    };
+    let dial = |name: &'static str, tone: Tone| {
+        let callee = centre.callee(name);
+        let message = json!({ "conference": "desk", "to": callee.uri(), "from": "desk", "label": name, "beep": false });
+        assert_eq!(ask("Dial", message)["status"], "PARTICIPANT_STATUS_QUEUED");
+        callee.ring().take(tone)
+    };
+    let [ana_hums, ben_hums] = [409, 857].map(|hz| Tone { hz });
+    let (ana, ben) = (dial("ana", ana_hums), dial("ben", ben_hums));
+    let both = [("ana", &ana, ana_hums), ("ben", &ben, ben_hums)];
+    check_hearing(&both, "ana ben\n ana - x\n ben x -");
+    let desk = ask("GetConference", json!({ "conference": "desk" }));
+    assert_eq!(desk["status"], "CONFERENCE_STATUS_IN_PROGRESS", "{desk}");
+
+    let of_ben = || json!({ "conference": desk["sid"], "participant": "ben" });
+    assert_eq!(ask("Monitor", of_ben())["muted"], true);
+    check_hearing(&both, "ana ben\n ana - .\n ben x -");
+    assert_eq!(ask("Barge", of_ben())["muted"], false);
+    check_hearing(&both, "ana ben\n ana - x\n ben x -");
+    let softer = json!({ "conference": "desk", "participant": "ben", "gain_db": -6 });
+    assert_eq!(ask("SetGain", softer)["gain_db"], -6);
+    let shown = ask("GetParticipant", of_ben());
+    assert_eq!((&shown["gain_db"], &shown["label"]), (&json!(-6), &json!("ben")), "{shown}");
+
+    let audio = json!({ "url": centre.does("here('/announcement')") });
+    ask("Announce", json!({ "conference": "desk", "participant": "ben", "audio": audio }));
+    centre.wait_asked("/announcement", 1);
+    ask("AnnounceToConference", json!({ "conference": "desk", "audio": audio }));
+    centre.wait_asked("/announcement", 2);
+    ask("EndConference", json!({ "conference": "desk" }));
+    assert!(ana.wait_ended() && ben.wait_ended());
+    let over = ask("GetConference", json!({ "conference": desk["sid"] }));
+    assert_eq!(over["reason_conference_ended"], "conference-ended-via-api", "{over}");
+    centre.check_requests();
 }
 
 #[test]
