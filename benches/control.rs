@@ -2,20 +2,22 @@
 //!
 //! A thousand legs in rooms of three, twice in one run: once left alone, and once while 2,000 times a second some
 //! participant is muted, held, or neither any more, over REST and kept-alive connections. Shows how long the requests took,
-//! what they cost beside the legs, and that the audio did not notice: late wake-ups of the media threads (less their wait
-//! for a core) as without it. Fails where a bound is not met.
+//! what they cost beside the legs and in which threads, what the clients cost that ask, and that the audio did not notice:
+//! late wake-ups of the media threads (less their wait for a core) as without it. Fails where a bound is not met.
 
+use std::collections::BTreeMap;
 use std::io::{BufRead, BufReader, Read, Write};
 use std::net::{SocketAddr, TcpStream};
 use std::process::ExitCode;
 use std::sync::Mutex;
-use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::thread;
 use std::time::{Duration, Instant};
 
 use serde_json::Value;
 use testkit::histogram::Histogram;
 use testkit::load::{self, Plan, Report};
+use testkit::process::{cpu_by_thread, own_cpu};
 use testkit::rest::{Rest, metric};
 use testkit::server::{ACCOUNT_SID, Server, wait_until};
 
@@ -34,8 +36,9 @@ fn main() -> ExitCode {
         }
     };
     let ms = |time: Duration| time.as_secs_f64() * 1e3;
-    at_most("updates that failed", controlled.failed as f64, 0.0);
-    at_most("updates in ms, p99", ms(controlled.took.quantile(0.99)), P99_MS_MAX);
+    let updates = &controlled.updates;
+    at_most("updates that failed", updates.failed.values().sum::<usize>() as f64, 0.0);
+    at_most("updates in ms, p99", ms(updates.took.quantile(0.99)), P99_MS_MAX);
     at_most("cores for them, beyond what legs take", controlled.cores() - alone.cores(), CORES_MAX);
     let share = |run: &Run| {
         let loaded = &run.report.server.as_ref().expect("the run watched the server").loaded;
@@ -44,7 +47,7 @@ fn main() -> ExitCode {
     let ((late_alone, wakeups_alone), (late, wakeups)) = (share(&alone), share(&controlled));
     let expected = late_alone / wakeups_alone * wakeups;
     at_most("late wake-ups, by those of the run alone", late, expected + 3.0 * expected.max(1.0).sqrt());
-    let rate = controlled.took.count() as f64 / TALK.as_secs_f64();
+    let rate = updates.took.count() as f64 / TALK.as_secs_f64();
     println!("{:44} {rate:.0}", "updates a second");
     if rate < 0.98 * f64::from(UPDATES_PER_S) {
         unmet.push(format!("{rate:.0} updates a second, {UPDATES_PER_S} are asked for"));
@@ -56,8 +59,21 @@ fn main() -> ExitCode {
 /// A thousand legs that talk, controlled or not.
 struct Run {
     report: Report,
+    updates: Updates,
+}
+
+/// What was asked while everybody talked, and what came of it.
+#[derive(Default)]
+struct Updates {
+    /// From when each was due to its answer.
     took: Histogram,
-    failed: usize,
+    /// By status; one of 200 did not say what it should.
+    failed: BTreeMap<u16, usize>,
+    /// CPU time of those who ask, from the first update to the last.
+    clients: Duration,
+    /// The same of the server, by thread.
+    server: BTreeMap<String, Duration>,
+    length: Duration,
 }
 
 impl Run {
@@ -78,8 +94,8 @@ impl Run {
             let control =
                 controlled.then(|| scope.spawn(|| control(&server, plan.legs(), plan.settle / 2 + plan.talk)));
             let report = load::run(&plan, Some(&server));
-            let (took, failed) = control.map(|thread| thread.join().expect("controls")).unwrap_or_default();
-            Self { report, took, failed }
+            let updates = control.map(|thread| thread.join().expect("controls")).unwrap_or_default();
+            Self { report, updates }
         })
     }
 
@@ -93,50 +109,69 @@ impl Run {
 impl std::fmt::Display for Run {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         write!(f, "{}", self.report)?;
-        let ms = |share| self.took.quantile(share).as_secs_f64() * 1e3;
-        if self.took.count() > 0 {
-            writeln!(f, "{:24} p50 {:.2} ms, p99 {:.2} ms, p99.9 {:.2} ms", "updates", ms(0.5), ms(0.99), ms(0.999))?;
+        writeln!(f, "{:24} {:.2}", "cores", self.cores())?;
+        let Updates { took, failed, clients, server, length } = &self.updates;
+        if took.count() == 0 {
+            return Ok(());
         }
-        writeln!(f, "{:24} {:.2}", "cores", self.cores())
+        let ms = |share| took.quantile(share).as_secs_f64() * 1e3;
+        writeln!(f, "{:24} p50 {:.2} ms, p99 {:.2} ms, p99.9 {:.2} ms", "updates", ms(0.5), ms(0.99), ms(0.999))?;
+        writeln!(f, "{:24} {failed:?}", "failed, by status")?;
+        let cores = |cpu: &Duration| cpu.as_secs_f64() / length.as_secs_f64();
+        writeln!(f, "{:24} {:.3} cores", "the clients", cores(clients))?;
+        for (thread, cpu) in server.iter().filter(|(_, cpu)| cores(cpu) >= 0.001) {
+            writeln!(f, "  {thread:22} {:.3} cores", cores(cpu))?;
+        }
+        Ok(())
     }
 }
 
-/// Updates participants for `length`, once they are all there: how long each update took from when it was due, and how
-/// many failed. Only those of the talk count: the last [`TALK`] of `length`.
-fn control(server: &Server, legs: usize, length: Duration) -> (Histogram, usize) {
+/// Updates participants for `length`, once they are all there. Only the last [`TALK`] of it counts, and what was due but
+/// could not be asked by then does not.
+fn control(server: &Server, legs: usize, length: Duration) -> Updates {
     let rest = server.rest();
     let there = wait_until(PATIENCE, || metric(&server.metrics(), "partyline_participants") >= Some(legs as f64));
     assert!(there, "not everybody came");
     let paths = participants(&rest);
     let address: SocketAddr = rest.base_url().trim_start_matches("http://").parse().expect("an address");
     let begin = Instant::now();
-    let (next, over) = (AtomicUsize::new(0), AtomicBool::new(false));
-    let results = Mutex::new((Histogram::default(), 0));
+    let cpu = || cpu_by_thread(server.pid()).expect("the bridge runs");
+    let before = cpu();
+    let next = AtomicUsize::new(0);
+    let updates = Mutex::new(Updates::default());
     thread::scope(|scope| {
         for _ in 0..CLIENTS {
             scope.spawn(|| {
                 let mut client = Client::connect(address, &rest.authorization());
-                while !over.load(Ordering::Relaxed) {
+                while begin.elapsed() < length {
                     let number = next.fetch_add(1, Ordering::Relaxed);
                     let due = begin + Duration::from_secs(number as u64) / UPDATES_PER_S;
                     if due - begin >= length {
-                        over.store(true, Ordering::Relaxed);
                         break;
                     }
                     thread::sleep(due.saturating_duration_since(Instant::now()));
                     // Each participant in turn, and each time around another change.
                     let (path, round) = (&paths[number % paths.len()], number / paths.len());
-                    let well = client.post(path, CHANGES[round % CHANGES.len()]);
+                    let failed = client.post(path, CHANGES[round % CHANGES.len()]).err();
                     if due - begin >= length.saturating_sub(TALK) {
-                        let mut results = results.lock().expect("nobody panicked");
-                        results.0.add(due.elapsed());
-                        results.1 += usize::from(!well);
+                        let mut updates = updates.lock().expect("nobody panicked");
+                        updates.took.add(due.elapsed());
+                        if let Some(status) = failed {
+                            *updates.failed.entry(status).or_default() += 1;
+                        }
                     }
                 }
+                updates.lock().expect("nobody panicked").clients += own_cpu();
             });
         }
     });
-    results.into_inner().expect("nobody panicked")
+    let mut updates = updates.into_inner().expect("nobody panicked");
+    updates.length = begin.elapsed();
+    updates.server = cpu();
+    for (thread, cpu) in &mut updates.server {
+        *cpu = cpu.saturating_sub(before.get(thread).copied().unwrap_or_default());
+    }
+    updates
 }
 
 /// Every participant of every conference, as a path.
@@ -174,8 +209,8 @@ impl Client {
         Self { stream: BufReader::new(stream), head }
     }
 
-    /// Whether the update was done, and the answer says so.
-    fn post(&mut self, path: &str, (name, value, shown): (&str, &str, &str)) -> bool {
+    /// Has the update done. The status, where the answer does not say that it was.
+    fn post(&mut self, path: &str, (name, value, shown): (&str, &str, &str)) -> Result<(), u16> {
         let form = format!("{name}={value}");
         let request = format!("POST {path} HTTP/1.1\r\n{}Content-Length: {}\r\n\r\n{form}", self.head, form.len());
         self.stream.get_mut().write_all(request.as_bytes()).expect("the bridge reads");
@@ -195,7 +230,8 @@ impl Client {
         let mut body = vec![0; length];
         self.stream.read_exact(&mut body).expect("a body");
         let body: Value = serde_json::from_slice(&body).expect("JSON");
-        status.contains(" 200 ") && body[shown] == (value == "true")
+        let status = status.split(' ').nth(1).and_then(|code| code.parse().ok()).expect("a status");
+        if status == 200 && body[shown] == (value == "true") { Ok(()) } else { Err(status) }
     }
 }
 

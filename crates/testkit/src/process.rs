@@ -1,5 +1,6 @@
 //! What the kernel says about a running bridge: CPU, memory, and how long its media threads waited for a core.
 
+use std::collections::BTreeMap;
 use std::fs;
 use std::io;
 use std::ops::Sub;
@@ -56,6 +57,32 @@ impl Sub for Usage {
     }
 }
 
+/// CPU time of a process by what its threads do: those whose names differ in their numbers only are counted together.
+///
+/// # Errors
+/// When there is no such process.
+pub fn cpu_by_thread(pid: u32) -> io::Result<BTreeMap<String, Duration>> {
+    let mut cpu = BTreeMap::<_, Duration>::new();
+    for task in fs::read_dir(format!("/proc/{pid}/task"))? {
+        let task = task?.path();
+        let Ok(name) = fs::read_to_string(task.join("comm")) else { continue };
+        let name = name.trim_end().trim_end_matches(|c: char| c.is_ascii_digit() || c == '-');
+        *cpu.entry(name.to_owned()).or_default() += cpu_of_task(&task);
+    }
+    Ok(cpu)
+}
+
+/// CPU time of the thread that asks.
+pub fn own_cpu() -> Duration {
+    cpu_of_task(Path::new("/proc/thread-self"))
+}
+
+/// How long it ran: the first number of its `schedstat`; none if it is gone.
+fn cpu_of_task(task: &Path) -> Duration {
+    let schedstat = fs::read_to_string(task.join("schedstat")).unwrap_or_default();
+    Duration::from_nanos(schedstat.split_whitespace().next().and_then(|n| n.parse().ok()).unwrap_or(0))
+}
+
 /// Resident memory now, in bytes.
 ///
 /// # Errors
@@ -105,5 +132,9 @@ mod tests {
         let usage = Usage::of(std::process::id()).expect("this process runs");
         assert_eq!(usage - usage, Usage::default());
         assert!(resident_bytes(std::process::id()).expect("this process runs") > 1 << 20);
+        assert!(
+            own_cpu() <= cpu_by_thread(std::process::id()).expect("this process runs").into_values().sum(),
+            "all is more"
+        );
     }
 }
