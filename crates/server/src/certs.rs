@@ -78,9 +78,7 @@ pub(crate) fn make(order: &Order<'_>) -> Result<Made, CertsError> {
         let key = KeyPair::generate()?;
         let ca = authority_params(order.now).self_signed(&key)?;
         // The old ones may still be asked for: by a proxy, by certificates of theirs.
-        for path in [&authority, &authority_key] {
-            keep_old(path)?;
-        }
+        keep_old(&[&authority, &authority_key])?;
         write(&authority_key, &key.serialize_pem(), SECRET)?;
         write(&authority, &ca.pem(), PUBLIC)?;
         key
@@ -173,13 +171,21 @@ fn is_name(name: &str) -> bool {
     name.parse::<IpAddr>().is_ok() || (labels.len() <= 253 && labels.split('.').all(is_label))
 }
 
-/// Moves what is there out of the way.
-fn keep_old(path: &Path) -> Result<(), CertsError> {
-    let old = path.with_extension("pem.old");
-    match fs::rename(path, old) {
-        Err(error) if error.kind() != std::io::ErrorKind::NotFound => Err(failed(path)(error)),
-        _ => Ok(()),
+/// Moves what is there out of the way: to `.old`, or where there are older ones, `.old.2` and so on, the same for all.
+fn keep_old(paths: &[&Path]) -> Result<(), CertsError> {
+    let named = |path: &Path, nth: u32| match nth {
+        1 => path.with_extension("pem.old"),
+        nth => path.with_extension(format!("pem.old.{nth}")),
+    };
+    let is_free = |nth: &u32| !paths.iter().any(|path| named(path, *nth).exists());
+    let nth = (1..).find(is_free).expect("fewer are kept than there are numbers");
+    for path in paths {
+        match fs::rename(path, named(path, nth)) {
+            Err(error) if error.kind() != std::io::ErrorKind::NotFound => return Err(failed(path)(error)),
+            _ => {}
+        }
     }
+    Ok(())
 }
 
 /// Whole or not at all; nobody else may read a secret, not even for a moment.
@@ -262,11 +268,16 @@ mod tests {
         assert!(made.authority_is_new);
         assert_ne!(read(AUTHORITY_FILE), authority);
         assert_eq!(read("ca.pem.old"), authority, "nothing is lost");
+        let second = (read(AUTHORITY_FILE), read(AUTHORITY_KEY_FILE));
+        make(&order(directory.path(), &[], true)).expect("makes both anew");
+        assert_eq!(read("ca.pem.old"), authority, "nor by another time");
+        assert_eq!((read("ca.pem.old.2"), read("ca-key.pem.old.2")), second);
         for (name, mode) in [
             (AUTHORITY_FILE, 0o644),
             (CERTIFICATE_FILE, 0o644),
             (AUTHORITY_KEY_FILE, 0o600),
             ("ca-key.pem.old", 0o600),
+            ("ca-key.pem.old.2", 0o600),
             (KEY_FILE, 0o600),
         ] {
             let metadata = fs::metadata(directory.path().join(name)).expect("is there");
