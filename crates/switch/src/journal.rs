@@ -2,20 +2,20 @@
 //!
 //! An event leaves with the turn it happened in, and the callback that tells of it right behind it: what is saved, told
 //! and followed has one order. Only a participant's leave waits, some 25 ms, for the last numbers of
-//! its leg, and what happens in the same conference behind it waits with it, so that the order stays:
+//! its leg, and what happens in the same conference and to the same call behind it waits with it, so that the order stays:
 //!
-//! `join ─▶ saved    leave (numbers to come) ─ end ─▶ held ─ LegClosed ─▶ leave, end saved`
+//! `join ─▶ saved    leave (numbers to come) ─ end ─ call over ─▶ held ─ LegClosed ─▶ leave, end, call over saved`
 //! Numbers that do not come in time are replaced by the last ones known: nothing is held for long, nothing is lost.
 
 use std::collections::{HashMap, VecDeque};
 use std::time::{Duration, Instant};
 
-use model::{AccountEvent, ConferenceEvent, ConferenceSid, Happening, LegId, LegStats};
+use model::{AccountEvent, CallSid, ConferenceEvent, ConferenceSid, Happening, LegId, LegStats};
 
 use crate::conference_callback::ConferenceCallback;
 use crate::effect::{Effect, Row};
 use crate::turn::Names;
-use crate::webhook::Callback;
+use crate::webhook::{Callback, Lane};
 
 /// Events that have not been saved.
 #[derive(Debug, Default)]
@@ -24,6 +24,8 @@ pub(crate) struct Journal {
     ready: Vec<Noted>,
     /// Conferences with somebody whose numbers are to come; each queue begins with one that waits.
     held: HashMap<ConferenceSid, VecDeque<Entry>>,
+    /// Calls of whom something is held that goes before whatever else is told of them: where, and how much.
+    held_of: HashMap<CallSid, (ConferenceSid, usize)>,
     waiting: HashMap<LegId, ConferenceSid>,
     /// When each of them has waited long enough; the first is due first. Some no longer wait.
     due: VecDeque<(Instant, LegId)>,
@@ -60,27 +62,51 @@ impl Default for Allowance {
 
 #[derive(Debug)]
 struct Entry {
-    event: ConferenceEvent,
+    noted: Noted,
+    /// Whose leave it is, or what comes after that.
+    call: Option<CallSid>,
     waits_for: Option<LegId>,
 }
 
 impl Journal {
     /// Notes what has happened.
     pub(crate) fn note(&mut self, event: ConferenceEvent) {
-        match self.held.get_mut(&event.conference_sid) {
-            Some(queue) => queue.push_back(Entry { event, waits_for: None }),
-            None => self.ready.push(Noted::Conference(event)),
+        let conference = event.conference_sid;
+        if self.held.contains_key(&conference) {
+            let call = event.call_sid().filter(|_| matches!(event.happening, Happening::Left { .. }));
+            self.hold(conference, Entry { noted: Noted::Conference(event), call, waits_for: None });
+        } else {
+            self.ready.push(Noted::Conference(event));
         }
     }
 
     /// Notes what has happened to a call or in a queue, and what is to be told of it.
     pub(crate) fn note_event(&mut self, event: AccountEvent, callback: Option<Box<Callback>>) {
-        self.ready.push(Noted::Event(event, callback));
+        let call = if let AccountEvent::Call(step) = &event { Some(step.call.sid) } else { None };
+        self.note_of(call, Noted::Event(event, callback));
     }
 
     /// Notes what is to be told, and is in no log.
     pub(crate) fn note_callback(&mut self, callback: Box<Callback>) {
-        self.ready.push(Noted::Callback(callback));
+        let call = if let Lane::Call(call) = callback.lane { Some(call) } else { None };
+        self.note_of(call, Noted::Callback(callback));
+    }
+
+    /// Behind what is held of that call, if anything is.
+    fn note_of(&mut self, call: Option<CallSid>, noted: Noted) {
+        match call.and_then(|call| self.held_of.get(&call)) {
+            Some(&(conference, _)) => self.hold(conference, Entry { noted, call, waits_for: None }),
+            None => self.ready.push(noted),
+        }
+    }
+
+    fn hold(&mut self, conference: ConferenceSid, entry: Entry) {
+        if let Some(call) = entry.call {
+            // A call that leaves two conferences at once is over after the second.
+            let held = self.held_of.entry(call).or_insert((conference, 0));
+            *held = (conference, held.1 + 1);
+        }
+        self.held.entry(conference).or_default().push_back(entry);
     }
 
     /// Notes that somebody has left whose `leg` is about to tell what it did.
@@ -88,7 +114,8 @@ impl Journal {
         let conference = event.conference_sid;
         self.waiting.insert(leg, conference);
         self.due.push_back((now + PATIENCE, leg));
-        self.held.entry(conference).or_default().push_back(Entry { event, waits_for: Some(leg) });
+        let call = event.call_sid();
+        self.hold(conference, Entry { noted: Noted::Conference(event), call, waits_for: Some(leg) });
     }
 
     /// There is room for one more event about somebody who has begun to speak. That they stopped is told in any case.
@@ -113,12 +140,22 @@ impl Journal {
         let Some(queue) = self.held.get_mut(&conference) else { return };
         if let Some(entry) = queue.iter_mut().find(|entry| entry.waits_for == Some(leg)) {
             entry.waits_for = None;
-            if let Happening::Left { stats, .. } = &mut entry.event.happening {
+            if let Noted::Conference(ConferenceEvent { happening: Happening::Left { stats, .. }, .. }) =
+                &mut entry.noted
+            {
                 *stats = last.map(Box::new);
             }
         }
-        while queue.front().is_some_and(|entry| entry.waits_for.is_none()) {
-            self.ready.extend(queue.pop_front().map(|entry| Noted::Conference(entry.event)));
+        while let Some(entry) = queue.pop_front_if(|entry| entry.waits_for.is_none()) {
+            self.ready.push(entry.noted);
+            if let Some(call) = entry.call
+                && let Some((_, count)) = self.held_of.get_mut(&call)
+            {
+                *count -= 1;
+                if *count == 0 {
+                    self.held_of.remove(&call);
+                }
+            }
         }
         if queue.is_empty() {
             self.held.remove(&conference);
@@ -208,11 +245,12 @@ const FLEETING_BURST: f64 = 500.0;
 #[cfg(test)]
 mod tests {
     use model::{
-        AccountSid, CallSid, CallStatus, Participant, ParticipantStatus, ReasonConferenceEnded, ReasonParticipantLeft,
-        Timestamp, Tuning,
+        AccountSid, Call, CallStatus, CallStep, CallStepEvent, Direction, HttpMethod, Participant, ParticipantStatus,
+        ReasonConferenceEnded, ReasonParticipantLeft, Timestamp, Tuning,
     };
 
     use super::*;
+    use crate::webhook::{CallbackBody, CallbackId};
 
     fn event(conference: u128, sequence_number: u32, happening: Happening) -> ConferenceEvent {
         ConferenceEvent {
@@ -227,9 +265,13 @@ mod tests {
     }
 
     fn left() -> Happening {
+        left_by(1)
+    }
+
+    fn left_by(call: u128) -> Happening {
         Happening::Left {
             participant: Participant {
-                call_sid: CallSid::from_bits(1),
+                call_sid: CallSid::from_bits(call),
                 conference_sid: ConferenceSid::from_bits(1),
                 account_sid: AccountSid::from_bits(1),
                 label: None,
@@ -249,6 +291,28 @@ mod tests {
             call_status: CallStatus::Completed,
             reason: ReasonParticipantLeft::HungUp,
             stats: None,
+        }
+    }
+
+    fn row(call: u128) -> Call {
+        Call {
+            sid: CallSid::from_bits(call),
+            account_sid: AccountSid::from_bits(1),
+            parent_call_sid: None,
+            to: String::new(),
+            from: String::new(),
+            caller_name: None,
+            phone_number_sid: None,
+            forwarded_from: None,
+            answered_by: None,
+            status: CallStatus::Completed,
+            direction: Direction::Inbound,
+            created: Timestamp::from_micros(0),
+            updated: Timestamp::from_micros(0),
+            started: None,
+            answered: None,
+            ended: None,
+            seq: 1,
         }
     }
 
@@ -294,6 +358,63 @@ mod tests {
         assert_eq!((journal.next_deadline(), journal.awaited()), (None, None));
         journal.note(event(1, 5, Happening::Started));
         assert_eq!(saved(&mut journal, &mut names).len(), 1, "nothing is held any more");
+    }
+
+    #[test]
+    fn a_call_is_over_after_it_has_left_and_its_lane_keeps_its_order() {
+        let (mut journal, mut names) = (Journal::default(), Names::new(1, 0));
+        let over = |call| {
+            AccountEvent::Call(CallStepEvent {
+                seq: 0,
+                at: Timestamp::from_micros(0),
+                step: CallStep::Completed,
+                sip_response_code: None,
+                call: row(call),
+            })
+        };
+        let action = |call| {
+            Box::new(Callback {
+                id: CallbackId(call),
+                seq: 0,
+                event: None,
+                lane: Lane::Call(CallSid::from_bits(call)),
+                account: AccountSid::from_bits(1),
+                url: "https://app.test/action".to_owned(),
+                method: HttpMethod::Post,
+                body: CallbackBody::Conference { event: Box::new(event(1, 1, Happening::Started)), sequence: 1 },
+            })
+        };
+        let mut noted = |journal: &mut Journal| {
+            let mut effects = Vec::new();
+            journal.release(&mut names, &mut effects);
+            let told = effects.iter().map(|effect| match effect {
+                Effect::Save(Row::Event(event)) => {
+                    let call = event.call_sid().map_or_else(String::new, |sid| sid.to_string()[33..].to_owned());
+                    format!("{} {call}", event.name())
+                }
+                Effect::Callback(callback) => format!("callback {}", callback.id.0),
+                other => panic!("a journal saves and tells, and does not {other:?}"),
+            });
+            told.collect::<Vec<_>>()
+        };
+        let now = Instant::now();
+        journal.note_leave(event(1, 1, left_by(1)), LegId(7), now);
+        journal.note_leave(event(1, 2, left_by(2)), LegId(8), now);
+        journal.note_event(over(1), None);
+        journal.note_callback(action(1));
+        journal.note_event(over(2), None);
+        journal.note_event(over(3), None);
+        journal.note_callback(action(3));
+        assert_eq!(noted(&mut journal), ["call-completed 3", "callback 3"], "of those who have not left nothing waits");
+        journal.leg_told(LegId(7), None);
+        assert_eq!(noted(&mut journal), ["participant-leave 1"]);
+        journal.note_callback(action(1));
+        assert!(noted(&mut journal).is_empty(), "what comes later does not overtake what is held");
+        journal.leg_told(LegId(8), None);
+        let want = ["participant-leave 2", "call-completed 1", "callback 1", "call-completed 2", "callback 1"];
+        assert_eq!(noted(&mut journal), want);
+        journal.note_event(over(1), None);
+        assert_eq!(noted(&mut journal), ["call-completed 1"], "nothing is held any more");
     }
 
     #[test]
