@@ -12,6 +12,7 @@
 mod accepting;
 mod accounts;
 mod api;
+mod attending;
 mod auth;
 mod base_url;
 mod call_events;

@@ -5,9 +5,7 @@
 //! takes its answer.
 
 use std::future::Future;
-use std::pin::Pin;
-use std::sync::atomic::{AtomicUsize, Ordering};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::Arc;
 
 use axum::body::Body;
 use axum::{Extension, Router};
@@ -18,13 +16,14 @@ use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::watch;
-use tokio::time::{Instant, sleep_until, timeout};
+use tokio::time::timeout;
 use tokio_rustls::TlsAcceptor;
 use tokio_rustls::rustls::ServerConfig;
 use tower::ServiceExt as _;
 
 use crate::accepting;
 use crate::api::Config;
+use crate::attending::{Activity, Patience, attend};
 use crate::base_url::Scheme;
 use crate::request_line::Lenient;
 
@@ -91,16 +90,16 @@ impl Serving {
     }
 
     async fn http_1(&self, stream: impl AsyncRead + AsyncWrite + Send + Unpin + 'static) {
-        let activity = Arc::new(Activity::new());
+        let activity = Activity::new();
         let mut http = http1::Builder::new();
         http.timer(TokioTimer::new()).header_read_timeout(self.config.request_timeout);
         let service = service_fn(|request| answer(self.routes.clone(), activity.clone(), request));
         let connection = http.serve_connection(TokioIo::new(Lenient::new(stream)), service).with_upgrades();
-        self.attend(connection, |connection| connection.graceful_shutdown(), &activity).await;
+        attend(connection, |open| open.graceful_shutdown(), &activity, self.patience(), self.stopping.clone()).await;
     }
 
     async fn http_2(&self, stream: impl AsyncRead + AsyncWrite + Send + Unpin + 'static) {
-        let activity = Arc::new(Activity::new());
+        let activity = Activity::new();
         let mut http = http2::Builder::new(TokioExecutor::new());
         http.timer(TokioTimer::new())
             .max_concurrent_streams(STREAMS_MAX)
@@ -111,53 +110,11 @@ impl Serving {
         let (routes, counted) = (self.routes.clone(), activity.clone());
         let service = service_fn(move |request| answer(routes.clone(), counted.clone(), request));
         let connection = http.serve_connection(TokioIo::new(stream), service);
-        self.attend(connection, |connection| connection.graceful_shutdown(), &activity).await;
+        attend(connection, |open| open.graceful_shutdown(), &activity, self.patience(), self.stopping.clone()).await;
     }
 
-    /// Carries the connection on until it ends, or until our patience does.
-    ///
-    /// Where nothing has been asked for too long it is told that nothing more will be answered; what is under way may
-    /// still be finished, and when that, too, has taken too long it is closed. So a client that does not take its
-    /// answer, or that never ends the head of a request, has no place forever.
-    async fn attend<C, E>(&self, connection: C, mut finish: impl FnMut(Pin<&mut C>), activity: &Activity)
-    where
-        C: Future<Output = Result<(), E>>,
-        E: std::fmt::Display,
-    {
-        let mut connection = std::pin::pin!(connection);
-        let mut stopping = self.stopping.clone();
-        let mut finishing = false;
-        let mut look_at = Instant::now() + self.config.request_timeout;
-        loop {
-            tokio::select! {
-                outcome = &mut connection => {
-                    if let Err(reason) = outcome {
-                        tracing::debug!(%reason, "connection ended");
-                    }
-                    return;
-                }
-                _ = stopping.changed(), if !finishing => {
-                    finishing = true;
-                    finish(connection.as_mut());
-                }
-                () = sleep_until(look_at) => {
-                    let quiet_until = activity.quiet_since().map(|since| since + self.config.request_timeout);
-                    match quiet_until {
-                        Some(until) if until <= Instant::now() && finishing => {
-                            tracing::debug!("connection closed: the client neither asks nor takes its answer");
-                            return;
-                        }
-                        Some(until) if until <= Instant::now() => {
-                            finishing = true;
-                            finish(connection.as_mut());
-                            look_at = Instant::now() + self.config.request_timeout;
-                        }
-                        Some(until) => look_at = until,
-                        None => look_at = Instant::now() + self.config.request_timeout,
-                    }
-                }
-            }
-        }
+    fn patience(&self) -> Patience {
+        Patience { quiet: self.config.request_timeout, goodbye: self.config.request_timeout }
     }
 }
 
@@ -168,39 +125,6 @@ async fn answer(
 ) -> Result<axum::response::Response, std::convert::Infallible> {
     let _under_way = activity.begin();
     routes.oneshot(request.map(Body::new)).await
-}
-
-/// What a connection is asked.
-struct Activity {
-    under_way: AtomicUsize,
-    last: Mutex<Instant>,
-}
-
-impl Activity {
-    fn new() -> Self {
-        Self { under_way: AtomicUsize::new(0), last: Mutex::new(Instant::now()) }
-    }
-
-    fn begin(&self) -> UnderWay<'_> {
-        self.under_way.fetch_add(1, Ordering::SeqCst);
-        UnderWay(self)
-    }
-
-    /// Since when nothing is under way; `None` while something is.
-    fn quiet_since(&self) -> Option<Instant> {
-        let last = *self.last.lock().unwrap_or_else(PoisonError::into_inner);
-        (self.under_way.load(Ordering::SeqCst) == 0).then_some(last)
-    }
-}
-
-/// A request that is being answered.
-struct UnderWay<'a>(&'a Activity);
-
-impl Drop for UnderWay<'_> {
-    fn drop(&mut self) {
-        *self.0.last.lock().unwrap_or_else(PoisonError::into_inner) = Instant::now();
-        self.0.under_way.fetch_sub(1, Ordering::SeqCst);
-    }
 }
 
 /// Names of protocols in the handshake (RFC 7301 §6, RFC 9113 §3.2).

@@ -2,10 +2,12 @@
 
 use std::future::Future;
 use std::io::Cursor;
+use std::sync::Arc;
 use std::time::Duration;
 
 use axum::Router;
 use axum::body::Body;
+use http_body_util::BodyExt as _;
 use hyper::body::Incoming;
 use hyper::server::conn::http2;
 use hyper::service::service_fn;
@@ -17,22 +19,35 @@ use tokio::time::timeout;
 use tower::ServiceExt as _;
 
 use crate::accepting;
+use crate::attending::{Activity, Patience, UnderWay, attend};
 
 /// Answers the connections of `listener` until `shutdown`, then finishes the calls under way: streams, too, which end
 /// when whoever feeds them says so.
 pub async fn serve(listener: TcpListener, routes: Router, shutdown: impl Future<Output = ()>) {
-    accept(listener, routes, PREFACE_PATIENCE, shutdown).await;
+    accept(listener, routes, PREFACE_PATIENCE, IDLE_PATIENCE, shutdown).await;
 }
 
-async fn accept(listener: TcpListener, routes: Router, patience: Duration, shutdown: impl Future<Output = ()>) {
+async fn accept(
+    listener: TcpListener,
+    routes: Router,
+    preface: Duration,
+    idle: Patience,
+    shutdown: impl Future<Output = ()>,
+) {
     accepting::accept(listener, CONNECTIONS_MAX, shutdown, |stream, stopping| {
-        attend(stream, routes.clone(), patience, stopping)
+        attend_to(stream, routes.clone(), preface, idle, stopping)
     })
     .await;
 }
 
 /// One connection, from its begin to its end.
-async fn attend(stream: TcpStream, routes: Router, patience: Duration, mut stopping: watch::Receiver<()>) {
+async fn attend_to(
+    stream: TcpStream,
+    routes: Router,
+    preface: Duration,
+    idle: Patience,
+    mut stopping: watch::Receiver<()>,
+) {
     let mut http = http2::Builder::new(TokioExecutor::new());
     http.timer(TokioTimer::new())
         .max_concurrent_streams(CALLS_MAX)
@@ -40,26 +55,34 @@ async fn attend(stream: TcpStream, routes: Router, patience: Duration, mut stopp
         .max_send_buf_size(SEND_BYTES_MAX)
         .keep_alive_interval(PING_EVERY)
         .keep_alive_timeout(PING_PATIENCE);
-    let service = service_fn(|request: hyper::Request<Incoming>| routes.clone().oneshot(request.map(Body::new)));
+    let activity = Activity::new();
+    let counted = Arc::clone(&activity);
+    let service = service_fn(move |request| answer(routes.clone(), counted.begin(), request));
     let begun = tokio::select! {
-        begun = timeout(patience, begin(stream)) => begun.unwrap_or(None),
+        begun = timeout(preface, begin(stream)) => begun.unwrap_or(None),
         _ = stopping.changed() => None,
     };
     let Some(stream) = begun else {
         tracing::debug!("gRPC connection closed: it has not begun with HTTP/2");
         return;
     };
-    let mut connection = std::pin::pin!(http.serve_connection(TokioIo::new(stream), service));
-    let ended = tokio::select! {
-        ended = connection.as_mut() => ended,
-        _ = stopping.changed() => {
-            connection.as_mut().graceful_shutdown();
-            connection.await
-        }
-    };
-    if let Err(reason) = ended {
-        tracing::debug!(%reason, "gRPC connection ended");
-    }
+    let connection = http.serve_connection(TokioIo::new(stream), service);
+    attend(connection, |connection| connection.graceful_shutdown(), &activity, idle, stopping).await;
+}
+
+/// Answers one call, which is under way until its last message.
+async fn answer(
+    routes: Router,
+    under_way: UnderWay,
+    request: hyper::Request<Incoming>,
+) -> Result<axum::response::Response, std::convert::Infallible> {
+    let answer = routes.oneshot(request.map(Body::new)).await?;
+    Ok(answer.map(|body| {
+        Body::new(body.map_frame(move |frame| {
+            let _lasts = &under_way;
+            frame
+        }))
+    }))
 }
 
 /// Waits for a connection to begin as HTTP/2 does; the same connection, to be read from its begin on. `None`: it does not.
@@ -74,6 +97,9 @@ async fn begin(mut stream: TcpStream) -> Option<impl AsyncRead + AsyncWrite + Un
 const PREFACE: &[u8; 24] = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n";
 /// … and how long that may take: whoever says nothing shall not have a place.
 const PREFACE_PATIENCE: Duration = Duration::from_secs(10);
+/// Who asks nothing, but for whether we are there, gives its place up after a while: clients connect again when they have
+/// something to ask.
+const IDLE_PATIENCE: Patience = Patience { quiet: Duration::from_secs(300), goodbye: PING_PATIENCE };
 /// Connections at once; one more waits to be accepted.
 const CONNECTIONS_MAX: usize = 256;
 /// Calls of one connection at once, streams among them; what asks more waits.
@@ -97,13 +123,16 @@ mod tests {
 
     use super::*;
 
-    async fn start(patience: Duration) -> (SocketAddr, oneshot::Sender<()>, JoinHandle<()>) {
+    async fn start(preface: Duration, idle: Patience) -> (SocketAddr, oneshot::Sender<()>, JoinHandle<()>) {
         let listener = TcpListener::bind("127.0.0.1:0").await.expect("binds");
         let address = listener.local_addr().expect("has one");
         let (stop, stopped) = oneshot::channel();
-        let served = tokio::spawn(accept(listener, Router::new(), patience, async { drop(stopped.await) }));
+        let served = tokio::spawn(accept(listener, Router::new(), preface, idle, async { drop(stopped.await) }));
         (address, stop, served)
     }
+
+    /// A frame of no settings (RFC 9113 §6.5), which follows the preface.
+    const SETTINGS: [u8; 9] = [0, 0, 0, 4, 0, 0, 0, 0, 0];
 
     async fn say(address: SocketAddr, said: &[u8]) -> TcpStream {
         let mut stream = TcpStream::connect(address).await.expect("connects");
@@ -113,7 +142,7 @@ mod tests {
 
     #[tokio::test]
     async fn who_does_not_begin_with_http_2_is_closed() {
-        let (address, _stop, _served) = start(Duration::from_millis(20)).await;
+        let (address, _stop, _served) = start(Duration::from_millis(20), IDLE_PATIENCE).await;
         for (case, said) in [
             ("silent", &b""[..]),
             ("half of it", &PREFACE[..20]),
@@ -128,9 +157,9 @@ mod tests {
 
     #[tokio::test]
     async fn who_begins_is_served_and_who_says_nothing_holds_up_no_end() {
-        let (address, stop, served) = start(Duration::from_secs(3_600)).await;
+        let (address, stop, served) = start(Duration::from_secs(3_600), IDLE_PATIENCE).await;
         let _silent = say(address, b"").await;
-        let settings = [0, 0, 0, 4, 0, 0, 0, 0, 0];
+        let settings = SETTINGS;
         let mut begun = say(address, &[&PREFACE[..], &settings].concat()).await;
         let mut head = [0; 9];
         begun.read_exact(&mut head).await.expect("is answered");
@@ -138,5 +167,38 @@ mod tests {
         drop(begun);
         drop(stop);
         served.await.expect("ends");
+    }
+
+    #[tokio::test]
+    async fn who_only_pings_gives_its_place_up() {
+        let idle = Patience { quiet: Duration::from_millis(20), goodbye: Duration::from_millis(20) };
+        let (address, _stop, _served) = start(Duration::from_secs(3_600), idle).await;
+        let (mut heard, mut says) = say(address, &[&PREFACE[..], &SETTINGS].concat()).await.into_split();
+        let ping = [0, 0, 8, 6, 0, 0, 0, 0, 0, 1, 2, 3, 4, 5, 6, 7, 8];
+        let pings = async {
+            while says.write_all(&ping).await.is_ok() {
+                tokio::task::yield_now().await;
+            }
+        };
+        let frames = async {
+            let (mut kinds, mut head) = (Vec::new(), [0; 9]);
+            while heard.read_exact(&mut head).await.is_ok() {
+                let length = u32::from_be_bytes([0, head[0], head[1], head[2]]) as usize;
+                let mut rest = vec![0; length];
+                if heard.read_exact(&mut rest).await.is_err() {
+                    break;
+                }
+                if kinds.last() != Some(&head[3]) {
+                    kinds.push(head[3]);
+                }
+            }
+            kinds
+        };
+        let kinds = tokio::select! {
+            kinds = frames => kinds,
+            () = async { pings.await; std::future::pending().await } => Vec::new(),
+        };
+        let (ping, go_away) = (6, 7);
+        assert!(kinds.contains(&ping) && kinds.contains(&go_away), "{kinds:?}");
     }
 }
