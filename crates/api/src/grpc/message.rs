@@ -2,7 +2,7 @@
 
 use std::fmt::Display;
 
-use model::{ConferenceStatus, ParticipantStatus, Timestamp};
+use model::{ConferenceStatus, LegStats, ParticipantStatus, Timestamp};
 use store::LoggedEvent;
 
 use super::proto;
@@ -68,6 +68,84 @@ impl proto::Event {
             queue_sid: text(event.queue_sid),
             date_created: time(event.at),
             parameters: event.parameters.clone().into_iter().collect(),
+            media_statistics: event.leg_stats.map(proto::MediaStatistics::from),
+        }
+    }
+}
+
+impl From<LegStats> for proto::MediaStatistics {
+    fn from(stats: LegStats) -> Self {
+        let score = |thousandths| Some(f64::from(thousandths) / 1_000.0).filter(|score| *score != 0.0);
+        let level = |level| Some(level).filter(|level| *level != 0);
+        let LegStats {
+            packets_in,
+            bytes_in,
+            packets_out,
+            bytes_out,
+            lost,
+            late,
+            duplicates,
+            jitter_us,
+            gap_ms_max,
+            voice_ms,
+            concealed_ms,
+            concealed_bursts,
+            concealed_permille,
+            stretched_samples,
+            stretched_permille,
+            drift_ppm,
+            buffer_ms,
+            buffer_ms_mean,
+            added_delay_us,
+            level_in_db,
+            level_in_db_max,
+            level_out_db,
+            clipped,
+            mos_thousandths,
+            mos_recent_thousandths,
+            mos_lowest_thousandths,
+            wrong_source,
+            malformed,
+            digits_refused,
+            send_errors,
+            peer_lost,
+            peer_jitter_us,
+            round_trip_us,
+        } = stats;
+        Self {
+            packets_in,
+            bytes_in,
+            packets_out,
+            bytes_out,
+            lost,
+            late,
+            duplicates,
+            jitter_us,
+            gap_ms_max,
+            voice_ms,
+            concealed_ms,
+            concealed_bursts,
+            concealed_permille,
+            stretched_samples,
+            stretched_permille,
+            drift_ppm,
+            buffer_ms,
+            buffer_ms_mean,
+            added_delay_us,
+            level_in_db: level(level_in_db),
+            level_in_db_max: level(level_in_db_max),
+            level_out_db: level(level_out_db),
+            clipped,
+            mos: score(mos_thousandths),
+            mos_recent: score(mos_recent_thousandths),
+            mos_lowest: score(mos_lowest_thousandths),
+            wrong_source,
+            malformed,
+            digits_refused,
+            send_errors,
+            peer_lost,
+            peer_jitter_us,
+            round_trip_us,
         }
     }
 }
@@ -81,4 +159,26 @@ fn time(at: Timestamp) -> Option<prost_types::Timestamp> {
     let micros = at.micros();
     let nanos = i32::try_from(micros.rem_euclid(1_000_000) * 1_000).unwrap_or_default();
     Some(prost_types::Timestamp { seconds: micros.div_euclid(1_000_000), nanos })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::media_statistics::shown;
+
+    #[test]
+    fn what_a_leg_did_is_told_as_rest_tells_it() {
+        // Every number another one, so that none can stand for another.
+        let names: Vec<_> = LegStats::default().numbers().map(|(name, _)| name).collect();
+        let stats = LegStats::from_numbers(names.into_iter().zip(1_001..));
+        let told = format!("{:?}", proto::MediaStatistics::from(stats));
+        let rest = shown(&stats);
+        assert_eq!(told.matches(": ").count(), rest.len());
+        for (name, number) in &rest {
+            let either = [format!("{name}: {number}"), format!("{name}: Some({number})")];
+            assert!(either.iter().any(|this| told.contains(this)), "{name} is {number}: {told}");
+        }
+        let nothing = proto::MediaStatistics::from(LegStats::default());
+        assert_eq!((nothing.mos, nothing.level_in_db, nothing.lost), (None, None, 0), "not measured, not set");
+    }
 }
