@@ -1,5 +1,7 @@
 //! Accounts, and the one every installation has.
 
+use std::time::Instant;
+
 use model::{Account, AccountSid, AccountStatus, Timestamp};
 use sqlx::sqlite::SqliteRow;
 
@@ -35,7 +37,17 @@ impl std::fmt::Debug for Credentials {
 impl Store {
     /// The account of that SID.
     pub async fn account(&self, sid: AccountSid) -> Result<Option<Account>, StoreError> {
-        Select::new("SELECT * FROM accounts WHERE").push(" sid = ", sid.to_string()).first(&self.readers, decode).await
+        let now = Instant::now();
+        let before = match self.recent_accounts.get(&sid, now) {
+            Ok(account) => return Ok(Some(account)),
+            Err(before) => before,
+        };
+        let select = Select::new("SELECT * FROM accounts WHERE").push(" sid = ", sid.to_string());
+        let account = select.first(&self.readers, decode).await?;
+        if let Some(account) = &account {
+            self.recent_accounts.keep(before, sid, account.clone(), now);
+        }
+        Ok(account)
     }
 
     /// The accounts that account owns; a main account owns itself.
@@ -112,6 +124,7 @@ impl Store {
             .bind(account.updated.micros())
             .execute(&self.writer)
             .await?;
+        self.recent_accounts.forget(&account.sid);
         Ok(())
     }
 
@@ -153,8 +166,10 @@ impl Store {
             .bind(now.micros())
             .bind(sid.to_string())
             .fetch_optional(&self.writer)
-            .await?;
-        row.as_ref().map(decode).transpose()
+            .await;
+        // Whatever came of it: it may have been done all the same.
+        self.recent_accounts.forget(&sid);
+        row?.as_ref().map(decode).transpose()
     }
 
     /// The accounts that may not act, for the switch to start with.

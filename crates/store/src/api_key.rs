@@ -1,5 +1,7 @@
 //! Keys of accounts.
 
+use std::time::Instant;
+
 use model::{AccountSid, ApiKey, ApiKeySid, Timestamp};
 use sqlx::sqlite::SqliteRow;
 
@@ -41,10 +43,19 @@ impl Store {
 
     /// The key of that SID, whosever it is, and what its secret hashes to.
     pub async fn api_key_secret(&self, sid: ApiKeySid) -> Result<Option<(ApiKey, String)>, StoreError> {
-        Select::new("SELECT * FROM api_keys WHERE")
+        let now = Instant::now();
+        let before = match self.recent_keys.get(&sid, now) {
+            Ok(key) => return Ok(Some(key)),
+            Err(before) => before,
+        };
+        let key = Select::new("SELECT * FROM api_keys WHERE")
             .push(" sid = ", sid.to_string())
             .first(&self.readers, |row| Ok((decode(row)?, text(row, "secret_sha256")?)))
-            .await
+            .await?;
+        if let Some(key) = &key {
+            self.recent_keys.keep(before, sid, key.clone(), now);
+        }
+        Ok(key)
     }
 
     /// This account's keys.
@@ -79,8 +90,9 @@ impl Store {
             .bind(account.to_string())
             .bind(sid.to_string())
             .fetch_optional(&self.writer)
-            .await?;
-        row.as_ref().map(decode).transpose()
+            .await;
+        self.recent_keys.forget(&sid);
+        row?.as_ref().map(decode).transpose()
     }
 
     /// Deletes the key; false if there is none. Its place stays.
@@ -97,7 +109,9 @@ impl Store {
         if gone == 1 {
             sqlx::query(signing_secret::DELETE).bind(sid.to_string()).execute(&mut *transaction).await?;
         }
-        transaction.commit().await?;
+        let committed = transaction.commit().await;
+        self.recent_keys.forget(&sid);
+        committed?;
         Ok(gone == 1)
     }
 }

@@ -7,11 +7,13 @@ use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
+use model::{Account, AccountSid, ApiKey, ApiKeySid};
 use sqlx::SqlSafeStr;
 use sqlx::migrate::{Migration, MigrationType, Migrator};
 use sqlx::sqlite::{SqliteConnectOptions, SqliteJournalMode, SqlitePool, SqlitePoolOptions, SqliteSynchronous};
 
 use crate::StoreError;
+use crate::recent::Recent;
 
 /// The open database. Cloning it is cheap; all clones share the connections.
 #[derive(Debug, Clone)]
@@ -19,6 +21,9 @@ pub struct Store {
     pub(crate) readers: SqlitePool,
     /// One connection, so that writes happen in the order they are handed in.
     pub(crate) writer: SqlitePool,
+    pub(crate) recent_accounts: Arc<Recent<AccountSid, Account>>,
+    /// With what their secrets hash to.
+    pub(crate) recent_keys: Arc<Recent<ApiKeySid, (ApiKey, String)>>,
     /// Held as long as the database is open, so that no second process takes our live calls for interrupted ones.
     _lock: Option<Arc<File>>,
 }
@@ -31,12 +36,18 @@ impl Store {
         let writer = writer(path).await?;
         migrations().run(&writer).await?;
         // Readers after that: what they see are the tables of today.
-        Ok(Self { readers: readers(path).await?, writer, _lock: Some(Arc::new(lock)) })
+        Ok(Self::over(readers(path).await?, writer, Some(lock)))
     }
 
     /// Opens the database of a bridge that runs, to add to it what that bridge does not keep in mind: keys, not calls.
     pub async fn open_beside(path: &Path) -> Result<Self, StoreError> {
-        Ok(Self { writer: writer(path).await?, readers: readers(path).await?, _lock: None })
+        let writer = writer(path).await?;
+        Ok(Self::over(readers(path).await?, writer, None))
+    }
+
+    fn over(readers: SqlitePool, writer: SqlitePool, lock: Option<File>) -> Self {
+        let (recent_accounts, recent_keys) = (Arc::default(), Arc::default());
+        Self { readers, writer, recent_accounts, recent_keys, _lock: lock.map(Arc::new) }
     }
 
     /// Waits for what is under way and closes the files.

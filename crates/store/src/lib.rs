@@ -26,6 +26,7 @@ mod leg_stats;
 mod notification;
 mod outbox;
 mod participant;
+mod recent;
 mod recover;
 mod registration;
 mod routing;
