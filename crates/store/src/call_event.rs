@@ -3,10 +3,11 @@
 use std::time::Duration;
 
 use model::{AccountSid, CallEvent, CallSid};
-use sqlx::SqliteConnection;
 use sqlx::sqlite::SqliteRow;
+use sqlx::{Row as _, SqliteConnection};
 
 use crate::column::{number, number_if, storable, text, time, word};
+use crate::insert::{Bindings, Insert};
 use crate::select::Select;
 use crate::{Page, Rows, Store, StoreError};
 
@@ -26,25 +27,35 @@ impl Store {
     }
 }
 
-/// Adds one behind all others.
-pub(crate) async fn save(event: &CallEvent, connection: &mut SqliteConnection) -> Result<(), StoreError> {
-    const SAVE: &str = "INSERT INTO call_events (seq, account_sid, call_sid, request_method, request_url, \
-        request_form, response_status, response_type, response_body, created, duration) \
-        VALUES ((SELECT COALESCE(MAX(seq), 0) + 1 FROM call_events), $1, $2, $3, $4, $5, $6, $7, $8, $9, $10)";
-    sqlx::query(SAVE)
-        .bind(event.account_sid.to_string())
-        .bind(event.call_sid.to_string())
-        .bind(storable(&event.method, "call_events.request_method")?)
-        .bind(storable(&event.url, "call_events.request_url")?)
-        .bind(storable(&event.parameters, "call_events.request_form")?)
-        .bind(event.status.map(i64::from))
-        .bind(storable(&event.content_type, "call_events.response_type")?)
-        .bind(storable(&event.body, "call_events.response_body")?)
-        .bind(event.at.micros())
-        .bind(i64::try_from(event.duration.as_micros()).unwrap_or(i64::MAX))
-        .execute(connection)
-        .await?;
-    Ok(())
+/// Adds them behind all others.
+pub(crate) async fn save(events: &[&CallEvent], connection: &mut SqliteConnection) -> Result<(), StoreError> {
+    const LAST: &str = "SELECT COALESCE(MAX(seq), 0) AS seq FROM call_events";
+    static SAVE: Insert = Insert::new(
+        "INSERT INTO call_events (seq, account_sid, call_sid, request_method, request_url, request_form, \
+            response_status, response_type, response_body, created, duration) VALUES",
+        11,
+        "",
+    );
+    if events.is_empty() {
+        return Ok(());
+    }
+    let last: i64 = sqlx::query(LAST).fetch_one(&mut *connection).await?.try_get("seq")?;
+    let events: Vec<_> = (last + 1..).zip(events.iter().copied()).collect();
+    fn bind<'q>(row: Bindings<'q>, (seq, event): &'q (i64, &CallEvent)) -> Result<Bindings<'q>, StoreError> {
+        Ok(row
+            .bind(*seq)
+            .bind(event.account_sid.to_string())
+            .bind(event.call_sid.to_string())
+            .bind(storable(&event.method, "call_events.request_method")?)
+            .bind(storable(&event.url, "call_events.request_url")?)
+            .bind(storable(&event.parameters, "call_events.request_form")?)
+            .bind(event.status.map(i64::from))
+            .bind(storable(&event.content_type, "call_events.response_type")?)
+            .bind(storable(&event.body, "call_events.response_body")?)
+            .bind(event.at.micros())
+            .bind(i64::try_from(event.duration.as_micros()).unwrap_or(i64::MAX)))
+    }
+    SAVE.run(&events, connection, bind).await
 }
 
 /// Removes the oldest beyond the bound; none was ever left out of the count.

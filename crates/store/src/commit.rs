@@ -1,5 +1,7 @@
 //! Commits: all rows of a batch, or none.
 
+use std::collections::HashMap;
+use std::collections::hash_map::Entry;
 use std::sync::Arc;
 
 use model::{
@@ -74,20 +76,33 @@ impl Store {
     }
 }
 
-/// Writes the rows in their order, inside whatever transaction `connection` is in.
-pub(crate) async fn save(rows: &[Row], connection: &mut SqliteConnection) -> Result<(), StoreError> {
+/// Writes the rows in their order, inside whatever transaction `connection` is in. Those of which there are many at
+/// once, and which nothing else that is written here depends on, go last and together.
+pub(crate) async fn save<'a>(
+    rows: impl IntoIterator<Item = &'a Row>,
+    connection: &mut SqliteConnection,
+) -> Result<(), StoreError> {
+    let (mut participants, mut events, mut call_events) = (Vec::new(), Vec::new(), Vec::new());
+    let mut places = HashMap::new();
     for row in rows {
         match row {
             Row::Call(row) => call::save(row, connection).await?,
             Row::Conference(row) => conference::save(row, connection).await?,
-            Row::Participant(row) => participant::save(row, connection).await?,
+            // What it has become in the end is all that is seen of it.
+            Row::Participant(row) => match places.entry((row.conference_sid, row.call_sid)) {
+                Entry::Occupied(place) => participants[*place.get()] = row,
+                Entry::Vacant(place) => {
+                    place.insert(participants.len());
+                    participants.push(row);
+                }
+            },
             Row::LegStats(call, stats) => leg_stats::save(*call, stats, connection).await?,
             Row::Directory(row) => directory::save(row, connection).await?,
             Row::DirectoryDeleted(key) => directory::delete(key, connection).await?,
             Row::Registrations(domain, user, contacts) => {
                 registration::save(*domain, user, contacts, connection).await?
             }
-            Row::Event(event) => event::save(event, connection).await?,
+            Row::Event(event) => events.push(event),
             Row::Routing(row) => routing::save(row, connection).await?,
             Row::RoutingDeleted(key) => routing::delete(key, connection).await?,
             Row::StatisticsBucket(row) => routing::save_statistics(row, connection).await?,
@@ -95,8 +110,10 @@ pub(crate) async fn save(rows: &[Row], connection: &mut SqliteConnection) -> Res
             Row::Callback(callback) => outbox::save(callback, connection).await?,
             Row::CallbackClosed(id) => outbox::close(*id, connection).await?,
             Row::Notification(notification) => notification::save(notification, connection).await?,
-            Row::CallEvent(event) => call_event::save(event, connection).await?,
+            Row::CallEvent(event) => call_events.push(event),
         }
     }
-    Ok(())
+    participant::save(&participants, connection).await?;
+    event::save(&events, connection).await?;
+    call_event::save(&call_events, connection).await
 }

@@ -21,6 +21,8 @@ pub struct Store {
     pub(crate) readers: SqlitePool,
     /// One connection, so that writes happen in the order they are handed in.
     pub(crate) writer: SqlitePool,
+    /// One more, which takes what has been written over into the file while others go on writing.
+    pub(crate) checkpointer: SqlitePool,
     pub(crate) recent_accounts: Arc<Recent<AccountSid, Account>>,
     /// With what their secrets hash to.
     pub(crate) recent_keys: Arc<Recent<ApiKeySid, (ApiKey, String)>>,
@@ -36,23 +38,31 @@ impl Store {
         let writer = writer(path).await?;
         migrations().run(&writer).await?;
         // Readers after that: what they see are the tables of today.
-        Ok(Self::over(readers(path).await?, writer, Some(lock)))
+        Ok(Self::over(path, readers(path).await?, writer, Some(lock)))
     }
 
     /// Opens the database of a bridge that runs, to add to it what that bridge does not keep in mind: keys, not calls.
     pub async fn open_beside(path: &Path) -> Result<Self, StoreError> {
         let writer = writer(path).await?;
-        Ok(Self::over(readers(path).await?, writer, None))
+        Ok(Self::over(path, readers(path).await?, writer, None))
     }
 
-    fn over(readers: SqlitePool, writer: SqlitePool, lock: Option<File>) -> Self {
+    fn over(path: &Path, readers: SqlitePool, writer: SqlitePool, lock: Option<File>) -> Self {
+        let checkpointer = SqlitePoolOptions::new().max_connections(1).connect_lazy_with(options(path));
         let (recent_accounts, recent_keys) = (Arc::default(), Arc::default());
-        Self { readers, writer, recent_accounts, recent_keys, _lock: lock.map(Arc::new) }
+        Self { readers, writer, checkpointer, recent_accounts, recent_keys, _lock: lock.map(Arc::new) }
+    }
+
+    /// Takes what has been committed over into the file, and waits for the disk; who reads or writes does not wait for us.
+    pub(crate) async fn checkpoint(&self) -> Result<(), sqlx::Error> {
+        sqlx::query("PRAGMA wal_checkpoint(PASSIVE)").execute(&self.checkpointer).await?;
+        Ok(())
     }
 
     /// Waits for what is under way and closes the files.
     pub async fn close(&self) {
         self.readers.close().await;
+        self.checkpointer.close().await;
         self.writer.close().await;
     }
 }
@@ -63,6 +73,7 @@ fn options(path: &Path) -> SqliteConnectOptions {
         .journal_mode(SqliteJournalMode::Wal)
         // A crash of the program loses nothing, a crash of the machine may lose the last commits.
         .synchronous(SqliteSynchronous::Normal)
+        .pragma("wal_autocheckpoint", WAL_PAGES_MAX)
         .busy_timeout(BUSY_MAX)
 }
 
@@ -126,6 +137,11 @@ fn migrations() -> Migrator {
 
 /// Connections for reading; each is a thread that waits for the disk.
 const READERS_MAX: u32 = 4;
+
+/// Pages of the log of commits after which a commit takes them over into the file itself, and whoever waits for it waits
+/// for the disk, too: 64 MB. That does not come to pass where [`Store::checkpoint`] finds everything done before; under
+/// load it never does, and the log would grow.
+const WAL_PAGES_MAX: &str = "16384";
 
 /// How long a statement waits for another's lock. With one writer and WAL only a checkpoint takes one.
 const BUSY_MAX: Duration = Duration::from_secs(5);

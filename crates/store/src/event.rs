@@ -14,6 +14,7 @@ use sqlx::sqlite::SqliteRow;
 use sqlx::{Row as _, SqliteConnection};
 
 use crate::column::{number, storable, text, text_if, time, word_if};
+use crate::insert::{Bindings, Insert};
 use crate::select::Select;
 use crate::{Rows, Store, StoreError, leg_stats};
 
@@ -100,29 +101,33 @@ async fn bounds(account: AccountSid, connection: &mut SqliteConnection) -> Resul
     Ok(LogBounds { pruned, newest, highest: number(&row, "highest")?.max(newest) })
 }
 
-/// Adds the event. One that is there already stays as it is.
-pub(crate) async fn save(event: &AccountEvent, connection: &mut SqliteConnection) -> Result<(), StoreError> {
-    const SAVE: &str = "INSERT INTO events (seq, account_sid, type, conference_sid, call_sid, queue_sid, data, \
-        leg_stats, created, fleeting) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10) ON CONFLICT (seq) DO NOTHING";
-    let parameters: BTreeMap<_, _> = event.parameters().into_iter().collect();
-    for value in parameters.values() {
-        storable(value, "events.data")?;
+/// Adds the events. One that is there already stays as it is.
+pub(crate) async fn save(events: &[&AccountEvent], connection: &mut SqliteConnection) -> Result<(), StoreError> {
+    static SAVE: Insert = Insert::new(
+        "INSERT INTO events (seq, account_sid, type, conference_sid, call_sid, queue_sid, data, leg_stats, created, \
+            fleeting) VALUES",
+        10,
+        "ON CONFLICT (seq) DO NOTHING",
+    );
+    fn bind<'q>(row: Bindings<'q>, event: &'q &AccountEvent) -> Result<Bindings<'q>, StoreError> {
+        let parameters: BTreeMap<_, _> = event.parameters().into_iter().collect();
+        for value in parameters.values() {
+            storable(value, "events.data")?;
+        }
+        let data = serde_json::to_string(&parameters).expect("texts by texts cannot fail to serialize");
+        Ok(row
+            .bind(event.seq())
+            .bind(event.account_sid().to_string())
+            .bind(event.name())
+            .bind(event.conference_sid().map(|sid| sid.to_string()))
+            .bind(event.call_sid().map(|sid| sid.to_string()))
+            .bind(event.queue_sid().map(|sid| sid.to_string()))
+            .bind(data)
+            .bind(event.leg_stats().map(leg_stats::encode))
+            .bind(event.at().micros())
+            .bind(i64::from(event.is_fleeting())))
     }
-    let data = serde_json::to_string(&parameters).expect("texts by texts cannot fail to serialize");
-    sqlx::query(SAVE)
-        .bind(event.seq())
-        .bind(event.account_sid().to_string())
-        .bind(event.name())
-        .bind(event.conference_sid().map(|sid| sid.to_string()))
-        .bind(event.call_sid().map(|sid| sid.to_string()))
-        .bind(event.queue_sid().map(|sid| sid.to_string()))
-        .bind(data)
-        .bind(event.leg_stats().map(leg_stats::encode))
-        .bind(event.at().micros())
-        .bind(i64::from(event.is_fleeting()))
-        .execute(connection)
-        .await?;
-    Ok(())
+    SAVE.run(events, connection, bind).await
 }
 
 fn decode(row: &SqliteRow) -> Result<LoggedEvent, StoreError> {

@@ -22,6 +22,7 @@ mod database;
 mod directory;
 mod error;
 mod event;
+mod insert;
 mod leg_stats;
 mod notification;
 mod outbox;

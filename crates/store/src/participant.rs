@@ -5,6 +5,7 @@ use sqlx::SqliteConnection;
 use sqlx::sqlite::SqliteRow;
 
 use crate::column::{flag, narrow, number, storable, text_if, time, word, word_if};
+use crate::insert::{Bindings, Insert};
 use crate::select::Select;
 use crate::{Page, Rows, Store, StoreError};
 
@@ -78,43 +79,45 @@ fn present(account: AccountSid, conference: ConferenceSid) -> Select {
         .push(" AND conference_sid = ", conference.to_string())
 }
 
-/// Writes the participant as it is now. A call that comes back to the same conference takes its old row, at a new
-/// place in the list.
-pub(crate) async fn save(participant: &Participant, connection: &mut SqliteConnection) -> Result<(), StoreError> {
-    const SAVE: &str = "INSERT INTO participants (conference_sid, call_sid, account_sid, label, muted, hold, \
-            coaching, call_sid_to_coach, start_conference_on_enter, end_conference_on_exit, beep_on_exit, status, \
-            created, updated, seq, gain_db, noise_suppression, jitter_buffer_size, data_mode) \
-        VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18, $19) \
-        ON CONFLICT (conference_sid, call_sid) DO UPDATE SET label = excluded.label, muted = excluded.muted, \
+/// Writes the participants as they are now, each of them named once. A call that comes back to the same conference takes
+/// its old row, at a new place in the list.
+pub(crate) async fn save(participants: &[&Participant], connection: &mut SqliteConnection) -> Result<(), StoreError> {
+    static SAVE: Insert = Insert::new(
+        "INSERT INTO participants (conference_sid, call_sid, account_sid, label, muted, hold, coaching, \
+            call_sid_to_coach, start_conference_on_enter, end_conference_on_exit, beep_on_exit, status, created, \
+            updated, seq, gain_db, noise_suppression, jitter_buffer_size, data_mode) VALUES",
+        19,
+        "ON CONFLICT (conference_sid, call_sid) DO UPDATE SET label = excluded.label, muted = excluded.muted, \
             hold = excluded.hold, coaching = excluded.coaching, call_sid_to_coach = excluded.call_sid_to_coach, \
             start_conference_on_enter = excluded.start_conference_on_enter, \
             end_conference_on_exit = excluded.end_conference_on_exit, beep_on_exit = excluded.beep_on_exit, \
             status = excluded.status, created = excluded.created, updated = excluded.updated, seq = excluded.seq, \
             gain_db = excluded.gain_db, noise_suppression = excluded.noise_suppression, \
-            jitter_buffer_size = excluded.jitter_buffer_size, data_mode = excluded.data_mode";
-    sqlx::query(SAVE)
-        .bind(participant.conference_sid.to_string())
-        .bind(participant.call_sid.to_string())
-        .bind(participant.account_sid.to_string())
-        .bind(participant.label.as_deref().map(|label| storable(label, "participants.label")).transpose()?)
-        .bind(i64::from(participant.muted))
-        .bind(i64::from(participant.hold))
-        .bind(i64::from(participant.coaching))
-        .bind(participant.call_sid_to_coach.map(|sid| sid.to_string()))
-        .bind(i64::from(participant.start_conference_on_enter))
-        .bind(i64::from(participant.end_conference_on_exit))
-        .bind(i64::from(participant.beep_on_exit))
-        .bind(participant.status.as_str())
-        .bind(participant.created.micros())
-        .bind(participant.updated.micros())
-        .bind(participant.seq)
-        .bind(i64::from(participant.tuning.gain_db))
-        .bind(i64::from(participant.tuning.noise_suppression))
-        .bind(participant.tuning.jitter_buffer_size.as_str())
-        .bind(i64::from(participant.tuning.data_mode))
-        .execute(connection)
-        .await?;
-    Ok(())
+            jitter_buffer_size = excluded.jitter_buffer_size, data_mode = excluded.data_mode",
+    );
+    fn bind<'q>(row: Bindings<'q>, participant: &'q &Participant) -> Result<Bindings<'q>, StoreError> {
+        Ok(row
+            .bind(participant.conference_sid.to_string())
+            .bind(participant.call_sid.to_string())
+            .bind(participant.account_sid.to_string())
+            .bind(participant.label.as_deref().map(|label| storable(label, "participants.label")).transpose()?)
+            .bind(i64::from(participant.muted))
+            .bind(i64::from(participant.hold))
+            .bind(i64::from(participant.coaching))
+            .bind(participant.call_sid_to_coach.map(|sid| sid.to_string()))
+            .bind(i64::from(participant.start_conference_on_enter))
+            .bind(i64::from(participant.end_conference_on_exit))
+            .bind(i64::from(participant.beep_on_exit))
+            .bind(participant.status.as_str())
+            .bind(participant.created.micros())
+            .bind(participant.updated.micros())
+            .bind(participant.seq)
+            .bind(i64::from(participant.tuning.gain_db))
+            .bind(i64::from(participant.tuning.noise_suppression))
+            .bind(participant.tuning.jitter_buffer_size.as_str())
+            .bind(i64::from(participant.tuning.data_mode)))
+    }
+    SAVE.run(participants, connection, bind).await
 }
 
 pub(crate) fn decode(row: &SqliteRow) -> Result<Participant, StoreError> {

@@ -94,11 +94,12 @@ impl Store {
             participants_ended: participants.len() as u64,
         };
         // Whoever follows the log has been told how these began.
-        for mut event in endings(now, calls, participants, conferences, counted) {
+        let mut endings = endings(now, calls, participants, conferences, counted);
+        for event in &mut endings {
             recovered.seq_max += 1;
             event.set_seq(recovered.seq_max);
-            event::save(&event, &mut transaction).await?;
         }
+        event::save(&endings.iter().collect::<Vec<_>>(), &mut transaction).await?;
         transaction.commit().await?;
         Ok(recovered)
     }

@@ -4,14 +4,18 @@
 //! price of a commit is shared, without load nobody waits:
 //!
 //! `submit a b c ─▶ [ a ] commit ─▶ done(a) ─▶ [ b c ] commit ─▶ done(b) done(c)`
+//!
+//! Where several have shared a commit, the next one is put off for a moment ([`CROWD_PAUSE`]), so that more share it.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
+use std::time::Duration;
 
 use model::AccountEvent;
 use sqlx::Connection as _;
 use tokio::sync::{mpsc, oneshot};
 use tokio::task::JoinHandle;
+use tokio::time::{Instant, sleep, sleep_until};
 
 use crate::event::Pruning;
 use crate::{Row, Store, StoreError, call_event, commit, notification, routing};
@@ -22,6 +26,7 @@ pub struct Writer {
     batches: mpsc::Sender<Batch>,
     counters: Arc<Counters>,
     task: JoinHandle<()>,
+    checkpoints: JoinHandle<()>,
 }
 
 impl Writer {
@@ -34,8 +39,9 @@ impl Writer {
     pub fn start_watched(store: Store, batches_max: usize, watcher: Watcher) -> Self {
         let (batches, queue) = mpsc::channel(batches_max);
         let counters = Arc::new(Counters::default());
+        let checkpoints = tokio::spawn(keep_checkpointing(store.clone(), counters.clone()));
         let task = tokio::spawn(run(store, queue, counters.clone(), watcher));
-        Self { batches, counters, task }
+        Self { batches, counters, task, checkpoints }
     }
 
     /// Queues a batch: its rows become visible together or not at all, after those of every batch before it. `done`
@@ -76,8 +82,10 @@ impl Writer {
 
     /// Writes what is queued and stops.
     pub async fn close(self) {
-        drop(self.batches);
-        if let Err(panic) = self.task.await {
+        let Self { batches, task, checkpoints, .. } = self;
+        checkpoints.abort();
+        drop(batches);
+        if let Err(panic) = task.await {
             tracing::error!(%panic, "the writer stopped early");
         }
     }
@@ -128,7 +136,14 @@ async fn run(store: Store, mut queue: mpsc::Receiver<Batch>, counters: Arc<Count
     let mut group = Vec::with_capacity(GROUP_MAX);
     let mut pruning = None;
     let mut logged = 0;
+    let mut not_before = Instant::now();
     while queue.recv_many(&mut group, GROUP_MAX).await > 0 {
+        if group.len() < GROUP_MAX && Instant::now() < not_before {
+            sleep_until(not_before).await;
+            group.extend(std::iter::from_fn(|| queue.try_recv().ok()).take(GROUP_MAX - group.len()));
+        }
+        let is_crowd = group.len() >= CROWD;
+        not_before = if is_crowd { Instant::now() + CROWD_PAUSE } else { Instant::now() };
         let (batches, dones): (Vec<_>, Vec<_>) = group.drain(..).map(|batch| (batch.rows, batch.done)).unzip();
         let results = write(&store, &batches, &counters).await;
         let saved = batches.iter().zip(&results).filter(|(_, result)| result.is_ok()).flat_map(|(rows, _)| rows);
@@ -151,6 +166,22 @@ async fn run(store: Store, mut queue: mpsc::Receiver<Batch>, counters: Arc<Count
             logged = 0;
             if let Err(error) = prune_logs(&store).await {
                 tracing::warn!(%error, "notifications and events of calls were not pruned");
+            }
+        }
+    }
+}
+
+/// Has what is committed taken over into the file again and again, so that no commit has to wait for that, and no more than
+/// the last moments are lost with the machine's power.
+async fn keep_checkpointing(store: Store, counters: Arc<Counters>) {
+    let mut done = 0;
+    loop {
+        sleep(CHECKPOINT_EVERY).await;
+        let commits = counters.commits.load(Relaxed);
+        if commits != done {
+            done = commits;
+            if let Err(error) = store.checkpoint().await {
+                tracing::warn!(%error, "what is committed was not taken over into the file");
             }
         }
     }
@@ -203,11 +234,9 @@ async fn write(store: &Store, batches: &[Vec<Row>], counters: &Counters) -> Vec<
 /// All batches in one commit, or none.
 async fn at_once(store: &Store, batches: &[Vec<Row>], counters: &Counters) -> Result<(), StoreError> {
     let mut transaction = store.writer.begin().await?;
-    for rows in batches {
-        if let Err(error) = commit::save(rows, &mut transaction).await {
-            transaction.rollback().await?;
-            return Err(error);
-        }
+    if let Err(error) = commit::save(batches.iter().flatten(), &mut transaction).await {
+        transaction.rollback().await?;
+        return Err(error);
     }
     transaction.commit().await?;
     counters.commits.fetch_add(1, Relaxed);
@@ -245,6 +274,14 @@ async fn one_by_one(store: &Store, batches: &[Vec<Row>], counters: &Counters) ->
     }
     results
 }
+
+/// Batches of one commit that make it likely that others follow at once: of one client that asks again as soon as it has its
+/// answer there are fewer.
+const CROWD: usize = 4;
+/// From the begin of such a commit to the next: a little of the time that a request may take, for a good part of its cost.
+const CROWD_PAUSE: Duration = Duration::from_millis(3);
+/// Between two times that what is committed is taken over into the file.
+const CHECKPOINT_EVERY: Duration = Duration::from_secs(1);
 
 /// Batches that share a commit at most: bounds how long the first of them waits.
 const GROUP_MAX: usize = 256;
