@@ -10,7 +10,7 @@
 use std::collections::VecDeque;
 use std::sync::Arc;
 
-use model::{AccountSid, CallSid, ConferenceSid, QueueSid, TaskRouterEvent, WorkerSid};
+use model::{AccountSid, CallSid, ConferenceSid, EventsLost, QueueSid, TaskRouterEvent, WorkerSid};
 use store::{LoggedEvent, Row, Store, StoreError};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, watch};
 
@@ -152,7 +152,11 @@ pub(crate) struct Filter {
 }
 
 impl Filter {
+    /// Of a gap everybody is told: nobody knows what is missing.
     fn admits(&self, event: &LoggedEvent) -> bool {
+        if event.name == EventsLost::NAME {
+            return true;
+        }
         let named = |wanted: &String| match wanted.strip_suffix('*') {
             Some(begin) => event.name.starts_with(begin),
             None => event.name == *wanted,
@@ -367,6 +371,41 @@ mod tests {
         assert_eq!(seqs(&mut some, 5).await, (1_202..=1_206).collect::<Vec<_>>());
         assert_eq!(seqs(&mut new, 3).await, [1_204, 1_205, 1_206]);
         assert_eq!(seqs(&mut of_one, 4).await, [1_200, 1_202, 1_204, 1_206]);
+    }
+
+    #[tokio::test]
+    async fn of_what_could_not_be_kept_everybody_is_told_in_its_place() {
+        let desk = Desk::with(EVENTS_BOUNDS).await;
+        let mut follows = desk.subscribe(None).await.expect("subscribes");
+        let of = Filter { types: vec!["queue-*".to_owned()], ..Filter::default() };
+        let mut of_queues = desk.feeds.subscribe(&desk.store, ACCOUNT, None, of).await.expect("subscribes");
+        desk.happens(1..=2).await;
+        for seq in 3..=4 {
+            let mut bad = event(seq, seq);
+            if let Row::Event(AccountEvent::Conference(event)) = &mut bad {
+                event.friendly_name = "no\0database keeps this".to_owned();
+            }
+            desk.writer.write(vec![event(10 * seq, seq), bad]).await.expect_err("fails as a whole");
+        }
+        desk.happens(50..=50).await;
+        let mut reads = desk.subscribe(Some(1)).await.expect("subscribes");
+        for (case, events, want) in [
+            ("follows", &mut follows, &[1, 2, 30, 40, 50][..]),
+            ("reads", &mut reads, &[2, 30, 40, 50]),
+            ("follows queues", &mut of_queues, &[30, 40]),
+        ] {
+            for want in want {
+                let event = events.next().await.expect("goes on");
+                let lost = event.parameters.get("EventsLost").map(String::as_str);
+                let first = event.parameters.get("FirstSeq").map(String::as_str);
+                let missing = match want {
+                    30 => (Some("2"), Some("3")),
+                    40 => (Some("2"), Some("4")),
+                    _ => (None, None),
+                };
+                assert_eq!((event.seq, (lost, first)), (*want, missing), "{case}");
+            }
+        }
     }
 
     #[tokio::test]

@@ -3,7 +3,8 @@
 //! The log, the callbacks, and whoever follows what happens read one order: that of `seq`, which the switch hands out.
 
 use crate::{
-    AccountSid, CallSid, CallStepEvent, ConferenceEvent, ConferenceSid, LegStats, QueueEvent, QueueSid, Timestamp,
+    AccountSid, CallSid, CallStepEvent, ConferenceEvent, ConferenceSid, EventsLost, LegStats, QueueEvent, QueueSid,
+    Timestamp,
 };
 
 /// One thing that happened.
@@ -15,6 +16,8 @@ pub enum AccountEvent {
     Call(CallStepEvent),
     /// In a queue.
     Queue(QueueEvent),
+    /// Something that is not known any more.
+    Lost(EventsLost),
 }
 
 impl AccountEvent {
@@ -24,6 +27,7 @@ impl AccountEvent {
             Self::Conference(event) => event.seq,
             Self::Call(event) => event.seq,
             Self::Queue(event) => event.seq,
+            Self::Lost(event) => event.seq,
         }
     }
 
@@ -33,6 +37,7 @@ impl AccountEvent {
             Self::Conference(event) => event.seq = seq,
             Self::Call(event) => event.seq = seq,
             Self::Queue(event) => event.seq = seq,
+            Self::Lost(event) => event.seq = seq,
         }
     }
 
@@ -42,6 +47,7 @@ impl AccountEvent {
             Self::Conference(event) => event.account_sid,
             Self::Call(event) => event.call.account_sid,
             Self::Queue(event) => event.account_sid,
+            Self::Lost(event) => event.account_sid,
         }
     }
 
@@ -51,6 +57,7 @@ impl AccountEvent {
             Self::Conference(event) => event.at,
             Self::Call(event) => event.at,
             Self::Queue(event) => event.at,
+            Self::Lost(event) => event.at,
         }
     }
 
@@ -60,6 +67,7 @@ impl AccountEvent {
             Self::Conference(event) => event.name(),
             Self::Call(event) => event.name(),
             Self::Queue(event) => event.name(),
+            Self::Lost(_) => EventsLost::NAME,
         }
     }
 
@@ -67,7 +75,7 @@ impl AccountEvent {
     pub fn is_fleeting(&self) -> bool {
         match self {
             Self::Conference(event) => event.is_fleeting(),
-            Self::Call(_) | Self::Queue(_) => false,
+            Self::Call(_) | Self::Queue(_) | Self::Lost(_) => false,
         }
     }
 
@@ -77,6 +85,7 @@ impl AccountEvent {
             Self::Conference(event) => event.call_sid(),
             Self::Call(event) => Some(event.call.sid),
             Self::Queue(event) => event.call_sid(),
+            Self::Lost(_) => None,
         }
     }
 
@@ -84,7 +93,7 @@ impl AccountEvent {
     pub fn conference_sid(&self) -> Option<ConferenceSid> {
         match self {
             Self::Conference(event) => Some(event.conference_sid),
-            Self::Call(_) | Self::Queue(_) => None,
+            Self::Call(_) | Self::Queue(_) | Self::Lost(_) => None,
         }
     }
 
@@ -92,7 +101,7 @@ impl AccountEvent {
     pub fn queue_sid(&self) -> Option<QueueSid> {
         match self {
             Self::Queue(event) => Some(event.queue_sid),
-            Self::Conference(_) | Self::Call(_) => None,
+            Self::Conference(_) | Self::Call(_) | Self::Lost(_) => None,
         }
     }
 
@@ -100,7 +109,7 @@ impl AccountEvent {
     pub fn leg_stats(&self) -> Option<&LegStats> {
         match self {
             Self::Conference(event) => event.leg_stats(),
-            Self::Call(_) | Self::Queue(_) => None,
+            Self::Call(_) | Self::Queue(_) | Self::Lost(_) => None,
         }
     }
 
@@ -110,6 +119,7 @@ impl AccountEvent {
             Self::Conference(event) => event.parameters(),
             Self::Call(event) => event.parameters(),
             Self::Queue(event) => event.parameters(),
+            Self::Lost(event) => event.parameters(),
         }
     }
 }

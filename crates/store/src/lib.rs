@@ -24,6 +24,7 @@ mod error;
 mod event;
 mod insert;
 mod leg_stats;
+mod losses;
 mod notification;
 mod outbox;
 mod participant;

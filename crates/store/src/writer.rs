@@ -18,6 +18,7 @@ use tokio::task::JoinHandle;
 use tokio::time::{Instant, sleep, sleep_until};
 
 use crate::event::Pruning;
+use crate::losses::Losses;
 use crate::{Row, Store, StoreError, call_event, commit, notification, routing};
 
 /// Queue in front of the one task that writes.
@@ -25,6 +26,7 @@ use crate::{Row, Store, StoreError, call_event, commit, notification, routing};
 pub struct Writer {
     batches: mpsc::Sender<Batch>,
     counters: Arc<Counters>,
+    losses: Arc<Losses>,
     task: JoinHandle<()>,
     checkpoints: JoinHandle<()>,
 }
@@ -38,10 +40,10 @@ impl Writer {
     /// The same; `watcher` sees the rows of every batch that is stored.
     pub fn start_watched(store: Store, batches_max: usize, watcher: Watcher) -> Self {
         let (batches, queue) = mpsc::channel(batches_max);
-        let counters = Arc::new(Counters::default());
+        let (counters, losses) = (Arc::<Counters>::default(), Arc::<Losses>::default());
         let checkpoints = tokio::spawn(keep_checkpointing(store.clone(), counters.clone()));
-        let task = tokio::spawn(run(store, queue, counters.clone(), watcher));
-        Self { batches, counters, task, checkpoints }
+        let task = tokio::spawn(run(store, queue, counters.clone(), losses.clone(), watcher));
+        Self { batches, counters, losses, task, checkpoints }
     }
 
     /// Queues a batch: its rows become visible together or not at all, after those of every batch before it. `done`
@@ -54,7 +56,10 @@ impl Writer {
         self.batches.try_send(Batch { rows, done: Box::new(done) }).map_err(|refused| {
             self.counters.refused.fetch_add(1, Relaxed);
             match refused {
-                mpsc::error::TrySendError::Full(batch) => Refused::Full(batch.rows),
+                mpsc::error::TrySendError::Full(batch) => {
+                    self.losses.add(&batch.rows);
+                    Refused::Full(batch.rows)
+                }
                 mpsc::error::TrySendError::Closed(batch) => Refused::Stopped(batch.rows),
             }
         })
@@ -132,7 +137,13 @@ struct Counters {
     commits: AtomicU64,
 }
 
-async fn run(store: Store, mut queue: mpsc::Receiver<Batch>, counters: Arc<Counters>, watcher: Watcher) {
+async fn run(
+    store: Store,
+    mut queue: mpsc::Receiver<Batch>,
+    counters: Arc<Counters>,
+    losses: Arc<Losses>,
+    watcher: Watcher,
+) {
     let mut group = Vec::with_capacity(GROUP_MAX);
     let mut pruning = None;
     let mut logged = 0;
@@ -144,8 +155,8 @@ async fn run(store: Store, mut queue: mpsc::Receiver<Batch>, counters: Arc<Count
         }
         let is_crowd = group.len() >= CROWD;
         not_before = if is_crowd { Instant::now() + CROWD_PAUSE } else { Instant::now() };
-        let (batches, dones): (Vec<_>, Vec<_>) = group.drain(..).map(|batch| (batch.rows, batch.done)).unzip();
-        let results = write(&store, &batches, &counters).await;
+        let (mut batches, dones): (Vec<_>, Vec<_>) = group.drain(..).map(|batch| (batch.rows, batch.done)).unzip();
+        let results = write(&store, &mut batches, &losses, &counters).await;
         let saved = batches.iter().zip(&results).filter(|(_, result)| result.is_ok()).flat_map(|(rows, _)| rows);
         let saved: Vec<_> = saved.collect();
         logged += saved.iter().filter(|row| row.is_logged()).count();
@@ -157,6 +168,11 @@ async fn run(store: Store, mut queue: mpsc::Receiver<Batch>, counters: Arc<Count
             let counter = if result.is_ok() { &counters.saved } else { &counters.failed };
             counter.fetch_add(1, Relaxed);
             done(result);
+        }
+        // What is missing from logs to which nothing has been added since. Of what was refused the log goes on with
+        // what still waits.
+        if queue.is_empty() {
+            tell_rest(&store, &losses, &watcher).await;
         }
         if let Err(error) = prune(&store, &mut pruning, &events).await {
             tracing::warn!(%error, "the event log was not pruned");
@@ -215,18 +231,37 @@ async fn prune_logs(store: &Store) -> Result<(), sqlx::Error> {
     transaction.commit().await
 }
 
+/// Tells of what is missing at the end of logs.
+async fn tell_rest(store: &Store, losses: &Losses, watcher: &Watcher) {
+    let rows = losses.tell_rest();
+    if rows.is_empty() {
+        return;
+    }
+    match store.commit(&rows).await {
+        Ok(()) => watcher(&rows),
+        Err(_) => losses.add(&rows), // not yet
+    }
+}
+
 /// Writes the batches; what became of each. Nearly always all is well, and nothing is spent on the case that it is not.
-async fn write(store: &Store, batches: &[Vec<Row>], counters: &Counters) -> Vec<Result<(), StoreError>> {
+async fn write(
+    store: &Store,
+    batches: &mut [Vec<Row>],
+    losses: &Losses,
+    counters: &Counters,
+) -> Vec<Result<(), StoreError>> {
+    batches.iter_mut().for_each(|rows| losses.tell(rows));
     let Err(reason) = at_once(store, batches, counters).await else {
         return batches.iter().map(|_| Ok(())).collect();
     };
     tracing::debug!(%reason, batches = batches.len(), "a batch failed, writing each to a savepoint");
-    match together(store, batches, counters).await {
+    match together(store, batches, losses, counters).await {
         Ok(results) => results,
-        // The commit itself failed: each batch gets its own, so that only the one to blame suffers.
+        // The commit itself failed: each batch gets its own, so that only the one to blame suffers. Where a batch says
+        // that one before it is lost which now is not, the log keeps what it has in that place.
         Err(reason) => {
             tracing::warn!(%reason, batches = batches.len(), "group commit failed, writing batch by batch");
-            one_by_one(store, batches, counters).await
+            one_by_one(store, batches, losses, counters).await
         }
     }
 }
@@ -246,30 +281,46 @@ async fn at_once(store: &Store, batches: &[Vec<Row>], counters: &Counters) -> Re
 /// All batches in one commit. A batch that fails is taken back alone, to its savepoint.
 async fn together(
     store: &Store,
-    batches: &[Vec<Row>],
+    batches: &mut [Vec<Row>],
+    losses: &Losses,
     counters: &Counters,
 ) -> Result<Vec<Result<(), StoreError>>, sqlx::Error> {
     let mut results = Vec::with_capacity(batches.len());
     let mut transaction = store.writer.begin().await?;
-    for rows in batches {
+    let missing = Losses::default();
+    for rows in &mut *batches {
+        missing.tell(rows);
         let mut savepoint = transaction.begin().await?;
-        let result = commit::save(rows, &mut savepoint).await;
+        let result = commit::save(&*rows, &mut savepoint).await;
         match result {
             Ok(()) => savepoint.commit().await?,
-            Err(_) => savepoint.rollback().await?,
+            Err(_) => {
+                savepoint.rollback().await?;
+                missing.add(rows);
+            }
         }
         results.push(result);
     }
     transaction.commit().await?;
+    losses.add(&missing.tell_rest());
     counters.commits.fetch_add(1, Relaxed);
     Ok(results)
 }
 
-async fn one_by_one(store: &Store, batches: &[Vec<Row>], counters: &Counters) -> Vec<Result<(), StoreError>> {
+async fn one_by_one(
+    store: &Store,
+    batches: &mut [Vec<Row>],
+    losses: &Losses,
+    counters: &Counters,
+) -> Vec<Result<(), StoreError>> {
     let mut results = Vec::with_capacity(batches.len());
     for rows in batches {
+        losses.tell(rows);
         let result = store.commit(rows).await;
-        counters.commits.fetch_add(result.is_ok().into(), Relaxed);
+        match result {
+            Ok(()) => drop(counters.commits.fetch_add(1, Relaxed)),
+            Err(_) => losses.add(rows),
+        }
         results.push(result);
     }
     results
