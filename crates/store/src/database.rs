@@ -8,9 +8,9 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use model::{Account, AccountSid, ApiKey, ApiKeySid};
-use sqlx::SqlSafeStr;
 use sqlx::migrate::{Migration, MigrationType, Migrator};
 use sqlx::sqlite::{SqliteConnectOptions, SqliteJournalMode, SqlitePool, SqlitePoolOptions, SqliteSynchronous};
+use sqlx::{Row as _, SqlSafeStr};
 
 use crate::StoreError;
 use crate::recent::Recent;
@@ -54,8 +54,16 @@ impl Store {
     }
 
     /// Takes what has been committed over into the file, and waits for the disk; who reads or writes does not wait for us.
-    pub(crate) async fn checkpoint(&self) -> Result<(), sqlx::Error> {
-        sqlx::query("PRAGMA wal_checkpoint(PASSIVE)").execute(&self.checkpointer).await?;
+    /// How long the log of commits is then, in pages.
+    pub(crate) async fn checkpoint(&self) -> Result<i64, sqlx::Error> {
+        let done = sqlx::query(CHECKPOINT).fetch_one(&self.checkpointer).await?;
+        done.try_get("log")
+    }
+
+    /// The same between two commits. Right after a checkpoint little is left to be done, and then all is: the next commit
+    /// begins the log anew.
+    pub(crate) async fn finish_checkpoint(&self) -> Result<(), sqlx::Error> {
+        sqlx::query(CHECKPOINT).execute(&self.writer).await?;
         Ok(())
     }
 
@@ -138,10 +146,12 @@ fn migrations() -> Migrator {
 /// Connections for reading; each is a thread that waits for the disk.
 const READERS_MAX: u32 = 4;
 
-/// Pages of the log of commits after which a commit takes them over into the file itself, and whoever waits for it waits
-/// for the disk, too: 64 MB. That does not come to pass where [`Store::checkpoint`] finds everything done before; under
-/// load it never does, and the log would grow.
-const WAL_PAGES_MAX: &str = "16384";
+/// Takes commits over as far as nobody needs them where they are; waits for nobody.
+const CHECKPOINT: &str = "PRAGMA wal_checkpoint(PASSIVE)";
+
+/// Pages of the log of commits after which each commit would do all of that itself: 256 MB, which it does not come to where
+/// a [`Writer`](crate::Writer) runs.
+const WAL_PAGES_MAX: &str = "65536";
 
 /// How long a statement waits for another's lock. With one writer and WAL only a checkpoint takes one.
 const BUSY_MAX: Duration = Duration::from_secs(5);

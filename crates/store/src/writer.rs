@@ -8,7 +8,7 @@
 //! Where several have shared a commit, the next one is put off for a moment ([`CROWD_PAUSE`]), so that more share it.
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering::Relaxed};
 use std::time::Duration;
 
 use model::AccountEvent;
@@ -41,8 +41,9 @@ impl Writer {
     pub fn start_watched(store: Store, batches_max: usize, watcher: Watcher) -> Self {
         let (batches, queue) = mpsc::channel(batches_max);
         let (counters, losses) = (Arc::<Counters>::default(), Arc::<Losses>::default());
-        let checkpoints = tokio::spawn(keep_checkpointing(store.clone(), counters.clone()));
-        let task = tokio::spawn(run(store, queue, counters.clone(), losses.clone(), watcher));
+        let finish = Arc::<AtomicBool>::default();
+        let checkpoints = tokio::spawn(keep_checkpointing(store.clone(), counters.clone(), finish.clone()));
+        let task = tokio::spawn(run(store, queue, counters.clone(), losses.clone(), finish, watcher));
         Self { batches, counters, losses, task, checkpoints }
     }
 
@@ -142,6 +143,7 @@ async fn run(
     mut queue: mpsc::Receiver<Batch>,
     counters: Arc<Counters>,
     losses: Arc<Losses>,
+    finish: Arc<AtomicBool>,
     watcher: Watcher,
 ) {
     let mut group = Vec::with_capacity(GROUP_MAX);
@@ -152,6 +154,11 @@ async fn run(
         if group.len() < GROUP_MAX && Instant::now() < not_before {
             sleep_until(not_before).await;
             group.extend(std::iter::from_fn(|| queue.try_recv().ok()).take(GROUP_MAX - group.len()));
+        }
+        if finish.swap(false, Relaxed)
+            && let Err(error) = store.finish_checkpoint().await
+        {
+            tracing::warn!(%error, "the log of commits was not begun anew");
         }
         let is_crowd = group.len() >= CROWD;
         not_before = if is_crowd { Instant::now() + CROWD_PAUSE } else { Instant::now() };
@@ -189,16 +196,21 @@ async fn run(
 
 /// Has what is committed taken over into the file again and again, so that no commit has to wait for that, and no more than
 /// the last moments are lost with the machine's power.
-async fn keep_checkpointing(store: Store, counters: Arc<Counters>) {
+///
+/// Under load there is always a commit that came meanwhile, so that the log of commits would grow for ever: when it is long,
+/// `finish` asks the writer to do the little that is left.
+async fn keep_checkpointing(store: Store, counters: Arc<Counters>, finish: Arc<AtomicBool>) {
     let mut done = 0;
     loop {
         sleep(CHECKPOINT_EVERY).await;
         let commits = counters.commits.load(Relaxed);
-        if commits != done {
-            done = commits;
-            if let Err(error) = store.checkpoint().await {
-                tracing::warn!(%error, "what is committed was not taken over into the file");
-            }
+        if commits == done {
+            continue;
+        }
+        done = commits;
+        match store.checkpoint().await {
+            Ok(pages) => finish.store(pages >= LOG_PAGES_MAX, Relaxed),
+            Err(error) => tracing::warn!(%error, "what is committed was not taken over into the file"),
         }
     }
 }
@@ -318,7 +330,9 @@ async fn one_by_one(
         losses.tell(rows);
         let result = store.commit(rows).await;
         match result {
-            Ok(()) => drop(counters.commits.fetch_add(1, Relaxed)),
+            Ok(()) => {
+                counters.commits.fetch_add(1, Relaxed);
+            }
             Err(_) => losses.add(rows),
         }
         results.push(result);
@@ -332,7 +346,9 @@ const CROWD: usize = 4;
 /// From the begin of such a commit to the next: a little of the time that a request may take, for a good part of its cost.
 const CROWD_PAUSE: Duration = Duration::from_millis(3);
 /// Between two times that what is committed is taken over into the file.
-const CHECKPOINT_EVERY: Duration = Duration::from_secs(1);
+const CHECKPOINT_EVERY: Duration = Duration::from_millis(250);
+/// Pages of the log of commits after which it is begun anew: 64 MB.
+const LOG_PAGES_MAX: i64 = 16_384;
 
 /// Batches that share a commit at most: bounds how long the first of them waits.
 const GROUP_MAX: usize = 256;
@@ -405,6 +421,23 @@ mod tests {
         assert_eq!(outcomes.take(), [(0, true), (1, false), (2, true)]);
         assert_eq!(store.call(ACCOUNT, call(1).sid).await.expect("reads"), None);
         assert!(store.call(ACCOUNT, call(2).sid).await.expect("reads").is_some());
+    }
+
+    #[tokio::test]
+    async fn the_log_of_commits_is_begun_anew_while_others_write() {
+        let (scratch, store) = open().await;
+        let log = || std::fs::metadata(scratch.path().join("partyline.db-wal")).expect("is there").len();
+        let mut lengths = Vec::new();
+        for round in 0..3 {
+            for number in 0..20 {
+                store.commit(&[Row::Call(call(20 * round + number))]).await.expect("writes");
+            }
+            assert!(store.checkpoint().await.expect("is taken over") > 0);
+            store.commit(&[Row::Call(call(0))]).await.expect("writes meanwhile");
+            store.finish_checkpoint().await.expect("is taken over");
+            lengths.push(log());
+        }
+        assert_eq!(lengths[1..], [lengths[0]; 2], "it is not longer than the first time");
     }
 
     #[tokio::test]
