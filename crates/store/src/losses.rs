@@ -94,7 +94,9 @@ mod tests {
     }
 
     /// Account, place, and if it is missing: from where on, and how many.
-    fn shown(rows: &[Row]) -> Vec<(AccountSid, i64, Option<(i64, u64)>)> {
+    type Shown = (AccountSid, i64, Option<(i64, u64)>);
+
+    fn shown(rows: &[Row]) -> Vec<Shown> {
         let events = rows.iter().filter_map(Row::event);
         let lost = |event: &AccountEvent| match event {
             AccountEvent::Lost(lost) => Some((lost.first, lost.count)),
