@@ -61,9 +61,9 @@ fn a_call_that_we_make_is_told_step_by_step_as_its_callbacks_tell_it() {
         "call-ringing ben CallStatus=ringing",
         "call-answered ben CallStatus=in-progress",
         "participant-join ben",
-        "call-completed ben CallStatus=completed SipResponseCode=200",
         "participant-leave ben",
         "conference-end",
+        "call-completed ben CallStatus=completed SipResponseCode=200",
     ];
     let mut found = told(&world, &["ben"], &["CallStatus", "SipResponseCode"]);
     assert_eq!(found, want);
