@@ -4,7 +4,8 @@ use std::time::Duration;
 
 use model::{
     ActivitySid, AssignmentStatus, EventActor, JitterBufferSize, Reservation, ReservationSid, ReservationStatus,
-    RoutingRow, Task, TaskOrder, TaskQueueSid, TaskSid, Worker, WorkerSid, WorkflowSid, WorkspaceSid,
+    RoutingRow, Task, TaskOrder, TaskQueueSid, TaskSid, TransferSid, TransferStatus, Worker, WorkerSid, WorkflowSid,
+    WorkspaceSid,
 };
 use switch::routing::{
     CallWorker, ConferWorker, Dequeue, Instruction, LegFlags, NewTask, NewTaskQueue, NewWorker, NewWorkflow,
@@ -13,6 +14,7 @@ use switch::routing::{
 };
 use switch::{Answer, Command, HttpMethod, Link, NewRoom, Refusal, WaitAudio};
 
+use crate::phone::State;
 use crate::world::{ACCOUNT, World};
 
 /// What a customer dials.
@@ -286,9 +288,62 @@ impl World {
         }
     }
 
+    /// How a transfer stands.
+    pub(crate) fn transfer_status(&self, sid: TransferSid) -> TransferStatus {
+        match self.routing.get(&sid.to_string()) {
+            Some(RoutingRow::Transfer(transfer)) => transfer.transfer_status,
+            _ => panic!("a transfer ({self})"),
+        }
+    }
+
     /// What happened in the workspace, in order, as far as it concerns tasks and reservations.
     pub(crate) fn task_events(&self) -> Vec<String> {
         let names = self.routing_events.iter().map(|event| event.event_type.as_str().to_owned());
         names.filter(|name| name.starts_with("task.") || name.starts_with("reservation.")).collect()
     }
 }
+
+/// Cus waits at the hotline; gus, who speaks Hindi, is off.
+pub(crate) fn waiting(seed: u64, rules: Rules) -> (World, Centre, WorkerSid) {
+    let mut world = World::new(seed);
+    let centre = Centre::set_up(&mut world, rules);
+    let gus = centre.agent(&mut world, "gus", "hi");
+    world.try_dial("cus", HOTLINE);
+    seconds(&mut world, 2);
+    assert_eq!(world.phone("cus").state, State::Talking, "{world}");
+    (world, centre, gus)
+}
+
+/// The same, and gus is offered the call with this instruction, and takes it.
+pub(crate) fn talking(
+    seed: u64,
+    rules: Rules,
+    instruction: impl FnOnce(&Centre) -> Instruction,
+) -> (World, Centre, WorkerSid) {
+    let (mut world, centre, gus) = waiting(seed, rules);
+    world.instructions.push_back(instruction(&centre));
+    centre.moves(&mut world, gus, centre.available);
+    assert_eq!(world.phone("gus").state, State::Ringing, "{world}");
+    world.take_up("gus");
+    seconds(&mut world, 1);
+    (world, centre, gus)
+}
+
+pub(crate) fn confer() -> Instruction {
+    Instruction::Conference(Box::new(conference()))
+}
+
+pub(crate) fn seconds(world: &mut World, seconds: u64) {
+    world.run_for(Duration::from_secs(seconds));
+}
+
+pub(crate) fn is_over(world: &World, name: &str) -> bool {
+    matches!(world.phone(name).state, State::Over(_))
+}
+
+pub(crate) const MUSIC: &str = "    cus gus music
+                         cus  -   .   x
+                         gus  .   -   .  ";
+pub(crate) const BOTH_TALK: &str = "    cus gus music
+                         cus  -   x   .
+                         gus  x   -   .  ";

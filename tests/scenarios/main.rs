@@ -23,6 +23,7 @@ mod routing;
 mod signalling;
 mod stay;
 mod stream;
+mod transfer;
 mod trouble;
 mod tuning;
 mod update;

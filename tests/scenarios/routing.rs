@@ -2,56 +2,20 @@
 
 use std::time::Duration;
 
-use model::{
-    AssignmentStatus, ConferenceStatus, ReservationStatus, RoutingRow, TransferMode, TransferSid, TransferTarget,
-    WorkerSid,
-};
-use switch::ParticipantChange;
+use model::{AssignmentStatus, ConferenceStatus, ReservationStatus};
 use switch::routing::{
-    ConferWorker, Instruction, NewTask, ReservationOf, RoutingAnswer, RoutingRefusal, Supervise, SupervisorMode,
-    WorkspaceOrder,
+    ConferWorker, Instruction, NewTask, ReservationOf, RoutingRefusal, Supervise, SupervisorMode, WorkspaceOrder,
 };
 use switch::webhook::{Purpose, QueueResult};
+use switch::{HttpMethod, Link};
 
-use crate::centre::{Centre, HOTLINE, Rules, call, conference, dequeue};
+use crate::centre::{
+    BOTH_TALK, Centre, HOTLINE, MUSIC, Rules, call, confer, conference, dequeue, is_over, seconds, talking, waiting,
+};
 use crate::phone::State;
 use crate::world::World;
 
 const LEFT: &str = "https://app.test/left";
-
-/// Cus waits at the hotline; gus, who speaks Hindi, is off.
-fn waiting(seed: u64, rules: Rules) -> (World, Centre, WorkerSid) {
-    let mut world = World::new(seed);
-    let centre = Centre::set_up(&mut world, rules);
-    let gus = centre.agent(&mut world, "gus", "hi");
-    world.try_dial("cus", HOTLINE);
-    seconds(&mut world, 2);
-    assert_eq!(world.phone("cus").state, State::Talking, "{world}");
-    (world, centre, gus)
-}
-
-/// The same, and gus is offered the call with this instruction, and takes it.
-fn talking(seed: u64, rules: Rules, instruction: impl FnOnce(&Centre) -> Instruction) -> (World, Centre, WorkerSid) {
-    let (mut world, centre, gus) = waiting(seed, rules);
-    world.instructions.push_back(instruction(&centre));
-    centre.moves(&mut world, gus, centre.available);
-    assert_eq!(world.phone("gus").state, State::Ringing, "{world}");
-    world.take_up("gus");
-    seconds(&mut world, 1);
-    (world, centre, gus)
-}
-
-fn confer() -> Instruction {
-    Instruction::Conference(Box::new(conference()))
-}
-
-fn seconds(world: &mut World, seconds: u64) {
-    world.run_for(Duration::from_secs(seconds));
-}
-
-fn is_over(world: &World, name: &str) -> bool {
-    matches!(world.phone(name).state, State::Over(_))
-}
 
 fn left_with(world: &World) -> Vec<QueueResult> {
     let results = world.purposes(LEFT).into_iter().map(|purpose| match purpose {
@@ -60,13 +24,6 @@ fn left_with(world: &World) -> Vec<QueueResult> {
     });
     results.collect()
 }
-
-const MUSIC: &str = "    cus gus music
-                         cus  -   .   x
-                         gus  .   -   .  ";
-const BOTH_TALK: &str = "    cus gus music
-                         cus  -   x   .
-                         gus  x   -   .  ";
 
 #[test]
 fn a_caller_hears_music_until_somebody_suits() {
@@ -339,190 +296,69 @@ fn a_workflow_nobody_knows_is_an_error_that_the_document_hears_of() {
     assert_eq!(world.tasks().len(), 0);
 }
 
-/// Puts the customer on hold, or takes up again.
-fn hold(world: &mut World, on: bool) {
-    let change = ParticipantChange { hold: Some(on), ..ParticipantChange::default() };
-    world.update("cus", change).expect("the customer is in the conference");
-    world.run_for(Duration::from_millis(40));
-}
-
-/// A second task for ben, who is called with a document that joins the first one's conference.
-fn hand_on(world: &mut World, centre: &Centre) -> (model::TaskSid, model::TaskSid) {
-    let first = world.last_task().sid;
-    let document = format!("<Dial><Conference beep=\"false\">{first}</Conference></Dial>");
-    world.documents("https://app.test/agent2", &[&document]);
-    let ben = centre.agent(world, "ben", "en");
-    centre.moves(world, ben, centre.available);
-    hold(world, true);
-    world.instructions.push_back(call("https://app.test/agent2"));
-    let attributes = format!(r#"{{"requested_agent":"ben","original_task_sid":"{first}"}}"#);
-    (first, centre.task(world, &attributes))
+#[test]
+fn a_caller_who_goes_elsewhere_ends_the_task_by_the_reason_it_had() {
+    let (mut world, _, _) = waiting(776, Rules::default());
+    world.documents("https://app.test/else", &["<Pause length=\"60\"/>"]);
+    world.redirect("cus", "https://app.test/else").expect("it waits");
+    seconds(&mut world, 1);
+    assert_eq!(world.last_task().assignment_status, AssignmentStatus::Canceled);
+    assert_eq!(world.last_task().reason.as_deref(), Some("redirected"));
 }
 
 #[test]
-fn a_blind_transfer_leaves_the_customer_in_the_same_room() {
-    let (mut world, centre, _) = talking(730, Rules::default(), |_| confer());
-    let (first, second) = hand_on(&mut world, &centre);
-    world.kick("gus").expect("gus is in the conference");
-    centre.end(&mut world, first, AssignmentStatus::Completed).expect("it may be completed");
-    assert_eq!(world.task_status(first), AssignmentStatus::Completed);
-    world.check_hearing(
-        "    cus gus ben music
-                         cus  -   .   .   x
-                         gus  .   -   .   .
-                         ben  .   .   -   .  ",
-    );
-    world.take_up("ben");
+fn a_caller_whom_the_application_sends_elsewhere_keeps_its_task_until_that_is_accepted() {
+    let (mut world, centre, gus) = waiting(777, Rules::default());
+    world.documents("https://app.test/else", &["<Pause length=\"60\"/>"]);
+    let call = world.call("cus").sid;
+    let url = Link { url: "https://app.test/else".to_owned(), method: HttpMethod::Post };
+    let redirect = switch::routing::Redirect { call, url, accept: false };
+    world.instructions.push_back(Instruction::Redirect(Box::new(redirect)));
+    centre.moves(&mut world, gus, centre.available);
     seconds(&mut world, 1);
-    assert_eq!(world.reservation_statuses().last(), Some(&ReservationStatus::Accepted));
-    hold(&mut world, false);
-    world.check_hearing(
-        "    cus gus ben
-                         cus  -   .   x
-                         gus  .   -   .
-                         ben  x   .   -  ",
-    );
-    assert_eq!(world.conferences.len(), 1, "the live conference, not a new one");
-    // The end of a `call` leaves ending the task to the application (§7.6).
-    world.hang_up("ben");
+    assert_eq!(world.reservation_statuses(), [ReservationStatus::Pending], "{world}");
+    let (of, reservation) = (ReservationOf::Task(world.last_task().sid), world.last_reservation());
+    let order = WorkspaceOrder::Instruct { reservation, of, if_match: None, instruction: Instruction::Accept };
+    world.workspace_order(centre.workspace, order).expect("it is pending");
     seconds(&mut world, 1);
-    assert_eq!(world.task_status(second), AssignmentStatus::Assigned);
-}
-
-#[test]
-fn a_warm_transfer_lets_the_agents_talk_first() {
-    let (mut world, centre, _) = talking(731, Rules::default(), |_| confer());
-    let (first, _) = hand_on(&mut world, &centre);
-    world.take_up("ben");
-    seconds(&mut world, 1);
-    world.check_hearing(
-        "    cus gus ben music
-                         cus  -   .   .   x
-                         gus  .   -   x   .
-                         ben  .   x   -   .  ",
-    );
-    hold(&mut world, false);
-    world.check_hearing(
-        "    cus gus ben music
-                         cus  -   x   x   .
-                         gus  x   -   x   .
-                         ben  x   x   -   .  ",
-    );
-    world.kick("gus").expect("gus is in the conference");
-    centre.end(&mut world, first, AssignmentStatus::Completed).expect("it may be completed");
-    world.check_hearing(
-        "    cus gus ben music
-                         cus  -   .   x   .
-                         gus  .   -   .   .
-                         ben  x   .   -   .  ",
-    );
-}
-
-/// Gus hands the task on to ben, who is called into its conference.
-fn transfer(world: &mut World, centre: &Centre, gus: WorkerSid, mode: TransferMode) -> TransferSid {
-    let ben = centre.agent(world, "ben", "hi");
-    centre.moves(world, ben, centre.available);
-    world.instructions.push_back(confer());
-    let order = WorkspaceOrder::CreateTransfer {
-        worker: gus,
-        task: world.last_task().sid,
-        reservation: world.last_reservation(),
-        to: TransferTarget::Worker(ben),
-        mode,
-        priority: None,
-        attributes: None,
-    };
-    let answer = world.workspace_order(centre.workspace, order).expect("ben is free");
-    seconds(world, 1);
-    assert_eq!(world.phone("ben").state, State::Ringing, "{world}");
-    match answer {
-        RoutingAnswer::Row(row) => match *row {
-            RoutingRow::Transfer(transfer) => transfer.sid,
-            other => panic!("a transfer, not {other:?}"),
-        },
-        other => panic!("a row, not {other:?}"),
-    }
-}
-
-const ON_HOLD: &str = "    cus gus ben music
-                       cus  -   .   .   x
-                       gus  .   -   .   .
-                       ben  .   .   -   .  ";
-
-#[test]
-fn a_transfer_holds_the_customer_until_the_application_takes_it_up() {
-    let (mut world, centre, gus) = talking(760, Rules::default(), |_| confer());
-    transfer(&mut world, &centre, gus, TransferMode::Warm);
-    let task = world.last_task().sid;
-    world.check_hearing(ON_HOLD);
-    assert_eq!(world.task_status(task), AssignmentStatus::Reserved);
-    world.take_up("ben");
-    seconds(&mut world, 1);
-    world.check_hearing(
-        "    cus gus ben music
-                         cus  -   .   .   x
-                         gus  .   -   x   .
-                         ben  .   x   -   .  ",
-    );
-    assert_eq!(world.task_status(task), AssignmentStatus::Assigned);
-    assert_eq!(world.reservation_statuses(), [ReservationStatus::Accepted; 2]);
-    hold(&mut world, false);
-    world.check_hearing(
-        "    cus gus ben music
-                         cus  -   x   x   .
-                         gus  x   -   x   .
-                         ben  x   x   -   .  ",
-    );
-    world.kick("gus").expect("gus is in the conference");
-    seconds(&mut world, 1);
-    assert_eq!(world.reservation_statuses(), [ReservationStatus::Wrapping, ReservationStatus::Accepted]);
-    assert_eq!(world.task_status(task), AssignmentStatus::Assigned, "ben has it");
-    assert_eq!(world.conferences.len(), 1, "the same room");
-    world.hang_up("cus");
-    seconds(&mut world, 1);
-    assert_eq!(world.task_status(task), AssignmentStatus::Wrapping, "{world}");
-}
-
-#[test]
-fn a_cold_transfer_lets_the_first_agent_go_at_once() {
-    let (mut world, centre, gus) = talking(761, Rules::default(), |_| {
-        let mut confer = conference();
-        confer.flags.end_conference_on_exit = true;
-        Instruction::Conference(Box::new(confer))
-    });
-    transfer(&mut world, &centre, gus, TransferMode::Cold);
-    let task = world.last_task().sid;
-    assert!(is_over(&world, "gus"));
-    world.check_hearing(ON_HOLD);
-    let room = world.conferences.values().next().expect("a conference");
-    assert_eq!(room.status, ConferenceStatus::InProgress, "the customer is in it, alone");
-    world.take_up("ben");
-    seconds(&mut world, 1);
-    world.check_hearing(ON_HOLD);
-    assert_eq!(world.reservation_statuses(), [ReservationStatus::Completed, ReservationStatus::Accepted]);
-    assert_eq!(world.task_status(task), AssignmentStatus::Assigned);
-    hold(&mut world, false);
-    world.check_hearing(
-        "    cus gus ben
-                         cus  -   .   x
-                         gus  .   -   .
-                         ben  x   .   -  ",
-    );
-}
-
-#[test]
-fn a_transfer_that_is_taken_back_leaves_the_task_where_it_was() {
-    let (mut world, centre, gus) = talking(762, Rules::default(), |_| confer());
-    let transfer = transfer(&mut world, &centre, gus, TransferMode::Warm);
-    let order = WorkspaceOrder::CancelTransfer { worker: gus, transfer };
-    world.workspace_order(centre.workspace, order).expect("it is under way");
-    seconds(&mut world, 1);
-    assert!(is_over(&world, "ben"), "{world}");
-    assert_eq!(world.reservation_statuses(), [ReservationStatus::Accepted, ReservationStatus::Canceled]);
+    assert_eq!(world.reservation_statuses(), [ReservationStatus::Accepted]);
     assert_eq!(world.task_status(world.last_task().sid), AssignmentStatus::Assigned);
-    world.check_hearing(MUSIC);
-    hold(&mut world, false);
-    world.check_hearing(BOTH_TALK);
+}
+
+#[test]
+fn a_task_of_many_words_is_told_of_its_conference_all_the_same() {
+    let words = "x".repeat(3_450);
+    let mut world = World::new(778);
+    let centre = Centre::set_up(&mut world, Rules::default());
+    let workflow = centre.workflow;
+    let document = format!(
+        "<Enqueue workflowSid=\"{workflow}\"><Task>{{\"selected_language\":\"hi\",\"words\":\"{words}\"}}</Task></Enqueue>"
+    );
+    world.documents("https://app.test/incoming", &[&document]);
+    let gus = centre.agent(&mut world, "gus", "hi");
+    world.try_dial("cus", HOTLINE);
+    seconds(&mut world, 2);
+    let written = world.last_task().attributes.chars().count();
+    assert!(taskrouter::ATTRIBUTES_MAX - 100 < written, "{written}: there is to be no room for a conference");
+    world.instructions.push_back(confer());
+    centre.moves(&mut world, gus, centre.available);
+    world.take_up("gus");
+    seconds(&mut world, 1);
+    assert!(world.last_task().attributes.contains("\"conference\":{\"room_name\":"), "{world}");
+    assert_eq!(world.reservation_statuses(), [ReservationStatus::Accepted]);
+}
+
+#[test]
+fn a_task_says_by_which_call_its_worker_talks() {
+    for (seed, instruction) in [(779, "dequeue"), (780, "call")] {
+        let (world, _, _) = talking(seed, Rules::default(), |centre| match instruction {
+            "dequeue" => dequeue(centre),
+            _ => call("https://app.test/agent"),
+        });
+        let gus = world.call("gus").sid;
+        let said = format!("\"worker_call_sid\":\"{gus}\"");
+        assert!(world.last_task().attributes.contains(&said), "{instruction}: {}", world.last_task().attributes);
+    }
 }
 
 #[test]

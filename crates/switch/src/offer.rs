@@ -59,6 +59,13 @@ pub(crate) enum Customer {
     There,
 }
 
+/// Where a customer is because of which task.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Stay {
+    pub(crate) conference: ConferenceSid,
+    pub(crate) task: TaskSid,
+}
+
 /// All of them.
 #[derive(Debug, Default)]
 pub(crate) struct Offers {
@@ -66,7 +73,9 @@ pub(crate) struct Offers {
     by_call: HashMap<CallSid, ReservationSid>,
     by_task: BTreeSet<(TaskSid, ReservationSid)>,
     /// Customers who are being called into the room of a worker.
-    customers: HashMap<CallSid, ConferenceSid>,
+    customers: HashMap<CallSid, Stay>,
+    /// Those who are there.
+    stays: HashMap<CallSid, Stay>,
 }
 
 impl Offers {
@@ -103,17 +112,28 @@ impl Offers {
     }
 
     /// A customer is being called.
-    pub(crate) fn calls_customer(&mut self, customer: CallSid, conference: ConferenceSid) {
-        self.customers.insert(customer, conference);
+    pub(crate) fn calls_customer(&mut self, customer: CallSid, stay: Stay) {
+        self.customers.insert(customer, stay);
     }
 
-    /// The customer's call has been answered, or is over. The room it was to come to, if it was one of those.
-    pub(crate) fn customer_called(&mut self, customer: CallSid) -> Option<ConferenceSid> {
+    /// The customer's call has been answered, or is over. Where it was to come to, if it was one of those.
+    pub(crate) fn customer_called(&mut self, customer: CallSid) -> Option<Stay> {
         self.customers.remove(&customer)
+    }
+
+    /// The customer of a task is in its conference.
+    pub(crate) fn customer_stays(&mut self, customer: CallSid, stay: Stay) {
+        self.stays.insert(customer, stay);
+    }
+
+    /// A call has left a conference. The task whose customer it was there.
+    pub(crate) fn customer_left(&mut self, customer: CallSid, conference: ConferenceSid) -> Option<TaskSid> {
+        self.stays.get(&customer).filter(|stay| stay.conference == conference)?;
+        self.stays.remove(&customer).map(|stay| stay.task)
     }
 
     /// All that lives.
     pub(crate) fn len(&self) -> usize {
-        self.offers.len() + self.customers.len()
+        self.offers.len() + self.customers.len() + self.stays.len()
     }
 }

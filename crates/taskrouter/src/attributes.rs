@@ -13,7 +13,16 @@ pub struct Attributes(Arc<(String, Json)>);
 impl Attributes {
     /// A JSON object of at most [`ATTRIBUTES_MAX`] characters.
     pub fn parse(text: &str) -> Result<Self, AttributesError> {
-        if text.chars().count() > ATTRIBUTES_MAX {
+        Self::bounded(text, ATTRIBUTES_MAX)
+    }
+
+    /// Those that were kept: what [`with`](Self::with) has put into them may have made them longer.
+    pub fn kept(text: &str) -> Result<Self, AttributesError> {
+        Self::bounded(text, ATTRIBUTES_MAX + ADDED_MAX)
+    }
+
+    fn bounded(text: &str, characters_max: usize) -> Result<Self, AttributesError> {
+        if text.chars().count() > characters_max {
             return Err(AttributesError::TooLong);
         }
         let json: Json = serde_json::from_str(text).map_err(|_| AttributesError::NotJson)?;
@@ -36,10 +45,15 @@ impl Attributes {
     }
 
     /// The same with these texts, each at its path; what is no object on the way becomes one. Everything else stays as
-    /// it is written.
+    /// it is written. There is room for [`ADDED_MAX`] characters beyond what an application may write: that it wrote
+    /// much must not keep it from being told.
     pub fn with(&self, texts: &[(&[&str], &str)]) -> Result<Self, AttributesError> {
+        Self::kept(&self.put(texts))
+    }
+
+    fn put(&self, texts: &[(&[&str], &str)]) -> String {
         let put = |json: String, (path, text): &(&[&str], &str)| put(&json, path, text);
-        Self::parse(&texts.iter().fold(self.as_str().to_owned(), put))
+        texts.iter().fold(self.as_str().to_owned(), put)
     }
 
     /// Those of a task for a caller who waits: what the document says of it, and of the call what that leaves open. What
@@ -50,7 +64,7 @@ impl Attributes {
         let texts: Vec<([&str; 1], &str)> =
             call.iter().filter(|(name, _)| is_calls(name)).map(|(name, value)| ([*name], value.as_str())).collect();
         let texts: Vec<(&[&str], &str)> = texts.iter().map(|(path, text)| (path.as_slice(), *text)).collect();
-        given.with(&texts)
+        Self::parse(&given.put(&texts))
     }
 }
 
@@ -113,6 +127,8 @@ pub enum AttributesError {
 
 /// Characters of attributes (taskrouter §9).
 pub const ATTRIBUTES_MAX: usize = 4096;
+/// Characters that may be put into them beside: a conference's name and SIDs (taskrouter §7.4).
+const ADDED_MAX: usize = 1024;
 
 #[cfg(test)]
 mod tests {
@@ -162,8 +178,16 @@ mod tests {
             r#"{"z":1.0,"id":12345678901234567890123,"a":[1e2, {"y":1,"x":2}],"z":"é","conference":{"sid":"CF1"}}"#;
         assert_eq!(after.as_str(), want, "order and numbers stay as they are written");
         assert_eq!(after.text(&["z"]), Some("é"));
-        let long = "x".repeat(ATTRIBUTES_MAX);
+        let long = "x".repeat(ATTRIBUTES_MAX + ADDED_MAX);
         assert_eq!(before.with(&[(&["a"], &long)]), Err(AttributesError::TooLong));
+        let full = format!("{{\"a\":\"{}\"}}", "x".repeat(ATTRIBUTES_MAX - 8));
+        let told = Attributes::parse(&full).expect("attributes").with(&[(&["conference", "sid"], "CF1")]);
+        let told = told.expect("what an application wrote leaves room for what it is told");
+        assert_eq!(told.text(&["conference", "sid"]), Some("CF1"));
+        assert_eq!(Attributes::kept(told.as_str()).as_ref(), Ok(&told));
+        assert_eq!(Attributes::parse(told.as_str()), Err(AttributesError::TooLong));
+        let call = [("call_sid", "CA1".to_owned())];
+        assert_eq!(Attributes::of_call(&full, &call), Err(AttributesError::TooLong), "a call's fields are the task's");
     }
 
     #[test]

@@ -141,10 +141,11 @@ impl Board {
         let live = self.conferences.get_mut(&conference);
         let after = live.map(|live| live.leave(call, how, &goes_on(&self.calls), turn));
         self.leg_stays(call, turn);
+        self.customer_left(call, conference, turn);
         match after {
             Some(AfterLeave::Over { left_behind }) => {
                 self.forget_conference(conference);
-                self.stays_over(left_behind, turn);
+                self.stays_over(conference, left_behind, turn);
             }
             Some(AfterLeave::GoesOn) => self.pass_on_announcements(conference, call),
             None => {}
@@ -175,8 +176,9 @@ impl Board {
     }
 
     /// Calls whose conference is over: they go on with their documents, or have nothing more to do.
-    fn stays_over(&mut self, left_behind: Vec<CallSid>, turn: &mut Turn) {
+    fn stays_over(&mut self, conference: ConferenceSid, left_behind: Vec<CallSid>, turn: &mut Turn) {
         for sid in left_behind {
+            self.customer_left(sid, conference, turn);
             if self.calls.get(&sid).is_some_and(|call| call.script.is_some()) {
                 self.leg_stays(sid, turn);
             }
@@ -202,7 +204,7 @@ impl Board {
     pub(super) fn complete_conference(&mut self, sid: ConferenceSid, turn: &mut Turn) -> Result<Answer, Refusal> {
         let mut conference = self.forget_conference(sid).ok_or(Refusal::ConferenceNotFound)?;
         let left_behind = conference.end(ReasonConferenceEnded::ViaApi, None, &goes_on(&self.calls), turn);
-        self.stays_over(left_behind, turn);
+        self.stays_over(sid, left_behind, turn);
         Ok(Answer::Conference(conference.row))
     }
 

@@ -21,7 +21,7 @@ use crate::conference_callback::ConferenceCallback;
 use crate::entry::{Beep, Entry};
 use crate::follow_up::FollowUp;
 use crate::new_call::{Callee, NewRoom};
-use crate::offer::{Aim, Customer, Meeting, Offer};
+use crate::offer::{Aim, Customer, Meeting, Offer, Stay};
 use crate::outbound::Plan;
 use crate::routing::whom::{self, TaskCustomer, Whom, refuse, task_call, task_customer};
 use crate::routing::{
@@ -234,12 +234,12 @@ impl Board {
         }
         if redirect.accept {
             turn.routing.accept(turn.now.wall, job.reservation)?;
-            // Its caller goes where the application sends it, and the task goes on.
-            if self.queues.task_of(redirect.call) == Some(job.task) {
-                self.queues.release_task(redirect.call);
-            }
         } else {
             turn.routing.put_down(job.reservation);
+        }
+        // Its caller goes where the application sends it, and the task goes on: it may be accepted later.
+        if self.queues.task_of(redirect.call) == Some(job.task) {
+            self.queues.release_task(redirect.call);
         }
         self.redirect(redirect.call, Source::Hooks { voice: url_of(&redirect.url), fallback: None }, turn);
         Ok(())
@@ -344,8 +344,9 @@ impl Board {
 
     /// A worker has answered, and is where it was to come to. False: nobody wants it any more.
     pub(super) fn worker_answered(&mut self, sid: CallSid, turn: &mut Turn) {
-        if let Some(conference) = self.offers.customer_called(sid) {
-            info!(conference_sid = %conference, "customer answered");
+        if let Some(stay) = self.offers.customer_called(sid) {
+            info!(conference_sid = %stay.conference, "customer answered");
+            self.offers.customer_stays(sid, stay);
             return;
         }
         let Some(reservation) = self.offers.of_call(sid) else { return };
@@ -360,9 +361,10 @@ impl Board {
                 }
             }
             // Its document takes the caller, and accepts.
-            Aim::Dequeue => {}
+            Aim::Dequeue => self.tell_worker_call(task, sid, turn),
             Aim::Document { accept } => {
                 self.offers.remove(reservation);
+                self.tell_worker_call(task, sid, turn);
                 if !accept {
                     turn.routing.put_down(reservation);
                 } else if let Err(refusal) = turn.routing.accept(turn.now.wall, reservation) {
@@ -370,6 +372,14 @@ impl Board {
                     turn.follow_ups.push_back(FollowUp::End { call: sid, how: Leaving::HungUp, reason: None });
                 }
             }
+        }
+    }
+
+    /// The task says by which call its worker talks (§7.3).
+    fn tell_worker_call(&self, task: TaskSid, worker: CallSid, turn: &mut Turn) {
+        let worker = worker.to_string();
+        if let Err(refusal) = turn.routing.enrich(turn.now.wall, task, &[(&["worker_call_sid"], &worker)]) {
+            info!(task_sid = %task, %refusal, "the task was not told of its worker's call");
         }
     }
 
@@ -392,10 +402,12 @@ impl Board {
             Customer::There => None,
             Customer::Waits { call, entry } => {
                 self.bring_into(conference, task, *call, entry.clone(), turn)?;
+                self.offers.customer_stays(*call, Stay { conference, task });
                 Some(*call)
             }
             Customer::ToCall { to, from, entry } => {
-                Some(self.call_customer(conference, to.clone(), from.clone(), entry.clone(), turn)?)
+                let stay = Stay { conference, task };
+                Some(self.call_customer(stay, to.clone(), from.clone(), entry.clone(), turn)?)
             }
         };
         let Some(name) = self.conferences.get(&conference).map(|live| live.row.friendly_name.clone()) else {
@@ -459,12 +471,13 @@ impl Board {
     /// The customer of an outbound task is called into the room of the worker.
     fn call_customer(
         &mut self,
-        id: ConferenceSid,
+        stay: Stay,
         to: Callee,
         from: String,
         entry: Entry,
         turn: &mut Turn,
     ) -> Result<CallSid, u16> {
+        let id = stay.conference;
         let Some(account) = self.conferences.get(&id).map(|live| live.row.account_sid) else {
             return Err(COULD_NOT_BE_MADE);
         };
@@ -480,7 +493,7 @@ impl Board {
             Trouble::Unreachable(code) => code,
             Trouble::Unfit(_) => COULD_NOT_BE_MADE,
         })?;
-        self.offers.calls_customer(call, id);
+        self.offers.calls_customer(call, stay);
         if let Some(conference) = self.conferences.get_mut(&id) {
             conference.invite(call, entry, turn);
         }
@@ -514,11 +527,19 @@ impl Board {
         }
     }
 
+    /// A call has left a conference: if it was there as the customer of a task, nobody need come to it any more (§15).
+    pub(super) fn customer_left(&mut self, call: CallSid, conference: ConferenceSid, turn: &mut Turn) {
+        let Some(task) = self.offers.customer_left(call, conference) else { return };
+        if let Err(refusal) = turn.routing.customer_left(turn.now.wall, task) {
+            info!(task_sid = %task, %refusal, "its customer has left");
+        }
+    }
+
     /// A call is over: whoever offered something to it, or waited for it, is told what became of it (§7.3).
     pub(super) fn offer_over(&mut self, call: &LiveCall, turn: &mut Turn) {
-        if let Some(conference) = self.offers.customer_called(call.sid()) {
+        if let Some(stay) = self.offers.customer_called(call.sid()) {
             // The customer of an outbound task was not reached: nobody is to be left in the room.
-            let _over = self.complete_conference(conference, turn);
+            let _over = self.complete_conference(stay.conference, turn);
         }
         self.worker_left(call.sid(), turn);
         let Some(reservation) = self.offers.of_call(call.sid()) else { return };
@@ -577,11 +598,11 @@ impl Board {
 
     /// A caller waits for its task no longer, and not because a worker has it: the task is canceled, and workers who
     /// are being called for it need not come.
-    pub(super) fn caller_gone(&mut self, task: TaskSid, turn: &mut Turn) {
+    pub(super) fn caller_gone(&mut self, task: TaskSid, result: QueueResult, turn: &mut Turn) {
         for reservation in self.offers.of_task(task) {
             self.offer_withdrawn(reservation, turn);
         }
-        if let Err(refusal) = turn.routing.caller_gone(turn.now.wall, task) {
+        if let Err(refusal) = turn.routing.caller_gone(turn.now.wall, task, result) {
             info!(task_sid = %task, %refusal, "somebody has the task");
         }
     }

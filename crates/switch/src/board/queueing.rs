@@ -143,7 +143,7 @@ impl Board {
     pub(super) fn serve(&mut self, queue: QueueSid, turn: &mut Turn) {
         while let Some((id, member)) = self.queues.match_next(queue) {
             if let Some(task) = member.task.filter(|task| task.hangs_on_wait) {
-                self.caller_gone(task.sid, turn); // somebody else has taken its caller
+                self.caller_gone(task.sid, QueueResult::Bridged, turn); // somebody else has taken its caller
             }
             self.take(id, queue, member, turn);
         }
@@ -261,15 +261,15 @@ impl Board {
         let (parent, bridged) = (live.parent, live.bridged.is_some());
         let waited = live.queue.as_ref().map(FromQueue::waited);
         let task = live.queue.as_ref().and_then(|from| from.member.as_ref()?.task);
-        if let Some(task) = task.filter(|task| task.hangs_on_wait && !bridged) {
-            self.caller_gone(task.sid, turn);
-        }
         let result = match (how, bridged) {
             (Leaving::Redirected, true) => QueueResult::RedirectedFromBridged,
             (Leaving::Redirected, false) => QueueResult::BridgingInProcess,
             (_, true) => QueueResult::Bridged,
             (_, false) => QueueResult::Hangup,
         };
+        if let Some(task) = task.filter(|task| task.hangs_on_wait && !bridged) {
+            self.caller_gone(task.sid, result, turn);
+        }
         // Who was brought to somebody has left already.
         if let (Some((queue, waited)), Some(parent), false) = (waited, self.calls.get(&parent), bridged) {
             let left = QueueHappening::Left { call: guest, result, waited };
@@ -309,7 +309,7 @@ impl Board {
         info!(queue_sid = %queue, queue_result = result.as_str(), "left the queue");
         turn.note_queue(member.account, queue, QueueHappening::Left { call: sid, result, waited: time });
         if let Some(task) = member.task.filter(|task| task.hangs_on_wait) {
-            self.caller_gone(task.sid, turn);
+            self.caller_gone(task.sid, result, turn);
         }
         Some(member.script)
     }

@@ -12,6 +12,7 @@ use super::live::{Live, refused};
 use super::rows::{self, TaskNote};
 use super::{Routing, RoutingRefusal};
 use crate::turn::Names;
+use crate::webhook::QueueResult;
 
 /// A task for a caller who waits (twiml §7.1).
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -228,9 +229,20 @@ impl Routing {
         self.workspaces.touch(workspace).ok_or(RoutingRefusal::NotFound)?.set_activity(now, worker, activity)
     }
 
-    /// The caller has hung up while it waited: its task is canceled, unless somebody has it.
-    pub(crate) fn caller_gone(&mut self, now: Timestamp, sid: TaskSid) -> Result<(), RoutingRefusal> {
-        self.touch_task(sid)?.caller_gone(now, sid)
+    /// The caller waits no longer, for that reason: its task is canceled, unless somebody has it.
+    pub(crate) fn caller_gone(
+        &mut self,
+        now: Timestamp,
+        sid: TaskSid,
+        result: QueueResult,
+    ) -> Result<(), RoutingRefusal> {
+        self.touch_task(sid)?.caller_gone(now, sid, result)
+    }
+
+    /// The customer has left the conference of a task. If that is being handed on, nobody is to take it over: whoever has
+    /// it has it still, and if nobody does, it is canceled.
+    pub(crate) fn customer_left(&mut self, now: Timestamp, sid: TaskSid) -> Result<(), RoutingRefusal> {
+        self.touch_task(sid)?.customer_left(now, sid)
     }
 
     fn live_of_task(&self, sid: TaskSid) -> Option<&Live> {
@@ -288,12 +300,30 @@ impl Live {
         self.engine.handle(now, Input::CancelTransfer(transfer)).map_err(refused)
     }
 
-    pub(super) fn caller_gone(&mut self, now: Timestamp, sid: TaskSid) -> Result<(), RoutingRefusal> {
+    pub(super) fn caller_gone(
+        &mut self,
+        now: Timestamp,
+        sid: TaskSid,
+        result: QueueResult,
+    ) -> Result<(), RoutingRefusal> {
         if let Some(note) = self.tasks.get_mut(&sid) {
             note.is_told = true;
         }
-        let (status, reason) = (taskrouter::AssignmentStatus::Canceled, Some(HANGUP.to_owned()));
+        let (status, reason) = (taskrouter::AssignmentStatus::Canceled, Some(result.as_str().to_owned()));
         self.engine.handle(now, Input::EndTask { task: sid, status, reason }).map_err(refused)
+    }
+
+    fn customer_left(&mut self, now: Timestamp, sid: TaskSid) -> Result<(), RoutingRefusal> {
+        let task = self.engine.task(sid).ok_or(RoutingRefusal::NotFound)?;
+        let Some(transfer) = task.transfer.and_then(|transfer| self.engine.transfer_row(transfer)) else {
+            return Ok(());
+        };
+        let initiator = self.engine.reservation(transfer.reservation);
+        if initiator.is_some_and(|reservation| reservation.status.is_open()) {
+            self.end_transfer(now, sid)
+        } else {
+            self.caller_gone(now, sid, QueueResult::Hangup)
+        }
     }
 }
 
@@ -305,5 +335,3 @@ const DOCUMENT_MALFORMED: u16 = 14_221;
 const TASK_NOT_CREATED: u16 = 14_222;
 /// What callers' tasks are.
 const VOICE_CHANNEL: &str = "voice";
-/// Why a task is canceled whose caller has hung up (taskrouter §7.3).
-const HANGUP: &str = "hangup";

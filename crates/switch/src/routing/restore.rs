@@ -14,6 +14,7 @@ use super::live::Live;
 use super::rows::{self, ChannelNote, ReservationNote, TaskNote, WorkerNote};
 use super::statistics::bucket_to_engine;
 use super::{Routing, RoutingRefusal, whom};
+use crate::webhook::QueueResult;
 
 /// The rows of one workspace.
 #[derive(Default)]
@@ -130,7 +131,8 @@ impl Routing {
         }
         live.transfers.extend(rows.transfers.iter().map(|row| (row.sid, row.seq)));
         // What comes of these is told with the first turn.
-        let mut done: Vec<_> = callers_gone.into_iter().map(|task| live.caller_gone(now, task)).collect();
+        let mut done: Vec<_> =
+            callers_gone.into_iter().map(|task| live.caller_gone(now, task, QueueResult::Hangup)).collect();
         done.extend(hand_overs.into_iter().map(|task| live.end_transfer(now, task)));
         done.extend(work_over.into_iter().map(|sid| live.work_over(now, sid)));
         for refusal in done.into_iter().filter_map(Result::err) {

@@ -132,7 +132,7 @@ pub(super) fn worker_to_engine(row: &Worker, channels: &[WorkerChannel]) -> Resu
     Ok(taskrouter::Worker {
         sid: row.sid,
         friendly_name: row.friendly_name.clone(),
-        attributes: attributes(&row.attributes)?,
+        attributes: Attributes::kept(&row.attributes).map_err(attributes_refused)?,
         activity: row.activity_sid,
         status_changed: row.status_changed,
         channels: channels.iter().map(channel).collect(),
@@ -205,7 +205,7 @@ pub(super) fn task_to_engine(row: &Task) -> Result<Option<taskrouter::Task>, Rou
     };
     Ok(Some(taskrouter::Task {
         sid: row.sid,
-        attributes: attributes(&row.attributes)?,
+        attributes: Attributes::kept(&row.attributes).map_err(attributes_refused)?,
         channel: row.task_channel_sid,
         priority: row.priority,
         created: row.created,

@@ -17,7 +17,7 @@ use crate::directory::Directory;
 use crate::effect::{Effect, Row};
 use crate::follow_up::FollowUp;
 use crate::turn::Names;
-use crate::webhook::{AskFailed, Callback, Lane};
+use crate::webhook::{AskFailed, Callback, Lane, QueueResult};
 
 const ACCOUNT: AccountSid = AccountSid::from_bits(1);
 const START_US: i64 = 1_770_000_000_000_000;
@@ -788,7 +788,7 @@ fn a_caller_and_its_task_end_together() {
             'd' => drop(centre.order(WorkspaceOrder::DeleteTask { task, if_match: None }).expect("deletes")),
             'h' => {
                 let now = centre.now();
-                centre.routing.caller_gone(now, task).expect("is canceled");
+                centre.routing.caller_gone(now, task, QueueResult::Hangup).expect("is canceled");
                 centre.turn(|_, _| ());
             }
             _ => centre = centre.restart(),
