@@ -312,6 +312,29 @@ fn a_number_is_shown_only_by_whom_it_belongs_to_however_it_is_written() {
 }
 
 #[test]
+fn a_number_of_ones_own_is_shown_as_all_numbers_are_written() {
+    let ben_is_shown = |caller_id: &str| {
+        let world = ana_dials(33, |ben, _| format!("<Dial callerId=\"{caller_id}\"><Sip>{ben}</Sip></Dial>"));
+        let from = world.phone("ben").called_with("from").unwrap_or_default();
+        let user = from.split(['<', '@']).nth(1).unwrap_or_default().to_owned();
+        (world.call("ben").from.clone(), user)
+    };
+    for (written, from, user) in [
+        ("+15005550001", NUMBER, "sip:+15005550001"),
+        ("+1 (500) 555-0001", NUMBER, "sip:+15005550001"),
+        ("15005550001", NUMBER, "sip:+15005550001"),
+        // Not a number of hers, and to a SIP phone she may be anybody.
+        ("15005550002", "15005550002", "sip:15005550002"),
+        ("client:dan", "client:dan", "sip:dan"),
+    ] {
+        assert_eq!(ben_is_shown(written), (from.to_owned(), user.to_owned()), "{written}");
+    }
+    let world = ana_dials_out_as(34, "+1 (500) 555-0001");
+    let dialled = world.calls.values().find(|call| call.parent_call_sid.is_some()).expect("a child call");
+    assert_eq!(dialled.from, NUMBER);
+}
+
+#[test]
 fn a_party_that_nothing_leads_to_is_told_and_nobody_before_it_in_its_place() {
     let mut world = ana_dials(35, |ben, _| {
         format!("<Dial sequential=\"true\" action=\"/after\"><Sip>{ben}</Sip><Number>+33123456789</Number></Dial>")

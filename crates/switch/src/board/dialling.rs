@@ -7,7 +7,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use media::{Command, MAIN};
-use model::{CallSid, ConferenceSid, Level};
+use model::{AccountSid, CallSid, ConferenceSid, Level};
 use sip::Reason;
 use tracing::info;
 use twiml::{Coach, ConferenceNoun, Dial, DialTo, Party, WaitAudio};
@@ -34,9 +34,12 @@ fn answered_elsewhere() -> Reason {
 }
 
 impl Board {
-    pub(super) fn dial(&mut self, script: ScriptId, sid: CallSid, dial: Dial, turn: &mut Turn) {
+    pub(super) fn dial(&mut self, script: ScriptId, sid: CallSid, mut dial: Dial, turn: &mut Turn) {
         let Some(call) = self.calls.get(&sid) else { return };
-        let account = call.row.account_sid;
+        match caller_id(&dial, call.row.account_sid, turn) {
+            Ok(shown) => dial.caller_id = shown,
+            Err(remark) => return self.dial_failed(script, sid, remark, turn),
+        }
         match &dial.to {
             DialTo::Conference(noun) => {
                 self.dial_conference(script, sid, &dial, noun, turn);
@@ -55,14 +58,6 @@ impl Board {
             // Why not has been told with the document's other warnings.
             DialTo::Nobody(_) => self.not_dialled(script, DialResult::of(DialCallStatus::Failed), turn),
             DialTo::Parties(parties) => {
-                // To a number only a number of one's own is shown, however it is written.
-                let to_number = parties.iter().any(|party| matches!(party, Party::Number(_)));
-                let own = |id: &str| e164(&dialled(id)).is_some_and(|id| turn.directory.may_call_from(account, &id));
-                let shown = dial.caller_id.as_deref();
-                if let Some(id) = shown.filter(|id| (to_number || id.starts_with('+')) && !own(id)) {
-                    let message = format!("callerId {id} is neither a number of this account nor verified");
-                    return self.dial_failed(script, sid, Remark { level: Level::Error, code: 13_214, message }, turn);
-                }
                 let waiting = parties.iter().cloned().collect();
                 let id = turn.names.dial();
                 let live = LiveDial { waiting, ..LiveDial::new(sid, script, dial, turn.now.instant) };
@@ -488,6 +483,26 @@ impl Board {
         {
             script.result = Some(Purpose::Dial(Box::new(DialResult::of(DialCallStatus::Answered))));
         }
+    }
+}
+
+/// Whom the dialled are shown. A number of one's own is written as all numbers are (rest-voice §1.10); to a number, no
+/// other caller is shown, and nobody is shown a number of somebody else's.
+fn caller_id(dial: &Dial, account: AccountSid, turn: &Turn) -> Result<Option<String>, Remark> {
+    let to_number = match &dial.to {
+        DialTo::Parties(parties) => parties.iter().any(|party| matches!(party, Party::Number(_))),
+        DialTo::Application(_) => false,
+        DialTo::Conference(_) | DialTo::Queue(_) | DialTo::Nobody(_) => return Ok(None),
+    };
+    let Some(id) = &dial.caller_id else { return Ok(None) };
+    let bare = dialled(id);
+    match e164(&bare).filter(|number| turn.directory.may_call_from(account, number)) {
+        Some(own) => Ok(Some(own)),
+        None if to_number || bare.starts_with('+') => {
+            let message = format!("callerId {id} is neither a number of this account nor verified");
+            Err(Remark { level: Level::Error, code: 13_214, message })
+        }
+        None => Ok(Some(id.clone())),
     }
 }
 
