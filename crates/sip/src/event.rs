@@ -201,6 +201,8 @@ pub enum Event {
         dialog: DialogId,
         /// Theirs.
         status: u16,
+        /// [`Event::ReferProgress`] will say more; not of what they will not do, or will do quietly (RFC 4488).
+        reports: bool,
     },
     /// How far the call is that our REFER asked for.
     ReferProgress {

@@ -131,6 +131,8 @@ pub(crate) const REFERRALS_MAX: usize = 4;
 pub(crate) const ANSWER_MAX: Duration = Duration::from_secs(20);
 /// How long a transfer may take that we report on, or are told about. As long as a call may ring, and some more.
 pub(crate) const REPORT_MAX: Duration = Duration::from_secs(240);
+/// How long after their 2xx the first report is waited for: timer N of RFC 6665 §4.1.2.4. One comes at once, if any does.
+pub(crate) const FIRST_REPORT_MAX: Duration = Duration::from_secs(32);
 
 #[cfg(test)]
 mod tests {

@@ -160,21 +160,21 @@ impl Endpoint {
                     self.send_client(now, flow, *request, Purpose::Within(id), habits)
                 });
                 if sent.is_none() {
-                    self.peer_lost(id, &method, number);
+                    self.peer_lost(now, id, &method, number);
                 }
             }
         }
     }
 
     /// A request could not be sent, since the other side cannot be reached any more.
-    fn peer_lost(&mut self, id: DialogId, method: &Method, number: u32) {
+    fn peer_lost(&mut self, now: Instant, id: DialogId, method: &Method, number: u32) {
         match method {
             Method::Bye => self.forget_dialog(id),
             Method::Invite | Method::Update => {
                 self.tell_ended(id, EndCause::FlowLost, None);
                 self.forget_dialog(id);
             }
-            Method::Refer => self.refer_answered(id, number, &Outcome::TimedOut),
+            Method::Refer => self.refer_answered(now, id, number, &Outcome::TimedOut),
             _ => {}
         }
     }

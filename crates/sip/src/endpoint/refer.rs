@@ -17,7 +17,8 @@ use crate::inspection::{Refusal, SUPPORTED};
 use crate::transaction::Key;
 use crate::transaction::non_invite_server::{self, NonInviteServer};
 use crate::transfer::{
-    ANSWER_MAX, Due, REFERRALS_MAX, REPORT_MAX, Referral, ReferralStage, Referring, Transfers, refer_to, sipfrag_status,
+    ANSWER_MAX, Due, FIRST_REPORT_MAX, REFERRALS_MAX, REPORT_MAX, Referral, ReferralStage, Referring, Transfers,
+    refer_to, sipfrag_status,
 };
 use crate::{DialogId, Event, Headers, Method, Name, NameAddr, ReferId, Response, reason_phrase};
 
@@ -122,7 +123,7 @@ impl Endpoint {
         let Some(state) = self.dialogs.get_mut(&dialog) else { return };
         let busy = state.transfers.as_ref().is_some_and(|transfers| transfers.referring.is_some());
         if busy || !matches!(state.stage, Stage::Talking { .. }) {
-            return self.event(Event::ReferAnswered { dialog, status: 491 });
+            return self.event(Event::ReferAnswered { dialog, status: 491, reports: false });
         }
         let flow = state.flow_out();
         let mut request = state.request(Method::Refer, None);
@@ -140,7 +141,7 @@ impl Endpoint {
         }
         if !self.send_request(now, dialog, flow, request) {
             self.forget_referring(dialog);
-            self.event(Event::ReferAnswered { dialog, status: 408 });
+            self.event(Event::ReferAnswered { dialog, status: 408, reports: false });
         }
         self.settle_dialog(dialog);
     }
@@ -207,7 +208,7 @@ impl Endpoint {
         self.answer(now, incoming, &response);
         if !accepted {
             // It overtook the 202, and says the same.
-            self.event(Event::ReferAnswered { dialog: id, status: 202 });
+            self.event(Event::ReferAnswered { dialog: id, status: 202, reports: true });
         }
         if over {
             self.forget_referring(id);
@@ -217,7 +218,7 @@ impl Endpoint {
     }
 
     /// The answer to our REFER.
-    pub(super) fn refer_answered(&mut self, id: DialogId, number: u32, outcome: &Outcome<'_>) {
+    pub(super) fn refer_answered(&mut self, now: Instant, id: DialogId, number: u32, outcome: &Outcome<'_>) {
         let ours = self.transfers(id).and_then(|transfers| transfers.referring.as_mut());
         let Some(referring) = ours.filter(|ours| ours.number == number) else { return };
         let (status, told) = (outcome.status(), std::mem::replace(&mut referring.accepted, true));
@@ -225,15 +226,20 @@ impl Endpoint {
             Outcome::Answered(response) => response.headers.lists(Name::from("Refer-Sub"), "false"),
             Outcome::TimedOut => true,
         };
-        if !(200..300).contains(&status) || silent {
+        let reports = (200..300).contains(&status) && !silent;
+        if !told {
+            referring.until = now + FIRST_REPORT_MAX;
+        }
+        if !reports {
             self.forget_referring(id);
         }
         // Our owner has hung up before the ACK came: nothing more is told.
         let talking = self.dialogs.get(&id).is_some_and(|dialog| matches!(dialog.stage, Stage::Talking { .. }));
         if !told && talking {
-            self.event(Event::ReferAnswered { dialog: id, status });
+            self.event(Event::ReferAnswered { dialog: id, status, reports });
         }
-        if (200..300).contains(&status) && silent && talking {
+        // They had begun to report, and say now that they will not.
+        if told && !reports && talking {
             self.event(Event::ReferProgress { dialog: id, status: 0, over: true });
         }
     }
@@ -251,7 +257,7 @@ impl Endpoint {
                 let accepted = self.transfers(id).and_then(|transfers| transfers.referring.take());
                 match accepted.map(|ours| ours.accepted) {
                     Some(true) => self.event(Event::ReferProgress { dialog: id, status: 0, over: true }),
-                    Some(false) => self.event(Event::ReferAnswered { dialog: id, status: 408 }),
+                    Some(false) => self.event(Event::ReferAnswered { dialog: id, status: 408, reports: false }),
                     None => {}
                 }
             }

@@ -88,7 +88,7 @@ impl Endpoint {
             Method::Bye => return self.forget_dialog(id),
             // Without it the 1xx is sent again, and its sender gives up the call if it likes.
             Method::Prack => return,
-            Method::Refer => self.refer_answered(id, asked.number, outcome),
+            Method::Refer => self.refer_answered(now, id, asked.number, outcome),
             _ => {}
         }
         let Some(dialog) = self.dialogs.get_mut(&id) else { return };

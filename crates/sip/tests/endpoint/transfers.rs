@@ -265,11 +265,11 @@ fn a_transfer_of_ours_that_comes_to_nothing() {
             None => world.run_for(secs(32)),
         }
         let want = status.unwrap_or(408);
-        assert!(matches!(world.event(), Event::ReferAnswered { status, .. } if status == want), "{case}");
-        if status == Some(202) {
-            let told = world.event();
-            assert!(matches!(told, Event::ReferProgress { status: 0, over: true, .. }), "{case}: {told:?}");
-        }
+        let told = world.event();
+        assert!(
+            matches!(told, Event::ReferAnswered { status, reports: false, .. } if status == want),
+            "{case}: {told:?}"
+        );
         assert_eq!(matches!(world.events.pop_front(), Some(Event::Ended { .. })), over, "{case}");
         world.said();
         if !over {
@@ -279,14 +279,24 @@ fn a_transfer_of_ours_that_comes_to_nothing() {
         world.run_for(secs(40));
         world.assert_empty();
     }
-    // They take it and say no more.
-    let mut world = World::new();
-    let (dialog, ben) = world.call_out(outgoing());
-    let request = refer(&mut world, dialog);
-    ben.answers(&mut world, &request, 202, "");
-    world.event();
-    world.run_for(secs(240));
-    assert!(matches!(world.event(), Event::ReferProgress { status: 0, over: true, .. }));
+    // They take it and say nothing, or that it rings and nothing more.
+    for (rings, wait) in [(false, secs(32)), (true, secs(240))] {
+        let mut world = World::new();
+        let (dialog, mut ben) = world.call_out(outgoing());
+        let request = refer(&mut world, dialog);
+        ben.answers(&mut world, &request, 202, "");
+        assert!(matches!(world.event(), Event::ReferAnswered { status: 202, reports: true, .. }));
+        if rings {
+            let notify =
+                ben.request("NOTIFY", "Event: refer\r\nContent-Type: message/sipfrag\r\n", "SIP/2.0 180 Ringing");
+            world.hear(ben.flow, notify);
+            assert!(matches!(world.event(), Event::ReferProgress { status: 180, over: false, .. }));
+        }
+        world.run_for(wait - secs(1));
+        assert_eq!(world.events.len(), 0);
+        world.run_for(secs(1));
+        assert!(matches!(world.event(), Event::ReferProgress { status: 0, over: true, .. }));
+    }
 }
 
 #[test]

@@ -176,7 +176,9 @@ impl Board {
             sip::Event::Refer { refer, target, replaces, referred_by, .. } => {
                 self.referred(refer, &target, replaces.as_ref(), referred_by.as_deref(), turn);
             }
-            sip::Event::ReferAnswered { dialog, status } => self.refer_answered(dialog, status, turn),
+            sip::Event::ReferAnswered { dialog, status, reports } => {
+                self.refer_answered(dialog, status, reports, turn);
+            }
             sip::Event::ReferProgress { dialog, status, over } => self.refer_progressed(dialog, status, over, turn),
             sip::Event::Pinged { ping, status } => self.pinged(ping, status, turn),
             sip::Event::Ended { dialog, cause, reason } => {

@@ -112,10 +112,12 @@ impl Board {
         }
     }
 
-    pub(super) fn refer_answered(&mut self, dialog: DialogId, status: u16, turn: &mut Turn) {
+    pub(super) fn refer_answered(&mut self, dialog: DialogId, status: u16, reports: bool, turn: &mut Turn) {
         let Some((script, _)) = self.refers(dialog) else { return };
-        if status >= 300 {
-            return self.refer_over(script, ReferCallStatus::Failed, Some(status), None, turn);
+        if !reports {
+            // What it does without reporting is as far as anybody will know.
+            let outcome = if status < 300 { ReferCallStatus::InProgress } else { ReferCallStatus::Failed };
+            return self.refer_over(script, outcome, Some(status), None, turn);
         }
         if let Some(Purpose::Refer { response_code, .. }) =
             self.scripts.get_mut(&script).and_then(|script| script.result.as_mut())
