@@ -171,11 +171,18 @@ fn who_is_registered_with_another_account_is_a_client_of_that_one_only() {
             &format!(
                 "INVITE sip:+15005550001@10.0.0.1 SIP/2.0\r\nVia: SIP/2.0/UDP {address};branch=z9hG4bKcalls\r\n\
                  Max-Forwards: 70\r\nFrom: <sip:alice@phones.sip.test>;tag=calls\r\nTo: <sip:+15005550001@10.0.0.1>\r\n\
-                 Contact: <sip:desk@{address}>\r\nCall-ID: calls\r\nCSeq: 1 INVITE\r\nContent-Length: 0\r\n\r\n"
+                 Contact: <sip:desk@{address}>\r\nCall-ID: calls\r\nCSeq: 1 INVITE\r\nX-Tier: gold\r\n\
+                 Content-Length: 0\r\n\r\n"
             ),
         );
-        let told = world.asks.first().map(|ask| ask.call.call.from.as_str());
-        assert_eq!(told, Some(from), "{account}");
+        let told = world.asks.first().map(|ask| &*ask.call).expect("the number's application is asked");
+        assert_eq!(told.call.from, from, "{account}");
+        // What its phone says is told of every caller, and is what the application's own client has to say.
+        let sip = told.sip.as_ref().expect("it came by SIP");
+        assert_eq!((sip.call_id.as_str(), sip.source_ip), ("calls", Some(address.ip())), "{account}");
+        assert_eq!(sip.headers, [("X-Tier".to_owned(), "gold".to_owned())], "{account}");
+        let said = told.custom.iter().map(|(name, value)| (name.as_str(), value.as_str())).collect::<Vec<_>>();
+        assert_eq!(said, if account == ACCOUNT { vec![("Tier", "gold")] } else { vec![] }, "{account}");
     }
 }
 

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use model::{CallStatus, Direction};
 use switch::Trunk;
-use switch::webhook::{DialCallStatus, Purpose};
+use switch::webhook::{DialCallStatus, Purpose, ReferCallStatus};
 use testkit::sdp::Flow;
 
 use crate::phone::State;
@@ -91,6 +91,65 @@ fn nobody_answers_in_time() {
     world.run_for(Duration::from_secs(6));
     assert_eq!(world.phone("ben").state, State::Over(487));
     assert_eq!(result(&world), (DialCallStatus::NoAnswer, Some(false)));
+    check_tells_of(&world, "ben", 408);
+}
+
+/// The action is told of that one's call, and what SIP has said of it.
+fn check_tells_of(world: &World, name: &str, status: u16) {
+    let told = world.purposes(AFTER);
+    let [Purpose::Dial(result)] = told.as_slice() else { panic!("one action, not {told:?} ({world})") };
+    let sip = result.sip.as_ref().map(|sip| (Some(sip.call_id.as_str()), sip.response_code));
+    let want = (world.phone(name).called_with("call-id"), Some(status));
+    assert_eq!((result.call, sip), (Some(world.call(name).sid), Some(want)), "{result:?} ({world})");
+}
+
+#[test]
+fn a_dial_that_ends_before_its_callee_tells_of_it_as_any() {
+    const STAR: u8 = 10;
+    let gives_up = |world: &mut World| world.hang_up("ana");
+    let star = |world: &mut World| world.press("ana", STAR);
+    let takes_over = |world: &mut World| {
+        world.redirect("ben", "https://app.test/ben").expect("he talks");
+    };
+    type End = fn(&mut World);
+    for (case, whisper, answers, end, want, status) in [
+        ("gives up while it rings", "", false, gives_up as End, (DialCallStatus::Canceled, false), 487),
+        ("a star while it rings", "", false, star as End, (DialCallStatus::Canceled, false), 487),
+        ("hangs up", "", true, gives_up as End, (DialCallStatus::Completed, true), 200),
+        ("gives up in a whisper", " url=\"/whisper\"", true, gives_up as End, (DialCallStatus::Completed, false), 200),
+        ("the callee is given something else", "", true, takes_over as End, (DialCallStatus::Completed, true), 200),
+    ] {
+        let mut world = ana_dials(41, |ben, _| {
+            format!("<Dial hangupOnStar=\"true\" action=\"/after\"><Sip{whisper}>{ben}</Sip></Dial>")
+        });
+        for url in ["https://app.test/whisper", "https://app.test/ben"] {
+            world.documents(url, &["<Pause length=\"30\"/>"]);
+        }
+        if answers {
+            world.take_up("ben");
+            world.run_for(Duration::from_millis(300));
+        }
+        end(&mut world);
+        world.run_for(Duration::from_millis(500));
+        assert_eq!(result(&world), (want.0, Some(want.1)), "{case}");
+        check_tells_of(&world, "ben", status);
+    }
+}
+
+#[test]
+fn a_phone_that_takes_a_transfer_and_reports_nothing_is_not_waited_for_long() {
+    let mut world = World::new(42);
+    world.number(NUMBER, VOICE);
+    world.documents(VOICE, &["<Refer action=\"/after\"><Sip>sip:cho@other.test</Sip></Refer>"]);
+    world.documents(AFTER, &["<Pause length=\"60\"/>"]);
+    world.try_dial("ana", NUMBER);
+    world.run_for(Duration::from_secs(31));
+    assert!(world.purposes(AFTER).is_empty(), "its first report may yet come");
+    world.run_for(Duration::from_secs(2));
+    let told = world.purposes(AFTER);
+    let [Purpose::Refer { status, response_code, notify_code }] = told.as_slice() else { panic!("told {told:?}") };
+    assert_eq!((*status, *response_code, *notify_code), (ReferCallStatus::Failed, Some(200), None));
+    assert_eq!(world.phone("ana").state, State::Talking, "the call is still ours");
 }
 
 #[test]

@@ -241,9 +241,10 @@ impl LiveCall {
         if self.codecs.is_empty() { local } else { LocalMedia { codecs: self.codecs.clone(), ..local } }
     }
 
-    /// What a request about it says of it.
+    /// What a request about it says of it. What SIP has said of a call that we make, its `<Dial>` tells (twiml §5.2, §10).
     pub(crate) fn facts(&self) -> CallFacts {
-        CallFacts { call: self.row.clone(), ..self.facts.clone() }
+        let sip = self.facts.sip.clone().filter(|_| self.row.direction == Direction::Inbound);
+        CallFacts { call: self.row.clone(), sip, ..self.facts.clone() }
     }
 
     /// 200 OK has gone out, or has come in.

@@ -73,9 +73,9 @@ pub struct CallFacts {
     pub called_via: Option<String>,
     /// How long that took.
     pub machine_detection_ms: Option<u32>,
-    /// Of a leg that is SIP and no trunk's.
+    /// Of a call that came in by SIP.
     pub sip: Option<SipFacts>,
-    /// Parameters of a `client:` caller and of `<Parameter>`.
+    /// Parameters of a `client:` caller, or of the one that is called, and of `<Parameter>`.
     pub custom: Vec<(String, String)>,
     /// Of a call that an instruction has made to a worker.
     pub offer: Option<Box<OfferFacts>>,

@@ -97,16 +97,16 @@ impl Board {
             diversion.and_then(|text| text.parse::<sip::NameAddr>().ok()).map(|from| party(&from.uri, true));
         let (sid, account) = (row.sid, row.account_sid);
         let name = row.caller_name.clone().filter(|_| called.caller_name);
-        let mut facts = CallFacts::of(Call { caller_name: name, ..row });
-        if called.number.is_none() {
-            facts.sip = Some(SipFacts {
-                domain: called.domain.as_ref().map(|(name, _)| name.clone()),
-                domain_sid: called.domain.as_ref().map(|(_, sid)| sid.to_string()),
-                call_id: self.endpoint.call_id(dialog).unwrap_or_default().to_owned(),
-                source_ip: Some(flow.remote.ip()),
-                headers: told_headers(&request.headers),
-            });
-        }
+        let headers = told_headers(&request.headers);
+        let custom = if row.from.starts_with("client:") { parameters_in(&headers) } else { Vec::new() };
+        let sip = SipFacts {
+            domain: called.domain.as_ref().map(|(name, _)| name.clone()),
+            domain_sid: called.domain.as_ref().map(|(_, sid)| sid.to_string()),
+            call_id: self.endpoint.call_id(dialog).unwrap_or_default().to_owned(),
+            source_ip: Some(flow.remote.ip()),
+            headers,
+        };
+        let facts = CallFacts { sip: Some(sip), custom, ..CallFacts::of(Call { caller_name: name, ..row }) };
         let room = turn.names.room();
         self.open(dialog, flow, offer, facts, Errand::Document, room, turn);
         let Some(call) = self.calls.get_mut(&sid) else { return };
@@ -378,6 +378,15 @@ pub(super) fn told_headers(headers: &sip::Headers) -> Vec<(String, String)> {
     all.take(TOLD_HEADERS_MAX)
         .map(|(name, value)| (name.as_str().to_owned(), String::from_utf8_lossy(value).into_owned()))
         .collect()
+}
+
+/// The parameters of a client's call, which travel as headers (rest-voice §9).
+fn parameters_in(told: &[(String, String)]) -> Vec<(String, String)> {
+    let named = |(name, value): &(String, String)| {
+        let (x, name) = name.split_at_checked(2)?;
+        x.eq_ignore_ascii_case("x-").then(|| (name.to_owned(), value.clone()))
+    };
+    told.iter().filter_map(named).collect()
 }
 
 /// Hops of a call of which nobody has said how many are left.

@@ -15,7 +15,7 @@ use sip::{OfferAnswer, Outgoing as Invite};
 use tracing::info;
 
 use super::Board;
-use crate::call::{Line, LiveCall};
+use crate::call::Line;
 use crate::conference::Leaving;
 use crate::leg::{LiveLeg, address_towards};
 use crate::outbound::{Invitation, SpareLeg, Target, Wish};
@@ -96,7 +96,8 @@ impl Board {
     }
 
     fn send_invite(&mut self, sid: CallSid, leg: LegId, wish: Wish, offer: String, turn: &mut Turn) {
-        let Some(LiveCall { line: Line::Outbound(outgoing), .. }) = self.calls.get_mut(&sid) else { return };
+        let Some(call) = self.calls.get_mut(&sid) else { return };
+        let Line::Outbound(outgoing) = &mut call.line else { return };
         let dialog = match wish {
             Wish::Follow { dialog, flow, uri } => {
                 self.endpoint.follow(turn.now.instant, dialog, flow, uri, offer);
@@ -121,6 +122,7 @@ impl Board {
         };
         self.by_dialog.insert(dialog, sid);
         outgoing.invited(dialog, leg);
+        call.facts.sip.get_or_insert_default().call_id = self.endpoint.call_id(dialog).unwrap_or_default().to_owned();
     }
 
     /// There is no room for a leg: what waited for it is not called. The call is over with the last of its legs.

@@ -291,10 +291,11 @@ impl Board {
 
     /// It is over: the parent goes on with its document, the one from a queue with its own.
     pub(super) fn dial_over(&mut self, id: DialId, status: DialCallStatus, turn: &mut Turn) {
-        let Some(live) = self.dials.remove(&id) else { return };
+        let Some(mut live) = self.dials.remove(&id) else { return };
         if let Some(timer) = live.timer {
             turn.timers.clear(timer);
         }
+        self.note_callee(&mut live);
         let result = live.result(status, turn.now.instant);
         info!(parent_call_sid = %live.parent, dial_call_status = status.as_str(), "dial over");
         if let Some(parent) = self.calls.get_mut(&live.parent).filter(|call| call.dial == Some(id)) {
@@ -323,15 +324,28 @@ impl Board {
         }
     }
 
+    /// A dial ends before its callee does: what is told is of the one that has answered, or else of the last that rings.
+    fn note_callee(&mut self, live: &mut LiveDial) {
+        let callee = live.winner.or(live.callees.last().copied()).filter(|_| live.queue.is_none());
+        if let Some(call) = callee.and_then(|callee| self.calls.get_mut(&callee)) {
+            call.stops_ringing();
+            live.result.call = Some(call.sid());
+            live.result.sip = call.dialed_sip();
+        }
+    }
+
     /// The parent has gone: what the dial has come to is kept for its document to tell.
     pub(super) fn abandon_dial(&mut self, id: DialId, turn: &mut Turn) {
-        let Some(live) = self.dials.remove(&id) else { return };
+        let Some(mut live) = self.dials.remove(&id) else { return };
         if let Some(timer) = live.timer {
             turn.timers.clear(timer);
         }
-        let status = match live.bridged {
-            Some(_) => DialCallStatus::Completed,
-            None => DialCallStatus::Canceled,
+        self.note_callee(&mut live);
+        let status = match (live.bridged, live.winner) {
+            (Some(_), _) => DialCallStatus::Completed,
+            // It has answered, and was being told something first.
+            (None, Some(_)) if live.queue.is_none() => DialCallStatus::Completed,
+            (None, _) => DialCallStatus::Canceled,
         };
         if let Some(script) = self.scripts.get_mut(&live.script) {
             script.result = Some(Purpose::Dial(Box::new(live.result(status, turn.now.instant))));

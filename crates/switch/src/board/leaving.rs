@@ -44,7 +44,9 @@ impl Board {
                 self.endpoint.reject(turn.now.instant, *dialog, 480, Reject { reason, ..Reject::default() });
             }
             Line::Outbound(outgoing) => {
-                for dialog in outgoing.take_dialogs() {
+                let dialogs = outgoing.take_dialogs();
+                call.stops_ringing();
+                for dialog in dialogs {
                     self.by_dialog.remove(&dialog);
                     self.endpoint.hangup(turn.now.instant, dialog, reason.clone());
                 }

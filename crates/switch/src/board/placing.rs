@@ -383,8 +383,9 @@ impl Board {
         let span = call.span.clone();
         let _in_call = span.enter();
         info!(status, ?failure, "not reached");
-        let nothing_said = Headers::new();
-        call.remember(response.map_or(&nothing_said, |response| &response.headers));
+        if let Some(response) = response {
+            call.remember(&response.headers);
+        }
         let Line::Outbound(outgoing) = &mut call.line else { return };
         // Silence says nothing about the called, whatever status stands for it.
         let status = if failure == Failure::Unreachable { UNREACHABLE } else { status };
@@ -511,9 +512,18 @@ impl Board {
 impl LiveCall {
     /// Keeps what SIP has said, for the application to be told.
     fn remember(&mut self, headers: &Headers) {
-        let sip = self.facts.sip.get_or_insert_with(Default::default);
-        sip.call_id = headers.text(sip::Name::CallId).unwrap_or_default().into_owned();
+        let sip = self.facts.sip.get_or_insert_default();
+        if let Some(call_id) = headers.text(sip::Name::CallId) {
+            sip.call_id = call_id.into_owned();
+        }
         sip.headers = told_headers(headers);
+    }
+
+    /// It is to ring no longer: what its INVITEs are answered with by that is known (RFC 3261 §9.2).
+    pub(super) fn stops_ringing(&mut self) {
+        if !self.is_answered() && self.facts.sip.is_some() {
+            self.sip_code = Some(487);
+        }
     }
 
     /// What a `<Dial>` tells of this one (twiml §5.2).
