@@ -3,6 +3,7 @@
 //! Each scenario says what people do and who then hears whom (row hears column). No socket, no sleep.
 
 mod application;
+mod assignment;
 mod call_out;
 mod centre;
 mod chaos;

@@ -569,6 +569,11 @@ impl World {
         self.phones.iter_mut().find(|phone| phone.name == name).expect("a phone of that name")
     }
 
+    /// The bridge has something to do at once.
+    pub(crate) fn is_due(&self) -> bool {
+        self.switch.next_deadline().is_some_and(|at| at <= self.now().instant)
+    }
+
     /// Lets time pass.
     pub(crate) fn run_for(&mut self, span: Duration) {
         self.run_in_steps(span, STEP_US);
@@ -602,7 +607,7 @@ impl World {
                 let outcome = found.ok_or_else(|| FetchFailed { code, reason: format!("nothing at {url}") });
                 self.handle(Event::Fetched { fetch, outcome });
             }
-            if self.switch.next_deadline().is_some_and(|at| at <= self.now().instant) {
+            if self.is_due() {
                 self.handle(Event::Timeout);
             }
             for phone in &mut self.phones {
