@@ -20,6 +20,7 @@ mod spoken;
 mod streams;
 mod tls;
 mod trunk;
+mod turns;
 
 use std::net::{Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::path::{Path, PathBuf};
@@ -50,6 +51,7 @@ use crate::metrics::{Snapshots, Sources};
 use crate::run_loop::{Inbox, Input, RunLoop};
 use crate::sip_socket::SipSockets;
 use crate::streams::Streams;
+use crate::turns::Turns;
 
 /// A voice conference bridge: SIP and RTP to phones, Twilio's API to applications.
 #[derive(Debug, Parser)]
@@ -361,6 +363,7 @@ async fn bridge(config: Config, logs: &Path) -> Result<(), StartError> {
         lookups: Lookups::new(tokio::runtime::Handle::current(), inbox.clone()),
         drain: config.drain,
         snapshots,
+        turns: Turns::default(),
         saves_failed,
         replies: std::collections::HashMap::new(),
         requests: 0,

@@ -11,6 +11,7 @@ use store::Writer;
 use switch::{Histogram, Quality};
 
 use crate::sip_socket::SocketStats;
+use crate::turns::{BOUNDS_US, Turns};
 
 /// The run loop's numbers as of one of its last rounds: an immutable snapshot, swapped whole.
 #[derive(Debug, Clone)]
@@ -21,16 +22,18 @@ struct Snapshot {
     taken: Instant,
     switch: switch::Stats,
     sip: sip::Stats,
+    turns: Turns,
 }
 
 impl Snapshots {
     pub(crate) fn new(switch: switch::Stats, sip: &sip::Stats) -> Self {
-        Self(Arc::new(Mutex::new(Snapshot { taken: Instant::now(), switch, sip: sip.clone() })))
+        let snapshot = Snapshot { taken: Instant::now(), switch, sip: sip.clone(), turns: Turns::default() };
+        Self(Arc::new(Mutex::new(snapshot)))
     }
 
-    pub(crate) fn publish(&self, switch: switch::Stats, sip: &sip::Stats) {
+    pub(crate) fn publish(&self, switch: switch::Stats, sip: &sip::Stats, turns: &Turns) {
         *self.0.lock().unwrap_or_else(PoisonError::into_inner) =
-            Snapshot { taken: Instant::now(), switch, sip: sip.clone() };
+            Snapshot { taken: Instant::now(), switch, sip: sip.clone(), turns: turns.clone() };
     }
 
     /// The run loop has gone round lately: it is neither dead nor stuck.
@@ -60,7 +63,7 @@ pub(crate) struct Sources {
 impl Sources {
     /// All numbers, now.
     pub(crate) fn collect(&self) -> Vec<Metric> {
-        let Snapshot { switch, sip, .. } = self.snapshots.read();
+        let Snapshot { switch, sip, turns, .. } = self.snapshots.read();
         let counts = switch.counts;
         let mut metrics = vec![
             gauge("partyline_calls", "Calls that are not over.", switch.calls),
@@ -97,6 +100,7 @@ impl Sources {
         metrics.extend(stranger_metrics(&switch));
         metrics.extend(leg_metrics(&switch.quality));
         metrics.extend(sip_metrics(&sip));
+        metrics.extend(turn_metrics(&turns));
         metrics.extend(self.media.iter().enumerate().flat_map(|(n, thread)| media_metrics(n, thread)));
         let sockets = &self.sockets;
         let writer = self.writer.stats();
@@ -135,6 +139,23 @@ impl Sources {
         metrics.extend(self.outbox.metrics());
         metrics
     }
+}
+
+/// How long events keep the run loop.
+fn turn_metrics(turns: &Turns) -> [Metric; 2] {
+    let bins = BOUNDS_US.iter().zip(turns.counts).map(|(bound, count)| (*bound as f64 / 1e6, count)).collect();
+    let reading = Reading::Histogram { bins, above: turns.above, sum: turns.total.as_secs_f64() };
+    let help = "How long an event kept the run loop, so that others waited.";
+    let longest = Reading::Gauge(turns.longest.as_secs_f64());
+    [
+        Metric { name: "partyline_turn_seconds", help, labels: Vec::new(), reading },
+        Metric {
+            name: "partyline_turn_seconds_max",
+            help: "The longest since the start.",
+            labels: Vec::new(),
+            reading: longest,
+        },
+    ]
 }
 
 fn sip_metrics(sip: &sip::Stats) -> Vec<Metric> {

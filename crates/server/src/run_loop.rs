@@ -29,6 +29,7 @@ use crate::fetch::Fetches;
 use crate::metrics::Snapshots;
 use crate::sip_socket::SipSockets;
 use crate::streams::Streams;
+use crate::turns::Turns;
 
 /// Everything that reaches the run loop from other threads.
 pub(crate) enum Input {
@@ -124,6 +125,7 @@ pub(crate) struct RunLoop {
     pub(crate) lookups: Lookups,
     pub(crate) drain: Duration,
     pub(crate) snapshots: Snapshots,
+    pub(crate) turns: Turns,
     pub(crate) saves_failed: Arc<AtomicU64>,
     pub(crate) replies: HashMap<RequestId, Reply>,
     pub(crate) requests: u64,
@@ -158,7 +160,7 @@ impl RunLoop {
             let now = Instant::now();
             is_published = now >= published + SNAPSHOT_PAUSE;
             if is_published {
-                self.snapshots.publish(self.switch.stats(), self.switch.sip_stats());
+                self.snapshots.publish(self.switch.stats(), self.switch.sip_stats(), &self.turns);
                 published = now;
             }
             if self.switch.next_deadline().is_some_and(|at| at <= now) {
@@ -243,6 +245,7 @@ impl RunLoop {
         let now = Now { instant: Instant::now(), wall: Timestamp::from(SystemTime::now()) };
         self.switch.handle(now, event, effects);
         self.execute(now.wall, effects);
+        self.turns.took(now.instant.elapsed());
     }
 
     /// Does what one event's effects say. What has to be saved is one batch; its replies and

@@ -8,6 +8,7 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use crate::histogram::Histogram;
+use crate::wire::Moment;
 
 /// Serves what was put on it, at `http://127.0.0.1:<port>/…`, for as long as the process lives.
 #[derive(Debug, Clone)]
@@ -29,6 +30,8 @@ pub struct Seen {
     pub headers: Vec<(String, String)>,
     /// As text.
     pub body: String,
+    /// When its last byte had been read.
+    pub at: Moment,
 }
 
 impl Seen {
@@ -117,6 +120,12 @@ impl Application {
         self.requests.lock().expect("no test thread panicked holding it").clone()
     }
 
+    /// When `path` was asked, each time, in order.
+    pub fn asked_at(&self, path: &str) -> Vec<Moment> {
+        let requests = self.requests.lock().expect("no test thread panicked holding it");
+        requests.iter().filter(|seen| seen.target.split('?').next() == Some(path)).map(|seen| seen.at).collect()
+    }
+
     /// How long it took for each file, from the request's last byte to the answer's.
     pub fn own_time(&self) -> Histogram {
         self.own_time.lock().expect("no test thread panicked holding it").clone()
@@ -186,7 +195,7 @@ fn read(stream: &TcpStream) -> Option<Seen> {
     let length = headers.iter().find(|(name, _)| name == "content-length").and_then(|(_, value)| value.parse().ok());
     let mut body = vec![0; length.unwrap_or(0)];
     reader.read_exact(&mut body).ok()?;
-    Some(Seen { method, target, headers, body: String::from_utf8_lossy(&body).into_owned() })
+    Some(Seen { method, target, headers, body: String::from_utf8_lossy(&body).into_owned(), at: Moment::now() })
 }
 
 /// Holds the connection open, silently, until the other side gives up.

@@ -8,6 +8,7 @@ pub mod callee;
 pub mod chirp;
 pub mod hearing;
 pub mod histogram;
+pub mod kept_alive;
 pub mod load;
 pub mod pcmu;
 pub mod phone;

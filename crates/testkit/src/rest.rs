@@ -213,7 +213,7 @@ fn dechunk(mut bytes: &[u8]) -> Option<Vec<u8>> {
     }
 }
 
-fn encode_form(form: &[(&str, &str)]) -> String {
+pub(crate) fn encode_form(form: &[(&str, &str)]) -> String {
     form.iter().map(|(key, value)| format!("{}={}", encode(key), encode(value))).collect::<Vec<_>>().join("&")
 }
 
