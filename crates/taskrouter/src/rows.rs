@@ -45,6 +45,13 @@ impl<K: Ord + Copy, V> Rows<K, V> {
         Some(row)
     }
 
+    /// Forgets the first row, and that it ever was there. False: there is none.
+    pub(crate) fn take_first(&mut self) -> bool {
+        self.changed.pop_first();
+        self.uncounted.as_mut().and_then(Vec::pop);
+        self.rows.pop_first().is_some()
+    }
+
     /// One that has changed, or is gone, since it was counted last; perhaps more than once.
     pub(crate) fn uncounted(&mut self) -> Option<K> {
         self.uncounted.as_mut()?.pop()

@@ -13,6 +13,7 @@ use std::sync::Arc;
 use model::{TaskChannelSid, TaskQueueSid, TaskSid, WorkerSid};
 
 use crate::OrderBy;
+use crate::free::Place;
 
 /// Which task is first: priority, kind of queue, virtual start time (turned round for LIFO), SID (taskrouter §11).
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -51,10 +52,27 @@ pub(crate) struct Line {
     pub(crate) key: Arc<LineKey>,
     waiting: BTreeSet<Rank>,
     pub(crate) fresh: Fresh,
+    /// A look at everybody that goes on.
+    scan: Option<Scan>,
     /// A worker was passed over for some task's sake only, so that another task may still have it.
     passed_over: bool,
     /// The task to be looked at next, if the line is due.
     due_as: Option<Rank>,
+}
+
+/// How far a look at everybody has come. Whoever does not suit one task of a line suits none of it.
+#[derive(Debug, Default)]
+pub(crate) struct Scan {
+    /// For whom; another task of the line goes on with it, unless somebody was passed over for this one's sake.
+    pub(crate) task: Option<TaskSid>,
+    /// The last that was looked at.
+    pub(crate) after: Option<Place>,
+    /// Who suits.
+    pub(crate) found: Vec<WorkerSid>,
+    /// Somebody was passed over.
+    pub(crate) passed: bool,
+    /// Who has come meanwhile, perhaps to a place before that.
+    pub(crate) missed: BTreeSet<WorkerSid>,
 }
 
 /// The lines that hear of a worker together.
@@ -96,7 +114,7 @@ impl Waiting {
         line.waiting.insert(rank);
         self.of_task.insert(rank.task, (id, rank));
         if std::mem::take(&mut line.passed_over) {
-            line.fresh = Fresh::Everybody;
+            (line.fresh, line.scan) = (Fresh::Everybody, None);
         }
         if line.fresh != Fresh::These(BTreeSet::new()) {
             self.make_due(id);
@@ -113,7 +131,8 @@ impl Waiting {
             (None, None) => {}
         }
         self.by_key.insert(key.clone(), id);
-        let line = Line { key, waiting: BTreeSet::new(), fresh: Fresh::Everybody, passed_over: false, due_as: None };
+        let (waiting, fresh) = (BTreeSet::new(), Fresh::Everybody);
+        let line = Line { key, waiting, fresh, scan: None, passed_over: false, due_as: None };
         self.lines.insert(id, line);
         id
     }
@@ -197,12 +216,17 @@ impl Waiting {
         let (among, mut stir) = self.stirred.pop_first()?;
         let from = stir.after.map_or(Unbounded, Excluded);
         let lines = self.among(among).into_iter().flat_map(|lines| lines.range((from, Unbounded)));
-        let most = budget.max(1) * TOLD_FOR_ONE;
+        // One line is told of many as quickly as of one: to look at everybody.
+        let at_once = if stir.workers.len() > NAMED_MAX { 1 } else { stir.workers.len().max(1) };
+        let most = (budget.max(1) * TOLD_FOR_ONE / at_once).max(1);
         let lines: Vec<LineId> = lines.take(most).copied().collect();
         for id in &lines {
-            stir.workers.iter().for_each(|worker| self.freshen_line(*id, *worker));
+            match stir.workers.len() > NAMED_MAX {
+                true => self.freshen_whole(*id),
+                false => stir.workers.iter().for_each(|worker| self.freshen_line(*id, *worker)),
+            }
         }
-        let spent = (lines.len() * stir.workers.len() / TOLD_FOR_ONE).max(1);
+        let spent = (lines.len() * at_once / TOLD_FOR_ONE).max(1);
         if lines.len() == most {
             stir.after = lines.last().copied();
             self.stirred.insert(among, stir);
@@ -223,8 +247,44 @@ impl Waiting {
         if let Some(line) = self.lines.get_mut(&id) {
             if let Fresh::These(workers) = &mut line.fresh {
                 workers.insert(worker);
+                if workers.len() > NAMED_MAX {
+                    line.fresh = Fresh::Everybody;
+                }
+            }
+            if let Some(scan) = &mut line.scan {
+                scan.missed.insert(worker);
             }
             self.make_due(id);
+        }
+    }
+
+    /// A line has everybody to look at.
+    fn freshen_whole(&mut self, id: LineId) {
+        if let Some(line) = self.lines.get_mut(&id) {
+            (line.fresh, line.scan) = (Fresh::Everybody, None);
+            self.make_due(id);
+        }
+    }
+
+    /// Lines wait for this worker and nobody else.
+    pub(crate) fn waits_for(&self, worker: WorkerSid) -> bool {
+        self.of_worker.contains_key(&worker)
+    }
+
+    /// A task waits for this worker and nobody else.
+    pub(crate) fn is_for(&self, task: TaskSid, worker: WorkerSid) -> bool {
+        let line = self.of_task.get(&task).and_then(|(id, _)| self.lines.get(id));
+        line.is_some_and(|line| line.key.only == Some(worker))
+    }
+
+    /// How far the look at everybody has come for a line, which is to be put back.
+    pub(crate) fn take_scan(&mut self, id: LineId) -> Option<Scan> {
+        self.lines.get_mut(&id)?.scan.take()
+    }
+
+    pub(crate) fn put_scan(&mut self, id: LineId, scan: Scan) {
+        if let Some(line) = self.lines.get_mut(&id) {
+            line.scan = Some(scan);
         }
     }
 
@@ -240,7 +300,7 @@ impl Waiting {
     /// Nobody free may take what waits in a line.
     pub(crate) fn settle(&mut self, id: LineId) {
         if let Some(line) = self.lines.get_mut(&id) {
-            line.fresh = Fresh::These(BTreeSet::new());
+            (line.fresh, line.scan) = (Fresh::These(BTreeSet::new()), None);
         }
         self.set_due(id, None);
     }
@@ -257,6 +317,8 @@ impl Waiting {
     }
 }
 
+/// Workers a line is to look at by name; more, and it looks at everybody, piece by piece.
+const NAMED_MAX: usize = 64;
 /// As many lines hear of a worker at once; more, piece by piece.
 const TOLD_AT_ONCE: usize = 64;
 /// Lines that are told of a worker in the time one is looked at.

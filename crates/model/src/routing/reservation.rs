@@ -85,6 +85,11 @@ impl ReservationStatus {
         matches!(self, Self::Pending | Self::Accepted | Self::Wrapping)
     }
 
+    /// Its worker has the task.
+    pub const fn is_held(self) -> bool {
+        matches!(self, Self::Accepted | Self::Wrapping)
+    }
+
     /// The state machine of §7.1. What is open can be canceled with its task.
     pub const fn may_become(self, next: Self) -> bool {
         use ReservationStatus as S;

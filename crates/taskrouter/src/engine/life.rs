@@ -55,6 +55,7 @@ impl Engine {
                 }
             }
             self.timers.insert((times_out, Timer::Reservation(offer)));
+            self.come_to_channel(channel);
             self.reservations.insert(offer, reservation);
             self.tell_reservation(now, TaskRouterEventType::ReservationCreated, offer);
             self.outputs.push_back(Output::Assign { task: sid, worker: *worker_sid, reservation: offer });
@@ -308,6 +309,7 @@ impl Engine {
         }
         self.tell_task(now, kind, sid);
         let Some(task) = self.tasks.remove(&sid) else { return };
+        self.go_from_channel(task.channel);
         for transfer in task.transfers {
             self.transfers.remove(&transfer);
         }
@@ -388,6 +390,13 @@ impl Engine {
         reservation.changed = now;
         reservation.version += 1;
         let (worker_sid, channel) = (reservation.worker, reservation.channel);
+        if !to.is_open() {
+            self.go_from_channel(channel);
+        }
+        match to.is_held() {
+            true => self.held.insert(sid),
+            false => self.held.remove(&sid),
+        };
         if !to.is_open()
             && let Some(worker) = self.workers.get_mut(&worker_sid)
         {

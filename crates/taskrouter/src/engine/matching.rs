@@ -1,11 +1,13 @@
 //! Who gets the task (taskrouter §11).
 
 use std::cmp::Reverse;
+use std::collections::hash_map;
+use std::ops::Bound::{Excluded, Unbounded};
 
 use super::*;
-use crate::free::{Place, Shelf};
+use crate::free::{Place, Shelf, ShelfId};
 use crate::waiting::{Fresh, LineId, LineKey, Rank};
-use crate::{RESERVATIONS_MAX, TargetNames, expression};
+use crate::{KnownWorker, RESERVATIONS_MAX, TargetNames, expression};
 
 impl Engine {
     /// Something about a worker has changed: it stands where it belongs, and whoever waits for one like it is looked at.
@@ -20,18 +22,22 @@ impl Engine {
         let roomy: Vec<TaskChannelSid> = (worker.channels.keys().copied())
             .filter(|channel| worker.has_room(*channel, self.workspace.multi_task))
             .collect();
+        let mut looks = 0;
         for queue in self.queues_of.get(&sid).into_iter().flatten() {
-            for shelf in self.free.shelves_of(*queue).to_vec() {
+            looks += 1;
+            for (id, shelf) in self.free.shelves_of(*queue).to_vec() {
+                looks += 1;
                 if roomy.contains(&shelf.channel)
                     && let Some(place) = self.place(worker, &shelf)
                 {
-                    self.free.place(&shelf, place);
+                    self.free.place(id, place);
                 }
             }
             for channel in &roomy {
                 self.waiting.freshen(*queue, *channel, sid);
             }
         }
+        self.steps.set(self.steps.get() + looks / PLACED_FOR_ONE);
     }
 
     fn place(&self, worker: &Worker, shelf: &Shelf) -> Option<Place> {
@@ -44,16 +50,17 @@ impl Engine {
     pub(super) fn queue_up(&mut self, sid: TaskSid) {
         self.leave_line(sid);
         let Some(task) = self.tasks.get(&sid).filter(|task| task.status == AssignmentStatus::Pending) else { return };
+        self.spend(1);
         let (Some(key), rank) = (self.line_key(task), self.rank(task)) else {
-            self.unclaimed.insert(sid);
+            if let Some(claim) = self.claim(task) {
+                self.claims.insert(sid, claim.clone());
+                self.unclaimed.entry(claim).or_default().insert(sid);
+            }
             return;
         };
-        let shelf = shelf_of(&key);
-        if let Some(shelf) = &shelf {
-            self.open_shelf(shelf);
-        }
+        let shelf = shelf_of(&key).map(|shelf| self.free.open(&shelf));
         if let (true, Some(shelf)) = (self.waiting.join(key, rank), shelf) {
-            self.free.use_shelf(&shelf);
+            self.free.use_shelf(shelf);
         }
     }
 
@@ -61,30 +68,48 @@ impl Engine {
         if let Some(shelf) = self.waiting.leave(sid).and_then(|key| shelf_of(&key)) {
             self.free.leave_shelf(&shelf);
         }
-        self.unclaimed.remove(&sid);
-    }
-
-    /// As [`Engine::queue_up`], of all that a setting concerns.
-    pub(super) fn requeue(&mut self, concerns: impl Fn(&Task) -> bool) {
-        let waits = |task: &&Task| task.status == AssignmentStatus::Pending && concerns(task);
-        let tasks: Vec<TaskSid> = self.tasks.values().filter(waits).map(|task| task.sid).collect();
-        tasks.into_iter().for_each(|task| self.queue_up(task));
-    }
-
-    /// The first task of its kind sets up where its workers stand.
-    fn open_shelf(&mut self, shelf: &Shelf) {
-        if !self.free.open(shelf) {
-            return;
+        if let Some(claim) = self.claims.remove(&sid)
+            && let hash_map::Entry::Occupied(mut tasks) = self.unclaimed.entry(claim)
+        {
+            tasks.get_mut().remove(&sid);
+            if tasks.get().is_empty() {
+                tasks.remove();
+            }
         }
-        for sid in self.members.get(&shelf.queue).into_iter().flatten() {
-            if let Some(worker) = self.workers.get(sid)
+    }
+
+    /// Whom a task asks for that is not there.
+    fn claim(&self, task: &Task) -> Option<Claim> {
+        let known = self.target_of(task)?.known_worker.as_ref()?;
+        let (KnownWorker::Sid(path) | KnownWorker::FriendlyName(path)) = known;
+        let name = expression::find(task.attributes.json(), &path.steps)?.as_str()?;
+        match known {
+            KnownWorker::Sid(_) => name.parse().ok().map(Claim::Sid),
+            KnownWorker::FriendlyName(_) => Some(Claim::Name(name.to_lowercase())),
+        }
+    }
+
+    /// Puts some of the workers of a queue on a shelf that is new. False: they all stand there.
+    fn fill(&mut self, id: ShelfId, shelf: &Shelf, budget: usize) -> bool {
+        let Some(last) = self.free.unfilled(id) else { return false };
+        let from = last.map_or(Unbounded, Excluded);
+        let members = self.members.get(&shelf.queue).into_iter().flat_map(|of| of.range((from, Unbounded)));
+        let batch: Vec<WorkerSid> = members.take(budget).copied().collect();
+        self.spend(batch.len());
+        for sid in &batch {
+            // Whoever has changed meanwhile stands there already.
+            if self.free.place_of(*sid, id).is_none()
+                && let Some(worker) = self.workers.get(sid)
                 && self.is_available(worker)
                 && worker.has_room(shelf.channel, self.workspace.multi_task)
                 && let Some(place) = self.place(worker, shelf)
             {
-                self.free.place(shelf, place);
+                self.free.place(id, place);
             }
         }
+        let is_whole = batch.len() < budget;
+        self.free.filled(id, batch.last().copied().filter(|_| !is_whole));
+        !is_whole
     }
 
     fn rank(&self, task: &Task) -> Rank {
@@ -135,54 +160,136 @@ impl Engine {
         Some(key)
     }
 
-    /// Looks at the foremost task of the line that is due. How many were looked at.
-    pub(super) fn match_line(&mut self, now: Timestamp, id: LineId, task: TaskSid) -> usize {
-        let (mut spent, mut passed) = (1, false);
-        let workers = self.candidates(id, task, &mut spent, &mut passed);
-        if !workers.is_empty() {
-            self.reserve(now, task, &workers);
-        } else if passed {
+    /// Looks at the foremost task of the line that is due; what is left of that, at the next piece of work.
+    pub(super) fn match_line(&mut self, now: Timestamp, id: LineId, task: TaskSid, budget: usize) {
+        self.spend(1);
+        let Some(line) = self.waiting.line(id) else { return };
+        let (key, is_wide) = (line.key.clone(), line.fresh == Fresh::Everybody);
+        let look = match shelf_of(&key).map(|shelf| (self.free.find(&shelf), shelf)) {
+            None => self.look_at_one(task, &key),
+            Some((None, _)) => Look::default(),
+            Some((Some(shelf), of)) if self.fill(shelf, &of, budget) => return,
+            Some((Some(shelf), _)) if is_wide => match self.scan(id, task, &key, shelf, budget) {
+                Some(look) => look,
+                None => return,
+            },
+            Some((Some(shelf), _)) => self.look_at_fresh(id, task, &key, shelf),
+        };
+        if !look.found.is_empty() {
+            self.reserve(now, task, &look.found);
+        } else if look.passed {
             self.waiting.pass_over(id);
         } else {
             self.waiting.settle(id);
         }
-        spent
     }
 
-    /// Whom to offer a task, whoever comes first in front: as many as its queue allows.
-    fn candidates(&self, id: LineId, task: TaskSid, spent: &mut usize, passed: &mut bool) -> Vec<WorkerSid> {
-        let (Some(line), Some(task)) = (self.waiting.line(id), self.tasks.get(&task)) else { return Vec::new() };
-        let mut fits = |worker: WorkerSid| {
-            *spent += 1;
-            let fits = self.may_take(task, &line.key, worker);
-            let paused = fits && self.pauses.contains_key(&(task.sid, worker));
-            let has_it = fits && task.transfer.is_some() && self.holds(task.sid, worker);
-            *passed |= paused || has_it;
-            fits && !paused && !has_it
-        };
-        if let Some(worker) = line.key.only {
-            return if fits(worker) { vec![worker] } else { Vec::new() };
+    /// Whether a worker is to be offered a task; `passed`: not this one, but others of its line.
+    fn fits(&self, task: &Task, key: &LineKey, worker: WorkerSid, passed: &mut bool) -> bool {
+        self.spend(1);
+        let fits = self.may_take(task, key, worker);
+        let paused = fits && self.pauses.contains_key(&(task.sid, worker));
+        let has_it = fits && task.transfer.is_some() && self.holds(task.sid, worker);
+        *passed |= paused || has_it;
+        fits && !paused && !has_it
+    }
+
+    /// Of a line that waits for one worker only.
+    fn look_at_one(&self, task: TaskSid, key: &LineKey) -> Look {
+        let mut look = Look::default();
+        if let (Some(task), Some(worker)) = (self.tasks.get(&task), key.only)
+            && self.fits(task, key, worker, &mut look.passed)
+        {
+            look.found.push(worker);
         }
-        let Some(queue) = line.key.queue.and_then(|queue| self.queues.get(&queue)) else { return Vec::new() };
-        let left = RESERVATIONS_MAX.saturating_sub(task.reservations.len());
-        let at_once = (queue.max_reserved_workers as usize).min(left).max(1);
-        let shelf = Shelf { queue: queue.sid, channel: line.key.channel, order: line.key.order.clone() };
-        let found: Vec<WorkerSid> = match &line.fresh {
-            Fresh::Everybody => {
-                self.free.on(&shelf).map(|place| place.worker).filter(|worker| fits(*worker)).take(at_once).collect()
+        look
+    }
+
+    /// How many workers a task may be offered to at once.
+    fn at_once(&self, task: &Task, key: &LineKey) -> usize {
+        let most = key.queue.and_then(|queue| self.queues.get(&queue)).map_or(1, |queue| queue.max_reserved_workers);
+        (most as usize).min(RESERVATIONS_MAX.saturating_sub(task.reservations.len())).max(1)
+    }
+
+    /// Those of these who suit, whoever comes first in front.
+    fn choose(
+        &self,
+        task: &Task,
+        key: &LineKey,
+        shelf: ShelfId,
+        workers: impl Iterator<Item = WorkerSid>,
+        passed: &mut bool,
+    ) -> Vec<WorkerSid> {
+        let mut places: Vec<&Place> = workers.filter_map(|worker| self.free.place_of(worker, shelf)).collect();
+        places.sort();
+        places.dedup();
+        let workers = places.into_iter().map(|place| place.worker);
+        workers.filter(|worker| self.fits(task, key, *worker, passed)).collect()
+    }
+
+    /// Looks at those who have come since the last look.
+    fn look_at_fresh(&self, id: LineId, task: TaskSid, key: &LineKey, shelf: ShelfId) -> Look {
+        let mut look = Look::default();
+        let (Some(line), Some(task)) = (self.waiting.line(id), self.tasks.get(&task)) else { return look };
+        let Fresh::These(workers) = &line.fresh else { return look };
+        look.found = self.choose(task, key, shelf, workers.iter().copied(), &mut look.passed);
+        look.found.truncate(self.at_once(task, key));
+        if look.found.is_empty() {
+            look.found.extend(self.initiator(task, shelf));
+        }
+        look
+    }
+
+    /// Looks at everybody, in the order they are to be asked, until enough of them suit. `None`: that goes on.
+    fn scan(&mut self, id: LineId, task: TaskSid, key: &LineKey, shelf: ShelfId, budget: usize) -> Option<Look> {
+        let before = self.waiting.take_scan(id).filter(|scan| scan.task == Some(task) || !scan.passed);
+        let mut scan = before.unwrap_or_default();
+        scan.task = Some(task);
+        let row = self.tasks.get(&task)?;
+        let at_once = self.at_once(row, key);
+        let mut is_over = true;
+        let mut last = None;
+        for (nth, place) in self.free.on(shelf, scan.after.as_ref()).enumerate() {
+            if scan.found.len() >= at_once {
+                break;
             }
-            Fresh::These(workers) => {
-                let mut places: Vec<&Place> =
-                    workers.iter().filter_map(|worker| self.free.place_of(*worker, &shelf)).collect();
-                places.sort();
-                places.into_iter().map(|place| place.worker).filter(|worker| fits(*worker)).take(at_once).collect()
+            if nth >= budget {
+                is_over = false;
+                break;
             }
-        };
-        if found.is_empty() { self.initiator(task, &shelf).into_iter().collect() } else { found }
+            last = Some(place);
+            if self.fits(row, key, place.worker, &mut scan.passed) {
+                scan.found.push(place.worker);
+            }
+        }
+        scan.after = last.cloned().or(scan.after.take());
+        if !is_over {
+            self.waiting.put_scan(id, scan);
+            return None;
+        }
+        // Who has come to a place before those may come first, and who was found may have gone.
+        let mut found = scan.found.clone();
+        if !scan.missed.is_empty() || scan.found.len() > at_once {
+            let all: BTreeSet<WorkerSid> = scan.found.drain(..).chain(std::mem::take(&mut scan.missed)).collect();
+            found = self.choose(row, key, shelf, all.into_iter(), &mut scan.passed);
+        }
+        scan.found.clear();
+        scan.missed.extend(found.drain(at_once.min(found.len())..));
+        if found.is_empty() && self.free.on(shelf, scan.after.as_ref()).next().is_some() {
+            self.waiting.put_scan(id, scan); // all of them have gone
+            return None;
+        }
+        if found.is_empty() {
+            found.extend(self.initiator(row, shelf));
+        }
+        let look = Look { found, passed: scan.passed };
+        // The next of the line begins where this one ended.
+        self.waiting.put_scan(id, scan);
+        Some(look)
     }
 
     /// Whoever gives a task to a queue may be the only one there who can take it.
-    fn initiator(&self, task: &Task, shelf: &Shelf) -> Option<WorkerSid> {
+    fn initiator(&self, task: &Task, shelf: ShelfId) -> Option<WorkerSid> {
         let transfer = self.transfers.get(&task.transfer?)?;
         let has_it = |reservation: &ReservationSid| {
             let reservation = self.reservations.get(reservation).filter(|_| *reservation != transfer.reservation);
@@ -209,6 +316,18 @@ impl Engine {
         expression.is_true(&TargetNames { task, worker, channels: &self.channels })
     }
 }
+
+/// What a look at workers has come to.
+#[derive(Default)]
+struct Look {
+    /// Whom the task is to be offered to.
+    found: Vec<WorkerSid>,
+    /// Somebody may have another task of the line, but not this one.
+    passed: bool,
+}
+
+/// Places that are found in the time one task or worker is looked at.
+const PLACED_FOR_ONE: u64 = 8;
 
 /// Where the workers stand that a line is for; nowhere, if it is for one.
 fn shelf_of(key: &LineKey) -> Option<Shelf> {

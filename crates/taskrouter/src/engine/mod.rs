@@ -10,6 +10,8 @@
 //! Every row can be read out ([`Engine::tasks`] and its kin), [`Engine::poll_changed`] says which to save, and
 //! [`Engine::restore`] makes the same of them: the indexes follow.
 
+mod end;
+mod jobs;
 mod life;
 mod matching;
 mod restore;
@@ -17,6 +19,7 @@ mod routing;
 mod settings;
 mod transfer;
 
+use std::cell::Cell;
 use std::collections::{BTreeMap, BTreeSet, HashMap, VecDeque};
 use std::sync::Arc;
 use std::time::Duration;
@@ -27,15 +30,16 @@ use model::{
 use rand::SeedableRng;
 use rand::rngs::StdRng;
 
+use jobs::{Job, Settling};
 pub use restore::{Mended, Saved};
 
 use crate::free::FreeWorkers;
 use crate::rows::Rows;
-use crate::statistics::{BucketRow, Cumulative, Ledger, RealTime, Scope, Series, Standings};
+use crate::statistics::{BucketRow, Cumulative, Ledger, RealTime, Scope, Standings};
 use crate::waiting::Waiting;
 use crate::{
     Activity, AssignmentStatus, Attributes, Event, Reservation, ReservationStatus, Route, Task, TaskChannel, TaskOrder,
-    TaskQueue, Transfer, TransferMode, TransferStatus, TransferTarget, Worker, Workflow,
+    TaskQueue, Transfer, TransferMode, TransferStatus, TransferTarget, Worker, WorkersNames, Workflow,
 };
 
 /// What holds for a whole workspace (taskrouter §2).
@@ -277,17 +281,21 @@ enum Timer {
     Gone(TaskSid),
 }
 
-/// Work that is done piece by piece.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Job {
-    /// Looks at the workers after this one for which queues they belong to.
-    Evaluate { after: Option<WorkerSid> },
-    /// Looks at the workers after this one for whether they belong to a queue.
-    Membership { queue: TaskQueueSid, after: Option<WorkerSid> },
-    /// Brings the tasks after this one in line with their workflow as it is now; `anew`: from its first filter on.
-    ReEvaluate { workflow: WorkflowSid, anew: bool, after: Option<TaskSid> },
-    /// Makes hours of the minutes of statistics that are old, after this series.
-    Fold { after: Option<Series> },
+/// A worker that a task asks for by name, and that there is not.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+enum Claim {
+    Sid(WorkerSid),
+    /// In lower case.
+    Name(String),
+}
+
+/// A look at the workers of a target, for its `skip_if`.
+#[derive(Debug)]
+struct Counting {
+    task: TaskSid,
+    /// The last that was looked at.
+    after: WorkerSid,
+    so_far: WorkersNames,
 }
 
 /// One workspace, live.
@@ -305,6 +313,8 @@ pub struct Engine {
     workflows: BTreeMap<WorkflowSid, Arc<Workflow>>,
     tasks: Rows<TaskSid, Task>,
     reservations: Rows<ReservationSid, Reservation>,
+    /// Those by which workers have a task.
+    held: BTreeSet<ReservationSid>,
     transfers: Rows<TransferSid, Transfer>,
     /// Whose tasks a queue's are, and the other way round.
     members: HashMap<TaskQueueSid, BTreeSet<WorkerSid>>,
@@ -315,18 +325,31 @@ pub struct Engine {
     staff: HashMap<TaskQueueSid, BTreeMap<ActivitySid, u32>>,
     free: FreeWorkers,
     waiting: Waiting,
-    /// Tasks that wait for a worker there is not.
-    unclaimed: BTreeSet<TaskSid>,
+    /// Tasks that wait for a worker there is not, and which.
+    unclaimed: HashMap<Claim, BTreeSet<TaskSid>>,
+    claims: HashMap<TaskSid, Claim>,
+    /// How many tasks there are, and open reservations, on each channel.
+    on_channel: BTreeMap<TaskChannelSid, u32>,
+    /// How many workflows name a queue.
+    named: HashMap<TaskQueueSid, u32>,
     /// Whom a task is not offered to until then: its last call there failed.
     pauses: HashMap<(TaskSid, WorkerSid), Timestamp>,
     timers: BTreeSet<(Timestamp, Timer)>,
     jobs: VecDeque<Job>,
+    /// What is settled before anything is decided by it.
+    settling: VecDeque<Settling>,
+    /// Workers of whom it is to be seen which queues they belong to, and the last queue that was looked at.
+    unsettled: BTreeMap<WorkerSid, Option<TaskQueueSid>>,
     /// The next piece of work is one of these, not matching.
     job_is_next: bool,
     /// Tasks that matching has begun anew, before the job that is to do so has come to them.
-    ahead: BTreeSet<(WorkflowSid, TaskSid)>,
+    ahead: HashMap<WorkflowSid, BTreeSet<TaskSid>>,
     /// Tasks whose target is skipped if nobody takes them in this round.
     skips: BTreeSet<TaskSid>,
+    /// The first of them, if its workers are being counted.
+    counting: Option<Counting>,
+    /// Looks at tasks, workers and queues since the start: what budgets are made of.
+    steps: Cell<u64>,
     standings: Standings,
     ledger: Ledger,
     outputs: VecDeque<Output>,
@@ -347,6 +370,7 @@ impl Engine {
             workflows: BTreeMap::new(),
             tasks: Rows::counted(),
             reservations: Rows::default(),
+            held: BTreeSet::new(),
             transfers: Rows::default(),
             members: HashMap::new(),
             queues_of: HashMap::new(),
@@ -354,13 +378,20 @@ impl Engine {
             staff: HashMap::new(),
             free: FreeWorkers::default(),
             waiting: Waiting::default(),
-            unclaimed: BTreeSet::new(),
+            unclaimed: HashMap::new(),
+            claims: HashMap::new(),
+            on_channel: BTreeMap::new(),
+            named: HashMap::new(),
             pauses: HashMap::new(),
             timers: BTreeSet::new(),
             jobs: VecDeque::new(),
+            settling: VecDeque::new(),
+            unsettled: BTreeMap::new(),
             job_is_next: false,
-            ahead: BTreeSet::new(),
+            ahead: HashMap::new(),
             skips: BTreeSet::new(),
+            counting: None,
+            steps: Cell::new(0),
             standings: Standings::default(),
             ledger: Ledger::default(),
             outputs: VecDeque::new(),
@@ -413,62 +444,78 @@ impl Engine {
 
     /// Does what is due, looking at about `budget` workers and tasks. True: there is more, so come back at once.
     pub fn work(&mut self, now: Timestamp, budget: usize) -> bool {
-        let mut left = budget.max(1);
-        while left > 0 {
-            let spent = match self.timers.first() {
-                // Who belongs where is known before anything is decided by it.
-                _ if matches!(self.jobs.front(), Some(Job::Evaluate { .. })) => self.work_job(now, left),
-                Some((at, timer)) if *at <= now => {
-                    let timer = *timer;
-                    self.timers.pop_first();
-                    self.fire(now, timer);
-                    1
-                }
-                _ if matches!(self.jobs.front(), Some(Job::Membership { .. })) => self.work_job(now, left),
-                // Long work and matching take turns: nobody waits for an offer until all is done.
-                _ if self.job_is_next && !self.jobs.is_empty() => {
-                    self.job_is_next = false;
-                    self.work_job(now, left.min(PIECE))
-                }
-                _ => {
-                    self.job_is_next = true;
-                    match self.match_next(now, left) {
-                        Some(spent) => spent,
-                        None if self.jobs.is_empty() => return false,
-                        None => 0,
-                    }
-                }
-            };
+        let until = self.steps.get() + budget.max(1) as u64;
+        while self.steps.get() < until {
+            let before = self.steps.get();
+            let left = usize::try_from(until - before).unwrap_or(usize::MAX);
+            if !self.work_piece(now, left) {
+                return false;
+            }
             self.count();
-            left = left.saturating_sub(spent.max(1));
+            if self.steps.get() == before {
+                self.spend(1);
+            }
         }
         self.has_work(now)
     }
 
-    /// A look at whoever is first among those who wait. `None`: nobody is to be looked at.
-    fn match_next(&mut self, now: Timestamp, budget: usize) -> Option<usize> {
+    /// One piece of work. False: there is none.
+    fn work_piece(&mut self, now: Timestamp, left: usize) -> bool {
+        // Who belongs where is known before anything is decided by it.
+        if self.settle_some(now, left) {
+            return true;
+        }
+        if let Some((_, timer)) = self.timers.first().copied().filter(|(at, _)| *at <= now) {
+            self.timers.pop_first();
+            self.fire(now, timer);
+            return true;
+        }
+        // Long work and matching take turns: nobody waits for an offer until all is done.
+        if std::mem::take(&mut self.job_is_next) && !self.jobs.is_empty() {
+            self.work_job(now, left.min(PIECE));
+            return true;
+        }
+        self.job_is_next = true;
+        self.match_next(now, left) || !self.jobs.is_empty()
+    }
+
+    /// A look at whoever is first among those who wait. False: nobody is to be looked at.
+    fn match_next(&mut self, now: Timestamp, budget: usize) -> bool {
         if let Some(spent) = self.waiting.spread(budget) {
-            return Some(spent);
-        }
-        if let Some((line, task)) = self.waiting.due() {
-            return Some(match self.behind(task) {
-                None => self.match_line(now, line, task),
+            self.spend(spent);
+        } else if let Some((line, task)) = self.waiting.due() {
+            match self.behind(task) {
+                None => self.match_line(now, line, task, budget),
                 Some((workflow, anew)) => {
-                    self.ahead.insert((workflow, task));
-                    self.re_evaluate(now, task, workflow, anew)
+                    self.ahead.entry(workflow).or_default().insert(task);
+                    self.re_evaluate(now, task, workflow, anew);
                 }
-            });
+            }
+        } else if let Some(task) = self.skips.first().copied() {
+            self.skip_if_nobody_took(now, task, budget);
+        } else {
+            return false;
         }
-        let task = self.skips.pop_first()?;
-        Some(self.skip_if_nobody_took(now, task))
+        true
     }
 
     fn has_work(&self, now: Timestamp) -> bool {
-        !self.jobs.is_empty()
+        self.is_settling()
+            || !self.jobs.is_empty()
             || self.waiting.is_stirred()
             || self.waiting.due().is_some()
             || !self.skips.is_empty()
             || self.timers.first().is_some_and(|(at, _)| *at <= now)
+    }
+
+    /// So many more looks at a task, a worker or a queue.
+    fn spend(&self, steps: usize) {
+        self.steps.set(self.steps.get() + steps as u64);
+    }
+
+    /// How many workers, tasks and queues have been looked at since the start: how long an event takes, without a clock.
+    pub fn steps(&self) -> u64 {
+        self.steps.get()
     }
 
     /// What has come of it, in order.
@@ -595,6 +642,11 @@ impl Engine {
     /// One reservation.
     pub fn reservation(&self, sid: ReservationSid) -> Option<&Reservation> {
         self.reservations.get(&sid)
+    }
+
+    /// A reservation by which a worker has a task, if there is any.
+    pub fn held(&self) -> Option<&Reservation> {
+        self.reservations.get(self.held.first()?)
     }
 
     /// One transfer.

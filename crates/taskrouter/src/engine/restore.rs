@@ -45,7 +45,10 @@ impl Engine {
         engine.activities.extend(saved.activities.into_iter().map(|activity| (activity.sid, activity)));
         engine.channels.extend(saved.channels.into_iter().map(|channel| (channel.sid, channel)));
         engine.queues.extend(saved.queues.into_iter().map(|queue| (queue.sid, Arc::new(queue))));
-        engine.workflows.extend(saved.workflows.into_iter().map(|workflow| (workflow.sid, Arc::new(workflow))));
+        for workflow in saved.workflows {
+            engine.name_queues(workflow.queues().collect(), None);
+            engine.workflows.insert(workflow.sid, Arc::new(workflow));
+        }
         for worker in saved.workers {
             engine.restore_worker(now, worker, &mut mended);
         }
@@ -86,7 +89,7 @@ impl Engine {
         for changed in mended.changed {
             engine.mark(changed);
         }
-        engine.jobs.push_front(Job::Evaluate { after: None });
+        engine.settling.push_front(Settling::Evaluate { activity: None, after: None });
         (engine, mended.reports)
     }
 
@@ -158,6 +161,7 @@ impl Engine {
         task.reservations.clear();
         task.transfers.clear();
         task.transfer = None;
+        self.come_to_channel(task.channel);
         self.tasks.insert(sid, task);
     }
 
@@ -191,6 +195,7 @@ impl Engine {
             && let Some(worker) = self.workers.get_mut(&worker)
         {
             worker.open.insert(sid);
+            *self.on_channel.entry(reservation.channel).or_default() += 1;
             if let Some(on) = worker.channels.get_mut(&reservation.channel) {
                 on.open += 1;
             }
@@ -199,6 +204,9 @@ impl Engine {
         if reservation.canceled_reason_code.is_some() && !task.status.is_over() && until > now {
             self.pauses.insert((reservation.task, worker), until);
             self.timers.insert((until, Timer::PauseOver(reservation.task, worker)));
+        }
+        if reservation.status.is_held() {
+            self.held.insert(sid);
         }
         if reservation.status == ReservationStatus::Pending {
             self.timers.insert((reservation.times_out, Timer::Reservation(sid)));

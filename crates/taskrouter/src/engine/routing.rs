@@ -1,5 +1,7 @@
 //! A task's way through its workflow (taskrouter §5.2).
 
+use std::ops::Bound::{Excluded, Unbounded};
+
 use model::TaskRouterEventType;
 
 use super::*;
@@ -80,6 +82,7 @@ impl Engine {
         };
         let sid = task.sid;
         self.timers.insert((now + task.timeout, Timer::TaskTimeout(sid)));
+        self.come_to_channel(task.channel);
         self.tasks.insert(sid, task);
         match new.to {
             RoutingTarget::Workflow(_) => {
@@ -112,10 +115,13 @@ impl Engine {
         let task = self.tasks.get_mut(&sid).ok_or_else(|| not_found(sid))?;
         task.attributes = change.attributes.unwrap_or_else(|| task.attributes.clone());
         // What is reserved on a channel stays on it: each reservation knows its own.
-        task.channel = change.channel.unwrap_or(task.channel);
+        let (from, to) = (task.channel, change.channel.unwrap_or(task.channel));
+        task.channel = to;
         task.priority = change.priority.unwrap_or(task.priority);
         task.virtual_start = change.virtual_start.unwrap_or(task.virtual_start);
         task.version += 1;
+        self.come_to_channel(to);
+        self.go_from_channel(from);
         self.tell_task(now, TaskRouterEventType::TaskUpdated, sid);
         self.queue_up(sid);
         Ok(())
@@ -196,6 +202,7 @@ impl Engine {
 
     /// A pending task stands in line, and is skipped on if its target says so and nobody takes it.
     pub(super) fn wait(&mut self, sid: TaskSid) {
+        self.counting.take_if(|counting| counting.task == sid);
         self.queue_up(sid);
         let task = self.tasks.get(&sid).filter(|task| task.status == AssignmentStatus::Pending);
         let asked = |task: &&Task| task.step().is_some_and(|step| step.stays);
@@ -247,19 +254,30 @@ impl Engine {
         worker.ok_or(Some(KNOWN_WORKER_UNKNOWN))
     }
 
-    /// The round is over and nobody took the task: on to the next target, if this one is to be skipped then.
-    pub(super) fn skip_if_nobody_took(&mut self, now: Timestamp, sid: TaskSid) -> usize {
-        let Some(task) = self.tasks.get(&sid).filter(|task| task.status == AssignmentStatus::Pending) else { return 1 };
-        let Some(target) = self.target_of(task) else { return 1 };
-        let Some(skip_if) = target.skip_if.clone() else { return 1 };
-        let (names, spent) = self.count_workers(task, target);
+    /// The round is over and nobody took the task: on to the next target, if this one is to be skipped then. Its workers
+    /// may have to be counted before that is known.
+    pub(super) fn skip_if_nobody_took(&mut self, now: Timestamp, sid: TaskSid, budget: usize) {
+        self.spend(1);
+        let task = self.tasks.get(&sid).filter(|task| task.status == AssignmentStatus::Pending);
+        let target = task.and_then(|task| self.target_of(task));
+        let skip_if = target.and_then(|target| target.skip_if.clone());
+        let (Some(task), Some(target), Some(skip_if)) = (task, target, skip_if) else {
+            self.skips.remove(&sid);
+            return;
+        };
+        let begun = self.counting.as_ref().filter(|counting| counting.task == sid);
+        let names = match self.count_workers(task, target, begun, budget) {
+            Ok(names) => names,
+            Err(counting) => return self.counting = Some(counting),
+        };
+        self.counting = None;
+        self.skips.remove(&sid);
         if skip_if.is_true(&names) {
             self.tell_task(now, TaskRouterEventType::WorkflowSkipped, sid);
             self.leave_target(now, sid, false);
         } else {
             self.set_stays(sid, true);
         }
-        spent
     }
 
     fn set_stays(&mut self, sid: TaskSid, stays: bool) {
@@ -270,35 +288,58 @@ impl Engine {
         }
     }
 
-    /// How many workers match a target, and how many were looked at.
-    fn count_workers(&self, task: &Task, target: &Target) -> (WorkersNames, usize) {
-        let mut by_activity: BTreeMap<ActivitySid, u32> =
-            self.activities.keys().map(|activity| (*activity, 0)).collect();
-        let mut spent = 1;
-        if target.expression.is_none() && target.known_worker.is_none() {
-            let staff = self.staff.get(&target.queue).into_iter().flatten();
-            by_activity.extend(staff.map(|(activity, count)| (*activity, *count)));
-        } else {
-            let known = target.known_worker.as_ref().map(|known| self.known_worker(task, known).ok());
-            for worker in self.members.get(&target.queue).into_iter().flatten() {
-                spent += 1;
-                let Some(worker) = self.workers.get(worker) else { continue };
-                let names = TargetNames {
-                    task: Some(&task.attributes),
-                    worker: self.worker_names(worker),
-                    channels: &self.channels,
-                };
-                let matches = known.is_none_or(|known| known == Some(worker.sid))
-                    && target.expression.as_ref().is_none_or(|expression| expression.is_true(&names));
-                *by_activity.entry(worker.activity).or_default() += u32::from(matches);
+    /// How many workers match a target, each as it is when it is looked at. `Err`: so far.
+    fn count_workers(
+        &self,
+        task: &Task,
+        target: &Target,
+        begun: Option<&Counting>,
+        budget: usize,
+    ) -> Result<WorkersNames, Counting> {
+        let mut so_far = begun.map_or_else(|| self.nobody(), |counting| counting.so_far.clone());
+        let members = self.members.get(&target.queue);
+        match &target.known_worker {
+            None if target.expression.is_none() => {
+                let staff = self.staff.get(&target.queue).into_iter().flatten();
+                so_far.by_activity.extend(staff.map(|(activity, count)| (*activity, *count)));
+            }
+            Some(known) => {
+                let known = self.known_worker(task, known).ok();
+                let known = known.filter(|known| members.is_some_and(|members| members.contains(known)));
+                known.into_iter().for_each(|worker| self.count_worker(task, target, worker, &mut so_far));
+            }
+            None => {
+                let from = begun.map_or(Unbounded, |counting| Excluded(counting.after));
+                let members = members.into_iter().flat_map(|members| members.range((from, Unbounded)));
+                for (nth, worker) in members.enumerate() {
+                    self.count_worker(task, target, *worker, &mut so_far);
+                    if nth + 1 >= budget {
+                        return Err(Counting { task: task.sid, after: *worker, so_far });
+                    }
+                }
             }
         }
-        let (mut available, mut unavailable) = (0, 0);
-        for (activity, count) in &by_activity {
-            let is_available = self.activities.get(activity).is_some_and(|activity| activity.available);
-            *if is_available { &mut available } else { &mut unavailable } += count;
+        let is_available =
+            |activity| self.activities.get(activity).is_some_and(|activity: &Activity| activity.available);
+        for (activity, count) in &so_far.by_activity {
+            *if is_available(activity) { &mut so_far.available } else { &mut so_far.unavailable } += count;
         }
-        (WorkersNames { available, unavailable, by_activity }, spent)
+        Ok(so_far)
+    }
+
+    /// Nobody in any activity.
+    fn nobody(&self) -> WorkersNames {
+        let by_activity = self.activities.keys().map(|activity| (*activity, 0)).collect();
+        WorkersNames { available: 0, unavailable: 0, by_activity }
+    }
+
+    fn count_worker(&self, task: &Task, target: &Target, worker: WorkerSid, so_far: &mut WorkersNames) {
+        self.spend(1);
+        let Some(worker) = self.workers.get(&worker) else { return };
+        let names =
+            TargetNames { task: Some(&task.attributes), worker: self.worker_names(worker), channels: &self.channels };
+        let matches = target.expression.as_ref().is_none_or(|expression| expression.is_true(&names));
+        *so_far.by_activity.entry(worker.activity).or_default() += u32::from(matches);
     }
 
     /// A pending task goes on from the target it is at, and is canceled after the last.
@@ -326,9 +367,7 @@ impl Engine {
     pub(super) fn resume(&mut self, now: Timestamp, sid: TaskSid) {
         let Some(task) = self.tasks.get(&sid) else { return };
         match (task.re_evaluate || self.is_lost(task), task.routed_by(), task.step().and_then(|step| step.expires)) {
-            (true, Some(workflow), _) => {
-                self.re_evaluate(now, sid, workflow, true);
-            }
+            (true, Some(workflow), _) => self.re_evaluate(now, sid, workflow, true),
             (_, _, Some(expires)) if expires <= now => self.target_timeout(now, sid),
             _ => {
                 self.set_stays(sid, false);
@@ -337,26 +376,26 @@ impl Engine {
         }
     }
 
-    /// The workflow has changed under a task. How much work that was: one is a look at a task.
-    pub(super) fn re_evaluate(&mut self, now: Timestamp, sid: TaskSid, workflow: WorkflowSid, anew: bool) -> usize {
+    /// The workflow has changed under a task.
+    pub(super) fn re_evaluate(&mut self, now: Timestamp, sid: TaskSid, workflow: WorkflowSid, anew: bool) {
+        self.spend(1);
         let concerned = |task: &&Task| task.routed_by() == Some(workflow) && task.transfer.is_none();
-        let Some(task) = self.tasks.get(&sid).filter(concerned) else { return 1 };
+        let Some(task) = self.tasks.get(&sid).filter(concerned) else { return };
         let still_there = task.queue.is_some() && self.target_of(task).map(|target| target.queue) == task.queue;
-        let Some(task) = self.tasks.get_mut(&sid) else { return 1 };
+        let Some(task) = self.tasks.get_mut(&sid) else { return };
         match task.status {
             AssignmentStatus::Pending => {}
             AssignmentStatus::Reserved => {
                 task.re_evaluate |= anew || !still_there;
-                return 1;
+                return;
             }
             AssignmentStatus::Assigned
             | AssignmentStatus::Wrapping
             | AssignmentStatus::Completed
-            | AssignmentStatus::Canceled => return 1,
+            | AssignmentStatus::Canceled => return,
         }
         if still_there && !anew {
-            self.queue_up(sid);
-            return 2;
+            return self.queue_up(sid);
         }
         task.re_evaluate = true; // as what is told of it says
         self.unset_target_timer(sid);
@@ -374,7 +413,7 @@ impl Engine {
             task.re_evaluate = false;
         }
         // A filter is tested in a sixteenth of the time that a task and what is told of it take.
-        4 + self.workflows.get(&workflow).map_or(0, |workflow| workflow.filters.len() / 16)
+        self.spend(3 + self.workflows.get(&workflow).map_or(0, |workflow| workflow.filters.len() / 16));
     }
 
     /// The job that is to bring a waiting task in line with its workflow, and has not come to it: `anew`.
@@ -382,7 +421,8 @@ impl Engine {
         let routed_by = self.tasks.get(&sid)?.routed_by()?;
         self.jobs.iter().find_map(|job| match job {
             Job::ReEvaluate { workflow, anew, after } if *workflow == routed_by && *after < Some(sid) => {
-                (!self.ahead.contains(&(*workflow, sid))).then_some((*workflow, *anew))
+                let is_ahead = self.ahead.get(workflow).is_some_and(|ahead| ahead.contains(&sid));
+                (!is_ahead).then_some((*workflow, *anew))
             }
             _ => None,
         })

@@ -1,13 +1,15 @@
 //! Activities, workers, queues and workflows come, change and go (taskrouter §2 to §5).
+//!
+//! What concerns many workers or tasks is only noted here; `jobs` does it.
 
-use std::ops::Bound::{Excluded, Unbounded};
+use std::collections::btree_map::Entry;
+use std::collections::hash_map;
 
 use model::TaskRouterEventType;
 
 use super::*;
 use crate::event::WorkerFacts;
 use crate::worker::{CAPACITY_MAX, WorkerChannel};
-use crate::{Expression, WorkerNames};
 
 impl Engine {
     pub(super) fn set_workspace(&mut self, now: Timestamp, workspace: Workspace) {
@@ -15,9 +17,9 @@ impl Engine {
         self.workspace = workspace;
         self.emit(Event::new(TaskRouterEventType::WorkspaceUpdated, now));
         if reordered {
-            self.requeue(|_| true);
+            self.requeue(None);
         }
-        self.refresh_all();
+        self.equip_all();
     }
 
     pub(super) fn put_activity(&mut self, now: Timestamp, activity: Activity) -> Result<(), Refusal> {
@@ -32,16 +34,15 @@ impl Engine {
         self.emit(Event { activity: Some(sid), ..Event::new(kind, now) });
         if kind == TaskRouterEventType::ActivityUpdated {
             // Its name is one that expressions may ask for.
-            let workers: Vec<_> = self.workers.values().filter(|w| w.activity == sid).map(|w| w.sid).collect();
-            workers.into_iter().for_each(|worker| self.evaluate_worker(worker));
+            self.settling.push_back(Settling::Evaluate { activity: Some(sid), after: None });
         }
         Ok(())
     }
 
     pub(super) fn delete_activity(&mut self, now: Timestamp, sid: ActivitySid) -> Result<(), Refusal> {
         let of_workspace = [self.workspace.default_activity, self.workspace.timeout_activity];
-        let in_use = of_workspace.contains(&Some(sid)) || self.workers.values().any(|w| w.activity == sid);
-        if in_use {
+        let is_done = self.doing.get(&sid).is_some_and(|workers| *workers > 0);
+        if of_workspace.contains(&Some(sid)) || is_done {
             return Err(Refusal::InUse(sid.to_string()));
         }
         self.activities.remove(&sid).ok_or_else(|| not_found(sid))?;
@@ -60,38 +61,34 @@ impl Engine {
         let kind =
             if is_new { TaskRouterEventType::TaskChannelCreated } else { TaskRouterEventType::TaskChannelUpdated };
         self.emit(Event { channel: Some(sid), ..Event::new(kind, now) });
-        if is_new {
-            let workers: Vec<WorkerSid> = self.workers.keys().copied().collect();
-            for worker in workers {
-                if let Some(row) = self.workers.get_mut(&worker) {
-                    row.channels.insert(sid, WorkerChannel::new(now));
-                    self.changed_channels.insert((worker, sid));
-                }
-            }
-        }
-        self.refresh_all();
+        self.equip_all();
         Ok(())
     }
 
     pub(super) fn delete_channel(&mut self, now: Timestamp, sid: TaskChannelSid) -> Result<(), Refusal> {
         // A task that was moved from it may still be reserved on it.
-        let in_use = self.tasks.values().any(|task| task.channel == sid)
-            || self.workers.values().any(|worker| worker.channels.get(&sid).is_some_and(|on| on.open > 0));
-        if in_use {
+        if self.on_channel.contains_key(&sid) {
             return Err(Refusal::InUse(sid.to_string()));
         }
         self.channels.remove(&sid).ok_or_else(|| not_found(sid))?;
         self.emit(Event { channel: Some(sid), ..Event::new(TaskRouterEventType::TaskChannelDeleted, now) });
-        let workers: Vec<WorkerSid> = self.workers.keys().copied().collect();
-        for worker in workers {
-            if let Some(row) = self.workers.get_mut(&worker)
-                && row.channels.remove(&sid).is_some()
-            {
-                self.changed_channels.insert((worker, sid));
+        self.equip_all();
+        Ok(())
+    }
+
+    /// A task or an open reservation has come to a channel.
+    pub(super) fn come_to_channel(&mut self, channel: TaskChannelSid) {
+        *self.on_channel.entry(channel).or_default() += 1;
+    }
+
+    /// It is gone from there.
+    pub(super) fn go_from_channel(&mut self, channel: TaskChannelSid) {
+        if let Entry::Occupied(mut count) = self.on_channel.entry(channel) {
+            *count.get_mut() = count.get().saturating_sub(1);
+            if *count.get() == 0 {
+                count.remove();
             }
         }
-        self.refresh_all();
-        Ok(())
     }
 
     pub(super) fn create_worker(&mut self, now: Timestamp, new: NewWorker) -> Result<(), Refusal> {
@@ -124,7 +121,7 @@ impl Engine {
         self.workers.insert(sid, worker);
         self.tell_worker(now, TaskRouterEventType::WorkerCreated, sid);
         self.evaluate_worker(sid);
-        self.requeue_unclaimed();
+        self.claimed(sid);
         Ok(())
     }
 
@@ -138,7 +135,7 @@ impl Engine {
             self.may_do(Some(sid), activity)?;
         }
         let worker = self.workers.get_mut(&sid).ok_or_else(|| not_found(sid))?;
-        let (mut told, renamed) = (false, change.friendly_name.is_some());
+        let (mut told, mut renamed) = (false, false);
         if let Some(name) = change.friendly_name.filter(|name| *name != worker.friendly_name) {
             if self.worker_names.get(&name.to_lowercase()).is_some_and(|other| *other != sid) {
                 return Err(Refusal::InUse(name));
@@ -146,7 +143,7 @@ impl Engine {
             self.worker_names.remove(&worker.friendly_name.to_lowercase());
             self.worker_names.insert(name.to_lowercase(), sid);
             worker.friendly_name = name;
-            told = true;
+            (told, renamed) = (true, true);
         }
         if let Some(attributes) = change.attributes {
             worker.attributes = attributes;
@@ -169,7 +166,8 @@ impl Engine {
         }
         self.evaluate_worker(sid);
         if renamed {
-            self.requeue_unclaimed();
+            self.claimed(sid);
+            self.give_up_claims(sid);
         }
         Ok(())
     }
@@ -194,20 +192,17 @@ impl Engine {
         of_workspace.contains(&Some(activity)) && self.activities.get(&activity).is_some_and(|row| !row.available)
     }
 
-    /// Tasks that ask for a worker there was not: perhaps there is now.
-    fn requeue_unclaimed(&mut self) {
-        std::mem::take(&mut self.unclaimed).into_iter().for_each(|task| self.queue_up(task));
-    }
-
     /// A worker does something else from now on.
     pub(super) fn move_worker(&mut self, now: Timestamp, sid: WorkerSid, activity: ActivitySid) {
         let Some(is_available) = self.activities.get(&activity).map(|activity| activity.available) else { return };
         let Some(worker) = self.workers.get(&sid).filter(|worker| worker.activity != activity) else { return };
         let (previous, since, was_available) = (worker.activity, worker.status_changed, self.is_available(worker));
         for queue in self.queues_of.get(&sid).into_iter().flatten() {
-            let staff = self.staff.entry(*queue).or_default();
-            count_down(staff, previous);
-            *staff.entry(activity).or_default() += 1;
+            // It may be gone, and not all who belonged to it know.
+            if let Some(staff) = self.staff.get_mut(queue) {
+                count_down(staff, previous);
+                *staff.entry(activity).or_default() += 1;
+            }
         }
         count_down(&mut self.doing, previous);
         *self.doing.entry(activity).or_default() += 1;
@@ -240,6 +235,7 @@ impl Engine {
         if capacity.is_some_and(|capacity| capacity > CAPACITY_MAX) {
             return Err(Refusal::Invalid("Capacity"));
         }
+        self.equip(now, sid);
         let worker = self.workers.get_mut(&sid).ok_or_else(|| not_found(sid))?;
         let on = worker.channels.get_mut(&channel).ok_or_else(|| not_found(channel))?;
         let mut told = Vec::new();
@@ -276,6 +272,8 @@ impl Engine {
             self.set_member(queue, sid, false);
         }
         self.queues_of.remove(&sid);
+        self.unsettled.remove(&sid);
+        self.give_up_claims(sid);
         if let Some(worker) = self.workers.remove(&sid) {
             count_down(&mut self.doing, worker.activity);
             self.changed_channels.extend(worker.channels.keys().map(|channel| (sid, *channel)));
@@ -303,29 +301,23 @@ impl Engine {
             self.emit(Event { queue: self.queues.get(&sid).cloned(), ..Event::new(kind, now) });
         }
         if reordered {
-            self.requeue(|task| task.queue == Some(sid));
+            self.requeue(Some(sid));
         }
         if evaluate {
-            self.jobs.retain(|job| !matches!(job, Job::Membership { queue, .. } if *queue == sid));
-            // Before all that is decided by it.
-            let first = usize::from(matches!(self.jobs.front(), Some(Job::Evaluate { .. })));
-            self.jobs.insert(first, Job::Membership { queue: sid, after: None });
+            self.settling.retain(|job| !matches!(job, Settling::Membership { queue, .. } if *queue == sid));
+            self.settling.push_back(Settling::Membership { queue: sid, after: None });
         }
         Ok(())
     }
 
     pub(super) fn delete_queue(&mut self, now: Timestamp, sid: TaskQueueSid) -> Result<(), Refusal> {
-        let named = self.workflows.values().any(|workflow| workflow.queues().any(|queue| queue == sid));
-        if named || self.standings.unassigned_in(sid) {
+        if self.named.contains_key(&sid) || self.standings.unassigned_in(sid) {
             return Err(Refusal::InUse(sid.to_string()));
         }
         let queue = self.queues.remove(&sid).ok_or_else(|| not_found(sid))?;
-        self.jobs.retain(|job| !matches!(job, Job::Membership { queue, .. } if *queue == sid));
-        for worker in self.members.remove(&sid).unwrap_or_default() {
-            if let Some(queues) = self.queues_of.get_mut(&worker) {
-                queues.remove(&sid);
-            }
-        }
+        self.settling.retain(|job| !matches!(job, Settling::Membership { queue, .. } if *queue == sid));
+        let members = self.members.remove(&sid).unwrap_or_default();
+        self.settling.push_back(Settling::Disband { queue: sid, members });
         self.staff.remove(&sid);
         self.free.close(sid);
         self.emit(Event { queue: Some(queue), ..Event::new(TaskRouterEventType::TaskQueueDeleted, now) });
@@ -345,14 +337,16 @@ impl Engine {
         if is_new && self.workflows.len() >= WORKFLOWS_MAX {
             return Err(Refusal::Full(WORKFLOWS_MAX));
         }
-        self.workflows.insert(sid, Arc::new(workflow));
+        let now_named: BTreeSet<TaskQueueSid> = workflow.queues().collect();
+        let old = self.workflows.insert(sid, Arc::new(workflow));
+        self.name_queues(now_named, old.as_deref());
         let kind = if is_new { TaskRouterEventType::WorkflowCreated } else { TaskRouterEventType::WorkflowUpdated };
         self.emit(Event { workflow: self.workflows.get(&sid).cloned(), ..Event::new(kind, now) });
         if !is_moot && !is_new {
             // Who begins anew need not be brought in line before.
             let done_with = |job: &Job| matches!(job, Job::ReEvaluate { workflow, anew: old, .. } if *workflow == sid && *old <= anew);
             self.jobs.retain(|job| !done_with(job));
-            self.ahead.retain(|(workflow, _)| *workflow != sid);
+            self.ahead.remove(&sid);
             self.jobs.push_back(Job::ReEvaluate { workflow: sid, anew, after: None });
         }
         Ok(())
@@ -364,105 +358,25 @@ impl Engine {
         }
         let workflow = self.workflows.remove(&sid).ok_or_else(|| not_found(sid))?;
         self.jobs.retain(|job| !matches!(job, Job::ReEvaluate { workflow, .. } if *workflow == sid));
-        self.ahead.retain(|(workflow, _)| *workflow != sid);
+        self.ahead.remove(&sid);
+        self.name_queues(BTreeSet::new(), Some(&workflow));
         self.emit(Event { workflow: Some(workflow), ..Event::new(TaskRouterEventType::WorkflowDeleted, now) });
         Ok(())
     }
 
-    /// A piece of what was put off; how much that was.
-    pub(super) fn work_job(&mut self, now: Timestamp, budget: usize) -> usize {
-        let Some(job) = self.jobs.pop_front() else { return 0 };
-        match job {
-            Job::Fold { after } => match self.ledger.fold(now, after) {
-                Some((series, spent)) => {
-                    self.jobs.push_front(Job::Fold { after: Some(series) });
-                    spent
+    /// A workflow names these queues from now on, and not those of the `old` one any more.
+    pub(super) fn name_queues(&mut self, now: BTreeSet<TaskQueueSid>, old: Option<&Workflow>) {
+        for queue in now {
+            *self.named.entry(queue).or_default() += 1;
+        }
+        for queue in old.into_iter().flat_map(Workflow::queues).collect::<BTreeSet<_>>() {
+            if let hash_map::Entry::Occupied(mut count) = self.named.entry(queue) {
+                *count.get_mut() -= 1;
+                if *count.get() == 0 {
+                    count.remove();
                 }
-                None => 1,
-            },
-            Job::Evaluate { after } => {
-                let from = after.map_or(Unbounded, Excluded);
-                let Some(worker) = self.workers.range((from, Unbounded)).next().map(|(sid, _)| *sid) else { return 1 };
-                self.evaluate_worker(worker);
-                self.jobs.push_front(Job::Evaluate { after: Some(worker) });
-                self.queues.len()
-            }
-            Job::Membership { queue, after } => {
-                let from = after.map_or(Unbounded, Excluded);
-                let batch: Vec<WorkerSid> =
-                    self.workers.range((from, Unbounded)).take(budget).map(|(sid, _)| *sid).collect();
-                let Some(config) = self.queues.get(&queue).cloned() else { return 1 };
-                for worker in &batch {
-                    let belongs = self.belongs(*worker, config.target_workers.as_ref());
-                    if self.set_member(queue, *worker, belongs) {
-                        self.refresh_worker(*worker);
-                    }
-                }
-                if batch.len() == budget {
-                    self.jobs.push_front(Job::Membership { queue, after: batch.last().copied() });
-                }
-                batch.len()
-            }
-            Job::ReEvaluate { workflow, anew, mut after } => {
-                let mut spent = 0;
-                while spent < budget {
-                    let from = after.map_or(Unbounded, Excluded);
-                    let Some(task) = self.tasks.range((from, Unbounded)).next().map(|(sid, _)| *sid) else {
-                        self.ahead.retain(|(of, _)| *of != workflow);
-                        return spent;
-                    };
-                    after = Some(task);
-                    let is_ahead = self.ahead.remove(&(workflow, task));
-                    spent += if is_ahead { 1 } else { self.re_evaluate(now, task, workflow, anew) };
-                }
-                self.jobs.push_front(Job::ReEvaluate { workflow, anew, after });
-                spent
             }
         }
-    }
-
-    fn belongs(&self, worker: WorkerSid, expression: Option<&Expression>) -> bool {
-        let (Some(worker), Some(expression)) = (self.workers.get(&worker), expression) else { return false };
-        expression.is_true(&self.worker_names(worker))
-    }
-
-    pub(super) fn worker_names<'a>(&'a self, worker: &'a Worker) -> WorkerNames<'a> {
-        let activity = self.activities.get(&worker.activity);
-        WorkerNames { worker, activity_name: activity.map_or("", |activity| &activity.friendly_name), bare: false }
-    }
-
-    /// Which queues a worker belongs to, after something about it has changed.
-    pub(super) fn evaluate_worker(&mut self, sid: WorkerSid) {
-        let queues: Vec<Arc<TaskQueue>> = self.queues.values().cloned().collect();
-        for queue in queues {
-            let belongs = self.belongs(sid, queue.target_workers.as_ref());
-            self.set_member(queue.sid, sid, belongs);
-        }
-        self.refresh_worker(sid);
-    }
-
-    /// True: that is a change.
-    fn set_member(&mut self, queue: TaskQueueSid, worker: WorkerSid, belongs: bool) -> bool {
-        let members = self.members.entry(queue).or_default();
-        let changed = if belongs { members.insert(worker) } else { members.remove(&worker) };
-        if changed {
-            let queues = self.queues_of.entry(worker).or_default();
-            if belongs {
-                queues.insert(queue)
-            } else {
-                queues.remove(&queue)
-            };
-            if let Some(activity) = self.workers.get(&worker).map(|worker| worker.activity) {
-                let staff = self.staff.entry(queue).or_default();
-                if belongs { *staff.entry(activity).or_default() += 1 } else { count_down(staff, activity) }
-            }
-        }
-        changed
-    }
-
-    fn refresh_all(&mut self) {
-        let workers: Vec<WorkerSid> = self.workers.keys().copied().collect();
-        workers.into_iter().for_each(|worker| self.refresh_worker(worker));
     }
 
     pub(super) fn about_worker(&self, now: Timestamp, kind: TaskRouterEventType, sid: WorkerSid) -> Event {
@@ -475,7 +389,7 @@ impl Engine {
     }
 }
 
-fn count_down(staff: &mut BTreeMap<ActivitySid, u32>, activity: ActivitySid) {
+pub(super) fn count_down(staff: &mut BTreeMap<ActivitySid, u32>, activity: ActivitySid) {
     if let Some(count) = staff.get_mut(&activity) {
         *count = count.saturating_sub(1);
     }

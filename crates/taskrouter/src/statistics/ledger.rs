@@ -242,6 +242,12 @@ impl Ledger {
         Some((series, spent))
     }
 
+    /// Forgets what there is of one series. False: there is none.
+    pub(crate) fn take_first(&mut self) -> bool {
+        self.changed.pop_first();
+        self.series.pop_first().is_some()
+    }
+
     /// What was not counted because there were [`BUCKETS_MAX`] buckets.
     pub(crate) fn lost(&self) -> u64 {
         self.lost
