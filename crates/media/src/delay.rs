@@ -12,8 +12,8 @@ use crate::drift::Drift;
 
 /// See the [module](self).
 pub(crate) struct Delay {
-    /// Least transit in this half second and the three before it, in µs.
-    least: [Option<i64>; WINDOWS],
+    /// Least transit in this half second and the three before it, in µs; [`NONE`] where none has come.
+    least: [i64; WINDOWS],
     /// Largest relative delay in this half second.
     worst_us: i64,
     window_end_us: u64,
@@ -31,6 +31,8 @@ struct Past {
     drift: Drift,
 }
 
+/// No transit is so long.
+const NONE: i64 = i64::MAX;
 /// Windows of 500 ms; the minimum is taken over all of them.
 const WINDOWS: usize = 4;
 const WINDOW_US: u64 = 500_000;
@@ -64,7 +66,7 @@ impl Delay {
         let mut histogram = [0.0; BINS.len()];
         histogram[0] = 1.0;
         Delay {
-            least: [None; WINDOWS],
+            least: [NONE; WINDOWS],
             worst_us: 0,
             window_end_us: 0,
             jitter_us: 0,
@@ -74,7 +76,7 @@ impl Delay {
 
     /// Begins anew, as with another stream.
     pub(crate) fn reset(&mut self) {
-        (self.least, self.worst_us, self.window_end_us, self.jitter_us) = ([None; WINDOWS], 0, 0, 0);
+        (self.least, self.worst_us, self.window_end_us, self.jitter_us) = ([NONE; WINDOWS], 0, 0, 0);
         let past = &mut *self.past;
         past.histogram = [0.0; BINS.len()];
         past.histogram[0] = 1.0;
@@ -86,8 +88,7 @@ impl Delay {
         if arrival_us >= self.window_end_us {
             self.turn_window(arrival_us);
         }
-        let least = self.least[0].get_or_insert(transit_us);
-        *least = transit_us.min(*least);
+        self.least[0] = transit_us.min(self.least[0]);
         if let Some(least) = self.least_us() {
             self.worst_us = self.worst_us.max(transit_us - least);
         }
@@ -95,7 +96,7 @@ impl Delay {
 
     /// The least transit of the last 2 s; `None` before the first packet.
     pub(crate) fn least_us(&self) -> Option<i64> {
-        self.least.iter().flatten().min().copied()
+        Some(self.least.into_iter().fold(NONE, i64::min)).filter(|&least| least != NONE)
     }
 
     /// The relative delay that all but a few half seconds stay below, and lately all: to a bin, and within that bin, which
@@ -130,7 +131,8 @@ impl Delay {
     }
 
     fn turn_window(&mut self, now_us: u64) {
-        if let Some(least) = self.least[0] {
+        let least = self.least[0];
+        if least != NONE {
             let past = &mut *self.past;
             past.drift.push(self.window_end_us, least);
             past.histogram.iter_mut().for_each(|weight| *weight *= FORGET);
@@ -142,7 +144,7 @@ impl Delay {
         // after a pause, the windows that passed without a packet are empty, at most all of them
         let passed = (now_us.saturating_sub(self.window_end_us) / WINDOW_US + 1).min(WINDOWS as u64) as usize;
         self.least.rotate_right(passed);
-        self.least[..passed].fill(None);
+        self.least[..passed].fill(NONE);
         self.worst_us = 0;
         self.window_end_us = now_us - now_us % WINDOW_US + WINDOW_US;
     }

@@ -168,6 +168,11 @@ impl EventReceiver {
         EventReceiver { clock_hz: clock_hz.max(1), held: None, reported: [None; REPORTED], reported_next: 0 }
     }
 
+    /// A key is down.
+    pub(crate) fn is_pressed(&self) -> bool {
+        self.held.is_some()
+    }
+
     /// Takes one event packet. A payload that is no key, or no event at all, changes nothing.
     ///
     /// The marker is set on the first packet of a press but may be lost, so nothing depends on it, except that

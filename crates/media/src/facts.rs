@@ -11,8 +11,18 @@ use model::{AnsweredBy, LegId, PlaybackId};
 use crate::dtmf::Digit;
 use crate::message::Event;
 
-/// The untold facts of one leg.
+/// The untold facts of one leg: what every tick asks; and the rest.
 pub(crate) struct Facts {
+    /// The peer talks, and what was last told of that.
+    talks: bool,
+    told_talks: bool,
+    /// There may be something else.
+    has_more: bool,
+    more: Box<More>,
+}
+
+/// All but who talks: of a moment now and then.
+struct More {
     leg: LegId,
     /// Sounds that have ended, oldest first.
     ended: VecDeque<PlaybackId>,
@@ -21,9 +31,6 @@ pub(crate) struct Facts {
     answered: Option<(AnsweredBy, u32)>,
     /// All digits that were to be sent are out.
     digits_sent: bool,
-    /// The peer talks, and what was last told of that.
-    talks: bool,
-    told_talks: bool,
     digits: VecDeque<Digit>,
     /// When the next digit would come if they came as fast as they may.
     next_digit_us: u64,
@@ -35,59 +42,68 @@ pub(crate) struct Facts {
 impl Facts {
     /// Allocates: not in a tick.
     pub(crate) fn new(leg: LegId) -> Self {
-        Self {
+        let more = More {
             leg,
             ended: VecDeque::with_capacity(ENDED_MAX),
             quiet_ms: None,
             answered: None,
             digits_sent: false,
-            talks: false,
-            told_talks: false,
             digits: VecDeque::with_capacity(DIGITS_MAX),
             next_digit_us: 0,
             digits_refused: 0,
             dropped: 0,
-        }
+        };
+        Self { talks: false, told_talks: false, has_more: false, more: Box::new(more) }
+    }
+
+    /// Where something is about to be kept.
+    fn more(&mut self) -> &mut More {
+        self.has_more = true;
+        &mut self.more
     }
 
     /// A key was pressed.
     pub(crate) fn digit(&mut self, digit: Digit, now_us: u64) {
-        let next_us = self.next_digit_us.max(now_us);
-        if self.digits.len() == DIGITS_MAX || next_us >= now_us + DIGITS_BURST * DIGIT_US {
-            self.digits_refused += 1;
-            self.dropped += 1;
+        let more = self.more();
+        let next_us = more.next_digit_us.max(now_us);
+        if more.digits.len() == DIGITS_MAX || next_us >= now_us + DIGITS_BURST * DIGIT_US {
+            more.digits_refused += 1;
+            more.dropped += 1;
             return;
         }
-        self.next_digit_us = next_us + DIGIT_US;
-        self.digits.push_back(digit);
+        more.next_digit_us = next_us + DIGIT_US;
+        more.digits.push_back(digit);
     }
 
     /// The private sound has come to its end.
     pub(crate) fn playback_ended(&mut self, playback: PlaybackId) {
-        if self.ended.len() == ENDED_MAX {
-            self.dropped += u64::from(self.ended.pop_front().is_some());
+        let more = self.more();
+        if more.ended.len() == ENDED_MAX {
+            more.dropped += u64::from(more.ended.pop_front().is_some());
         }
-        self.ended.push_back(playback);
+        more.ended.push_back(playback);
     }
 
     /// The peer has been quiet for so long.
     pub(crate) fn quiet(&mut self, since_ms: u64) {
-        self.quiet_ms = Some(since_ms);
+        self.more().quiet_ms = Some(since_ms);
     }
 
     /// The peer is not quiet, or not any more.
     pub(crate) fn heard(&mut self) {
-        self.quiet_ms = None;
+        if self.has_more {
+            self.more.quiet_ms = None;
+        }
     }
 
     /// It is known who has answered.
     pub(crate) fn answered(&mut self, by: AnsweredBy, after_ms: u32) {
-        self.answered = Some((by, after_ms));
+        self.more().answered = Some((by, after_ms));
     }
 
     /// All digits that were to be sent are out.
     pub(crate) fn digits_sent(&mut self) {
-        self.digits_sent = true;
+        self.more().digits_sent = true;
     }
 
     /// The peer talks, or does not. Told when it is another than was told last.
@@ -97,17 +113,52 @@ impl Facts {
 
     /// There is nothing to tell.
     pub(crate) fn is_empty(&self) -> bool {
-        self.ended.is_empty()
-            && self.quiet_ms.is_none()
-            && self.answered.is_none()
-            && !self.digits_sent
-            && self.talks == self.told_talks
-            && self.digits.is_empty()
-            && self.dropped == 0
+        self.talks == self.told_talks && (!self.has_more || self.more.is_empty())
     }
 
     /// One fact that has not been told; of the digits, the oldest.
     pub(crate) fn take(&mut self) -> Option<Event> {
+        let leg = self.more.leg;
+        if self.has_more
+            && let Some(event) = self.more.take_first()
+        {
+            return Some(event);
+        }
+        if self.talks != self.told_talks {
+            self.told_talks = self.talks;
+            return Some(Event::Speech { leg, talking: self.talks });
+        }
+        if self.has_more { self.more.take_digit() } else { None }
+    }
+
+    /// Digits that came too fast, in the leg's whole life.
+    pub(crate) fn digits_refused(&self) -> u64 {
+        self.more.digits_refused
+    }
+
+    /// How many facts were given up since the last call.
+    pub(crate) fn take_dropped(&mut self) -> u64 {
+        if !self.has_more {
+            return 0;
+        }
+        let dropped = std::mem::take(&mut self.more.dropped);
+        self.has_more = !self.more.is_empty();
+        dropped
+    }
+}
+
+impl More {
+    fn is_empty(&self) -> bool {
+        self.ended.is_empty()
+            && self.quiet_ms.is_none()
+            && self.answered.is_none()
+            && !self.digits_sent
+            && self.digits.is_empty()
+            && self.dropped == 0
+    }
+
+    /// The first of all facts but talk and digits.
+    fn take_first(&mut self) -> Option<Event> {
         let leg = self.leg;
         if let Some(playback) = self.ended.pop_front() {
             return Some(Event::PlaybackEnded { leg, playback });
@@ -118,25 +169,12 @@ impl Facts {
         if let Some((by, after_ms)) = self.answered.take() {
             return Some(Event::Answered { leg, by, after_ms });
         }
-        if std::mem::take(&mut self.digits_sent) {
-            return Some(Event::DigitsSent { leg });
-        }
-        if self.talks != self.told_talks {
-            self.told_talks = self.talks;
-            return Some(Event::Speech { leg, talking: self.talks });
-        }
+        std::mem::take(&mut self.digits_sent).then_some(Event::DigitsSent { leg })
+    }
+
+    fn take_digit(&mut self) -> Option<Event> {
         let Digit { digit, duration_ms, in_audio } = self.digits.pop_front()?;
-        Some(Event::Digit { leg, digit, duration_ms, in_audio })
-    }
-
-    /// Digits that came too fast, in the leg's whole life.
-    pub(crate) fn digits_refused(&self) -> u64 {
-        self.digits_refused
-    }
-
-    /// How many facts were given up since the last call.
-    pub(crate) fn take_dropped(&mut self) -> u64 {
-        std::mem::take(&mut self.dropped)
+        Some(Event::Digit { leg: self.leg, digit, duration_ms, in_audio })
     }
 }
 

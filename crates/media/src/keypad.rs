@@ -8,24 +8,31 @@
 //! `event 5    [5 [5 [5E ─▶ one 5     (no event)        ─▶ one 5, a little later`
 
 use std::collections::VecDeque;
+use std::mem::offset_of;
 
 use crate::dtmf::{Digit, Event, EventReceiver};
 use crate::inband::Detector;
 use crate::message::{Stream, TelephoneEvent};
 
 /// Takes events and sound, gives digits, each once.
+#[repr(C)]
 pub(crate) struct Keypad {
-    agreed: Option<TelephoneEvent>,
-    events: Option<EventReceiver>,
+    tones: Detector,
     /// The peer has sent an event.
     sends_events: bool,
+    /// A key may be down, or a digit waiting: while that is not so, nobody looks at what follows.
+    is_waiting: bool,
+    agreed: Option<TelephoneEvent>,
     rate_hz: u32,
-    tones: Detector,
+    events: Option<EventReceiver>,
     /// Digits heard as tones, and when each has waited long enough.
     waiting: VecDeque<(Digit, u64)>,
 }
 
 impl Keypad {
+    /// What is looked at of it while no key is pressed.
+    pub(crate) const STEADY_BYTES: usize = offset_of!(Keypad, agreed);
+
     /// Allocates: not in a tick.
     pub(crate) fn new(stream: &Stream) -> Self {
         let rate_hz = stream.codec.rate_hz();
@@ -33,6 +40,7 @@ impl Keypad {
             agreed: stream.telephone_event,
             events: stream.telephone_event.map(|event| EventReceiver::new(event.clock_hz)),
             sends_events: false,
+            is_waiting: false,
             rate_hz,
             tones: Detector::new(rate_hz),
             waiting: VecDeque::with_capacity(WAITING_MAX),
@@ -45,6 +53,7 @@ impl Keypad {
             std::mem::swap(&mut self.events, &mut before.events);
             std::mem::swap(&mut self.waiting, &mut before.waiting);
             self.sends_events = before.sends_events;
+            self.is_waiting = true;
         }
         if self.rate_hz == before.rate_hz {
             std::mem::swap(&mut self.tones, &mut before.tones);
@@ -53,6 +62,7 @@ impl Keypad {
 
     /// Takes an event packet.
     pub(crate) fn event(&mut self, payload: &[u8], timestamp: u32, marker: bool, now_us: u64) -> Option<Digit> {
+        self.is_waiting = true;
         if Event::parse(payload).is_ok_and(|event| event.key().is_some()) {
             self.sends_events = true;
             self.waiting.clear();
@@ -74,11 +84,21 @@ impl Keypad {
         }
         let oldest = if self.waiting.len() == WAITING_MAX { self.waiting.pop_front() } else { None };
         self.waiting.push_back((digit, now_us + EVENT_WAIT_US));
+        self.is_waiting = true;
         oldest.map(|(digit, _)| digit)
     }
 
     /// The digit whose end has not come, or that no event has come for. To be called every tick.
     pub(crate) fn poll(&mut self, now_us: u64) -> Option<Digit> {
+        if !self.is_waiting {
+            return None;
+        }
+        let digit = self.look(now_us);
+        self.is_waiting = !self.waiting.is_empty() || self.events.as_ref().is_some_and(|events| events.is_pressed());
+        digit
+    }
+
+    fn look(&mut self, now_us: u64) -> Option<Digit> {
         let ended = self.events.as_mut().and_then(|events| events.poll(now_us));
         if ended.is_some() || self.waiting.front().is_none_or(|&(_, until_us)| now_us < until_us) {
             return ended;

@@ -21,6 +21,8 @@ use std::net::SocketAddr;
 pub(crate) struct Latch {
     /// Something that [`Latch::sole_source`] follows from may be another since the last [`Latch::take_changed`].
     changed: bool,
+    /// Nobody but the peer is in question: neither `home` nor a candidate, and nothing is to be learnt anew.
+    settled: bool,
     peer: Option<Peer>,
     /// The peer has agreed anew, and not on where it is heard from: if it is silent, it may turn up anywhere
     /// until then.
@@ -61,7 +63,7 @@ struct Candidate {
 
 impl Latch {
     /// What is looked at of it while one peer is heard.
-    pub(crate) const STEADY_BYTES: usize = offset_of!(Latch, agreed);
+    pub(crate) const STEADY_BYTES: usize = offset_of!(Latch, relearn_until_us);
 
     /// Takes SDP's word for where the peer is.
     pub(crate) fn agree(&mut self, remote: Option<SocketAddr>, now_us: u64) {
@@ -73,6 +75,7 @@ impl Latch {
         if remote == self.agreed {
             if source.is_some() && source != remote {
                 self.relearn_until_us = now_us + RELEARN_US;
+                self.settled = false;
             }
             return;
         }
@@ -94,13 +97,18 @@ impl Latch {
     pub(crate) fn judge(&mut self, from: SocketAddr, ssrc: u32, sequence: u16, now_us: u64) -> bool {
         // Nearly always: who was heard last, and nothing in doubt.
         if let Some(peer) = self.peer.as_mut().filter(|peer| peer.source == from && !peer.silent)
-            && self.candidate.is_none()
-            && self.home.is_none()
-            && self.relearn_until_us == 0
+            && self.settled
         {
             (peer.ssrc, peer.sequence) = (ssrc, sequence);
             return true;
         }
+        let is_peers = self.judge_closely(from, ssrc, sequence, now_us);
+        self.settled = self.candidate.is_none() && self.home.is_none() && self.relearn_until_us == 0;
+        is_peers
+    }
+
+    /// Judges where anything is in doubt.
+    fn judge_closely(&mut self, from: SocketAddr, ssrc: u32, sequence: u16, now_us: u64) -> bool {
         self.changed = true;
         let is_peer = self.source() == Some(from);
         let is_agreed = self.agreed == Some(from);

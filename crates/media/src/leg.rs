@@ -7,6 +7,7 @@
 
 use std::mem::offset_of;
 use std::net::SocketAddr;
+use std::ops::Range;
 use std::sync::Arc;
 
 use model::{LegId, LegStats, PlaybackId, TapId, Track};
@@ -25,7 +26,7 @@ use crate::mixer::{Gain, Rate};
 use crate::noise::Noise;
 use crate::onlookers::{LegTap, Onlookers};
 use crate::player::{Pages, Player};
-use crate::prefetch::{fetch_first, fetch_from, prefetch, prefetch_first};
+use crate::prefetch::{CACHE_LINE, fetch_part, prefetch, prefetch_first, prefetch_part};
 use crate::reports::{Reports, Situation};
 use crate::rtcp::{self, Reception};
 use crate::rtp::{HEADER_LEN, Packet};
@@ -67,23 +68,39 @@ pub(crate) struct Leg {
     treatment: Option<Box<Treatment>>,
     /// Only where there are any.
     onlookers: Option<Box<Onlookers>>,
-    reports: Reports,
+    /// When [`Reports::tick`] has something to do.
+    reports_due_us: u64,
     measure: Measure,
     facts: Facts,
     counts: Counts,
+    /// From the middle of it on, a steady call does not look.
     latch: Latch,
+    rare_counts: RareCounts,
+    reports: Reports,
     /// Whom the socket is connected to.
     connected: Option<SocketAddr>,
     pub(crate) id: LegId,
+}
+
+/// See [`Leg::ask`]: in this order, since the sound is found by the playout buffer.
+#[derive(Debug, Clone, Copy)]
+pub(crate) enum TickPart {
+    Leg,
+    Playout,
+    Stream,
+    Sound,
 }
 
 /// What an agreement brings with it, made off the media threads. In the order in which a steady call meets it, as [`Leg`].
 #[repr(C, align(64))]
 pub(crate) struct Media {
     pub(crate) playout: Playout,
+    /// On its way in, for a leg whose noise is suppressed; on its way out, what is to be freed.
+    suppressor: Option<Box<Suppressor>>,
+    /// For the sender.
+    room_to_wait: Box<[i16]>,
     pub(crate) stream: Stream,
     pub(crate) reception: Reception,
-    keypad: Keypad,
     pub(crate) encoder: Encoder,
     /// What was sent last came from the encoder of all who listen only.
     shares: bool,
@@ -91,10 +108,7 @@ pub(crate) struct Media {
     sent_silence: bool,
     /// For the next mix this leg listens to, if that cannot encode for several yet.
     pub(crate) spare: Option<Box<Encoding>>,
-    /// On its way in, for a leg whose noise is suppressed; on its way out, what is to be freed.
-    suppressor: Option<Box<Suppressor>>,
-    /// For the sender.
-    room_to_wait: Box<[i16]>,
+    keypad: Keypad,
 }
 
 impl Media {
@@ -184,11 +198,14 @@ struct Polling {
 }
 
 #[derive(Debug, Default)]
-#[repr(C)]
 struct Counts {
     packets_in: u64,
     bytes_in: u64,
     gap_us_max: u64,
+}
+
+#[derive(Debug, Default)]
+struct RareCounts {
     wrong_source: u64,
     malformed: u64,
     /// Counts of playout buffers that a change of codec has replaced.
@@ -234,6 +251,8 @@ impl Leg {
             facts: Facts::new(id),
             measure: Measure::new(),
             counts: Counts::default(),
+            rare_counts: RareCounts::default(),
+            reports_due_us: 0,
         })
     }
 
@@ -244,14 +263,27 @@ impl Leg {
 
     /// Fetches what a tick touches of the leg itself into the cache.
     pub(crate) fn fetch_whole(&self) {
-        fetch_first(self, offset_of!(Leg, latch) + Latch::STEADY_BYTES);
+        fetch_part(self, 0..STEADY_LEG);
     }
 
     /// The same for what the leg points to.
     pub(crate) fn fetch_media(&self) {
         if let Some(media) = &self.media {
-            fetch_first::<Media>(media, Playout::STEADY_BYTES);
-            fetch_from::<Media>(media, offset_of!(Media, stream));
+            fetch_part::<Media>(media, 0..Playout::STEADY_BYTES);
+            fetch_part::<Media>(media, STEADY_STREAM);
+        }
+    }
+
+    /// Asks for a part of what its tick touches, to come while other things are done: a dozen cache lines, which seem to
+    /// be as many as are not forgotten.
+    pub(crate) fn ask(&self, part: TickPart) {
+        let media = self.media.as_deref();
+        match (part, media) {
+            (TickPart::Leg, _) => prefetch_part(self, CACHE_LINE..STEADY_LEG),
+            (TickPart::Playout, Some(media)) => prefetch_part(media, 0..Playout::STEADY_BYTES),
+            (TickPart::Stream, Some(media)) => prefetch_part(media, STEADY_STREAM),
+            (TickPart::Sound, Some(media)) => media.playout.prefetch(),
+            (_, None) => {}
         }
     }
 
@@ -280,6 +312,7 @@ impl Leg {
             self.quiet_reported_us = now_us;
             self.sender.agree(&new, &mut media.room_to_wait);
             self.reports.begin(now_us);
+            self.reports_due_us = self.reports.due_us();
             self.measure.begin(now_us);
             self.media = Some(media);
             return None;
@@ -291,12 +324,12 @@ impl Leg {
             std::mem::swap(&mut old.reception, &mut media.reception);
         } else {
             let stats = old.playout.stats();
-            self.counts.late += stats.late;
-            self.counts.duplicates += stats.duplicate;
-            self.counts.stretched_samples += stats.dropped_samples + stats.repeated_samples;
-            self.counts.played_samples += stats.played_samples;
+            self.rare_counts.late += stats.late;
+            self.rare_counts.duplicates += stats.duplicate;
+            self.rare_counts.stretched_samples += stats.dropped_samples + stats.repeated_samples;
+            self.rare_counts.played_samples += stats.played_samples;
             self.measure.change_codec();
-            self.counts.lost += old.reception.lost().max(0) as u64;
+            self.rare_counts.lost += old.reception.lost().max(0) as u64;
         }
         media.keypad.continue_from(&mut old.keypad);
         std::mem::swap(&mut old.suppressor, &mut media.suppressor);
@@ -445,11 +478,12 @@ impl Leg {
             let Some((datagram, received)) = inbox.next() else { break };
             self.take(datagram, received, tick);
         }
-        if self.reports.are_due(tick.us)
+        if tick.us >= self.reports_due_us
             && let Some((reports, mut situation)) = self.situation()
-            && reports.tick(tick, &mut situation, buffer)
         {
-            self.heard_us = self.heard_us.max(tick.us);
+            let heard = reports.tick(tick, &mut situation, buffer);
+            self.reports_due_us = self.reports.due_us();
+            self.heard_us = self.heard_us.max(if heard { tick.us } else { 0 });
         }
         self.watch_silence(tick.us);
         self.counts.packets_in - accepted_before
@@ -478,17 +512,17 @@ impl Leg {
         let Some(media) = &mut self.media else { return };
         let stream = &media.stream;
         let Ok(packet) = Packet::parse(datagram) else {
-            self.counts.malformed += 1;
+            self.rare_counts.malformed += 1;
             return;
         };
         let is_event = stream.telephone_event.is_some_and(|event| event.payload_type_in == packet.payload_type);
         let is_noise = stream.comfort_noise_payload_type == Some(packet.payload_type);
         if packet.payload_type != stream.payload_type_in && !is_event && !is_noise {
-            self.counts.malformed += 1;
+            self.rare_counts.malformed += 1;
             return;
         }
         if !self.latch.judge(received.from, packet.ssrc, packet.sequence, tick.us) {
-            self.counts.wrong_source += 1;
+            self.rare_counts.wrong_source += 1;
             return;
         }
         self.counts.packets_in += 1;
@@ -511,7 +545,7 @@ impl Leg {
             return;
         }
         if stream.receives && media.playout.push(&packet, arrival_us) == Pushed::Refused {
-            self.counts.malformed += 1;
+            self.rare_counts.malformed += 1;
         }
         self.polling.arrival_us = Some(arrival_us);
         let before = self.polling.last.replace((packet.sequence, packet.timestamp));
@@ -532,8 +566,8 @@ impl Leg {
                 reports.take(datagram, arrival_us, tick, &mut situation);
                 self.heard_us = self.heard_us.max(arrival_us);
             }
-            Some((_, situation)) if received.from != situation.target => self.counts.wrong_source += 1,
-            _ => self.counts.malformed += 1,
+            Some((_, situation)) if received.from != situation.target => self.rare_counts.wrong_source += 1,
+            _ => self.rare_counts.malformed += 1,
         }
     }
 
@@ -764,12 +798,12 @@ impl Leg {
             packets_out: self.sender.counts.packets,
             bytes_out: self.sender.counts.bytes,
             send_errors: self.sender.counts.errors,
-            late: self.counts.late,
-            duplicates: self.counts.duplicates,
-            stretched_samples: self.counts.stretched_samples,
-            lost: self.counts.lost,
-            wrong_source: self.counts.wrong_source,
-            malformed: self.counts.malformed,
+            late: self.rare_counts.late,
+            duplicates: self.rare_counts.duplicates,
+            stretched_samples: self.rare_counts.stretched_samples,
+            lost: self.rare_counts.lost,
+            wrong_source: self.rare_counts.wrong_source,
+            malformed: self.rare_counts.malformed,
             digits_refused: self.facts.digits_refused(),
             gap_ms_max: (self.counts.gap_us_max / 1_000) as u32,
             ..LegStats::default()
@@ -784,7 +818,7 @@ impl Leg {
             stats.drift_ppm = playout.drift_ppm;
             stats.buffer_ms = (playout.buffer_us.max(0) / 1_000) as u32;
             stats.added_delay_us = playout.delay_us.max(0) as u32 + decoding_us(media.stream.codec);
-            let played_samples = self.counts.played_samples + playout.played_samples;
+            let played_samples = self.rare_counts.played_samples + playout.played_samples;
             stats.stretched_permille = (stats.stretched_samples * 1_000 / played_samples.max(1)) as u32;
             self.reports.add_to(&mut stats, media.stream.codec.clock_hz());
             self.measure.add_to(&mut stats, media.stream.codec);
@@ -819,6 +853,11 @@ fn outlet<'a>(
     let WayOut { outbox, member } = way_out;
     Some((Outlet { outbox, member: *member, to: latch.target()?, payload_type }, media))
 }
+
+/// What a steady call looks at of a leg, and of what was agreed behind the playout buffer.
+const STEADY_LEG: usize = offset_of!(Leg, latch) + Latch::STEADY_BYTES;
+const STEADY_STREAM: Range<usize> =
+    offset_of!(Media, stream) + Stream::RARE_BYTES..offset_of!(Media, keypad) + Keypad::STEADY_BYTES;
 
 /// A peer that has been heard so lately still sends.
 const STILL_SENDS_US: u64 = 100_000;

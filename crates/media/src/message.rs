@@ -10,6 +10,7 @@
 //! the coached leg hears besides `MAIN`; a leg on hold emits and hears nothing but its private player. Nobody hears
 //! themselves, but in `ECHO`.
 
+use std::mem::offset_of;
 use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
 
@@ -166,11 +167,12 @@ impl Tuning {
 
 /// One leg's media as SDP agreed it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[repr(C)]
 pub struct Stream {
-    /// Where the peer said it wants its RTP; `None` when it wants none (`0.0.0.0`, port 0).
-    pub remote: Option<SocketAddr>,
     /// Where it wants RTCP, when it said so; otherwise the port above `remote`.
     pub rtcp: Option<SocketAddr>,
+    /// Where the peer said it wants its RTP; `None` when it wants none (`0.0.0.0`, port 0).
+    pub remote: Option<SocketAddr>,
     /// RTP and RTCP share one port (RFC 5761).
     pub rtcp_mux: bool,
     /// The one codec, both ways.
@@ -189,6 +191,11 @@ pub struct Stream {
     pub sends: bool,
     /// We listen; otherwise what arrives only proves that the peer lives.
     pub receives: bool,
+}
+
+impl Stream {
+    /// What is at its beginning, and no tick looks at.
+    pub(crate) const RARE_BYTES: usize = offset_of!(Stream, remote);
 }
 
 /// The payload types of RFC 4733 telephone events.

@@ -140,8 +140,22 @@ pub struct Playout {
     pace: Pace,
     jitter: Jitter,
     delay: Delay,
-    stats: PlayoutStats,
+    steady: Steady,
     gap: Gap,
+    /// But for what is in `steady`.
+    stats: PlayoutStats,
+}
+
+/// Of [`PlayoutStats`], what every packet and every frame counts.
+#[derive(Default)]
+struct Steady {
+    queued: u64,
+    voice_frames: u64,
+    silent_frames: u64,
+    played_samples: u64,
+    concealed_samples: u64,
+    headroom_us: i64,
+    delay_us: i64,
 }
 
 #[derive(Debug, Clone, Copy)]
@@ -194,6 +208,7 @@ impl Playout {
             played: 0,
             unproven: (0, 0),
             granule: codec.frame_samples(),
+            steady: Steady::default(),
             stats: PlayoutStats::default(),
         })
     }
@@ -282,7 +297,7 @@ impl Playout {
 
     /// A packet has been taken that will be played.
     fn queued(&mut self, place: Place, arrival_us: u64) -> Pushed {
-        self.stats.queued += 1;
+        self.steady.queued += 1;
         self.note_arrival(place.timestamp, arrival_us);
         self.source.note(place, arrival_us);
         Pushed::Queued
@@ -306,25 +321,34 @@ impl Playout {
         }
         self.keep_pace(now_us, frame);
         self.tape.play(out);
-        self.stats.played_samples += frame as u64;
+        self.steady.played_samples += frame as u64;
         match pulled {
-            Pulled::Voice => self.stats.voice_frames += 1,
+            Pulled::Voice => self.steady.voice_frames += 1,
             Pulled::Concealed => self.stats.concealed_frames += 1,
             Pulled::Noise => self.stats.noise_frames += 1,
-            Pulled::Silence => self.stats.silent_frames += 1,
+            Pulled::Silence => self.steady.silent_frames += 1,
         }
         pulled
     }
 
     /// Samples made up so far.
     pub(crate) fn concealed_samples(&self) -> u64 {
-        self.stats.concealed_samples
+        self.steady.concealed_samples
     }
 
     /// What happened so far.
     pub fn stats(&self) -> PlayoutStats {
         let waiting = self.jitter.samples() + self.tape.ahead();
+        let Steady { queued, voice_frames, silent_frames, played_samples, concealed_samples, headroom_us, delay_us } =
+            self.steady;
         PlayoutStats {
+            queued,
+            voice_frames,
+            silent_frames,
+            played_samples,
+            concealed_samples,
+            headroom_us,
+            delay_us,
             jitter_us: self.delay.jitter_us(),
             buffer_us: micros(waiting as i64, self.codec.rate_hz()),
             drift_ppm: self.delay.drift_ppm().round() as i32,
@@ -335,6 +359,11 @@ impl Playout {
     /// Fetches what the next packet and the next frame will touch into the cache.
     pub(crate) fn fetch(&self) {
         self.tape.fetch();
+    }
+
+    /// The same of where the next frame lies, without waiting for it.
+    pub(crate) fn prefetch(&self) {
+        self.tape.prefetch();
     }
 
     fn kind_of(&self, packet: &rtp::Packet) -> Option<Kind> {
@@ -363,7 +392,7 @@ impl Playout {
         }
         self.note_arrival(timestamp, arrival_us);
         self.stats.sources += 1;
-        self.stats.queued += 1;
+        self.steady.queued += 1;
         Pushed::NewSource
     }
 
@@ -416,7 +445,7 @@ impl Playout {
                 }
                 let pulled = self.gap.what_follows(made_up);
                 let made = self.gap.conceal(missing, None, &mut self.tape, &mut self.decoder);
-                self.stats.concealed_samples += made as u64;
+                self.steady.concealed_samples += made as u64;
                 self.unproven = (timestamp, self.unproven.1 + made);
                 self.state = State::Playing { timestamp, made_up: made_up + made };
                 pulled
@@ -437,7 +466,7 @@ impl Playout {
                 let (pulled, samples) = (self.gap.what_follows(made_up), next.kind.samples());
                 let behind = Behind { payload: self.jitter.payload(&next), samples, missing: gap };
                 let made = self.gap.conceal(missing.min(gap), Some(behind), &mut self.tape, &mut self.decoder);
-                self.stats.concealed_samples += made as u64;
+                self.steady.concealed_samples += made as u64;
                 let over = (made_up + made) as i64 / self.samples_per_tick();
                 self.state = State::Playing { timestamp: timestamp + over, made_up: 0 };
                 pulled
@@ -487,8 +516,8 @@ impl Playout {
         self.pace.play(frame);
         let State::Playing { timestamp, made_up: 0 } = self.state else { return };
         let headroom_us = self.headroom_us(now_us, timestamp, self.tape.ahead() as i64, self.granule);
-        self.stats.headroom_us = headroom_us;
-        self.stats.delay_us += (headroom_us - self.stats.delay_us) / DELAY_FRAMES;
+        self.steady.headroom_us = headroom_us;
+        self.steady.delay_us += (headroom_us - self.steady.delay_us) / DELAY_FRAMES;
         if self.gap.is_concealing() {
             return;
         }
@@ -564,7 +593,7 @@ impl Playout {
         self.granule = common(samples, self.codec.frame_samples());
         let (since, unproven) = std::mem::take(&mut self.unproven);
         if packet.sequence == self.next_sequence && self.ticks_to_us(packet.timestamp - since) > SLACK_US {
-            self.stats.concealed_samples -= unproven as u64; // nothing was lost, nor late: it was a pause
+            self.steady.concealed_samples -= unproven as u64; // nothing was lost, nor late: it was a pause
         }
         let timestamp = packet.timestamp + samples as i64 / self.samples_per_tick();
         self.state = State::Playing { timestamp, made_up: over - skipped };

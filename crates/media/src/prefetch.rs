@@ -4,10 +4,11 @@
 //! cache meanwhile. While one leg's packet is received, the next leg's wire is on its way from memory.
 //!
 //! There are two ways to ask. A [hint](prefetch) costs nothing, and seems to be forgotten where some twenty others are under
-//! way already: right for a few lines long before they are needed. [Fetching](fetch_first) is to read: it waits, but all that is
+//! way already: right for a few lines long before they are needed. [Fetching](fetch_part) is to read: it waits, but all that is
 //! fetched at once comes at once, so it is right for all of a leg just before its tick (`benches/README.md`).
 
 use std::mem::MaybeUninit;
+use std::ops::Range;
 
 /// Brings all of a value towards the cache. Changes nothing but time, and does nothing where we know no way.
 #[inline]
@@ -21,38 +22,35 @@ pub(crate) fn prefetch_first<T>(value: &T, len: usize) {
     prefetch_bytes((&raw const *value).cast(), len.min(size_of::<T>()));
 }
 
+/// The same for a stretch of a value's bytes.
+#[inline]
+pub(crate) fn prefetch_part<T>(value: &T, part: Range<usize>) {
+    let end = part.end.min(size_of::<T>());
+    let start = part.start.min(end);
+    prefetch_bytes((&raw const *value).cast::<i8>().wrapping_add(start), end - start);
+}
+
 /// The same for the values in a slice of boxes or the like: for what the slice itself holds.
 #[inline]
 pub(crate) fn prefetch_slice<T>(values: &[T]) {
     prefetch_bytes(values.as_ptr().cast(), size_of_val(values));
 }
 
-/// Fetches the first bytes of a value into the cache. Changes nothing but time.
+/// Fetches a stretch of a value's bytes into the cache. Changes nothing but time.
 #[inline]
-pub(crate) fn fetch_first<T>(value: &T, len: usize) {
-    fetch_part(value, 0, len);
-}
-
-/// The same for what comes after so many bytes of a value.
-#[inline]
-pub(crate) fn fetch_from<T>(value: &T, start: usize) {
-    fetch_part(value, start, size_of::<T>());
+#[allow(unsafe_code)]
+pub(crate) fn fetch_part<T>(value: &T, part: Range<usize>) {
+    let end = part.end.min(size_of::<T>());
+    let start = part.start.min(end);
+    // SAFETY: `start` is no further than one past the value's end.
+    let first = unsafe { (&raw const *value).cast::<MaybeUninit<u8>>().add(start) };
+    fetch_bytes(first, end - start);
 }
 
 /// The same for the values in a slice.
 #[inline]
 pub(crate) fn fetch_slice<T>(values: &[T]) {
     fetch_bytes(values.as_ptr().cast(), size_of_val(values));
-}
-
-#[inline]
-#[allow(unsafe_code)]
-fn fetch_part<T>(value: &T, start: usize, end: usize) {
-    let end = end.min(size_of::<T>());
-    let start = start.min(end);
-    // SAFETY: `start` is no further than one past the value's end.
-    let first = unsafe { (&raw const *value).cast::<MaybeUninit<u8>>().add(start) };
-    fetch_bytes(first, end - start);
 }
 
 /// `start`: of so many bytes that may be read.
@@ -78,4 +76,4 @@ fn prefetch_bytes(start: *const i8, len: usize) {
     let _ = (start, len);
 }
 
-const CACHE_LINE: usize = 64;
+pub(crate) const CACHE_LINE: usize = 64;

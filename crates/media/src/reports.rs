@@ -14,9 +14,7 @@ use crate::socket::Wire;
 use crate::worker::Tick;
 
 /// One leg's side of RTCP.
-#[repr(C)]
 pub(crate) struct Reports {
-    /// What every tick asks for; the rest is of a moment now and then.
     look_us: u64,
     report_us: u64,
     wire: Box<dyn Wire>,
@@ -63,9 +61,9 @@ impl Reports {
         self.report_us = now_us + INTERVAL_US / 4 + self.draw() % (INTERVAL_US / 4);
     }
 
-    /// It is time for [`Reports::tick`] to do anything.
-    pub(crate) fn are_due(&self, now_us: u64) -> bool {
-        now_us >= self.look_us.min(self.report_us)
+    /// When it is time for [`Reports::tick`] to do anything.
+    pub(crate) fn due_us(&self) -> u64 {
+        self.look_us.min(self.report_us)
     }
 
     /// Looks into the socket and sends a report, each when it is time. `true` when the peer has said anything.

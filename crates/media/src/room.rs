@@ -16,7 +16,7 @@ use model::{LegId, PlaybackId, RoomId};
 
 use crate::Codec;
 use crate::bus::{Bus, Heard, Mix, Sums, has_memory};
-use crate::leg::{Leg, Route, WayOut};
+use crate::leg::{Leg, Route, TickPart, WayOut};
 use crate::limiter::Limiter;
 use crate::mail::{BATCH_LEGS, Inbox, Mail, Outbox};
 use crate::message::{ECHO, Groups, MAIN};
@@ -296,28 +296,38 @@ impl Share {
     }
 
     /// One tick of the room: hear everybody, mix, and send everybody what they hear; receiving before, and sending
-    /// after, where it [fits a batch](Self::fits_a_batch).
-    pub(crate) fn tick(&mut self, tick: Tick, scratch: &mut Scratch, mail: &mut Mail, scrap: &Scrapyard) {
+    /// after, where it [fits a batch](Self::fits_a_batch). Meanwhile, leg by leg and part by part, what the tick of the
+    /// `next` room of the batch will touch comes nearer; of its own, that of so many of the first legs has been `asked` for.
+    pub(crate) fn tick(
+        &mut self,
+        tick: Tick,
+        scratch: &mut Scratch,
+        mail: &mut Mail,
+        scrap: &Scrapyard,
+        asked: usize,
+        next: Option<&Share>,
+    ) {
+        let next = next.map_or(&[][..], |next| &next.members);
         let fits_a_batch = self.fits_a_batch();
         if fits_a_batch {
             self.buses[..COMMON_BUSES].iter().for_each(|bus| bus.prefetch());
             self.mixes[..COMMON_MIXES].iter().for_each(|mix| mix.prefetch());
-            self.take_mail(0..self.members.len(), tick, scratch, &mut mail.inbox);
+            self.take_mail(0..self.members.len(), tick, scratch, &mut mail.inbox, asked, next);
             self.mixes[..COMMON_MIXES].iter().for_each(|mix| mix.prefetch_encodings());
         } else {
             self.receive(tick, scratch, &mut mail.inbox);
         }
-        self.listen(tick, scratch);
+        self.listen(tick, scratch, next);
         self.select(scratch, &[]);
         self.play_announcements(scratch, scrap);
         self.mix(scratch);
         if fits_a_batch {
-            self.write(0..self.members.len(), tick, scratch, &mut mail.outbox);
+            self.write(0..self.members.len(), tick, scratch, &mut mail.outbox, next);
         } else {
             self.send(tick, scratch, &mut mail.outbox);
         }
         self.give_back(scratch);
-        self.settle(tick, scrap);
+        self.settle(tick, scrap, next);
     }
 
     /// Brings what [`Share::fetch`] touches towards the cache, one step after the other, each when what the step
@@ -351,7 +361,7 @@ impl Share {
             let batch = start..self.members.len().min(start + BATCH_LEGS);
             inbox.clear();
             self.fetch(batch.clone(), tick, inbox);
-            self.take_mail(batch, tick, scratch, inbox);
+            self.take_mail(batch, tick, scratch, inbox, 0, &[]);
         }
     }
 
@@ -379,10 +389,19 @@ impl Share {
     }
 
     /// Gives these legs what has been received for them.
-    fn take_mail(&mut self, legs: Range<usize>, tick: Tick, scratch: &mut Scratch, inbox: &mut Inbox) {
-        let Range { start, end } = legs;
+    fn take_mail(
+        &mut self,
+        legs: Range<usize>,
+        tick: Tick,
+        scratch: &mut Scratch,
+        inbox: &mut Inbox,
+        asked: usize,
+        next: &[Member],
+    ) {
+        let end = legs.end;
         for at in legs {
-            if (at - start).is_multiple_of(FETCHED_LEGS) {
+            ask(next, at, TickPart::Leg);
+            if at >= asked && (at - asked).is_multiple_of(FETCHED_LEGS) {
                 fetch_legs(&self.members[at..end.min(at + FETCHED_LEGS)]);
             }
             let Member { leg, ticks, fetched, .. } = &mut self.members[at];
@@ -394,7 +413,7 @@ impl Share {
 
     /// Takes one frame of every leg, and nominates those that may be heard whole. All others are ducked: the buses
     /// hold the sum of these.
-    fn listen(&mut self, tick: Tick, scratch: &mut Scratch) {
+    fn listen(&mut self, tick: Tick, scratch: &mut Scratch, next: &[Member]) {
         for bus in &mut self.buses {
             bus.begin(&mut scratch.sums);
         }
@@ -404,6 +423,7 @@ impl Share {
         scratch.listening = [false; 3];
         self.noise.begin(tick.slot / SLOTS);
         for at in 0..self.members.len() {
+            ask(next, at, TickPart::Playout);
             let Member { leg, ticks, .. } = &mut self.members[at];
             let rate = leg.rate();
             if !*ticks {
@@ -488,7 +508,7 @@ impl Share {
     fn send(&mut self, tick: Tick, scratch: &mut Scratch, outbox: &mut Outbox) {
         for start in (0..self.members.len()).step_by(BATCH_LEGS) {
             outbox.clear();
-            self.write(start..self.members.len().min(start + BATCH_LEGS), tick, scratch, outbox);
+            self.write(start..self.members.len().min(start + BATCH_LEGS), tick, scratch, outbox, &[]);
             scratch.packets_out += self.deliver(0..outbox.len(), outbox);
         }
     }
@@ -503,10 +523,11 @@ impl Share {
     }
 
     /// Writes what these legs hear into the outbox.
-    fn write(&mut self, legs: Range<usize>, tick: Tick, scratch: &mut Scratch, outbox: &mut Outbox) {
+    fn write(&mut self, legs: Range<usize>, tick: Tick, scratch: &mut Scratch, outbox: &mut Outbox, next: &[Member]) {
         let Scratch { voices, pcm, ears, .. } = scratch;
         let members = self.members.iter_mut().zip(&voices.list).enumerate().take(legs.end).skip(legs.start);
         for (at, (member, voice)) in members {
+            ask(next, at, TickPart::Stream);
             if !member.ticks {
                 continue;
             }
@@ -555,9 +576,10 @@ impl Share {
     }
 
     /// Ends the tick: what faded is gone, sounds move on, buses nobody uses any more go.
-    fn settle(&mut self, tick: Tick, scrap: &Scrapyard) {
+    fn settle(&mut self, tick: Tick, scrap: &Scrapyard, next: &[Member]) {
         self.has_news = false;
-        for member in &mut self.members {
+        for (at, member) in self.members.iter_mut().enumerate() {
+            ask(next, at, TickPart::Sound);
             if member.ticks {
                 let freed = member.leg.settle();
                 if freed.iter().any(Option::is_some) {
@@ -852,6 +874,14 @@ fn fetch_legs(members: &[Member]) {
     members.iter().for_each(|member| member.leg.fetch_whole());
     members.iter().for_each(|member| member.leg.fetch_media());
     members.iter().for_each(|member| member.leg.fetch_sound());
+}
+
+/// Asks for a part of what the tick of one of the next room's legs will touch.
+#[inline]
+fn ask(next: &[Member], at: usize, part: TickPart) {
+    if let Some(member) = next.get(at) {
+        member.leg.ask(part);
+    }
 }
 
 /// So many legs are fetched at once: enough for their cache lines to come side by side, few enough for all to stay near.

@@ -10,7 +10,7 @@
 
 use crate::codec::{Codec, PACKET_MS_MAX};
 use crate::pitch::{loudness, most_alike};
-use crate::prefetch::fetch_slice;
+use crate::prefetch::{fetch_slice, prefetch_slice};
 
 pub(crate) struct Tape {
     samples: Box<[i16]>,
@@ -65,6 +65,12 @@ impl Tape {
     pub(crate) fn fetch(&self) {
         let frame = FRAME_MS * self.ms;
         fetch_slice(&self.samples[self.head..self.samples.len().min(self.head + frame)]);
+    }
+
+    /// The same, without waiting for it.
+    pub(crate) fn prefetch(&self) {
+        let frame = FRAME_MS * self.ms;
+        prefetch_slice(&self.samples[self.head..self.samples.len().min(self.head + frame)]);
     }
 
     /// Everything up to the end of what is ahead: the most recent sound, as far as known.

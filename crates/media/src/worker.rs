@@ -278,9 +278,12 @@ impl Worker {
     fn tick_batch(&mut self, slot: usize, batch: Range<usize>, tick: Tick) {
         let Self { slots, shares, mail, scratch, links, .. } = self;
         mail.outbox.clear();
+        let mut asked = 0;
         for at in batch.clone() {
-            let share = share_at(shares, slots[slot][at]);
-            share.tick(tick, scratch, mail, &links.scrap);
+            let (share, next) = neighbours(shares, &slots[slot][at..batch.end]);
+            let legs = share.legs();
+            share.tick(tick, scratch, mail, &links.scrap, asked, next);
+            asked = legs;
             share.mailed = mail.outbox.len();
         }
         let mut sent = 0;
@@ -306,7 +309,7 @@ impl Worker {
             share.hear(tick, &mut mail.inbox, &links.stats.parts_missed, &links.scrap);
             open.push(index);
         } else {
-            share.tick(tick, scratch, mail, &links.scrap);
+            share.tick(tick, scratch, mail, &links.scrap, 0, None);
             links.report_facts(share, tick);
             links.let_go(share);
         }
@@ -518,6 +521,14 @@ fn prefetch_share(shares: &[Option<Box<Share>>], slot: &[ShareIndex], at: usize,
 /// The share an order or an arrival is for.
 fn share_at(shares: &mut [Option<Box<Share>>], index: ShareIndex) -> &mut Share {
     shares[index as usize].as_deref_mut().expect("the plane keeps a share open while anything is on its way to it")
+}
+
+/// The first of these shares, and the one that ticks after it.
+fn neighbours<'a>(shares: &'a mut [Option<Box<Share>>], batch: &[ShareIndex]) -> (&'a mut Share, Option<&'a Share>) {
+    let (index, Some(&next)) = (batch[0], batch.get(1)) else { return (share_at(shares, batch[0]), None) };
+    let both = shares.get_disjoint_mut([index as usize, next as usize]);
+    let [share, next] = both.expect("a share is in one slot, and there once");
+    (share.as_deref_mut().expect("a slot's shares are open"), next.as_deref())
 }
 
 /// While one room's packets are received, what those behind it need for theirs comes nearer.

@@ -285,7 +285,7 @@ impl Share {
         let Some(mut exchange) = self.exchange.take() else { return };
         let scratch = &mut *exchange.scratch;
         self.receive(tick, scratch, inbox);
-        self.listen(tick, scratch);
+        self.listen(tick, scratch, &[]);
         let listening = std::mem::replace(&mut scratch.listening, [true; 3]);
         self.play_announcements(scratch, scrap);
         scratch.listening = listening;
@@ -379,7 +379,7 @@ impl Share {
         }
         self.exchange = Some(exchange);
         if let Some(heard) = ready {
-            self.settle(heard, scrap);
+            self.settle(heard, scrap, &[]);
         }
         ready.is_some()
     }
