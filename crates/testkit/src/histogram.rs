@@ -32,12 +32,6 @@ impl Histogram {
         self.longest
     }
 
-    /// How many are longer than this, to the bin.
-    pub fn longer_than(&self, time: Duration) -> u64 {
-        let bin = (time.as_micros() / BIN.as_micros()) as usize + 1;
-        self.bins.iter().skip(bin).map(|&count| u64::from(count)).sum()
-    }
-
     /// How many there are.
     pub fn count(&self) -> u64 {
         self.count
@@ -73,6 +67,5 @@ mod tests {
             assert_eq!(histogram.quantile(share), Duration::from_micros(want), "{share}");
         }
         assert_eq!(histogram.longest(), Duration::from_secs(3));
-        assert_eq!(histogram.longer_than(Duration::from_micros(9_989)), 2);
     }
 }

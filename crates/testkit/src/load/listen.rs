@@ -25,6 +25,8 @@ pub struct Listened {
     pub frames: usize,
     /// Those with a signal-to-noise ratio below 25 dB: gaps and clicks.
     pub frames_broken: usize,
+    /// Those of them that came just after a talker's packet was sent late: no fault of the bridge.
+    pub frames_excused: usize,
     /// The worst frame's.
     pub snr_db_min: f64,
     /// How long each chirp took through the bridge.
@@ -33,13 +35,15 @@ pub struct Listened {
     pub chirps_lost: usize,
 }
 
-/// Listens to what leg `leg` recorded between the two moments, and to the chirps after them.
+/// Listens to what leg `leg` recorded between the two moments, and to the chirps after them. `late`: when its room's talkers
+/// sent late.
 pub(super) fn judge(
     leg: usize,
     parts: &[Part],
     heard: &HeardLeg,
     (from, until): (Moment, Moment),
     chirped: &[Moment],
+    late: &[Moment],
 ) -> Listened {
     let part = parts[leg];
     let expected: Vec<Tone> = parts
@@ -47,7 +51,8 @@ pub(super) fn judge(
         .filter(|other| other.room == part.room && other.place != part.place)
         .filter_map(|other| other.tone)
         .collect();
-    let talk: Vec<_> = between(&heard.recording, from, until).iter().flat_map(HeardPacket::pcm).collect();
+    let packets = between(&heard.recording, from, until);
+    let talk: Vec<_> = packets.iter().flat_map(HeardPacket::pcm).collect();
     let delays: Vec<_> = chirped.iter().filter_map(|&sent| delay(&heard.recording, sent)).collect();
     let mut listened = Listened {
         leg,
@@ -56,6 +61,7 @@ pub(super) fn judge(
         forbidden_hz: 0,
         frames: 0,
         frames_broken: 0,
+        frames_excused: 0,
         snr_db_min: f64::INFINITY,
         chirps_lost: chirped.len() - delays.len(),
         delays,
@@ -72,10 +78,15 @@ pub(super) fn judge(
             }
         }
     }
-    for frame in talk.chunks_exact(FRAME_SAMPLES).filter(|_| !expected.is_empty()) {
+    let frames = if expected.is_empty() { 0 } else { talk.len() / FRAME_SAMPLES };
+    for (frame, packet) in talk.chunks_exact(FRAME_SAMPLES).zip(packets).take(frames) {
         let snr_db = tone::snr_db(frame, &expected);
         listened.frames += 1;
-        listened.frames_broken += usize::from(snr_db < SNR_DB_MIN);
+        if snr_db < SNR_DB_MIN {
+            let is_excused = late.iter().any(|&late| packet.arrived >= late && packet.arrived.since(late) <= EXCUSED);
+            listened.frames_broken += 1;
+            listened.frames_excused += usize::from(is_excused);
+        }
         listened.snr_db_min = listened.snr_db_min.min(snr_db);
     }
     listened
@@ -98,6 +109,8 @@ fn between(recording: &[HeardPacket], from: Moment, until: Moment) -> &[HeardPac
 pub(super) const SNR_DB_MIN: f64 = 25.0;
 /// Half a second.
 const WINDOW: usize = RATE_HZ as usize / 2;
+/// So long after a packet that came late, what was concealed in its place may be heard.
+const EXCUSED: Duration = Duration::from_millis(100);
 /// A chirp that has not come out by then is lost, and the next is not yet on its way.
 const CHIRP_WITHIN: Duration = Duration::from_millis(450);
 
@@ -119,7 +132,7 @@ mod tests {
 
     fn leg(recording: Vec<HeardPacket>) -> HeardLeg {
         let stream = Stream::default();
-        HeardLeg { stream, paused: false, recording, chirped: Vec::new(), overflowed: 0, unsent: 0 }
+        HeardLeg { stream, paused: false, recording, chirped: Vec::new(), late: Vec::new(), overflowed: 0, unsent: 0 }
     }
 
     fn parts() -> [Part; 3] {
@@ -145,20 +158,25 @@ mod tests {
             sum
         };
         let both = [Tone::nth(0), Tone::nth(10)];
-        let clean = judge(2, &parts(), &leg(recording(&mix(&both))), SECOND, &[]);
+        let clean = judge(2, &parts(), &leg(recording(&mix(&both))), SECOND, &[], &[]);
         assert!(clean.expected_off_db < 0.1 && clean.forbidden_dbfs < -65.0, "{clean:?}");
         assert_eq!((clean.frames, clean.frames_broken), (50, 0), "{clean:?}");
 
-        let leaking = judge(2, &parts(), &leg(recording(&mix(&[both[0], both[1], Tone::nth(33)]))), SECOND, &[]);
+        let leaking = judge(2, &parts(), &leg(recording(&mix(&[both[0], both[1], Tone::nth(33)]))), SECOND, &[], &[]);
         assert_eq!(leaking.forbidden_hz, Tone::nth(33).hz);
         assert!(leaking.forbidden_dbfs > -21.0);
 
-        let alone = judge(2, &parts(), &leg(recording(&mix(&both[..1]))), SECOND, &[]);
+        let alone = judge(2, &parts(), &leg(recording(&mix(&both[..1]))), SECOND, &[], &[]);
         assert!(alone.expected_off_db > 40.0, "{alone:?}");
 
         let mut gapped = mix(&both);
         gapped[1_610..1_640].fill(0);
-        assert_eq!(judge(2, &parts(), &leg(recording(&gapped)), SECOND, &[]).frames_broken, 1);
+        // The gap is in the packet that came at 200 ms.
+        for (late_ms, excused) in [(&[][..], 0), (&[180, 700], 1), (&[90], 0), (&[210], 0)] {
+            let late: Vec<_> = late_ms.iter().map(|ms| Moment(ms * 1_000_000)).collect();
+            let heard = judge(2, &parts(), &leg(recording(&gapped)), SECOND, &[], &late);
+            assert_eq!((heard.frames_broken, heard.frames_excused), (1, excused), "late at {late_ms:?} ms");
+        }
     }
 
     #[test]
@@ -166,7 +184,7 @@ mod tests {
         let mut pcm = vec![0; RATE_HZ as usize];
         pcm[200..200 + chirp::LENGTH].copy_from_slice(&chirp::samples());
         let heard = leg(recording(&pcm));
-        let listened = judge(2, &parts(), &heard, SECOND, &[Moment(10_000_000), Moment(500_000_000)]);
+        let listened = judge(2, &parts(), &heard, SECOND, &[Moment(10_000_000), Moment(500_000_000)], &[]);
         // Sample 200 is the 40th of the packet that came at 20 ms.
         assert_eq!(listened.delays, [Duration::from_millis(15)]);
         assert_eq!(listened.chirps_lost, 1);

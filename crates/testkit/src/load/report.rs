@@ -135,7 +135,10 @@ pub(super) fn compile(plan: &Plan, parts: &[Part], counts: Counts, heard: Heard,
                 chirpers.filter_map(|(_, leg)| leg.as_ref()).flat_map(|leg| &leg.chirped).copied().collect();
             chirped.sort_unstable();
             chirped.pop(); // the last one may have been cut off by the end
-            report.sampled.push(listen::judge(nth, parts, leg, talk, &chirped));
+            let room = parts[first..].iter().zip(&heard.legs[first..]);
+            let room = room.take_while(|(part, _)| part.room == parts[nth].room);
+            let late: Vec<_> = room.filter_map(|(_, leg)| leg.as_ref()).flat_map(|leg| &leg.late).copied().collect();
+            report.sampled.push(listen::judge(nth, parts, leg, talk, &chirped, &late));
         }
     }
     report.sampled.iter().flat_map(|listened| &listened.delays).for_each(|&delay| report.added_delay.add(delay));
@@ -173,9 +176,16 @@ impl Report {
         if self.disturbed().is_some() {
             return faults;
         }
-        let stalls = self.own_lateness.longer_than(STALL) as usize;
         for Listened {
-            leg, expected_off_db, forbidden_dbfs, forbidden_hz, frames, frames_broken, chirps_lost, ..
+            leg,
+            expected_off_db,
+            forbidden_dbfs,
+            forbidden_hz,
+            frames,
+            frames_broken,
+            frames_excused,
+            chirps_lost,
+            ..
         } in &self.sampled
         {
             if *expected_off_db > EXPECTED_OFF_DB_MAX {
@@ -184,7 +194,7 @@ impl Report {
             if *forbidden_dbfs > FORBIDDEN_DBFS_MAX {
                 faults.push(format!("leg {leg} hears {forbidden_hz} Hz at {forbidden_dbfs:.1} dBFS"));
             }
-            if *frames_broken > stalls * FRAMES_A_STALL {
+            if frames_broken > frames_excused {
                 faults.push(format!("leg {leg} has {frames_broken} of {frames} frames below {SNR_DB_MIN} dB"));
             }
             if *chirps_lost > 0 {
@@ -222,7 +232,9 @@ impl fmt::Display for Report {
         row("  expected voices off", format!("{:.2} dB at most", worst(|l| l.expected_off_db)))?;
         row("  forbidden voices", format!("{:.1} dBFS at most", worst(|l| l.forbidden_dbfs)))?;
         row("  worst frame", format!("{:.1} dB", -worst(|l| -l.snr_db_min)))?;
-        row("  broken frames", self.sampled.iter().map(|l| l.frames_broken).sum::<usize>().to_string())?;
+        let all = |pick: fn(&Listened) -> usize| self.sampled.iter().map(pick).sum::<usize>();
+        let (broken, excused) = (all(|l| l.frames_broken), all(|l| l.frames_excused));
+        row("  broken frames", format!("{broken}, {excused} of them just after the generator was late"))?;
         let Some(server) = &self.server else { return Ok(()) };
         let loaded = &server.loaded;
         let media_us = loaded.used.media_cpu.as_micros() as f64 / (self.answered as f64 * loaded.length.as_secs_f64());
@@ -257,10 +269,6 @@ fn times(histogram: &Histogram) -> String {
 const PHASE_PACKETS: u64 = 5;
 /// Later than this the generator loses packets.
 const LOST: Duration = Duration::from_millis(20);
-/// When the generator itself speaks later than this, a frame may break at the bridge through no fault of its own,
-const STALL: Duration = Duration::from_millis(3);
-/// and no more than these: the concealed one, and one on either side of it.
-const FRAMES_A_STALL: usize = 3;
 /// A voice that passed a mixer and two G.711 steps.
 const EXPECTED_OFF_DB_MAX: f64 = 0.5;
 /// Louder than this and a voice leaked.

@@ -50,6 +50,8 @@ pub(super) struct HeardLeg {
     pub(super) recording: Vec<HeardPacket>,
     /// When the leg's chirps went out.
     pub(super) chirped: Vec<Moment>,
+    /// When we sent a talker's packet so late that it may have missed its turn at the bridge.
+    pub(super) late: Vec<Moment>,
     /// Packets that our own full socket dropped.
     pub(super) overflowed: u32,
     /// Packets that the kernel would not send: nobody listens there.
@@ -167,7 +169,8 @@ impl Loop {
             slot = (slot + 1) % (SLOTS * READ_EVERY);
             beat += SLOT;
             wire::sleep_until(beat);
-            self.heard.own_lateness.add(beat.elapsed());
+            let late = beat.elapsed();
+            self.heard.own_lateness.add(late);
             if beat.elapsed() > CYCLE {
                 beat += CYCLE;
                 self.lose_a_packet_each();
@@ -178,7 +181,7 @@ impl Loop {
                 }
                 self.take(order);
             }
-            self.send(slot % SLOTS);
+            self.send(slot % SLOTS, late > LATE);
             self.receive(slot % SLOTS, slot / SLOTS);
         }
     }
@@ -226,10 +229,13 @@ impl Loop {
         Voice::Hum { second: Arc::clone(self.hums.entry(tone).or_insert_with(encode)), at: 0 }
     }
 
-    fn send(&mut self, slot: usize) {
-        for &leg in &self.slots[slot] {
-            if let Some(leg) = &mut self.legs[leg] {
+    fn send(&mut self, slot: usize, late: bool) {
+        for &nth in &self.slots[slot] {
+            if let Some(leg) = &mut self.legs[nth] {
                 leg.send();
+                if late && self.parts[nth].tone.is_some() {
+                    leg.heard.late.push(Moment::now());
+                }
             }
         }
     }
@@ -296,6 +302,7 @@ impl Leg {
             paused: false,
             recording: Vec::new(),
             chirped: Vec::new(),
+            late: Vec::new(),
             overflowed: 0,
             unsent: 0,
         };
@@ -370,6 +377,8 @@ fn chirp_packets() -> Vec<u8> {
 }
 
 const SLOT: Duration = Duration::from_millis(1);
+/// A bridge keeps no more than this in hand for the packets of a stream that has come evenly.
+const LATE: Duration = Duration::from_micros(700);
 /// Slots in a cycle.
 const SLOTS: usize = 20;
 /// A packet time.
