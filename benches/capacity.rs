@@ -109,7 +109,12 @@ fn main() -> ExitCode {
         }
     }
     if SEARCH.contains(&wanted) {
-        unmet += u32::from(!search());
+        println!("\n{SEARCH}");
+        let most = SEARCHED.map(|(threads, settings)| {
+            println!("{threads}:");
+            search(settings)
+        });
+        unmet += u32::from(most.into_iter().all(|legs| legs < LEGS_MIN));
     }
     if unmet == 0 { ExitCode::SUCCESS } else { ExitCode::FAILURE }
 }
@@ -190,11 +195,10 @@ impl std::fmt::Display for Measured {
     }
 }
 
-/// Looks for the most legs, in rooms of three, at which nothing is wrong and nobody waits longer than allowed. `true`
-/// when they are enough.
-fn search() -> bool {
+/// Looks for the most legs, in rooms of three, at which nothing is wrong and nobody waits longer than allowed.
+fn search(settings: &[(&str, &str)]) -> usize {
     let holds = |rooms: usize| {
-        let server = Server::start();
+        let server = Server::start_with(settings);
         let plan = Plan {
             calls_per_second: 500,
             baseline: Duration::from_secs(2),
@@ -217,7 +221,6 @@ fn search() -> bool {
         );
         wrong.is_empty()
     };
-    println!("\n{SEARCH}");
     let mut most = 0;
     let mut rooms = LEGS_MIN / 3;
     if holds(rooms) {
@@ -232,13 +235,17 @@ fn search() -> bool {
         }
     }
     println!("{} legs at most, {LEGS_MIN} are asked for, with the load on the same cores", most * 3);
-    most * 3 >= LEGS_MIN
+    most * 3
 }
 
 /// The floor needs a plan, but no bridge.
 const NOWHERE: SocketAddr = SocketAddr::new(std::net::IpAddr::V4(std::net::Ipv4Addr::LOCALHOST), 9);
 const FLOOR_LENGTH: Duration = Duration::from_secs(8);
 const SEARCH: &str = "most legs in rooms of three";
+/// A bridge leaves the first core to everything but audio where it is not told otherwise; told so, its second media thread
+/// shares that core with the load.
+const SEARCHED: [(&str, &[(&str, &str)]); 2] =
+    [("one media thread, the default on two cores", &[]), ("two media threads", &[("PARTYLINE_MEDIA_THREADS", "2")])];
 const STEP_ROOMS: usize = 100;
 const LEGS_MIN: usize = 3_000;
 const LEGS_SOUGHT_MAX: usize = 4_200;
