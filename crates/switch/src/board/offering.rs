@@ -247,17 +247,9 @@ impl Board {
 
     fn supervise(&mut self, job: &Job, supervise: &Supervise, turn: &mut Turn) -> Result<(), Trouble> {
         let instruction = Instruction::Supervise(supervise.clone());
-        let contact = match supervise.supervisor.parse() {
-            Ok(worker) => {
-                let worker = turn.routing.worker(job.workspace, worker);
-                worker.and_then(|worker| worker.attributes.text(&["contact_uri"]).map(str::to_owned))
-            }
-            Err(_) => Some(supervise.supervisor.clone()),
-        };
-        let to = contact.as_deref().and_then(Callee::of_contact);
-        let to = to.ok_or_else(|| refuse(&instruction, 40_147, "the supervisor cannot be called"))?;
-        let from = job.attributes.text(&["from"]).filter(|from| !from.is_empty()).map(str::to_owned);
-        let from = from.ok_or_else(|| refuse(&instruction, 40_148, "the task has no attribute from"))?;
+        let worker = supervise.supervisor.parse().ok().and_then(|sid| turn.routing.worker(job.workspace, sid));
+        let contact_uri = worker.and_then(|worker| worker.attributes.text(&["contact_uri"]));
+        let (Whom { to, from }, _) = whom::supervisor(supervise, &job.attributes, contact_uri)?;
         let room =
             self.room_of(job).ok_or_else(|| refuse(&instruction, 40_146, "the task has no conference in progress"))?;
         let worker = job.attributes.text(&["conference", "participants", "worker"]).and_then(|sid| sid.parse().ok());

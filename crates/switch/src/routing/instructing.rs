@@ -82,16 +82,9 @@ impl Live {
         };
         let status = reservation.status;
         let codes = Codes::of(instruction);
-        if let Instruction::Supervise(supervise) = instruction {
+        if matches!(instruction, Instruction::Supervise(_)) {
             if status != ReservationStatus::Accepted {
                 return refuse(codes.state, &format!("Reservation {sid} is not currently accepted."));
-            }
-            // A worker has an address of its own; anything else is one.
-            if let Ok(worker) = supervise.supervisor.parse::<WorkerSid>() {
-                let address = self.engine.worker(worker).and_then(|worker| worker.attributes.text(&["contact_uri"]));
-                if address.is_none_or(|address| address.trim().is_empty()) {
-                    return refuse(codes.to, &format!("Supervisor {worker} has no contact_uri."));
-                }
             }
         } else {
             let is_carried = self.reservations.get(&sid).is_some_and(|note| note.is_carried);
@@ -160,13 +153,19 @@ impl Live {
                     return refuse(codes.from, "From is missing.");
                 }
             }
-            Instruction::Supervise(_) if !has("from") => {
-                return refuse(codes.from, "The task has no from attribute.");
+            Instruction::Supervise(supervise) => {
+                let contact_uri = self.contact_uri(&supervise.supervisor);
+                return super::whom::supervisor(supervise, &task.attributes, contact_uri).map(drop);
             }
             _ => {}
         }
         // Both ends can be called, too: an address that is there may still be none.
         super::whom::whom(instruction, &task.attributes, &worker.attributes).map(drop)
+    }
+
+    /// Where a supervisor who is a worker is called.
+    fn contact_uri(&self, supervisor: &str) -> Option<&str> {
+        self.engine.worker(supervisor.parse().ok()?)?.attributes.text(&["contact_uri"])
     }
 }
 

@@ -681,20 +681,36 @@ fn an_instruction_is_carried_out_if_all_is_there_that_it_needs() {
             other => panic!("{case}: {other:?}"),
         }
     }
-    let mut centre = with_offer(CALLER, PHONE);
-    centre.update_reservation(ReservationUpdate::Accepted).expect("accepts");
-    for (instruction, want) in [
-        (dequeue(None, None), Some(40_135)),
-        (call(Some("+1")), Some(40_114)),
-        (supervise("client:boss"), None),
-        (supervise("WK00000000000000000000000000000009"), Some(40_147)),
+    const IN_ROOM: &str = r#"{"from":"+15005550001","conference_sid":"CF00000000000000000000000000000001"}"#;
+    const FROM_NOWHERE: &str = r#"{"from":" ","conference_sid":"CF00000000000000000000000000000001"}"#;
+    for (case, task, worker, instruction, want) in [
+        ("dequeue", CALLER, PHONE, dequeue(None, None), Some(40_135)),
+        ("call", CALLER, PHONE, call(Some("+1")), Some(40_114)),
+        ("supervise", IN_ROOM, PHONE, supervise("client:boss"), None),
+        ("supervise without a conference", CALLER, PHONE, supervise("client:boss"), Some(40_146)),
+        ("supervise from nowhere", FROM_NOWHERE, PHONE, supervise("client:boss"), Some(40_148)),
+        ("no supervisor", IN_ROOM, PHONE, supervise("  "), Some(40_147)),
+        ("no address", IN_ROOM, PHONE, supervise("!!"), Some(40_147)),
+        ("no number", IN_ROOM, PHONE, supervise("+1"), Some(40_147)),
+        ("no such worker", IN_ROOM, PHONE, supervise("WK00000000000000000000000000000009"), Some(40_147)),
+        ("a worker", IN_ROOM, PHONE, supervise("WORKER"), None),
+        ("a worker without a phone", IN_ROOM, "{}", supervise("WORKER"), Some(40_147)),
+        ("a worker whose phone is none", IN_ROOM, r#"{"contact_uri":"!!"}"#, supervise("WORKER"), Some(40_147)),
     ] {
-        let code = match centre.instruct(instruction.clone()) {
+        let mut centre = with_offer(task, worker);
+        centre.update_reservation(ReservationUpdate::Accepted).expect("accepts");
+        let instruction = match instruction {
+            Instruction::Supervise(Supervise { supervisor, .. }) if supervisor == "WORKER" => {
+                supervise(&centre.reservation().worker_sid.to_string())
+            }
+            other => other,
+        };
+        let code = match centre.instruct(instruction) {
             Err(RoutingRefusal::Coded { code, .. }) => Some(code),
-            Err(other) => panic!("{other}"),
+            Err(other) => panic!("{case}: {other}"),
             Ok(_) => None,
         };
-        assert_eq!(code, want, "{instruction:?}");
+        assert_eq!(code, want, "after it is accepted: {case}");
     }
 }
 

@@ -1,9 +1,9 @@
 //! Whom an instruction calls, and from whom: what was said, or what worker and task say (taskrouter §7.3).
 
-use model::CallSid;
+use model::{CallSid, ConferenceSid, WorkerSid};
 use taskrouter::Attributes;
 
-use super::{Instruction, RoutingRefusal, WorkerLeg};
+use super::{Instruction, RoutingRefusal, Supervise, WorkerLeg};
 use crate::inbound::e164;
 use crate::new_call::Callee;
 
@@ -55,6 +55,24 @@ pub(crate) fn whom(
     Ok(Some(Whom { to, from }))
 }
 
+/// Who is called to supervise, and into which conference (§7.8). `contact_uri` is the supervisor's, where that is a worker.
+pub(crate) fn supervisor(
+    supervise: &Supervise,
+    task: &Attributes,
+    contact_uri: Option<&str>,
+) -> Result<(Whom, ConferenceSid), RoutingRefusal> {
+    let refuse = |code, why| refuse(&Instruction::Supervise(supervise.clone()), code, why);
+    let address = match supervise.supervisor.parse::<WorkerSid>() {
+        Ok(_) => contact_uri,
+        Err(_) => Some(supervise.supervisor.as_str()),
+    };
+    let to = address.and_then(Callee::of_contact).ok_or_else(|| refuse(40_147, "the supervisor cannot be called"))?;
+    let from = task.text(&["from"]).filter(|from| !from.trim().is_empty());
+    let from = from.ok_or_else(|| refuse(40_148, "the task has no attribute from"))?.to_owned();
+    let room = room_of(task).ok_or_else(|| refuse(40_146, "the task has no conference"))?;
+    Ok((Whom { to, from }, room))
+}
+
 /// What was said, or else the number that the customer dialled or is to be called from.
 fn from_of(leg: &WorkerLeg, task: Option<&Attributes>) -> Option<String> {
     let guess = |task: &Attributes| {
@@ -78,7 +96,7 @@ pub(crate) fn task_customer(task: &Attributes) -> Option<TaskCustomer> {
 }
 
 /// The conference that the task's customer is in already, as the task has it: it was handed on.
-pub(crate) fn room_of(task: &Attributes) -> Option<model::ConferenceSid> {
+pub(crate) fn room_of(task: &Attributes) -> Option<ConferenceSid> {
     let sid = task.text(&["conference", "sid"]).or_else(|| task.text(&["conference_sid"]));
     sid?.parse().ok()
 }
