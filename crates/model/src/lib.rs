@@ -58,10 +58,10 @@ pub use queue::Queue;
 pub use queue_event::{QueueEvent, QueueHappening, QueueResult};
 pub use registration::Registration;
 pub use routing::{
-    Activity, AssignmentStatus, Concerned, EventActor, EventResource, Reservation, ReservationStatus, RoutingKey,
-    RoutingRow, RoutingTarget, StatisticsBucket, StatisticsScope, Task, TaskChannel, TaskOrder, TaskQueue,
-    TaskRouterEvent, TaskRouterEventType, Transfer, TransferMode, TransferStatus, TransferTarget, WorkEnd, Worker,
-    WorkerChannel, Workflow, WorkflowStep, Workspace,
+    Activity, AssignmentStatus, Concerned, EventActor, EventResource, FormerConfiguration, Reservation,
+    ReservationStatus, RoutingKey, RoutingRow, RoutingTarget, StatisticsBucket, StatisticsScope, Task, TaskChannel,
+    TaskOrder, TaskQueue, TaskRouterEvent, TaskRouterEventType, Transfer, TransferMode, TransferStatus, TransferTarget,
+    WorkEnd, Worker, WorkerChannel, Workflow, WorkflowStep, Workspace,
 };
 pub use sid::{
     AccountSid, ActivitySid, AddressSid, ApiKeySid, ApplicationSid, BundleSid, ByocTrunkSid, CallSid, ConferenceSid,

@@ -140,6 +140,7 @@ fn migrations() -> Migrator {
         step(13, "what keys sign with", include_str!("../migrations/sqlite/0013_signing_secrets.sql")),
         step(14, "what the end of a worker's leg makes", include_str!("../migrations/sqlite/0014_work_end.sql")),
         step(15, "events of workspaces, counted", include_str!("../migrations/sqlite/0015_router_events.sql")),
+        step(16, "what workflows did before", include_str!("../migrations/sqlite/0016_workflow_revisions.sql")),
     ])
 }
 

@@ -166,7 +166,7 @@ impl Event {
     /// Where in its workflow the task was.
     pub fn filter(&self) -> Option<FilterFacts<'_>> {
         let Route::Workflow { step: Some(step), .. } = self.task.as_ref()?.route else { return None };
-        let workflow = self.workflow.as_ref()?;
+        let workflow = self.workflow.as_ref().filter(|workflow| workflow.revision == step.revision)?;
         let target = workflow.targets(step.filter).get(step.target)?;
         let (name, expression) = match step.filter {
             Some(filter) => workflow.filters.get(filter).map(|f| (&*f.friendly_name, f.expression.as_str()))?,

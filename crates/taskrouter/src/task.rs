@@ -78,6 +78,8 @@ pub enum Route {
 /// How far a workflow has come with a task (taskrouter §5.2).
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct WorkflowStep {
+    /// By which [`revision`](crate::Workflow::revision) of the workflow: a task goes by what it came by.
+    pub revision: u32,
     /// Which filter; `None` is the default filter.
     pub filter: Option<usize>,
     /// Which of its targets.

@@ -15,6 +15,10 @@ pub struct Workflow {
     pub sid: WorkflowSid,
     /// Its name for people.
     pub friendly_name: String,
+    /// Grows when what it does changes. The engine sees to that.
+    pub revision: u32,
+    /// Waiting tasks that came by a revision before this one begin anew. As above.
+    pub anew_from: u32,
     /// Tested in order.
     pub filters: Vec<Filter>,
     /// For what no filter takes.
@@ -112,7 +116,8 @@ impl Workflow {
         };
         // Nothing but a task's own timeout ends what the default filter has begun (§5.1).
         let default_filter = default_filter.map(|target| Target { timeout: None, ..target });
-        Ok(Self { sid, friendly_name: friendly_name.to_owned(), filters, default_filter, reservation_timeout })
+        let friendly_name = friendly_name.to_owned();
+        Ok(Self { sid, friendly_name, revision: 0, anew_from: 0, filters, default_filter, reservation_timeout })
     }
 
     /// The targets of a filter, or of the default filter.

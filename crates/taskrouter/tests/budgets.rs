@@ -179,7 +179,7 @@ fn no_event_looks_at_more_than_its_budget() {
         Case {
             what: "a workflow, for tasks that stay",
             ask: |centre| centre.ask(Input::PutWorkflow { workflow: workflow("20"), re_evaluate: false }),
-            is_long: true,
+            is_long: false,
         },
         Case {
             what: "a workflow, for all anew",

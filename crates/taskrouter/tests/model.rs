@@ -445,10 +445,10 @@ impl Afternoon {
     fn check_nobody_idles(&self) {
         let now = self.snapshot();
         assert_eq!(now.foremost(&self.engine), None, "a worker idles while a task it may take waits");
-        let Some(workflow) = self.engine.workflow(WORKFLOW) else { return };
         for task in now.tasks.iter().filter(|task| task.transfer.is_none()) {
-            if let Route::Workflow { step, .. } = task.route {
-                let target = step.and_then(|step| workflow.targets(step.filter).get(step.target));
+            if let Route::Workflow { step, workflow } = task.route {
+                let goes_by = step.and_then(|step| Some((self.engine.revision(workflow, step.revision)?, step)));
+                let target = goes_by.and_then(|(workflow, step)| workflow.targets(step.filter).get(step.target));
                 assert_eq!(target.map(|target| target.queue), task.queue, "it waits where its workflow says");
             }
         }

@@ -8,8 +8,9 @@ use model::{
 use serde_json::{Value as Json, json};
 use taskrouter::{
     Activity, AssignmentStatus, Attributes, CONCURRENT_MAX, Engine, Expression, Input, NewTask, NewTransfer, NewWorker,
-    Output, RESERVATIONS_MAX, Refusal, ReservationStatus, RoutingTarget, Scope, TaskChange, TaskChannel, TaskOrder,
-    TaskQueue, TaskRouterEventType, TransferMode, TransferStatus, TransferTarget, WorkerChange, Workflow, Workspace,
+    Output, RESERVATIONS_MAX, Refusal, ReservationStatus, Route, RoutingTarget, Scope, TaskChange, TaskChannel,
+    TaskOrder, TaskQueue, TaskRouterEventType, TransferMode, TransferStatus, TransferTarget, WorkerChange, Workflow,
+    Workspace,
 };
 
 const OFFLINE: ActivitySid = ActivitySid::from_bits(1);
@@ -732,7 +733,7 @@ fn a_direct_task_is_its_workflows() {
     assert_eq!(world.refused, Some(Refusal::NotFound(nobodys.to_string())));
 }
 
-/// §5: what was reserved when its target went is not lost.
+/// §5: a task keeps its target when the workflow changes, be it reserved or waiting.
 #[test]
 fn a_target_that_goes_while_its_task_is_reserved() {
     let two =
@@ -745,12 +746,104 @@ fn a_target_that_goes_while_its_task_is_reserved() {
     world.configure(json!({"filters": [filter("1==1", json!([{"queue": named(3)}]))]}), false);
     world.told.clear();
     world.ask(Input::Reject { reservation: offer, activity: None });
-    let want =
-        ["0 reservation.rejected 1", "0 task-queue.moved 3", "0 workflow.target-matched", "0 reservation.created 1"];
+    assert_eq!(world.told(), ["0 reservation.rejected 1", "0 reservation.created 1"]);
+}
+
+/// §5: without ReEvaluateTasks a waiting task goes by what the workflow did when it came, and new ones by what it does
+/// now; among those whom the same may have, who has waited longest comes first.
+#[test]
+fn a_workflow_that_changes_leaves_waiting_tasks_where_they_are() {
+    let english = || filter("lang == \"en\"", json!([{"queue": named(1), "timeout": 60}, {"queue": named(2)}]));
+    let vip = filter("vip == true", json!([{"queue": named(1), "expression": "worker.vip == true", "priority": 50}]));
+    let elsewhere = filter("1==1", json!([{"queue": named(3)}]));
+    for (case, filters, second) in [
+        ("another filter comes before it", json!([vip, english()]), 2),
+        ("its filter goes", json!([elsewhere]), 2),
+        ("its filter goes where there are none", json!([]), 3),
+    ] {
+        let mut world = World::new(json!({ "filters": [english()] }));
+        world.task(1, json!({"lang": "en"}));
+        world.pass(10);
+        world.told.clear();
+        world.configure(json!({ "filters": filters, "default_filter": {"queue": named(1)} }), false);
+        assert_eq!(world.told(), ["10 workflow.updated"], "{case}");
+        let new = second;
+        world.task(new, json!({"lang": "en"}));
+        world.told.clear();
+        world.worker(1, AVAILABLE, json!({}));
+        assert!(world.open(1, 1).is_some(), "{case}: {:?}", world.told);
+        world.ask(Input::Reject { reservation: world.offer(1, 1), activity: Some(BUSY) });
+        // … and what follows its target is what followed it then.
+        world.told.clear();
+        world.pass(51);
+        assert_eq!(world.told(), ["60 task-queue.timeout 1", "60 task-queue.moved 2", "60 workflow.target-matched"]);
+        let by = |world: &World, number| match world.engine.task(task(number)).map(|task| task.route) {
+            Some(Route::Workflow { step: Some(step), .. }) => step.revision,
+            other => panic!("{case}: {other:?}"),
+        };
+        assert!(by(&world, 1) < by(&world, new), "{case}");
+        let former = by(&world, 1);
+        assert!(world.engine.is_former(WORKFLOW, former), "{case}");
+        world.end(1, AssignmentStatus::Canceled);
+        world.configure(json!({ "filters": [], "default_filter": {"queue": named(2)} }), false);
+        assert!(!world.engine.is_former(WORKFLOW, former), "{case}: nobody goes by it any more");
+    }
+}
+
+/// §5: what a task has still before it may be gone when it comes there.
+#[test]
+fn a_queue_that_goes_while_tasks_are_on_their_way_to_it() {
+    let three = json!([{"queue": named(1), "timeout": 10}, {"queue": named(2), "timeout": 10}, {"queue": named(3)}]);
+    let mut world = World::new(json!({ "filters": [filter("1==1", three)] }));
+    world.task(1, json!({}));
+    world.configure(json!({ "filters": [], "default_filter": {"queue": named(3)} }), false);
+    world.ask(Input::DeleteQueue(TaskQueueSid::from_bits(2)));
+    assert_eq!(world.refused, None);
+    world.told.clear();
+    world.pass(11);
+    assert_eq!(world.told(), ["10 task-queue.timeout 1", "10 task-queue.moved 3", "10 workflow.target-matched"]);
+}
+
+/// What a workflow did before is not kept for ever: of too much of it, the oldest goes, and its tasks begin anew.
+#[test]
+fn a_workflow_that_changes_again_and_again() {
+    let configuration =
+        |number: u32| json!({ "filters": [filter("1==1", json!([{"queue": named(1), "priority": number}]))] });
+    let mut world = World::new(configuration(0));
+    let changes = 20;
+    for number in 1..=changes {
+        world.task(number.into(), json!({}));
+        world.configure(configuration(number), false);
+    }
+    let priorities: Vec<u32> =
+        (1..=changes).filter_map(|number| Some(world.engine.task(task(number.into()))?.priority)).collect();
+    let (anew, rest) = priorities.split_at(4);
+    assert_eq!(anew, [17, 18, 19, 20], "each when it was one revision too many");
+    assert!(rest.iter().copied().eq(4..20), "sixteen are kept: {rest:?}");
+}
+
+/// §5.2, 4: the time of targets counts from the task's creation, also if it begins anew.
+#[test]
+fn a_task_that_begins_anew_is_as_old_as_before() {
+    let mut world = World::new(json!({ "filters": [filter("1==1", json!([{"queue": named(1), "timeout": 3}]))] }));
+    world.task(1, json!({}));
+    world.pass(2);
+    let two = json!([{"queue": named(1), "timeout": 3}, {"queue": named(2), "timeout": 2}]);
+    world.configure(json!({ "filters": [filter("1==1", two)] }), true);
+    world.told.clear();
+    world.pass(4);
+    let want = [
+        "3 task-queue.timeout 1",
+        "3 task-queue.moved 2",
+        "3 workflow.target-matched",
+        "5 task-queue.timeout 2",
+        "5 workflow.timeout",
+        "5 task.canceled Task canceled on Workflow timeout",
+    ];
     assert_eq!(world.told(), want);
 }
 
-/// §11: nobody waits for an offer until a workflow's tasks have all been looked at, and then it is the workflow as it is.
+/// §5, §11: nobody waits for an offer until a workflow's tasks have all begun anew, and then it is the workflow as it is.
 #[test]
 fn offers_are_made_while_tasks_are_re_evaluated() {
     let to = |queue, expression| json!({"filters": [filter("1==1", json!([{"queue": named(queue), "expression": expression}]))]});
@@ -763,16 +856,21 @@ fn offers_are_made_while_tasks_are_re_evaluated() {
         let json = json!({ "task_routing": to(1, "worker.level > 0") }).to_string();
         let workflow = Workflow::parse(WORKFLOW, "w", &json, Duration::from_secs(120), |_| true).expect("valid");
         world.engine.handle(world.now(), Input::PutWorkflow { workflow, re_evaluate: anew }).expect("accepted");
+        if !anew {
+            assert!(!world.engine.work(world.now(), 1), "they are where they were");
+            assert_eq!(world.open(1, 1), None);
+            continue;
+        }
         let mut steps = 1;
         while world.open(1, 1).is_none() {
-            assert!(world.engine.work(world.now(), 1), "anew: {anew}");
+            assert!(world.engine.work(world.now(), 1));
             steps += 1;
         }
-        assert!(steps < 100, "anew: {anew}, {steps} steps");
+        assert!(steps < 100, "{steps} steps");
         world.told.clear();
         world.work();
         let matched = world.told.iter().filter(|line| line.ends_with("workflow.target-matched")).count();
-        assert_eq!(matched, if anew { 1000 } else { 0 }, "every task begins anew once");
+        assert_eq!(matched, 1000, "every task begins anew once");
     }
 }
 

@@ -25,7 +25,7 @@ pub use task_queue::TaskQueue;
 pub use transfer::{Transfer, TransferMode, TransferStatus, TransferTarget};
 pub use worker::Worker;
 pub use worker_channel::WorkerChannel;
-pub use workflow::Workflow;
+pub use workflow::{FormerConfiguration, Workflow};
 pub use workspace::{TaskOrder, Workspace};
 
 use crate::{

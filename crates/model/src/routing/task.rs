@@ -63,6 +63,8 @@ pub struct Task {
 /// How far a workflow has come with a task (taskrouter §5.2).
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct WorkflowStep {
+    /// By which revision of its workflow.
+    pub revision: u32,
     /// Which filter; `None` is the default filter.
     pub filter: Option<u32>,
     /// Which of its targets.

@@ -17,6 +17,12 @@ pub struct Workflow {
     pub friendly_name: String,
     /// What it does: JSON, byte for byte as it was given.
     pub configuration: String,
+    /// Grows when what it does changes. Not shown.
+    pub revision: u32,
+    /// Waiting tasks that came by a revision before this one begin anew. Not shown.
+    pub anew_from: u32,
+    /// What it did before, as long as tasks go by that. Not shown.
+    pub former: Vec<FormerConfiguration>,
     /// Asked what to do with each reservation.
     pub assignment_callback_url: Option<String>,
     /// Asked where that fails.
@@ -29,4 +35,13 @@ pub struct Workflow {
     pub updated: Timestamp,
     /// Order of creation, handed out by the switch.
     pub seq: i64,
+}
+
+/// What a workflow did once.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct FormerConfiguration {
+    /// As [`Workflow::revision`] was.
+    pub revision: u32,
+    /// As [`Workflow::configuration`] was.
+    pub configuration: String,
 }

@@ -104,6 +104,7 @@ pub(super) fn upsert(row: &Task) -> Result<Upsert, StoreError> {
         .time("virtual_start", row.virtual_start)
         .word_if("routing_target", row.routing_target)
         .number("ignore_capacity", row.ignore_capacity)
+        .number("step_revision", step.map_or(0, |step| step.revision))
         .number_if("step_filter", step.and_then(|step| step.filter))
         .number_if("step_target", step.map(|step| step.target))
         .time_if("step_since", step.map(|step| step.since))
@@ -151,6 +152,7 @@ pub(super) fn decode(row: &SqliteRow) -> Result<Task, StoreError> {
 
 fn decode_step(row: &SqliteRow) -> Result<WorkflowStep, StoreError> {
     Ok(WorkflowStep {
+        revision: narrow(row, "step_revision")?,
         filter: number_if(row, "step_filter")?.map(|_| narrow(row, "step_filter")).transpose()?,
         target: narrow(row, "step_target")?,
         since: time(row, "step_since")?,

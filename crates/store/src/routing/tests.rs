@@ -4,11 +4,11 @@ use std::borrow::Cow;
 use std::time::Duration;
 
 use model::{
-    AccountSid, Activity, ActivitySid, AssignmentStatus, CallSid, EventActor, EventResource, EventSid, Reservation,
-    ReservationSid, ReservationStatus, RoutingKey, RoutingRow, RoutingTarget, Task, TaskChannel, TaskChannelSid,
-    TaskOrder, TaskQueue, TaskQueueSid, TaskRouterEvent, TaskRouterEventType, TaskSid, Timestamp, Transfer,
-    TransferMode, TransferSid, TransferStatus, TransferTarget, Worker, WorkerChannel, WorkerChannelSid, WorkerSid,
-    Workflow, WorkflowSid, WorkflowStep, Workspace, WorkspaceSid,
+    AccountSid, Activity, ActivitySid, AssignmentStatus, CallSid, EventActor, EventResource, EventSid,
+    FormerConfiguration, Reservation, ReservationSid, ReservationStatus, RoutingKey, RoutingRow, RoutingTarget, Task,
+    TaskChannel, TaskChannelSid, TaskOrder, TaskQueue, TaskQueueSid, TaskRouterEvent, TaskRouterEventType, TaskSid,
+    Timestamp, Transfer, TransferMode, TransferSid, TransferStatus, TransferTarget, Worker, WorkerChannel,
+    WorkerChannelSid, WorkerSid, Workflow, WorkflowSid, WorkflowStep, Workspace, WorkspaceSid,
 };
 
 use super::*;
@@ -82,6 +82,7 @@ fn task(number: u32) -> Task {
         routing_target: Some(RoutingTarget::Queue(QUEUE)),
         ignore_capacity: true,
         step: Some(WorkflowStep {
+            revision: 5,
             filter: Some(1),
             target: 2,
             since: at(5),
@@ -194,6 +195,9 @@ fn every_row() -> Vec<RoutingRow> {
             workspace_sid,
             friendly_name: "Languages".to_owned(),
             configuration: "{ \"task_routing\":{}}".to_owned(),
+            revision: 7,
+            anew_from: 6,
+            former: vec![FormerConfiguration { revision: 5, configuration: "{\"task_routing\": {}}".to_owned() }],
             assignment_callback_url: Some("https://app.test/assign".to_owned()),
             fallback_assignment_callback_url: Some("https://app.test/fallback".to_owned()),
             task_reservation_timeout: Duration::from_secs(120),

@@ -1,10 +1,10 @@
 //! Workflows.
 
-use model::{AccountSid, Workflow, WorkflowSid, WorkspaceSid};
+use model::{AccountSid, FormerConfiguration, Workflow, WorkflowSid, WorkspaceSid};
 use sqlx::sqlite::SqliteRow;
 
 use super::{ListPage, within};
-use crate::column::{number, span, text, text_if, time, word};
+use crate::column::{narrow, number, span, text, text_if, time, word};
 use crate::directory::upsert::Upsert;
 use crate::{Rows, Store, StoreError};
 
@@ -52,6 +52,9 @@ pub(super) fn upsert(row: &Workflow) -> Result<Upsert, StoreError> {
         .word("workspace_sid", row.workspace_sid)
         .text("friendly_name", &row.friendly_name)?
         .text("configuration", &row.configuration)?
+        .number("revision", row.revision)
+        .number("anew_from", row.anew_from)
+        .text("former", &encode_former(&row.former))?
         .text_if("assignment_callback_url", row.assignment_callback_url.as_deref())?
         .text_if("fallback_assignment_callback_url", row.fallback_assignment_callback_url.as_deref())?
         .span("task_reservation_timeout", row.task_reservation_timeout)
@@ -66,6 +69,9 @@ pub(super) fn decode(row: &SqliteRow) -> Result<Workflow, StoreError> {
         workspace_sid: word(row, "workspace_sid")?,
         friendly_name: text(row, "friendly_name")?,
         configuration: text(row, "configuration")?,
+        revision: narrow(row, "revision")?,
+        anew_from: narrow(row, "anew_from")?,
+        former: decode_former(text(row, "former")?)?,
         assignment_callback_url: text_if(row, "assignment_callback_url")?,
         fallback_assignment_callback_url: text_if(row, "fallback_assignment_callback_url")?,
         task_reservation_timeout: span(row, "task_reservation_timeout")?,
@@ -73,6 +79,18 @@ pub(super) fn decode(row: &SqliteRow) -> Result<Workflow, StoreError> {
         updated: time(row, "updated")?,
         seq: number(row, "seq")?,
     })
+}
+
+fn encode_former(former: &[FormerConfiguration]) -> String {
+    let pairs: Vec<_> = former.iter().map(|former| (former.revision, &former.configuration)).collect();
+    serde_json::to_string(&pairs).expect("numbers and texts cannot fail to serialize")
+}
+
+fn decode_former(text: String) -> Result<Vec<FormerConfiguration>, StoreError> {
+    let pairs: Vec<(u32, String)> =
+        serde_json::from_str(&text).map_err(|_| StoreError::Unreadable { column: "former", value: text })?;
+    let former = pairs.into_iter().map(|(revision, configuration)| FormerConfiguration { revision, configuration });
+    Ok(former.collect())
 }
 
 const SELECT: &str = "SELECT * FROM workflows WHERE";

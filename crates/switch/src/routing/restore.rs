@@ -154,6 +154,10 @@ impl Rows {
         let queue = |row| understood(model::TaskQueue::clone(row).sid, rows::queue_to_engine(row));
         // Every queue it names was there when it was put.
         let workflow = |row: &model::Workflow| understood(row.sid, rows::workflow_to_engine(row, |_| true));
+        let former = |row| {
+            let former = model::Workflow::clone(row).former.into_iter();
+            former.filter_map(move |former| understood(row.sid, rows::former_to_engine(row, &former)))
+        };
         let mut reservations: Vec<&Reservation> = self.reservations.iter().collect();
         reservations.sort_by_key(|row| row.seq);
         let mut transfers: Vec<&model::Transfer> = self.transfers.iter().collect();
@@ -165,6 +169,7 @@ impl Rows {
             workers: self.workers.iter().filter_map(worker).collect(),
             queues: self.queues.iter().filter_map(queue).collect(),
             workflows: self.workflows.iter().filter_map(workflow).collect(),
+            former: self.workflows.iter().flat_map(former).collect(),
             tasks: (self.tasks.iter())
                 .filter_map(|row| understood(row.sid, rows::task_to_engine(row)).flatten())
                 .collect(),

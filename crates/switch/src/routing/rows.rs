@@ -3,9 +3,9 @@
 use std::collections::BTreeMap;
 
 use model::{
-    AccountSid, ActivitySid, CallSid, Reservation, RoutingTarget, Task, TaskChannelSid, TaskQueue, TaskQueueSid,
-    Timestamp, Transfer, WorkEnd, Worker, WorkerChannel, WorkerChannelSid, Workflow, WorkflowStep, Workspace,
-    WorkspaceSid,
+    AccountSid, ActivitySid, CallSid, FormerConfiguration, Reservation, RoutingTarget, Task, TaskChannelSid, TaskQueue,
+    TaskQueueSid, Timestamp, Transfer, WorkEnd, Worker, WorkerChannel, WorkerChannelSid, Workflow, WorkflowStep,
+    Workspace, WorkspaceSid,
 };
 use taskrouter::{Attributes, AttributesError, Expression};
 
@@ -106,8 +106,18 @@ pub(super) fn workflow_to_engine(
     knows: impl Fn(TaskQueueSid) -> bool,
 ) -> Result<taskrouter::Workflow, RoutingRefusal> {
     let (name, timeout) = (&row.friendly_name, row.task_reservation_timeout);
-    taskrouter::Workflow::parse(row.sid, name, &row.configuration, timeout, knows)
-        .map_err(|error| RoutingRefusal::Invalid(format!("Invalid Configuration: {error}")))
+    let workflow = taskrouter::Workflow::parse(row.sid, name, &row.configuration, timeout, knows)
+        .map_err(|error| RoutingRefusal::Invalid(format!("Invalid Configuration: {error}")))?;
+    Ok(taskrouter::Workflow { revision: row.revision, anew_from: row.anew_from, ..workflow })
+}
+
+/// What a workflow did before. Of the queues it names, some may be gone.
+pub(super) fn former_to_engine(
+    row: &Workflow,
+    former: &FormerConfiguration,
+) -> Result<taskrouter::Workflow, RoutingRefusal> {
+    let (revision, configuration) = (former.revision, former.configuration.clone());
+    workflow_to_engine(&Workflow { revision, configuration, former: Vec::new(), ..row.clone() }, |_| true)
 }
 
 pub(super) fn attributes(text: &str) -> Result<Attributes, RoutingRefusal> {
@@ -189,6 +199,7 @@ pub(super) fn worker_channel_row(
 pub(super) fn task_to_engine(row: &Task) -> Result<Option<taskrouter::Task>, RoutingRefusal> {
     use taskrouter::Route;
     let step = |step: WorkflowStep| taskrouter::WorkflowStep {
+        revision: step.revision,
         filter: step.filter.map(|filter| filter as usize),
         target: step.target as usize,
         since: step.since,
@@ -232,6 +243,7 @@ pub(super) fn task_row(place: Place, task: &taskrouter::Task, note: &TaskNote) -
     use taskrouter::Route;
     let number = |number: usize| u32::try_from(number).unwrap_or(u32::MAX);
     let step = |step: taskrouter::WorkflowStep| WorkflowStep {
+        revision: step.revision,
         filter: step.filter.map(number),
         target: number(step.target),
         since: step.since,

@@ -3,8 +3,8 @@
 use std::time::Duration;
 
 use model::{
-    AccountSid, Activity, ActivitySid, RoutingKey, RoutingRow, TaskChannel, TaskChannelSid, TaskOrder, TaskQueue,
-    TaskQueueSid, TaskRouterEventType, Workflow, WorkflowSid, Workspace, WorkspaceSid,
+    AccountSid, Activity, ActivitySid, FormerConfiguration, RoutingKey, RoutingRow, TaskChannel, TaskChannelSid,
+    TaskOrder, TaskQueue, TaskQueueSid, TaskRouterEventType, Workflow, WorkflowSid, Workspace, WorkspaceSid,
 };
 use taskrouter::{Engine, Input, MAX_RESERVED_MAX};
 
@@ -318,6 +318,9 @@ impl Live {
             workspace_sid: self.row.sid,
             friendly_name: new.friendly_name,
             configuration: new.configuration,
+            revision: 0,
+            anew_from: 0,
+            former: Vec::new(),
             assignment_callback_url: new.assignment_callback_url,
             fallback_assignment_callback_url: new.fallback_assignment_callback_url,
             task_reservation_timeout: new.task_reservation_timeout,
@@ -339,7 +342,7 @@ impl Live {
         self.put_workflow(row, change.re_evaluate_tasks, desk)
     }
 
-    fn put_workflow(&mut self, row: Workflow, re_evaluate: bool, desk: &mut Desk) -> Answered {
+    fn put_workflow(&mut self, mut row: Workflow, re_evaluate: bool, desk: &mut Desk) -> Answered {
         if !(Duration::from_secs(1)..=RESERVATION_TIMEOUT_MAX).contains(&row.task_reservation_timeout) {
             let most = RESERVATION_TIMEOUT_MAX.as_secs();
             return Err(RoutingRefusal::Invalid(format!("TaskReservationTimeout must be between 1 and {most}")));
@@ -350,6 +353,14 @@ impl Live {
             put_back(&mut self.workflows, row.sid, before);
             return Err(refusal);
         }
+        if let Some(routing) = self.engine.workflow(row.sid) {
+            (row.revision, row.anew_from) = (routing.revision, routing.anew_from);
+        }
+        if let Some(Workflow { revision, configuration, .. }) = before {
+            row.former.push(FormerConfiguration { revision, configuration });
+        }
+        row.former.retain(|former| self.engine.is_former(row.sid, former.revision));
+        self.workflows.insert(row.sid, row.clone());
         desk.index.workflows.insert(row.sid, self.row.sid);
         Ok(keep(RoutingRow::Workflow(row), desk))
     }

@@ -163,7 +163,7 @@ impl Live {
         };
         let channel = event.channel.and_then(|sid| self.channels.get(&sid)).map_or("", |row| &*row.unique_name);
         let queue = event.queue.as_ref().map_or("", |queue| &*queue.friendly_name);
-        let workflow = event.workflow.as_ref().map_or("", |workflow| &*workflow.friendly_name);
+        let workflow = event.workflow.as_ref().map_or("", |workflow| self.name_of(workflow));
         let task = event.task.as_ref().map(|task| task.sid.to_string()).unwrap_or_default();
         let reservation = event.reservation.as_ref().map(|r| r.sid.to_string()).unwrap_or_default();
         // The last word of its type, as in `reservation.rejected`.
@@ -215,6 +215,11 @@ impl Live {
             | E::ReservationCompleted
             | E::ReservationFailed => format!("Reservation {reservation} {verb}"),
         }
+    }
+
+    /// A workflow's name now, even where a task goes by what the workflow did under another.
+    fn name_of<'a>(&'a self, workflow: &'a taskrouter::Workflow) -> &'a str {
+        self.workflows.get(&workflow.sid).map_or(&workflow.friendly_name, |row| &row.friendly_name)
     }
 
     fn data_of_workspace(&self) -> Data {
@@ -289,7 +294,7 @@ impl Live {
         }
         if let Some(workflow) = &event.workflow {
             add("workflow_sid", workflow.sid.to_string());
-            add("workflow_name", workflow.friendly_name.clone());
+            add("workflow_name", self.name_of(workflow).to_owned());
             if let Some(filter) = event.filter() {
                 add("workflow_filter_name", filter.name.to_owned());
                 add("workflow_filter_expression", filter.expression.to_owned());

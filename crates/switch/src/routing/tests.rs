@@ -261,6 +261,11 @@ impl Centre {
     /// The same TaskRouter, as it is after a restart.
     fn restart(mut self) -> Self {
         self.turn(|workspaces, desk| workspaces.farewell(desk));
+        self.crash()
+    }
+
+    /// As above, and the process has ended without a word.
+    fn crash(self) -> Self {
         let routing = Routing::load(self.now(), 7, self.rows.values().cloned(), self.buckets.values().cloned());
         let mut after = Self { routing, follow_ups: Vec::new(), ..self };
         after.turn(|_, _| ());
@@ -969,6 +974,46 @@ fn a_turn_has_its_bounds_and_what_is_left_is_done_at_once() {
     }
     assert_eq!(reserved(&centre), 150);
     assert!(turns > 2, "{turns}");
+}
+
+#[test]
+fn tasks_that_are_to_begin_anew_do_so_after_a_crash_and_others_stay_where_they_are() {
+    for re_evaluate_tasks in [false, true] {
+        let mut centre = Centre::fifo();
+        let (first, workflow) = (centre.queue(), centre.workflow());
+        let new = NewTaskQueue {
+            friendly_name: "Second".to_owned(),
+            target_workers: None,
+            max_reserved_workers: 1,
+            task_order: TaskOrder::Fifo,
+            reservation_activity: None,
+            assignment_activity: None,
+        };
+        let RoutingRow::TaskQueue(second) = centre.row(WorkspaceOrder::CreateTaskQueue(new)) else { panic!("a queue") };
+        let tasks: Vec<TaskSid> = (0..300).map(|_| centre.task("{}")).collect();
+        let configuration =
+            format!(r#"{{"task_routing":{{"filters":[],"default_filter":{{"queue":"{}"}}}}}}"#, second.sid);
+        let change = WorkflowUpdate { configuration: Some(configuration), re_evaluate_tasks, ..Default::default() };
+        centre.order(WorkspaceOrder::UpdateWorkflow { workflow, change }).expect("changes");
+        let in_second = |centre: &Centre| {
+            let queue = |task: &TaskSid| match &centre.rows[&task.to_string()] {
+                RoutingRow::Task(row) => row.task_queue_sid,
+                other => panic!("{other:?}"),
+            };
+            tasks.iter().filter(|task| queue(task) == Some(second.sid)).count()
+        };
+        assert!(in_second(&centre) < 300, "it is not done at once");
+        let mut centre = centre.crash();
+        centre.run_for(Duration::from_secs(1));
+        assert_eq!(in_second(&centre), if re_evaluate_tasks { 300 } else { 0 });
+        // They wait in line for whoever comes, the oldest first.
+        centre.worker("Ana", "{}");
+        centre.run_for(Duration::from_secs(1));
+        let offer = centre.reservation();
+        assert_eq!(Some(&offer.task_sid), tasks.iter().min(), "of the same age");
+        let queue = |row: &RoutingRow| matches!(row, RoutingRow::Task(row) if row.task_queue_sid == Some(first));
+        assert_eq!(centre.rows.values().filter(|row| queue(row)).count(), if re_evaluate_tasks { 0 } else { 300 });
+    }
 }
 
 #[test]

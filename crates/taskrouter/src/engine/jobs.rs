@@ -30,8 +30,8 @@ pub(super) enum Settling {
 /// Work that takes turns with matching.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Job {
-    /// Brings the tasks after this one in line with their workflow as it is now; `anew`: from its first filter on.
-    ReEvaluate { workflow: WorkflowSid, anew: bool, after: Option<TaskSid> },
+    /// Has the tasks after this one begin anew that are to.
+    ReEvaluate { workflow: WorkflowSid, after: Option<TaskSid> },
     /// Has the tasks after this one look for whom they name, if that was this worker.
     GiveUp { worker: WorkerSid, after: Option<TaskSid> },
     /// Makes hours of the minutes of statistics that are old, after this series.
@@ -123,16 +123,12 @@ impl Engine {
                 }
                 self.jobs.push_front(Job::GiveUp { worker, after });
             }
-            Job::ReEvaluate { workflow, anew, mut after } => {
+            Job::ReEvaluate { workflow, mut after } => {
                 while self.steps.get() < until {
-                    let Some((task, _)) = next(&self.tasks, &mut after) else {
-                        self.ahead.remove(&workflow);
-                        return;
-                    };
-                    let is_ahead = self.ahead.get_mut(&workflow).is_some_and(|ahead| ahead.remove(&task));
-                    if is_ahead { self.spend(1) } else { self.re_evaluate(now, task, workflow, anew) }
+                    let Some((task, _)) = next(&self.tasks, &mut after) else { return };
+                    self.re_evaluate(now, task, workflow);
                 }
-                self.jobs.push_front(Job::ReEvaluate { workflow, anew, after });
+                self.jobs.push_front(Job::ReEvaluate { workflow, after });
             }
         }
     }

@@ -78,7 +78,8 @@ pub enum Input {
     DeleteWorker(WorkerSid),
     PutQueue(TaskQueue),
     DeleteQueue(TaskQueueSid),
-    /// `re_evaluate`: every task that is not yet assigned begins anew.
+    /// Tasks that are there go by what the workflow did when they came; `re_evaluate`: those that are not yet assigned
+    /// begin anew.
     PutWorkflow {
         workflow: Workflow,
         re_evaluate: bool,
@@ -311,6 +312,8 @@ pub struct Engine {
     worker_names: HashMap<String, WorkerSid>,
     queues: BTreeMap<TaskQueueSid, Arc<TaskQueue>>,
     workflows: BTreeMap<WorkflowSid, Arc<Workflow>>,
+    /// What workflows did before, as long as tasks go by that.
+    former: BTreeMap<(WorkflowSid, u32), Arc<Workflow>>,
     tasks: Rows<TaskSid, Task>,
     reservations: Rows<ReservationSid, Reservation>,
     /// Those by which workers have a task.
@@ -342,8 +345,6 @@ pub struct Engine {
     unsettled: BTreeMap<WorkerSid, Option<TaskQueueSid>>,
     /// The next piece of work is one of these, not matching.
     job_is_next: bool,
-    /// Tasks that matching has begun anew, before the job that is to do so has come to them.
-    ahead: HashMap<WorkflowSid, BTreeSet<TaskSid>>,
     /// Tasks whose target is skipped if nobody takes them in this round.
     skips: BTreeSet<TaskSid>,
     /// The first of them, if its workers are being counted.
@@ -368,6 +369,7 @@ impl Engine {
             worker_names: HashMap::new(),
             queues: BTreeMap::new(),
             workflows: BTreeMap::new(),
+            former: BTreeMap::new(),
             tasks: Rows::counted(),
             reservations: Rows::default(),
             held: BTreeSet::new(),
@@ -388,7 +390,6 @@ impl Engine {
             settling: VecDeque::new(),
             unsettled: BTreeMap::new(),
             job_is_next: false,
-            ahead: HashMap::new(),
             skips: BTreeSet::new(),
             counting: None,
             steps: Cell::new(0),
@@ -486,10 +487,7 @@ impl Engine {
         } else if let Some((line, task)) = self.waiting.due() {
             match self.behind(task) {
                 None => self.match_line(now, line, task, budget),
-                Some((workflow, anew)) => {
-                    self.ahead.entry(workflow).or_default().insert(task);
-                    self.re_evaluate(now, task, workflow, anew);
-                }
+                Some(workflow) => self.re_evaluate(now, task, workflow),
             }
         } else if let Some(task) = self.skips.first().copied() {
             self.skip_if_nobody_took(now, task, budget);
@@ -685,6 +683,11 @@ impl Engine {
         self.workflows.get(&sid).map(|workflow| &**workflow)
     }
 
+    /// Whether tasks go by what a workflow did then.
+    pub fn is_former(&self, sid: WorkflowSid, revision: u32) -> bool {
+        self.former.contains_key(&(sid, revision))
+    }
+
     /// Every worker.
     pub fn workers(&self) -> impl Iterator<Item = &Worker> {
         self.workers.values()
@@ -740,6 +743,8 @@ pub const WORKERS_MAX: usize = 15_000;
 pub const QUEUES_MAX: usize = 5_000;
 /// As above.
 pub const WORKFLOWS_MAX: usize = 1_000;
+/// What one workflow did before, while tasks go by it. Tasks that go by what is older begin anew.
+pub(crate) const FORMER_MAX: usize = 16;
 /// As above.
 pub const ACTIVITIES_MAX: usize = 100;
 /// As above.

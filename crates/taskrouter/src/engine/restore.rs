@@ -19,6 +19,8 @@ pub struct Saved {
     pub workers: Vec<Worker>,
     pub queues: Vec<TaskQueue>,
     pub workflows: Vec<Workflow>,
+    /// What they did before, by their revisions then.
+    pub former: Vec<Workflow>,
     pub tasks: Vec<Task>,
     /// Made in the same moment, they were made in this order.
     pub reservations: Vec<Reservation>,
@@ -49,6 +51,8 @@ impl Engine {
             engine.name_queues(workflow.queues().collect(), None);
             engine.workflows.insert(workflow.sid, Arc::new(workflow));
         }
+        let former = saved.former.into_iter();
+        engine.former.extend(former.map(|workflow| ((workflow.sid, workflow.revision), Arc::new(workflow))));
         for worker in saved.workers {
             engine.restore_worker(now, worker, &mut mended);
         }
@@ -70,11 +74,11 @@ impl Engine {
             engine.mend_task(now, task, &mut mended);
             engine.resume_task(task);
         }
-        // What a change of their workflow put off was not done when the process ended.
-        let lost = |task: &&Task| task.status == AssignmentStatus::Pending && engine.is_lost(task);
-        let lost: BTreeSet<WorkflowSid> = engine.tasks.values().filter(lost).filter_map(Task::routed_by).collect();
-        let re_evaluate = |workflow| Job::ReEvaluate { workflow, anew: false, after: None };
-        engine.jobs.extend(lost.into_iter().map(re_evaluate));
+        // Who was to begin anew, and had not when the process ended.
+        let waits = |task: &&Task| task.status == AssignmentStatus::Pending;
+        let waiting = engine.tasks.values().filter(waits);
+        let behind: BTreeSet<WorkflowSid> = waiting.filter_map(|task| engine.behind(task.sid)).collect();
+        engine.jobs.extend(behind.into_iter().map(|workflow| Job::ReEvaluate { workflow, after: None }));
         engine.forget_changes();
         for row in saved.buckets {
             if !engine.ledger.restore(&row) {
@@ -104,6 +108,7 @@ impl Engine {
             workers: self.workers.values().cloned().collect(),
             queues: self.queues.values().map(|queue| TaskQueue::clone(queue)).collect(),
             workflows: self.workflows.values().map(|workflow| Workflow::clone(workflow)).collect(),
+            former: self.former.values().map(|workflow| Workflow::clone(workflow)).collect(),
             tasks: self.tasks.values().cloned().collect(),
             reservations: reservations.filter_map(|sid| self.reservations.get(sid)).cloned().collect(),
             buckets: self.ledger.rows(),

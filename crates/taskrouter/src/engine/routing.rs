@@ -10,14 +10,14 @@ use crate::{KnownWorker, Target, TargetNames, TaskNames, WorkersNames, WorkflowS
 
 impl Task {
     /// The workflow that says where it goes.
-    pub(super) fn routed_by(&self) -> Option<WorkflowSid> {
+    pub(crate) fn routed_by(&self) -> Option<WorkflowSid> {
         match self.route {
             Route::Workflow { workflow, .. } => Some(workflow),
             Route::Queue(_) | Route::Worker { .. } => None,
         }
     }
 
-    pub(super) fn step(&self) -> Option<WorkflowStep> {
+    pub(crate) fn step(&self) -> Option<WorkflowStep> {
         match self.route {
             Route::Workflow { step, .. } => step,
             Route::Queue(_) | Route::Worker { .. } => None,
@@ -130,7 +130,10 @@ impl Engine {
     /// The first target of the first filter after `after` that takes a task, or that of the default filter.
     fn first_step(&self, sid: TaskSid, after: Option<WorkflowStep>, since: Timestamp) -> Option<WorkflowStep> {
         let task = self.tasks.get(&sid)?;
-        let workflow = self.workflows.get(&task.routed_by()?)?;
+        let workflow = match after {
+            Some(step) => self.revision(task.routed_by()?, step.revision)?,
+            None => self.workflows.get(&task.routed_by()?)?,
+        };
         let allowed = after.map_or(Duration::ZERO, |step| step.allowed);
         let timed_out = after.is_some_and(|step| step.timed_out);
         let from = after.map_or(Some(0), |step| step.filter.map(|filter| filter + 1))?;
@@ -144,7 +147,7 @@ impl Engine {
             None => return None,
         };
         let timeout = workflow.targets(filter).first()?.timeout;
-        Some(step_into(filter, 0, since, allowed, timeout, timed_out))
+        Some(step_into(workflow.revision, (filter, 0), since, allowed, timeout, timed_out))
     }
 
     /// The step after one that is left, `by_time` or skipped.
@@ -152,12 +155,35 @@ impl Engine {
         let task = self.tasks.get(&sid)?;
         let mut step = task.step()?;
         step.timed_out |= by_time;
-        let workflow = self.workflows.get(&task.routed_by()?)?;
-        match workflow.targets(step.filter).get(step.target + 1) {
-            Some(next) => {
-                Some(step_into(step.filter, step.target + 1, step.since, step.allowed, next.timeout, step.timed_out))
+        let workflow = self.revision(task.routed_by()?, step.revision)?;
+        loop {
+            step = match workflow.targets(step.filter).get(step.target + 1) {
+                Some(next) => {
+                    let place = (step.filter, step.target + 1);
+                    step_into(step.revision, place, step.since, step.allowed, next.timeout, step.timed_out)
+                }
+                None => self.first_step(sid, Some(step), step.since)?,
+            };
+            // A queue that only a former configuration names may be gone: its target is skipped.
+            let queue = workflow.targets(step.filter).get(step.target)?.queue;
+            if self.queues.contains_key(&queue) {
+                return Some(step);
             }
-            None => self.first_step(sid, Some(step), step.since),
+        }
+    }
+
+    /// A workflow as it is or was by that revision, if any task goes by it.
+    pub fn revision(&self, sid: WorkflowSid, revision: u32) -> Option<&Arc<Workflow>> {
+        let now = self.workflows.get(&sid).filter(|workflow| workflow.revision == revision);
+        now.or_else(|| self.former.get(&(sid, revision)))
+    }
+
+    /// The workflow that routes a task as the task goes by it, or in whose figures it is counted.
+    fn workflow_of(&self, task: &Task) -> Option<&Arc<Workflow>> {
+        let now = || self.workflows.get(&task.workflow?);
+        match (task.routed_by(), task.step()) {
+            (Some(workflow), Some(step)) => self.revision(workflow, step.revision).or_else(now),
+            _ => now(),
         }
     }
 
@@ -227,10 +253,10 @@ impl Engine {
     /// The target a task is at; a transfer has left it behind.
     pub(super) fn target_of(&self, task: &Task) -> Option<&Target> {
         let step = task.step().filter(|_| task.transfer.is_none())?;
-        self.workflows.get(&task.routed_by()?)?.targets(step.filter).get(step.target)
+        self.revision(task.routed_by()?, step.revision)?.targets(step.filter).get(step.target)
     }
 
-    /// Its workflow has changed, and has no target any more where the task was.
+    /// Its workflow has no target where the task is.
     pub(super) fn is_lost(&self, task: &Task) -> bool {
         let is_routed = task.routed_by().is_some_and(|workflow| self.workflows.contains_key(&workflow));
         is_routed && task.transfer.is_none() && self.target_of(task).is_none()
@@ -344,6 +370,9 @@ impl Engine {
 
     /// A pending task goes on from the target it is at, and is canceled after the last.
     pub(super) fn leave_target(&mut self, now: Timestamp, sid: TaskSid, by_time: bool) {
+        if let Some(workflow) = self.behind(sid) {
+            return self.re_evaluate(now, sid, workflow);
+        }
         self.leave_line(sid);
         self.skips.remove(&sid);
         match self.next_step(sid, by_time) {
@@ -366,9 +395,9 @@ impl Engine {
     /// Its reservations have failed: the task waits again, or goes on if its target's time has run out meanwhile.
     pub(super) fn resume(&mut self, now: Timestamp, sid: TaskSid) {
         let Some(task) = self.tasks.get(&sid) else { return };
-        match (task.re_evaluate || self.is_lost(task), task.routed_by(), task.step().and_then(|step| step.expires)) {
-            (true, Some(workflow), _) => self.re_evaluate(now, sid, workflow, true),
-            (_, _, Some(expires)) if expires <= now => self.target_timeout(now, sid),
+        match (self.behind(sid), task.step().and_then(|step| step.expires)) {
+            (Some(workflow), _) => self.re_evaluate(now, sid, workflow),
+            (None, Some(expires)) if expires <= now => self.target_timeout(now, sid),
             _ => {
                 self.set_stays(sid, false);
                 self.wait(sid);
@@ -376,33 +405,29 @@ impl Engine {
         }
     }
 
-    /// The workflow has changed under a task.
-    pub(super) fn re_evaluate(&mut self, now: Timestamp, sid: TaskSid, workflow: WorkflowSid, anew: bool) {
+    /// A task begins its workflow anew, if it is to: now, or when what is offered of it has failed.
+    pub(super) fn re_evaluate(&mut self, now: Timestamp, sid: TaskSid, workflow: WorkflowSid) {
         self.spend(1);
-        let concerned = |task: &&Task| task.routed_by() == Some(workflow) && task.transfer.is_none();
-        let Some(task) = self.tasks.get(&sid).filter(concerned) else { return };
-        let still_there = task.queue.is_some() && self.target_of(task).map(|target| target.queue) == task.queue;
-        let Some(task) = self.tasks.get_mut(&sid) else { return };
-        match task.status {
-            AssignmentStatus::Pending => {}
-            AssignmentStatus::Reserved => {
-                task.re_evaluate |= anew || !still_there;
-                return;
-            }
-            AssignmentStatus::Assigned
-            | AssignmentStatus::Wrapping
-            | AssignmentStatus::Completed
-            | AssignmentStatus::Canceled => return,
+        if self.behind(sid) != Some(workflow) {
+            return;
         }
-        if still_there && !anew {
-            return self.queue_up(sid);
+        let Some(task) = self.tasks.get(&sid) else { return };
+        let (status, created, is_noted) = (task.status, task.created, task.re_evaluate);
+        let waits = status == AssignmentStatus::Pending;
+        if !matches!(status, AssignmentStatus::Pending | AssignmentStatus::Reserved) || (is_noted && !waits) {
+            return;
         }
-        task.re_evaluate = true; // as what is told of it says
+        if let Some(task) = self.tasks.get_mut(&sid) {
+            task.re_evaluate = true; // as what is told of it says
+        }
+        if !waits {
+            return;
+        }
         self.unset_target_timer(sid);
         self.leave_line(sid);
         self.skips.remove(&sid);
-        // Its targets' time counts from now: counted from its creation, an old task would fall through all of them.
-        match self.first_step(sid, None, now) {
+        // The time of its targets counts from its creation, as ever (§5.2, 4).
+        match self.first_step(sid, None, created) {
             Some(step) => self.enter(now, sid, step, false),
             None => {
                 self.outputs.push_back(Output::Warning { code: NO_FILTER, task: sid, worker: None });
@@ -416,16 +441,12 @@ impl Engine {
         self.spend(3 + self.workflows.get(&workflow).map_or(0, |workflow| workflow.filters.len() / 16));
     }
 
-    /// The job that is to bring a waiting task in line with its workflow, and has not come to it: `anew`.
-    pub(super) fn behind(&self, sid: TaskSid) -> Option<(WorkflowSid, bool)> {
-        let routed_by = self.tasks.get(&sid)?.routed_by()?;
-        self.jobs.iter().find_map(|job| match job {
-            Job::ReEvaluate { workflow, anew, after } if *workflow == routed_by && *after < Some(sid) => {
-                let is_ahead = self.ahead.get(workflow).is_some_and(|ahead| ahead.contains(&sid));
-                (!is_ahead).then_some((*workflow, *anew))
-            }
-            _ => None,
-        })
+    /// The workflow that a task has yet to begin anew.
+    pub(super) fn behind(&self, sid: TaskSid) -> Option<WorkflowSid> {
+        let task = self.tasks.get(&sid).filter(|task| task.transfer.is_none())?;
+        let workflow = self.workflows.get(&task.routed_by()?)?;
+        let is_behind = task.step().is_some_and(|step| step.revision < workflow.anew_from);
+        (is_behind || self.is_lost(task)).then_some(workflow.sid)
     }
 
     pub(super) fn unset_target_timer(&mut self, sid: TaskSid) {
@@ -443,7 +464,7 @@ impl Engine {
         let task = self.tasks.get(&sid);
         Event {
             queue: task.and_then(|task| task.queue).and_then(|queue| self.queues.get(&queue)).cloned(),
-            workflow: task.and_then(|task| task.workflow).and_then(|workflow| self.workflows.get(&workflow)).cloned(),
+            workflow: task.and_then(|task| self.workflow_of(task)).cloned(),
             task: task.map(TaskFacts::from),
             ..Event::new(kind, now)
         }
@@ -452,15 +473,16 @@ impl Engine {
 
 /// Timeouts add up, whether a target before was left by time or skipped; without one, there is no end to a target.
 fn step_into(
-    filter: Option<usize>,
-    target: usize,
+    revision: u32,
+    (filter, target): (Option<usize>, usize),
     since: Timestamp,
     before: Duration,
     timeout: Option<Duration>,
     timed_out: bool,
 ) -> WorkflowStep {
     let allowed = before + timeout.unwrap_or_default();
-    WorkflowStep { filter, target, since, allowed, expires: timeout.map(|_| since + allowed), timed_out, stays: false }
+    let expires = timeout.map(|_| since + allowed);
+    WorkflowStep { revision, filter, target, since, allowed, expires, timed_out, stays: false }
 }
 
 /// "task could not be created": no filter takes it.

@@ -324,32 +324,48 @@ impl Engine {
         Ok(())
     }
 
-    pub(super) fn put_workflow(&mut self, now: Timestamp, workflow: Workflow, anew: bool) -> Result<(), Refusal> {
+    pub(super) fn put_workflow(&mut self, now: Timestamp, mut workflow: Workflow, anew: bool) -> Result<(), Refusal> {
         let sid = workflow.sid;
         if let Some(queue) = workflow.queues().find(|queue| !self.queues.contains_key(queue)) {
             return Err(not_found(queue));
         }
-        let old = self.workflows.get(&sid);
+        let old = self.workflows.get(&sid).cloned();
         let is_new = old.is_none();
-        let as_before =
-            |old: &Arc<Workflow>| (&old.filters, &old.default_filter) == (&workflow.filters, &workflow.default_filter);
-        let is_moot = !anew && old.is_none_or(as_before);
         if is_new && self.workflows.len() >= WORKFLOWS_MAX {
             return Err(Refusal::Full(WORKFLOWS_MAX));
         }
+        if let Some(old) = &old {
+            let differs = (&old.filters, &old.default_filter) != (&workflow.filters, &workflow.default_filter);
+            workflow.revision = old.revision + u32::from(differs || anew);
+            if workflow.revision != old.revision {
+                self.former.insert((sid, old.revision), Arc::clone(old));
+            }
+            let spared = self.spare_former(sid).max(old.anew_from);
+            workflow.anew_from = if anew { workflow.revision } else { spared };
+        }
+        let begins_anew = old.as_ref().is_some_and(|old| old.anew_from != workflow.anew_from);
         let now_named: BTreeSet<TaskQueueSid> = workflow.queues().collect();
-        let old = self.workflows.insert(sid, Arc::new(workflow));
+        self.workflows.insert(sid, Arc::new(workflow));
         self.name_queues(now_named, old.as_deref());
         let kind = if is_new { TaskRouterEventType::WorkflowCreated } else { TaskRouterEventType::WorkflowUpdated };
         self.emit(Event { workflow: self.workflows.get(&sid).cloned(), ..Event::new(kind, now) });
-        if !is_moot && !is_new {
-            // Who begins anew need not be brought in line before.
-            let done_with = |job: &Job| matches!(job, Job::ReEvaluate { workflow, anew: old, .. } if *workflow == sid && *old <= anew);
-            self.jobs.retain(|job| !done_with(job));
-            self.ahead.remove(&sid);
-            self.jobs.push_back(Job::ReEvaluate { workflow: sid, anew, after: None });
+        if begins_anew {
+            self.jobs.retain(|job| !matches!(job, Job::ReEvaluate { workflow, .. } if *workflow == sid));
+            self.jobs.push_back(Job::ReEvaluate { workflow: sid, after: None });
         }
         Ok(())
+    }
+
+    /// Forgets what a workflow did that no task goes by any more, and, of the rest, what is too much: the revision from
+    /// which on all is kept.
+    fn spare_former(&mut self, sid: WorkflowSid) -> u32 {
+        let all = self.former.range((sid, 0)..=(sid, u32::MAX)).map(|((_, revision), _)| *revision);
+        let (kept, unused): (Vec<u32>, Vec<u32>) = all.partition(|revision| self.standings.goes_by(sid, *revision));
+        let too_many = &kept[..kept.len().saturating_sub(FORMER_MAX)];
+        for revision in unused.iter().chain(too_many) {
+            self.former.remove(&(sid, *revision));
+        }
+        too_many.last().map_or(0, |revision| revision + 1)
     }
 
     pub(super) fn delete_workflow(&mut self, now: Timestamp, sid: WorkflowSid) -> Result<(), Refusal> {
@@ -358,7 +374,7 @@ impl Engine {
         }
         let workflow = self.workflows.remove(&sid).ok_or_else(|| not_found(sid))?;
         self.jobs.retain(|job| !matches!(job, Job::ReEvaluate { workflow, .. } if *workflow == sid));
-        self.ahead.remove(&sid);
+        self.former.retain(|(of, _), _| *of != sid);
         self.name_queues(BTreeSet::new(), Some(&workflow));
         self.emit(Event { workflow: Some(workflow), ..Event::new(TaskRouterEventType::WorkflowDeleted, now) });
         Ok(())

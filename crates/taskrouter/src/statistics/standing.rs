@@ -1,7 +1,7 @@
 //! How tasks stand, counted as they change.
 
 use std::collections::btree_map::Entry;
-use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::collections::{BTreeMap, BTreeSet, HashMap, hash_map};
 
 use model::{TaskChannelSid, TaskQueueSid, TaskSid, Timestamp, WorkflowSid};
 
@@ -15,6 +15,8 @@ struct Standing {
     channel: TaskChannelSid,
     queue: Option<TaskQueueSid>,
     workflow: Option<WorkflowSid>,
+    /// What routes it, as it goes by that.
+    goes_by: Option<(WorkflowSid, u32)>,
     priority: u32,
     created: Timestamp,
     entered: Option<Timestamp>,
@@ -32,6 +34,7 @@ impl Standing {
             channel: task.channel,
             queue: task.queue,
             workflow: task.workflow,
+            goes_by: task.routed_by().zip(task.step().map(|step| step.revision)),
             priority: task.priority,
             created: task.created,
             entered: task.queue_entered,
@@ -104,6 +107,8 @@ impl Tally {
 pub(crate) struct Standings {
     standings: HashMap<TaskSid, Standing>,
     tallies: HashMap<Scope, BTreeMap<TaskChannelSid, Tally>>,
+    /// How many go by each revision of a workflow.
+    revisions: HashMap<(WorkflowSid, u32), u32>,
 }
 
 impl Standings {
@@ -112,6 +117,18 @@ impl Standings {
         let (old, new) = (self.standings.get(&sid).copied(), task.and_then(Standing::of));
         if old == new {
             return;
+        }
+        let goes_by = |standing: Option<Standing>| standing.and_then(|standing| standing.goes_by);
+        if let Some(revision) = goes_by(new) {
+            *self.revisions.entry(revision).or_default() += 1;
+        }
+        if let Some(revision) = goes_by(old)
+            && let hash_map::Entry::Occupied(mut count) = self.revisions.entry(revision)
+        {
+            *count.get_mut() = count.get().saturating_sub(1);
+            if *count.get() == 0 {
+                count.remove();
+            }
         }
         for (scope, standing) in old.iter().flat_map(|old| old.scopes().map(move |scope| (scope, old))) {
             let Some(channels) = self.tallies.get_mut(&scope) else { continue };
@@ -160,6 +177,11 @@ impl Standings {
     pub(crate) fn unassigned_in(&self, queue: TaskQueueSid) -> bool {
         let tallies = self.tallies.get(&Scope::Queue(queue)).into_iter().flatten();
         tallies.map(|(_, tally)| tally.tasks).any(|tasks| tasks.pending + tasks.reserved > 0)
+    }
+
+    /// Whether tasks that are not over go by that revision of a workflow.
+    pub(crate) fn goes_by(&self, workflow: WorkflowSid, revision: u32) -> bool {
+        self.revisions.contains_key(&(workflow, revision))
     }
 
     /// Whether a workflow has tasks that are not over.
