@@ -73,6 +73,7 @@ pub struct TaskFacts {
     pub reason: Option<String>,
     pub re_evaluate: bool,
     pub assigned: Option<Timestamp>,
+    pub ended: Option<Timestamp>,
     pub version: u32,
 }
 
@@ -114,6 +115,7 @@ impl From<&Task> for TaskFacts {
             reason: task.reason.clone(),
             re_evaluate: task.re_evaluate,
             assigned: task.assigned,
+            ended: task.ended,
             version: task.version,
         }
     }

@@ -574,6 +574,9 @@ impl Afternoon {
                     canceled.extend(task.assigned.is_none().then_some(age));
                 }
                 E::TaskCompleted => counts.tasks_completed += 1,
+                // Of itself, five minutes after its end.
+                E::TaskDeleted if task.ended.is_some_and(|ended| event.at.since(ended) >= Duration::from_secs(300)) => {
+                }
                 E::TaskDeleted | E::TaskSystemDeleted => counts.tasks_deleted += 1,
                 E::WorkflowTimeout if !is_queue => counts.tasks_timed_out_in_workflow += 1,
                 _ => {}

@@ -46,6 +46,21 @@ impl Live {
         })));
     }
 
+    /// Asks about some of the reservations from before a restart that are pending still: whoever was asked may not have
+    /// answered, and what was being done about it ended with the process. True: there are more.
+    pub(super) fn ask_again(&mut self, most: usize, desk: &mut Desk) -> bool {
+        for _ in 0..most {
+            let Some(sid) = self.unasked.pop_front() else { return false };
+            let is_carried = self.reservations.get(&sid).is_some_and(|note| note.is_carried);
+            let pending = self.engine.reservation(sid);
+            let pending = pending.filter(|row| row.status == ReservationStatus::Pending && row.times_out > desk.now);
+            if let Some((task, worker)) = pending.filter(|_| !is_carried).map(|row| (row.task, row.worker)) {
+                self.ask(task, worker, sid, desk);
+            }
+        }
+        !self.unasked.is_empty()
+    }
+
     /// Does what an instruction says, or has it done, if it can be. The reservation exists.
     pub(super) fn instruct(
         &mut self,

@@ -3,7 +3,7 @@
 //! What the engine knows is kept there only; here is what its rows have beside that. After a turn, every row that the
 //! engine names as changed is saved once.
 
-use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::collections::{BTreeMap, BTreeSet, HashMap, VecDeque};
 
 use model::{
     Activity, ActivitySid, Reservation, ReservationSid, RoutingKey, RoutingRow, Task, TaskChannel, TaskChannelSid,
@@ -30,6 +30,8 @@ pub(super) struct Live {
     /// Their order.
     pub(super) transfers: HashMap<TransferSid, i64>,
     pub(super) engine: Engine,
+    /// Reservations from before a restart, of which nobody knows whether the application has been asked.
+    pub(super) unasked: VecDeque<ReservationSid>,
     /// Reservations that changed in what the engine does not know.
     pub(super) noted: BTreeSet<ReservationSid>,
     /// When its engine wants to work next, as it stands in the list of all deadlines.
@@ -51,6 +53,7 @@ impl Live {
             reservations: HashMap::new(),
             transfers: HashMap::new(),
             engine,
+            unasked: VecDeque::new(),
             noted: BTreeSet::new(),
             deadline: None,
             is_queued: false,
@@ -124,7 +127,7 @@ impl Live {
         while let Some(sid) = self.noted.pop_first() {
             self.save_reservation(sid, desk);
         }
-        self.save_statistics(desk.now, desk);
+        self.save_statistics(desk);
     }
 
     fn save_reservation(&mut self, sid: ReservationSid, desk: &mut Desk) {

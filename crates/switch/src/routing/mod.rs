@@ -198,6 +198,7 @@ impl Workspaces {
             self.budget -= share;
             let has_more = live.engine.work(desk.now, share);
             live.drain(desk);
+            let has_more = live.ask_again(share, desk) || has_more;
             self.changed.insert(workspace);
             if has_more {
                 self.enqueue(workspace);

@@ -115,7 +115,11 @@ impl Routing {
             live.tasks.insert(row.sid, note);
         }
         let mut work_over = Vec::new();
+        rows.reservations.sort_by_key(|row| row.seq);
         for row in rows.reservations {
+            if row.reservation_status == ReservationStatus::Pending {
+                live.unasked.push_back(row.sid);
+            }
             if row.reservation_status == ReservationStatus::Accepted && row.worker_call_sid.is_some() {
                 work_over.push(row.sid);
             }

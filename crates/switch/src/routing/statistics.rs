@@ -1,6 +1,6 @@
 //! Statistics as they are asked for (taskrouter §13), and kept: the engine has the numbers.
 
-use model::{StatisticsBucket, StatisticsScope, Timestamp, WorkspaceSid};
+use model::{StatisticsBucket, StatisticsScope, WorkspaceSid};
 use taskrouter::{BucketRow, Scope};
 
 use super::desk::Desk;
@@ -33,9 +33,9 @@ impl Live {
         Ok(RoutingAnswer::Statistics(order.scopes.iter().copied().take(many).map(of).collect()))
     }
 
-    /// Keeps the figures of every minute that is over by then.
-    pub(super) fn save_statistics(&mut self, by: Timestamp, desk: &mut Desk) {
-        while let Some(bucket) = self.engine.poll_bucket(by) {
+    /// Keeps the figures that have changed: with what they count, so that a crash takes nothing from them.
+    pub(super) fn save_statistics(&mut self, desk: &mut Desk) {
+        while let Some(bucket) = self.engine.poll_bucket() {
             let row = bucket_row(self.row.sid, bucket);
             desk.effects.push(Effect::Save(Row::StatisticsBucket(Box::new(row))));
         }
@@ -43,11 +43,10 @@ impl Live {
 }
 
 impl Workspaces {
-    /// The process ends: the minute that has begun is kept, too.
+    /// The process ends: figures that had no room in their turn are kept, too.
     pub(crate) fn farewell(&mut self, desk: &mut Desk) {
-        let by = desk.now + MINUTE;
         for live in self.live.values_mut() {
-            live.save_statistics(by, desk);
+            live.save_statistics(desk);
         }
     }
 }
@@ -96,9 +95,6 @@ fn bucket_row(workspace_sid: WorkspaceSid, bucket: BucketRow) -> StatisticsBucke
         figures: bucket.figures,
     }
 }
-
-/// What figures are kept by.
-const MINUTE: std::time::Duration = std::time::Duration::from_secs(60);
 
 #[cfg(test)]
 mod tests {

@@ -401,6 +401,17 @@ fn what_does_not_fit_is_refused() {
             },
             RoutingRefusal::Taken(text("TaskChannel with name \"sms\" exists already")),
         ),
+        (
+            "another channel's SID for a name",
+            {
+                O::CreateTaskChannel {
+                    friendly_name: text("x"),
+                    unique_name: TaskChannelSid::from_bits(9).to_string(),
+                    channel_optimized_routing: false,
+                }
+            },
+            invalid("UniqueName must not be the SID of a task channel"),
+        ),
         // §3
         ("a worker's name in other letters", O::CreateWorker(named("aNA")), {
             RoutingRefusal::Taken(text("Worker with name \"aNA\" exists already"))
@@ -719,9 +730,9 @@ fn an_instruction_is_carried_out_if_all_is_there_that_it_needs() {
     }
 }
 
-#[test]
-fn what_an_application_answers_is_done_or_logged() {
-    let exchange = Arc::new(Exchange {
+/// An exchange of which nothing matters.
+fn answered() -> Arc<Exchange> {
+    Arc::new(Exchange {
         method: HttpMethod::Post,
         url: String::new(),
         parameters: String::new(),
@@ -730,7 +741,12 @@ fn what_an_application_answers_is_done_or_logged() {
         content_type: String::new(),
         body: String::new(),
         duration: Duration::ZERO,
-    });
+    })
+}
+
+#[test]
+fn what_an_application_answers_is_done_or_logged() {
+    let exchange = answered();
     let failed = AskFailed { code: 11_205, message: "nobody there".to_owned(), url: String::new(), status: None };
     for (case, outcome, status, logged) in [
         ("accept", Ok(Some(Instruction::Accept)), ReservationStatus::Accepted, None),
@@ -1017,6 +1033,54 @@ fn tasks_that_are_to_begin_anew_do_so_after_a_crash_and_others_stay_where_they_a
 }
 
 #[test]
+fn an_application_that_may_not_have_answered_is_asked_again_after_a_crash() {
+    let from = Some("+1");
+    for (case, act, elapsed, want) in [
+        ("the question is under way", 'q', 10, 1),
+        ("it has said that it will act itself", 'n', 10, 1),
+        ("the worker's phone rings", 'i', 10, 1),
+        ("the worker has accepted", 'a', 10, 0),
+        ("its time is over meanwhile", 'q', 121, 0),
+        ("its workflow asks nobody any more", 'u', 10, 0),
+    ] {
+        let mut centre = with_offer("{}", r#"{"contact_uri":"client:ana"}"#);
+        let asked = std::mem::take(&mut centre.assignments).remove(0);
+        let reservation = centre.reservation();
+        match act {
+            'n' => {
+                let exchange = answered();
+                centre.turn(|workspaces, desk| workspaces.assigned(asked.id, Ok(None), Vec::new(), &exchange, desk));
+            }
+            'i' => drop(centre.instruct(call(from)).expect("is carried out")),
+            'a' => drop(centre.update_reservation(ReservationUpdate::Accepted).expect("accepts")),
+            'u' => {
+                let change = WorkflowUpdate { assignment_callback_url: Some(None), ..WorkflowUpdate::default() };
+                centre.order(WorkspaceOrder::UpdateWorkflow { workflow: centre.workflow(), change }).expect("changes");
+            }
+            _ => {}
+        }
+        centre.now_us += elapsed * 1_000_000;
+        let mut centre = centre.crash();
+        let again: Vec<_> = centre.assignments.iter().map(|again| (again.reservation, again.task_age)).collect();
+        assert_eq!(again, vec![(reservation.sid, Duration::from_secs(10)); want], "{case}");
+        let is_pending = |centre: &Centre| centre.reservation().reservation_status == ReservationStatus::Pending;
+        assert_eq!(is_pending(&centre), elapsed < 120 && act != 'a', "{case}");
+        if want == 0 {
+            continue;
+        }
+        // There is as much time for the answer as was left, …
+        assert_eq!(centre.reservation().times_out, reservation.times_out, "{case}");
+        // … and what is answered is done once.
+        centre.instruct(call(from)).expect("is carried out");
+        let exchange = answered();
+        let (id, answer) = (centre.assignments[0].id, Ok(Some(call(from))));
+        centre.turn(|workspaces, desk| workspaces.assigned(id, answer, Vec::new(), &exchange, desk));
+        let carried = centre.follow_ups.iter().filter(|up| matches!(up, FollowUp::CarryOut { .. })).count();
+        assert_eq!((carried, centre.notifications.pop()), (1, Some(40_114)), "{case}");
+    }
+}
+
+#[test]
 fn a_task_is_transferred_and_both_sides_are_told() {
     let mut centre = Centre::fifo();
     let ana = centre.worker("Ana", "{}");
@@ -1059,7 +1123,7 @@ fn a_task_is_transferred_and_both_sides_are_told() {
 }
 
 #[test]
-fn what_happened_is_measured_also_after_a_restart() {
+fn what_happened_is_measured_also_after_a_crash() {
     let mut centre = Centre::fifo();
     let begun = centre.now();
     centre.worker("Ana", "{}");
@@ -1087,7 +1151,7 @@ fn what_happened_is_measured_also_after_a_restart() {
     let before = figures(&mut centre);
     assert_eq!(before.iter().map(|(tasks, workers, _)| (*tasks, *workers)).collect::<Vec<_>>(), [(2, 1), (2, 1)]);
     assert_eq!(before[0].2.avg(), Duration::from_secs(5));
-    let mut after = centre.restart();
+    let mut after = centre.crash();
     assert_eq!(figures(&mut after), before);
 }
 

@@ -594,10 +594,9 @@ impl Engine {
         self.ledger.effort(scope, channel, span)
     }
 
-    /// A bucket of statistics to be saved: its minute is over. To be asked for after every turn, and at the end with a
-    /// moment a minute ahead; the minute before a crash is lost.
-    pub fn poll_bucket(&mut self, now: Timestamp) -> Option<BucketRow> {
-        self.ledger.poll(now)
+    /// A bucket of statistics that is not as it was saved last: to be asked for after every turn.
+    pub fn poll_bucket(&mut self) -> Option<BucketRow> {
+        self.ledger.poll()
     }
 
     /// What was not counted because there were [`BUCKETS_MAX`](crate::BUCKETS_MAX) buckets.

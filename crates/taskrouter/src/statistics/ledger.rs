@@ -8,7 +8,7 @@ use model::{TaskChannelSid, Timestamp, WorkerSid};
 
 use super::bucket::Stint;
 use super::{BucketRow, Cumulative, Figures, Scope};
-use crate::{Event, TaskRouterEventType, Worker};
+use crate::{Event, KEPT, TaskRouterEventType, Worker};
 
 /// Of what, on which channel.
 pub(crate) type Series = (Scope, Option<TaskChannelSid>);
@@ -73,6 +73,8 @@ impl Ledger {
                 }
             }),
             E::TaskCompleted => count(&all, &|f, _| f.counts.tasks_completed += 1),
+            // Gone by itself when it has been over for a while, nobody has deleted it.
+            E::TaskDeleted if task.ended.is_some_and(|ended| event.at >= ended + KEPT) => {}
             E::TaskDeleted | E::TaskSystemDeleted => count(&all, &|f, _| f.counts.tasks_deleted += 1),
             E::ReservationCreated => count(&who, &|f, _| f.counts.reservations_created += 1),
             E::ReservationAccepted => count(&who, &|f, scope| {
@@ -162,10 +164,9 @@ impl Ledger {
         sum
     }
 
-    /// A bucket that has changed and whose minute is over; or that is no more.
-    pub(crate) fn poll(&mut self, now: Timestamp) -> Option<BucketRow> {
-        let (begins, series) = *self.changed.first().filter(|(begins, _)| *begins < floor(now, MINUTE))?;
-        self.changed.pop_first();
+    /// A bucket that has changed, or is no more.
+    pub(crate) fn poll(&mut self) -> Option<BucketRow> {
+        let (begins, series) = self.changed.pop_first()?;
         Some(self.row(begins, series))
     }
 

@@ -359,7 +359,7 @@ impl Day {
                 }
             }
             while self.engine.poll_changed().is_some() {}
-            while self.engine.poll_bucket(self.now).is_some() {}
+            while self.engine.poll_bucket().is_some() {}
             if !more {
                 return;
             }
@@ -385,7 +385,7 @@ impl Day {
             (E::TaskCreated, ..) => self.seen.tasks_entered += 1,
             (E::TaskCanceled, ..) => self.seen.tasks_canceled += 1,
             (E::TaskCompleted, ..) => self.seen.tasks_completed += 1,
-            (E::TaskDeleted, ..) => self.seen.tasks_deleted += 1,
+            (E::TaskDeleted, ..) => {} // by itself, which is not counted
             (E::TaskSystemDeleted, ..) => panic!("seed {}: a task was forgotten", self.plan.seed),
             (E::TaskQueueMoved, ..) => self.seen.tasks_moved += 1,
             (E::WorkflowTimeout, ..) => self.seen.tasks_timed_out_in_workflow += 1,
@@ -531,7 +531,6 @@ impl Day {
             self.engine.cumulative(self.now, Scope::Workspace, None, (MIDNIGHT, self.now + HOUR), true).figures.counts;
         assert_eq!(counts, self.seen, "seed {seed}: what statistics say, and what happened");
         assert_eq!((counts.tasks_entered, self.engine.lost_statistics()), (self.plan.calls, 0), "seed {seed}");
-        assert_eq!(counts.tasks_deleted, self.plan.calls, "seed {seed}");
         Report { digest: self.digest, table: self.report, counts, slowest: self.slowest, busy: self.busy }
     }
 }
