@@ -268,7 +268,7 @@ fn expression(
 fn whole(members: &Map<String, Json>, member: &str, place: &str, max: u32) -> Result<Option<u32>, ConfigurationError> {
     let number = match members.get(member) {
         None | Some(Json::Null) => return Ok(None),
-        Some(Json::Number(number)) => number.as_u64(),
+        Some(Json::Number(number)) => number.as_u64().or_else(|| number.as_f64().and_then(without_fraction)),
         Some(Json::String(digits)) => digits.trim().parse().ok(),
         Some(_) => None,
     };
@@ -276,6 +276,12 @@ fn whole(members: &Map<String, Json>, member: &str, place: &str, max: u32) -> Re
     number
         .map(Some)
         .ok_or_else(|| error(&format!("{place}.{member}"), format!("a whole number of at most {max} is expected")))
+}
+
+/// A number that is whole however it is written: `60.0`, `1e2`.
+fn without_fraction(number: f64) -> Option<u64> {
+    let is_whole = number.fract() == 0.0 && (0.0..=f64::from(u32::MAX)).contains(&number);
+    is_whole.then_some(number as u64)
 }
 
 /// Bytes of a configuration (taskrouter §5.1).
@@ -320,6 +326,27 @@ mod tests {
         assert_eq!(directions, [Direction::Descending, Direction::Ascending, Direction::Ascending]);
         assert_eq!(workflow.targets(None)[0].timeout, None, "the default filter has no timeout");
         assert_eq!(workflow.targets(Some(9)), []);
+    }
+
+    #[test]
+    fn a_number_is_whole_however_it_is_written() {
+        for (written, want) in [
+            ("60", Some(60)),
+            ("\" 60 \"", Some(60)),
+            ("60.0", Some(60)),
+            ("1e2", Some(100)),
+            ("0.0", Some(0)),
+            ("1.5", None),
+            ("-1.0", None),
+            ("1e99", None),
+            ("\"1e2\"", None),
+            ("1209601", None),
+        ] {
+            let filter = format!(r#"{{"expression":"1==1","targets":[{{"queue":"{Q}","timeout":{written}}}]}}"#);
+            let parsed = parse(&format!(r#"{{"task_routing":{{"filters":[{filter}]}}}}"#)).ok();
+            let timeout = parsed.and_then(|workflow| workflow.filters[0].targets[0].timeout);
+            assert_eq!(timeout, want.map(Duration::from_secs), "{written}");
+        }
     }
 
     #[test]

@@ -733,6 +733,30 @@ fn a_direct_task_is_its_workflows() {
     assert_eq!(world.refused, Some(Refusal::NotFound(nobodys.to_string())));
 }
 
+/// §3: one task at a time leaves room for one on a channel, whatever is asked for. §12.1: each of two changes is told of
+/// with a version of its own.
+#[test]
+fn a_workers_channel_that_changes() {
+    for (case, multi_task, want, events) in [("several at once", true, (5, 80), 2), ("one at a time", false, (1, 0), 1)]
+    {
+        let mut world = World::with(multi_task, everybody());
+        world.worker(1, AVAILABLE, json!({}));
+        world.task(1, json!({}));
+        world.accept(1, 1);
+        let before = world.engine.worker(worker(1)).expect("is there").version;
+        let (capacity, available) = (Some(5), Some(false));
+        let input = Input::UpdateWorkerChannel { worker: worker(1), channel: VOICE, capacity, available };
+        world.engine.handle(world.now(), input).expect("changes");
+        let on = &world.engine.worker(worker(1)).expect("is there").channels[&VOICE];
+        assert_eq!((on.capacity, on.available_capacity_percentage()), want, "{case}");
+        let told = std::iter::from_fn(|| world.engine.poll()).filter_map(|output| match output {
+            Output::Event(event) => event.worker.map(|worker| worker.version),
+            Output::Assign { .. } | Output::Warning { .. } => None,
+        });
+        assert!(told.eq(before + 1..=before + events), "{case}");
+    }
+}
+
 /// §5: a task keeps its target when the workflow changes, be it reserved or waiting.
 #[test]
 fn a_target_that_goes_while_its_task_is_reserved() {

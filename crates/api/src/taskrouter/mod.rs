@@ -239,11 +239,29 @@ fn words<'a>(parameters: &'a Parameters, name: &str) -> impl Iterator<Item = &'a
 
 /// From `StartDate` to the end of `EndDate`, or so many `Minutes` up to that end, or to now.
 fn span(parameters: &Parameters, now: Timestamp) -> Result<(Timestamp, Timestamp), Problem> {
-    let minutes = number(parameters, "Minutes", "a number from 1 to 43200", 1..=MINUTES_MAX)?;
     let end = dates(parameters, "EndDate")?.until.unwrap_or(now);
-    let before = |end: Timestamp, span: Duration| {
-        Timestamp::from_micros(end.micros().saturating_sub(i64::try_from(span.as_micros()).unwrap_or(i64::MAX)))
+    span_to(parameters, end, now)
+}
+
+/// As above, of what is summed up: to the moment that `EndDate` names, or to the end of a day. It begins before it ends, and
+/// is not all out of reach.
+fn span_of_figures(parameters: &Parameters, now: Timestamp) -> Result<(Timestamp, Timestamp), Problem> {
+    let end = match dates(parameters, "EndDate")? {
+        Span { from: Some(from), until: Some(until) } if until.since(from) <= A_SECOND => from,
+        Span { until, .. } => until.unwrap_or(now),
     };
+    if end < before(now, TASK_ROUTER_EVENTS_KEPT_FOR) {
+        return Err(Problem::StartTooOld);
+    }
+    let (start, end) = span_to(parameters, end, now)?;
+    if start > end {
+        return Err(Problem::Parameter { name: "StartDate", expected: "a date before the end" });
+    }
+    Ok((start, end))
+}
+
+fn span_to(parameters: &Parameters, end: Timestamp, now: Timestamp) -> Result<(Timestamp, Timestamp), Problem> {
+    let minutes = number(parameters, "Minutes", "a number from 1 to 43200", 1..=MINUTES_MAX)?;
     let start = match dates(parameters, "StartDate")?.from {
         None => before(end, Duration::from_secs(minutes.unwrap_or(MINUTES_DEFAULT) * 60)),
         Some(start) if start < before(now, TASK_ROUTER_EVENTS_KEPT_FOR) => return Err(Problem::StartTooOld),
@@ -252,12 +270,19 @@ fn span(parameters: &Parameters, now: Timestamp) -> Result<(Timestamp, Timestamp
     Ok((start, end))
 }
 
+fn before(end: Timestamp, span: Duration) -> Timestamp {
+    Timestamp::from_micros(end.micros().saturating_sub(i64::try_from(span.as_micros()).unwrap_or(i64::MAX)))
+}
+
 /// The day or the second that a parameter names.
 fn dates(parameters: &Parameters, name: &'static str) -> Result<Span, Problem> {
     let expected = "YYYY-MM-DD or an ISO 8601 date and time";
     let Some(text) = parameters.filled(name) else { return Ok(Span::default()) };
     date::span(text).ok_or(Problem::Parameter { name, expected })
 }
+
+/// What a date with a time names.
+const A_SECOND: Duration = Duration::from_secs(1);
 
 /// Of a span that is not named otherwise (taskrouter §12.3, §13).
 const MINUTES_DEFAULT: u64 = 15;

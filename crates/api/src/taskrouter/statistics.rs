@@ -16,7 +16,7 @@ use switch::routing::{
 use taskrouter::{Counts, Cumulative, Figures, RealTime, Scope as Of, Side, Spread};
 
 use super::list::{List, RowPlace};
-use super::{FRIENDLY_NAME, Scope, mismatch, span, words, workers};
+use super::{FRIENDLY_NAME, Scope, mismatch, span_of_figures, words, workers};
 use crate::api::Api;
 use crate::json;
 use crate::parameters::{Parameters, json_body};
@@ -304,7 +304,7 @@ impl Asked {
         }
         let span = match part {
             Part::RealTime => None,
-            Part::Cumulative | Part::Both => Some(span(parameters, scope.api.now())?),
+            Part::Cumulative | Part::Both => Some(span_of_figures(parameters, scope.api.now())?),
         };
         Ok(Self { part, channel: parameters.filled("TaskChannel").map(str::to_owned), span, splits })
     }

@@ -175,6 +175,9 @@ async fn statistics_reach_thirty_days_back() {
     for (query, want) in [
         ("StartDate=2026-01-15", (200, 0)),
         ("StartDate=2026-01-01", (400, 14241)),
+        ("EndDate=2026-01-01", (400, 14241)),
+        ("StartDate=2026-02-10T09:00:00Z&EndDate=2026-02-10T08:00:00Z", (400, 20001)),
+        ("StartDate=2026-03-01", (400, 20001)),
         ("Minutes=0", (400, 20001)),
         ("Minutes=43201", (400, 20001)),
         ("SplitByWaitTime=soon", (400, 20001)),
@@ -183,7 +186,9 @@ async fn statistics_reach_thirty_days_back() {
         assert_eq!(centre.ask("GET", &format!("CumulativeStatistics?{query}"), "").await.outcome(), want, "{query}");
     }
     let body = centre.get("CumulativeStatistics?StartDate=2026-02-10T08:00:00Z&EndDate=2026-02-10T09:00:00Z").await;
-    assert_eq!(body["start_time"], "2026-02-10T08:00:00Z");
+    assert_eq!([&body["start_time"], &body["end_time"]], ["2026-02-10T08:00:00Z", "2026-02-10T09:00:00Z"]);
+    let body = centre.get("CumulativeStatistics?StartDate=2026-02-09&EndDate=2026-02-09").await;
+    assert_eq!([&body["start_time"], &body["end_time"]], ["2026-02-09T00:00:00Z", "2026-02-10T00:00:00Z"]);
     for path in ["TaskQueues/WQ00000000000000000000000000000009/Statistics", "Workers/WK1/Statistics"] {
         assert_eq!(centre.ask("GET", path, "").await.outcome(), (404, 20404), "{path}");
     }

@@ -195,6 +195,10 @@ impl Live {
         channel_optimized_routing: bool,
         desk: &mut Desk,
     ) -> Answered {
+        // Paths name a channel by either.
+        if unique_name.parse::<TaskChannelSid>().is_ok() {
+            return Err(RoutingRefusal::Invalid("UniqueName must not be the SID of a task channel".to_owned()));
+        }
         if self.channels.values().any(|row| row.unique_name == unique_name) {
             return Err(taken_name("TaskChannel", &unique_name));
         }

@@ -236,6 +236,8 @@ impl Engine {
             return Err(Refusal::Invalid("Capacity"));
         }
         self.equip(now, sid);
+        // One task at a time leaves no more room on any channel (§3).
+        let capacity = capacity.map(|capacity| if self.workspace.multi_task { capacity } else { capacity.min(1) });
         let worker = self.workers.get_mut(&sid).ok_or_else(|| not_found(sid))?;
         let on = worker.channels.get_mut(&channel).ok_or_else(|| not_found(channel))?;
         let mut told = Vec::new();
@@ -249,10 +251,12 @@ impl Engine {
         }
         let as_it_is = Some(on.clone());
         if !told.is_empty() {
-            worker.version += told.len() as u32; // whoever hears of both counts two
             self.changed_channels.insert((sid, channel));
         }
         for (kind, previous_capacity) in told {
+            if let Some(worker) = self.workers.get_mut(&sid) {
+                worker.version += 1; // whoever hears of both counts two
+            }
             let (channel, worker_channel) = (Some(channel), as_it_is.clone());
             let event = Event { channel, worker_channel, previous_capacity, ..self.about_worker(now, kind, sid) };
             self.emit(event);
