@@ -159,29 +159,31 @@ fn a_transfer_holds_the_customer_until_the_application_takes_it_up() {
 
 #[test]
 fn a_cold_transfer_lets_the_first_agent_go_at_once() {
-    let (mut world, centre, gus) = talking(761, Rules::default(), |_| {
-        let mut confer = conference();
-        confer.flags.end_conference_on_exit = true;
-        Instruction::Conference(Box::new(confer))
-    });
-    transfer(&mut world, &centre, gus, TransferMode::Cold);
-    let task = world.last_task().sid;
-    assert!(is_over(&world, "gus"));
-    world.check_hearing(ON_HOLD);
-    let room = world.conferences.values().next().expect("a conference");
-    assert_eq!(room.status, ConferenceStatus::InProgress, "the customer is in it, alone");
-    world.take_up("ben");
-    seconds(&mut world, 1);
-    world.check_hearing(ON_HOLD);
-    assert_eq!(world.reservation_statuses(), [ReservationStatus::Completed, ReservationStatus::Accepted]);
-    assert_eq!(world.task_status(task), AssignmentStatus::Assigned);
-    hold(&mut world, false);
-    world.check_hearing(
-        "    cus gus ben
-                         cus  -   .   x
-                         gus  .   -   .
-                         ben  x   .   -  ",
-    );
+    for multi_task in [true, false] {
+        let (mut world, centre, gus) = talking(761, Rules { multi_task, ..Rules::default() }, |_| {
+            let mut confer = conference();
+            confer.flags.end_conference_on_exit = true;
+            Instruction::Conference(Box::new(confer))
+        });
+        transfer(&mut world, &centre, gus, TransferMode::Cold);
+        let task = world.last_task().sid;
+        assert!(is_over(&world, "gus"));
+        world.check_hearing(ON_HOLD);
+        let room = world.conferences.values().next().expect("a conference");
+        assert_eq!(room.status, ConferenceStatus::InProgress, "the customer is in it, alone");
+        world.take_up("ben");
+        seconds(&mut world, 1);
+        world.check_hearing(ON_HOLD);
+        assert_eq!(world.reservation_statuses(), [ReservationStatus::Completed, ReservationStatus::Accepted]);
+        assert_eq!(world.task_status(task), AssignmentStatus::Assigned);
+        hold(&mut world, false);
+        world.check_hearing(
+            "    cus gus ben
+                             cus  -   .   x
+                             gus  .   -   .
+                             ben  x   .   -  ",
+        );
+    }
 }
 
 #[test]

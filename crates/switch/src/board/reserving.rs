@@ -141,19 +141,12 @@ impl Board {
     /// The talk of a worker with the caller of a task is over.
     pub(super) fn reserved_over(&mut self, live: &LiveDial, turn: &mut Turn) {
         let Some(from) = live.queue.as_ref().filter(|_| live.bridged.is_some()) else { return };
-        let Some(Reserved { reservation, post_work, completes }) = from.reserved else { return };
-        let Some(view) = turn.routing.reservation(reservation) else { return };
-        let (workspace, worker) = (view.workspace, view.worker);
+        let Some(Reserved { reservation, completes, .. }) = from.reserved else { return };
         if completes {
             self.offers.remove(reservation);
-            if let Err(refusal) = turn.routing.complete(turn.now.wall, reservation) {
-                info!(reservation_sid = %reservation, %refusal, "not completed");
-            }
         }
-        if let Some(activity) = post_work
-            && let Err(refusal) = turn.routing.set_activity(turn.now.wall, workspace, worker, activity)
-        {
-            info!(worker_sid = %worker, %refusal, "the worker could not be moved");
+        if let Err(refusal) = turn.routing.work_over(turn.now.wall, reservation) {
+            info!(reservation_sid = %reservation, %refusal, "its work was over already");
         }
     }
 }

@@ -192,11 +192,6 @@ impl Routing {
         }
     }
 
-    /// Done.
-    pub(crate) fn complete(&mut self, now: Timestamp, sid: ReservationSid) -> Result<(), RoutingRefusal> {
-        self.touch_reservation(sid)?.engine.handle(now, Input::Complete(sid)).map_err(refused)
-    }
-
     /// Remembers, also over a restart, that the end of that call is the end of the work, and what comes of it.
     pub(crate) fn carried(
         &mut self,
@@ -206,7 +201,9 @@ impl Routing {
         end: WorkEnd,
     ) {
         let Ok(live) = self.touch_reservation(sid) else { return };
+        let worker = live.engine.reservation(sid).map(|reservation| reservation.worker);
         let note = live.reservations.entry(sid).or_default();
+        note.worker = worker;
         (note.worker_call, note.post_work_activity, note.end) = (Some(worker_call), post_work, Some(end));
         live.noted.insert(sid);
     }
@@ -215,18 +212,11 @@ impl Routing {
     /// does, unless it has gone on already, and what follows the work, follows.
     pub(crate) fn work_over(&mut self, now: Timestamp, sid: ReservationSid) -> Result<(), RoutingRefusal> {
         let live = self.touch_reservation(sid)?;
-        live.work_over(now, sid)
-    }
-
-    /// A worker does something else from now on.
-    pub(crate) fn set_activity(
-        &mut self,
-        now: Timestamp,
-        workspace: WorkspaceSid,
-        worker: WorkerSid,
-        activity: ActivitySid,
-    ) -> Result<(), RoutingRefusal> {
-        self.workspaces.touch(workspace).ok_or(RoutingRefusal::NotFound)?.set_activity(now, worker, activity)
+        let over = live.work_over(now, sid);
+        if live.engine.reservation(sid).is_none() {
+            self.index.reservations.remove(&sid);
+        }
+        over
     }
 
     /// The caller waits no longer, for that reason: its task is canceled, unless somebody has it.
@@ -273,9 +263,16 @@ impl Live {
     }
 
     pub(super) fn work_over(&mut self, now: Timestamp, sid: ReservationSid) -> Result<(), RoutingRefusal> {
-        let worker = self.engine.reservation(sid).ok_or(RoutingRefusal::NotFound)?.worker;
+        let Some(worker) = self.engine.reservation(sid).map(|reservation| reservation.worker) else {
+            // Its task was deleted while they talked.
+            let note = self.reservations.remove(&sid).ok_or(RoutingRefusal::NotFound)?;
+            let moved = note.worker.zip(note.post_work_activity);
+            return moved.map_or(Ok(()), |(worker, activity)| self.set_activity(now, worker, activity));
+        };
         let note = self.reservations.entry(sid).or_default();
-        note.worker_call = None;
+        if note.worker_call.take().is_none() {
+            return Err(RoutingRefusal::NotFound); // it is over once
+        }
         let (post_work, end) = (note.post_work_activity.take(), note.end.unwrap_or(WorkEnd::Wrap));
         self.noted.insert(sid);
         let over = match end {

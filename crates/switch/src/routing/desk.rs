@@ -45,16 +45,6 @@ pub(super) struct Asked {
     pub(super) reservation: ReservationSid,
 }
 
-impl Index {
-    /// A workspace is no more.
-    pub(super) fn forget(&mut self, workspace: WorkspaceSid) {
-        self.tasks.retain(|_, of| *of != workspace);
-        self.reservations.retain(|_, of| *of != workspace);
-        self.workflows.retain(|_, of| *of != workspace);
-        self.workers.retain(|_, of| of.workspace != workspace);
-    }
-}
-
 impl Desk<'_> {
     /// Has a row kept.
     pub(super) fn save(&mut self, row: RoutingRow) {

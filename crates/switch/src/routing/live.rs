@@ -134,8 +134,12 @@ impl Live {
         match self.reservation(sid) {
             Some(row) => desk.save(RoutingRow::Reservation(row)),
             None => {
-                self.reservations.remove(&sid);
-                desk.index.reservations.remove(&sid);
+                let is_done = |note: &ReservationNote| note.worker_call.is_none() || note.post_work_activity.is_none();
+                // Its worker still talks, and is to do something else after that.
+                if self.reservations.get(&sid).is_none_or(is_done) {
+                    self.reservations.remove(&sid);
+                    desk.index.reservations.remove(&sid);
+                }
                 desk.delete(RoutingKey::Reservation(sid));
             }
         }

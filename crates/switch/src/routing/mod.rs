@@ -13,6 +13,7 @@ mod assignment;
 mod board_side;
 mod command;
 mod desk;
+mod ending;
 mod hand_over;
 mod instructing;
 mod instruction;
@@ -51,6 +52,7 @@ pub use settings::{RESERVATION_TIMEOUT_DEFAULT, RESERVATION_TIMEOUT_MAX};
 pub use tasks::TIMEOUT_DEFAULT;
 
 pub(crate) use desk::Index;
+use ending::Ending;
 use live::Live;
 
 use crate::directory::Directory;
@@ -75,6 +77,8 @@ pub(crate) struct Workspaces {
     deadlines: BTreeSet<(Timestamp, WorkspaceSid)>,
     /// Engines that have more to do, whoever has waited longest in front.
     queue: VecDeque<WorkspaceSid>,
+    /// Those that are gone, as far as they are not taken apart yet.
+    endings: VecDeque<Ending>,
     /// How much work there may still be in this turn.
     budget: usize,
     /// The moment of the last turn, by both clocks.
@@ -84,9 +88,9 @@ pub(crate) struct Workspaces {
 impl Routing {
     /// When there is something to be done next: at once, if there is more than fitted into a turn.
     pub(crate) fn next_deadline(&self) -> Option<Instant> {
-        let Workspaces { queue, deadlines, now, .. } = &self.workspaces;
+        let Workspaces { queue, endings, deadlines, now, .. } = &self.workspaces;
         let now = (*now)?;
-        if !queue.is_empty() {
+        if !(queue.is_empty() && endings.is_empty()) {
             return Some(now.instant);
         }
         deadlines.first().map(|(at, _)| now.instant + at.since(now.wall))
@@ -98,8 +102,9 @@ impl Routing {
     pub fn account_closed(&mut self, account: AccountSid) {
         let of_account = self.workspaces.live.values().filter(|live| live.row.account_sid == account);
         for workspace in of_account.map(|live| live.row.sid).collect::<Vec<_>>() {
-            self.workspaces.forget(workspace);
-            self.index.forget(workspace);
+            if let Some(live) = self.workspaces.forget(workspace) {
+                self.workspaces.endings.push_back(Ending::new(live, false, &mut self.index));
+            }
         }
     }
 }
@@ -120,7 +125,8 @@ impl Workspaces {
         let live = live.ok_or(RoutingRefusal::NotFound)?;
         if matches!(order, WorkspaceOrder::Delete) {
             live.delete(desk)?;
-            self.forget(workspace);
+            let gone = self.forget(workspace);
+            self.endings.extend(gone.map(|live| Ending::new(live, true, desk.index)));
             return Ok(RoutingAnswer::Removed);
         }
         self.touched.insert(workspace);
@@ -144,13 +150,15 @@ impl Workspaces {
     }
 
     /// A workspace is gone.
-    fn forget(&mut self, workspace: WorkspaceSid) {
-        if let Some(at) = self.live.remove(&workspace).and_then(|live| live.deadline) {
+    fn forget(&mut self, workspace: WorkspaceSid) -> Option<Live> {
+        let live = self.live.remove(&workspace)?;
+        if let Some(at) = live.deadline {
             self.deadlines.remove(&(at, workspace));
         }
         self.touched.remove(&workspace);
         self.changed.remove(&workspace);
         self.queue.retain(|queued| *queued != workspace);
+        Some(live)
     }
 
     /// A workspace about to be changed.
@@ -202,6 +210,14 @@ impl Workspaces {
             self.changed.insert(workspace);
             if has_more {
                 self.enqueue(workspace);
+            }
+        }
+        if self.budget > 0
+            && let Some(mut ending) = self.endings.pop_front()
+        {
+            is_quiet = false;
+            if ending.go_on(std::mem::take(&mut self.budget), desk) {
+                self.endings.push_back(ending);
             }
         }
         !is_quiet

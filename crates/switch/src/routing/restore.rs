@@ -120,13 +120,14 @@ impl Routing {
             if row.reservation_status == ReservationStatus::Pending {
                 live.unasked.push_back(row.sid);
             }
-            if row.reservation_status == ReservationStatus::Accepted && row.worker_call_sid.is_some() {
+            if row.worker_call_sid.is_some() {
                 work_over.push(row.sid);
             }
             let note = ReservationNote {
                 seq: row.seq,
                 is_carried: false,
                 worker_call: row.worker_call_sid,
+                worker: Some(row.worker_sid),
                 post_work_activity: row.post_work_activity_sid,
                 end: Some(row.work_end),
             };

@@ -4,8 +4,8 @@ use std::collections::BTreeMap;
 
 use model::{
     AccountSid, ActivitySid, CallSid, FormerConfiguration, Reservation, RoutingTarget, Task, TaskChannelSid, TaskQueue,
-    TaskQueueSid, Timestamp, Transfer, WorkEnd, Worker, WorkerChannel, WorkerChannelSid, Workflow, WorkflowStep,
-    Workspace, WorkspaceSid,
+    TaskQueueSid, Timestamp, Transfer, WorkEnd, Worker, WorkerChannel, WorkerChannelSid, WorkerSid, Workflow,
+    WorkflowStep, Workspace, WorkspaceSid,
 };
 use taskrouter::{Attributes, AttributesError, Expression};
 
@@ -49,7 +49,10 @@ pub(super) struct ReservationNote {
     pub(super) seq: i64,
     /// An instruction is being carried out for it.
     pub(super) is_carried: bool,
+    /// By which the worker does it, until that is over.
     pub(super) worker_call: Option<CallSid>,
+    /// Whose work it is, also when the reservation is gone.
+    pub(super) worker: Option<WorkerSid>,
     pub(super) post_work_activity: Option<ActivitySid>,
     pub(super) end: Option<WorkEnd>,
 }

@@ -8,7 +8,6 @@ use model::{
 };
 use taskrouter::{Engine, Input, MAX_RESERVED_MAX};
 
-use super::assignment::TaskEnd;
 use super::desk::Desk;
 use super::live::Live;
 use super::rows;
@@ -16,8 +15,6 @@ use super::{
     NewTaskQueue, NewWorkflow, NewWorkspace, RoutingAnswer, RoutingRefusal, TaskChannelRef, TaskQueueUpdate,
     WorkflowUpdate, WorkspaceUpdate,
 };
-use crate::follow_up::FollowUp;
-
 type Answered = Result<RoutingAnswer, RoutingRefusal>;
 
 impl Live {
@@ -96,31 +93,11 @@ impl Live {
         Ok(keep(RoutingRow::Workspace(self.row.clone()), desk))
     }
 
-    /// The workspace goes, if no worker has a task: whoever waits in it waits in vain.
+    /// The workspace goes, if no worker has a task. What is in it goes piece by piece ([`Ending`](super::ending::Ending)).
     pub(super) fn delete(&mut self, desk: &mut Desk) -> Result<(), RoutingRefusal> {
-        use taskrouter::ReservationStatus::{Accepted, Wrapping};
         // Not by how tasks stand: one that is being transferred is pending, and its initiator has it.
-        let has_it = |reservation: &&taskrouter::Reservation| matches!(reservation.status, Accepted | Wrapping);
-        if let Some(reservation) = self.engine.reservations().find(has_it) {
+        if let Some(reservation) = self.engine.held() {
             return Err(RoutingRefusal::Invalid(format!("Task {} is assigned", reservation.task)));
-        }
-        for (task, note) in &self.tasks {
-            desk.index.tasks.remove(task);
-            if let (Some(call), false) = (note.call, note.is_told) {
-                desk.follow_ups.push_back(FollowUp::TaskEnded { task: *task, call, end: TaskEnd::Deleted });
-            }
-        }
-        for (reservation, note) in &self.reservations {
-            desk.index.reservations.remove(reservation);
-            if note.is_carried && self.is_pending(*reservation) {
-                desk.follow_ups.push_back(FollowUp::OfferOver(*reservation));
-            }
-        }
-        for workflow in self.workflows.keys() {
-            desk.index.workflows.remove(workflow);
-        }
-        for worker in self.workers.keys() {
-            desk.index.workers.remove(worker);
         }
         let description = format!("Workspace {} deleted", self.row.friendly_name);
         self.tell_workspace(TaskRouterEventType::WorkspaceDeleted, description, desk);

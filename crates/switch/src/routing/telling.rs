@@ -5,8 +5,8 @@ use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use model::{
-    Concerned, EventActor, EventResource, EventSid, HttpMethod, ReservationSid, TaskRouterEvent, TaskRouterEventType,
-    TaskSid, Timestamp, WorkerSid,
+    Concerned, EventActor, EventResource, EventSid, HttpMethod, TaskRouterEvent, TaskRouterEventType, TaskSid,
+    Timestamp, WorkerSid,
 };
 use taskrouter::{AssignmentStatus, ReservationStatus, Route};
 
@@ -393,10 +393,5 @@ impl Live {
             _ => "its workflow could not be followed",
         };
         desk.notify_error(self.row.account_sid, code, format!("Task {task}: {what}"));
-    }
-
-    /// The reservation is open and pending.
-    pub(super) fn is_pending(&self, sid: ReservationSid) -> bool {
-        self.engine.reservation(sid).is_some_and(|reservation| reservation.status == ReservationStatus::Pending)
     }
 }

@@ -864,7 +864,7 @@ fn work_that_was_done_on_a_call_is_over_with_it() {
         centre.routing.accept(now, reservation).expect("accepts");
         centre.turn(|_, _| ());
         if ended_before {
-            centre.routing.complete(now, reservation).expect("completes");
+            centre.update_reservation(ReservationUpdate::Completed).expect("completes");
         }
         if restart {
             centre = centre.restart();
@@ -919,6 +919,46 @@ fn a_caller_who_was_being_handed_over_is_gone_after_a_restart_and_its_worker_wra
         let after = [own.to_string(), offered.sid.to_string(), transfer.sid.to_string(), ben.to_string()].map(status);
         assert_eq!(after, ["wrapping", "canceled", "canceled", "available"], "{case}");
     }
+}
+
+#[test]
+fn what_follows_the_work_follows_though_its_task_is_deleted() {
+    let mut centre = Centre::fifo();
+    let worker = centre.worker("Ana", r#"{"contact_uri":"client:ana"}"#);
+    let task = centre.task("{}");
+    centre.instruct(call(Some("+1"))).expect("is carried out");
+    let (now, reservation) = (centre.now(), centre.reservation().sid);
+    let after = centre.activity("Unavailable");
+    centre.routing.carried(reservation, CallSid::from_bits(2), Some(after), model::WorkEnd::Wrap);
+    centre.routing.accept(now, reservation).expect("accepts");
+    centre.order(WorkspaceOrder::DeleteTask { task, if_match: None }).expect("a task may always be deleted");
+    let activity = |centre: &Centre| match centre.rows.get(&worker.to_string()) {
+        Some(RoutingRow::Worker(row)) => row.activity_sid,
+        _ => panic!("a worker"),
+    };
+    assert_ne!(activity(&centre), after, "they still talk");
+    assert_eq!(centre.routing.work_over(now, reservation), Ok(()));
+    centre.turn(|_, _| ());
+    assert_eq!(activity(&centre), after);
+    assert!(centre.routing.index.reservations.is_empty(), "nothing is left behind");
+    assert_eq!(centre.routing.work_over(now, reservation), Err(RoutingRefusal::NotFound));
+}
+
+#[test]
+fn what_we_add_to_attributes_is_no_reason_to_lose_them() {
+    let mut centre = Centre::fifo();
+    let attributes = format!("{{\"a\":\"{}\"}}", "x".repeat(taskrouter::ATTRIBUTES_MAX - 8));
+    let task = centre.task(&attributes);
+    let now = centre.now();
+    centre.routing.enrich(now, task, &[(&["conference", "sid"], "CF1")]).expect("they are ours");
+    centre.turn(|_, _| ());
+    let mut centre = centre.restart();
+    centre.turn(|_, _| ());
+    let kept = centre.routing.task(task).expect("it is still there").attributes.clone();
+    assert_eq!(kept.text(&["conference", "sid"]), Some("CF1"));
+    let change = TaskUpdate { attributes: Some(kept.as_str().to_owned()), ..TaskUpdate::default() };
+    let refused = centre.order(WorkspaceOrder::UpdateTask { task, if_match: None, change });
+    assert!(matches!(refused, Err(RoutingRefusal::Invalid(_))), "{refused:?}"); // §9
 }
 
 #[test]
@@ -1368,6 +1408,7 @@ fn what_a_closed_account_had_is_dropped() {
     assert!(!centre.routing.index.tasks.is_empty(), "that was somebody else");
     let rows = centre.rows.clone();
     centre.routing.account_closed(ACCOUNT);
+    centre.run_for(Duration::ZERO);
     assert_eq!(centre.routing.next_deadline(), None);
     let Index { tasks, reservations, workflows, workers, .. } = &centre.routing.index;
     assert_eq!((tasks.len(), reservations.len(), workflows.len(), workers.len()), (0, 0, 0, 0));
