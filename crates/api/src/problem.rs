@@ -127,6 +127,16 @@ pub(crate) enum Problem {
 }
 
 impl Problem {
+    /// The same, its parameter called what the client calls it.
+    pub(crate) fn renamed(self, by: impl Fn(&'static str) -> &'static str) -> Self {
+        match self {
+            Self::Parameter { name, expected } => Self::Parameter { name: by(name), expected },
+            Self::Invalid { code, name, expected } => Self::Invalid { code, name: by(name), expected },
+            Self::Missing { code, name } => Self::Missing { code, name: by(name) },
+            other => other,
+        }
+    }
+
     /// THE table: HTTP status, code, message.
     pub(crate) fn row(&self, path: &str) -> (StatusCode, u32, String) {
         use StatusCode as S;

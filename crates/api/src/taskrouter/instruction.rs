@@ -30,7 +30,8 @@ pub(super) fn of_parameters(parameters: &Parameters) -> Result<Option<Instructio
     let pairs = parameters.iter().filter_map(|(name, value)| Some((own(name)?, value.to_owned())));
     // Only a callback names the room.
     let pairs = pairs.filter(|(name, _)| name != "RoomName");
-    kind.read(pairs).map(|(instruction, _)| Some(instruction))
+    let read = kind.read(pairs).map_err(|problem| problem.renamed(|name| kind.name_by_rest(name)));
+    read.map(|(instruction, _)| Some(instruction))
 }
 
 /// What the answer to an assignment callback instructs, and what in it was passed over.
@@ -73,6 +74,12 @@ impl Kind {
         KINDS.iter().find(|kind| kind.name.eq_ignore_ascii_case(word.trim()))
     }
 
+    /// What REST calls a parameter that we know without its kind in front.
+    fn name_by_rest(&self, name: &'static str) -> &'static str {
+        let is_it = |full: &&&str| full.strip_prefix(self.prefix) == Some(name);
+        PREFIXED.iter().filter(|_| !self.prefix.is_empty()).find(is_it).copied().unwrap_or(name)
+    }
+
     fn read(&self, pairs: impl Iterator<Item = (String, String)>) -> Result<(Instruction, Vec<Remark>), Problem> {
         let mut remarks = Vec::new();
         let parameters = Parameters::of_pairs(pairs.map(|(name, value)| canonical(name, value)));
@@ -111,6 +118,28 @@ const KINDS: [Kind; 7] = [
     Kind { name: "supervise", prefix: "", read: supervise },
 ];
 
+/// Parameters that by REST have their instruction in front, of which something may be wrong or missing.
+const PREFIXED: [&str; 18] = [
+    "CallAccept",
+    "CallFrom",
+    "CallRecord",
+    "CallStatusCallback",
+    "CallTimeout",
+    "CallTo",
+    "CallUrl",
+    "DequeueFrom",
+    "DequeuePostWorkActivitySid",
+    "DequeueRecord",
+    "DequeueStatusCallback",
+    "DequeueStatusCallbackEvents",
+    "DequeueStatusCallbackMethod",
+    "DequeueTimeout",
+    "DequeueTo",
+    "RedirectAccept",
+    "RedirectCallSid",
+    "RedirectUrl",
+];
+
 fn reject(parameters: &Parameters, _: &mut Vec<Remark>) -> Result<Instruction, Problem> {
     Ok(Instruction::Reject { activity: sid(parameters, "WorkerActivitySid", 40100)? })
 }
@@ -118,11 +147,16 @@ fn reject(parameters: &Parameters, _: &mut Vec<Remark>) -> Result<Instruction, P
 /// Its status callback is asked by GET (taskrouter §7.5).
 fn dequeue(parameters: &Parameters, remarks: &mut Vec<Remark>) -> Result<Instruction, Problem> {
     const EVENTS: &str = "StatusCallbackEvent";
+    const RECORD: &str = "Record";
     let codes = Codes { to: 40131, from: 40132, status_callback: 40157 };
     if parameters.words(EVENTS).is_some_and(|words| words.iter().any(|word| !CALL_EVENTS.contains(word))) {
         let expected = "initiated, ringing, answered or completed";
         return Err(Problem::Invalid { code: 40134, name: "StatusCallbackEvents", expected });
     }
+    parameters.flag_filter(RECORD).map_err(|_| {
+        let expected = "record-from-answer or do-not-record";
+        Problem::Parameter { name: RECORD, expected }
+    })?;
     let mut leg = leg(parameters, codes, remarks)?;
     if let Some(link) = leg.status.link.as_mut().filter(|_| parameters.filled("StatusCallbackMethod").is_none()) {
         link.method = model::HttpMethod::Get;
@@ -203,7 +237,14 @@ fn leg(parameters: &Parameters, codes: Codes, remarks: &mut Vec<Remark>) -> Resu
     // Who is called without `To` is known by the worker's attributes only, and may be anybody.
     let anybody = Callee::Sip { uri: String::new(), headers: Vec::new() };
     let callee = to.as_ref().unwrap_or(&anybody);
-    let from = parameters.filled("From").map(|from| callee::from("From", from, callee).map_err(recoded(codes.from)));
+    let from = parameters.filled("From").map(|from| {
+        let from = callee::from("From", from, callee)?;
+        // Whatever is shown, it is to tell who calls.
+        let expected = "a phone number, or what a client or SIP phone is to show";
+        let tells = from.contains(char::is_alphanumeric);
+        if tells { Ok(from) } else { Err(Problem::Invalid { code: codes.from, name: "From", expected }) }
+    });
+    let from = from.map(|from| from.map_err(recoded(codes.from)));
     Ok(WorkerLeg {
         from: from.transpose()?,
         ring_timeout: ring_timeout(parameters, to.as_ref())?,
@@ -355,6 +396,7 @@ mod tests {
             (json!({"instruction": "conference", "timeout": 20.5}), 20001),
             (json!({"instruction": "call", "from": "+15005550001"}), 40112),
             (json!({"instruction": "call", "url": "https://app.test/", "to": "!"}), 40110),
+            (json!({"instruction": "call", "url": "https://app.test/", "to": "sip:a@b.test", "from": "!!"}), 40111),
             (json!({"instruction": "redirect", "url": "https://app.test/"}), 40121),
             (json!({"instruction": "redirect", "call_sid": "CA0000000000000000000000000000000a"}), 40120),
             (json!({"instruction": "conference", "to": "!"}), 40137),
@@ -363,6 +405,27 @@ mod tests {
         ] {
             let code = of_json(json.as_object().expect("is an object")).map_err(|problem| problem.code());
             assert_eq!(code.map(|(instruction, _)| instruction), Err(want), "{json}");
+        }
+    }
+
+    #[test]
+    fn what_is_wrong_by_rest_is_called_as_it_was_sent() {
+        const CALL: &str = "CA0000000000000000000000000000000a";
+        for (form, want) in [
+            (&[("Instruction", "call")][..], "CallUrl"),
+            (&[("Instruction", "call"), ("CallUrl", "ftp://x")], "CallUrl"),
+            (&[("Instruction", "call"), ("CallUrl", "https://app.test/"), ("CallFrom", "!!")], "CallFrom"),
+            (&[("Instruction", "redirect"), ("RedirectUrl", "https://app.test/")], "RedirectCallSid"),
+            (&[("Instruction", "redirect"), ("RedirectCallSid", CALL)], "RedirectUrl"),
+            (&[("Instruction", "dequeue"), ("DequeueRecord", "zz")], "DequeueRecord"),
+            (&[("Instruction", "conference"), ("To", "!")], "To"),
+        ] {
+            match of_parameters(&Parameters::of(form)) {
+                Err(
+                    Problem::Missing { name, .. } | Problem::Invalid { name, .. } | Problem::Parameter { name, .. },
+                ) => assert_eq!(name, want, "{form:?}"),
+                other => panic!("{form:?}: {other:?}"),
+            }
         }
     }
 

@@ -204,6 +204,12 @@ fn required_name(parameters: &Parameters, of: &'static str) -> Result<String, Pr
     Ok(name(parameters, of)?.unwrap_or_default())
 }
 
+/// Attributes that replace those there are; empty they are none, as when something is made.
+fn changed_attributes(parameters: &Parameters) -> Option<String> {
+    let text = parameters.get("Attributes")?;
+    Some(if text.is_empty() { "{}" } else { text }.to_owned())
+}
+
 /// A whole number within a range; without a value it is not said.
 pub(crate) fn number<T: FromStr + PartialOrd>(
     parameters: &Parameters,

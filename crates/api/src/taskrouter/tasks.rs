@@ -12,7 +12,7 @@ use switch::routing::{NewTask, TaskUpdate, WorkspaceOrder};
 use taskrouter::{Attributes, TaskNames as NamesOfTask};
 
 use super::list::{List, RowPlace};
-use super::{Links, Scope, dates, matching, number, row, sid, versioned, words};
+use super::{Links, Scope, changed_attributes, dates, matching, number, row, sid, versioned, words};
 use crate::parameters::Parameters;
 use crate::problem::Problem;
 
@@ -91,7 +91,7 @@ pub(crate) async fn change(scope: &Scope, parameters: &Parameters) -> Result<Tas
         task: scope.sid("task")?,
         if_match: scope.if_match()?,
         change: TaskUpdate {
-            attributes: parameters.get("Attributes").map(str::to_owned),
+            attributes: changed_attributes(parameters),
             channel: parameters.filled("TaskChannel").map(Into::into),
             priority: priority(parameters)?,
             virtual_start: virtual_start(scope, parameters)?,

@@ -10,7 +10,7 @@ use taskrouter::Expression;
 
 use super::list::{List, RowPlace};
 use super::matching::{self, WorkersAsked};
-use super::{FRIENDLY_NAME, Links, Scope, name, required_name, row, sid, versioned, yes_or_no};
+use super::{FRIENDLY_NAME, Links, Scope, changed_attributes, name, required_name, row, sid, versioned, yes_or_no};
 use crate::parameters::Parameters;
 use crate::problem::Problem;
 
@@ -85,7 +85,7 @@ pub(crate) async fn change(scope: &Scope, parameters: &Parameters) -> Result<Wor
         change: WorkerUpdate {
             friendly_name: name(parameters, FRIENDLY_NAME)?,
             activity: sid(parameters, "ActivitySid")?,
-            attributes: parameters.get("Attributes").map(str::to_owned),
+            attributes: changed_attributes(parameters),
             reject_pending_reservations: parameters.flag_filter("RejectPendingReservations")?.unwrap_or(false),
         },
     };

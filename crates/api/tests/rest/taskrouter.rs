@@ -788,7 +788,7 @@ async fn what_is_malformed_is_refused_before_anybody_is_asked() {
         (reservation.clone(), "ReservationStatus=pending", 20001, None),
         (reservation.clone(), "Instruction=dance", 55555, None),
         (reservation.clone(), "Instruction=supervise&Supervisor=client:boss", 20001, None),
-        (reservation.clone(), "Instruction=call&CallFrom=%2B15005550006", 40112, missing("Url")),
+        (reservation.clone(), "Instruction=call&CallFrom=%2B15005550006", 40112, missing("CallUrl")),
     ] {
         let reply = bridge.v1("POST", &path, form, &[]).await;
         assert_eq!(reply.outcome(), (400, code), "{path} {form}: {}", reply.body);
