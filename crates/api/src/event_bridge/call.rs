@@ -4,6 +4,7 @@
 //! Parameters are those of REST by the same names, read and done by the same pages; what differs is how things look, how
 //! lists go on, and that a worker may touch only itself and its tasks.
 
+use std::collections::HashMap;
 use std::sync::Arc;
 
 use axum::extract::Request;
@@ -13,6 +14,8 @@ use model::{
     Reservation, ReservationSid, ReservationStatus, RoutingTarget, Task, TaskSid, Transfer, TransferMode,
     TransferTarget, WorkerSid,
 };
+use serde::Deserialize;
+use serde_json::value::RawValue;
 use serde_json::{Map, Value, json};
 use store::{ActivityFilter, ListOrder, ListPage, ReservationFilter, TaskNames};
 use switch::routing::WorkspaceOrder;
@@ -33,6 +36,8 @@ pub(super) struct Asked {
     url: String,
     method: String,
     params: Map<String, Value>,
+    /// The same as they were written: attributes stay as they came (taskrouter §2).
+    written: HashMap<String, Box<RawValue>>,
     pub(super) token: Option<String>,
 }
 
@@ -42,6 +47,7 @@ impl Asked {
         let body = read_body(request.into_body(), api).await?;
         let malformed = Problem::MalformedForm { why: "the body is not the JSON object that is expected here" };
         let Ok(Value::Object(mut members)) = serde_json::from_slice(&body) else { return Err(malformed) };
+        let Ok(Written { params: written }) = serde_json::from_slice(&body) else { return Err(malformed) };
         let mut text = |name: &str| match members.remove(name) {
             Some(Value::String(text)) => Some(text),
             _ => None,
@@ -53,7 +59,13 @@ impl Asked {
             Some(_) => return Err(malformed),
         };
         let url = url.ok_or(Problem::Missing { code: 20001, name: "url" })?;
-        Ok(Self { url, method: method.unwrap_or_else(|| "GET".to_owned()).to_ascii_uppercase(), params, token })
+        Ok(Self {
+            url,
+            method: method.unwrap_or_else(|| "GET".to_owned()).to_ascii_uppercase(),
+            params,
+            written: written.unwrap_or_default(),
+            token,
+        })
     }
 
     /// What it has, as a form would: objects are JSON in text, as REST has attributes.
@@ -68,6 +80,10 @@ impl Asked {
                 let text = match value {
                     Value::Null => continue,
                     Value::String(text) => text.clone(),
+                    Value::Object(_) => {
+                        let written = self.written.get(name).filter(|written| written.get().starts_with('{'));
+                        written.map_or_else(|| value.to_string(), |written| written.get().to_owned())
+                    }
                     other => other.to_string(),
                 };
                 pairs.push((renamed(name).to_owned(), text));
@@ -75,6 +91,13 @@ impl Asked {
         }
         Parameters::of_pairs(pairs)
     }
+}
+
+/// What of a request is taken as it is written.
+#[derive(Deserialize)]
+struct Written {
+    #[serde(default)]
+    params: Option<HashMap<String, Box<RawValue>>>,
 }
 
 /// What REST calls it.
@@ -242,6 +265,10 @@ impl Call<'_> {
 
     async fn update_worker(&self, worker: &str) -> Result<Value, Problem> {
         self.own(worker)?;
+        // Screens have no name for it (taskrouter §14.3); a token of version 1 says itself what it allows.
+        if !self.visitor.is_listed() && self.parameters.get("FriendlyName").is_some() {
+            return Err(Problem::TokenForbids);
+        }
         let row = workers::change(&self.scope.at(&[("worker", worker)]), &self.parameters).await?;
         self.shown_worker(row.sid).await
     }

@@ -29,6 +29,8 @@ fn is_of_worker(kind: E) -> bool {
                 | E::WorkerAttributesUpdate
                 | E::WorkerCapacityUpdate
                 | E::WorkerChannelAvailabilityUpdate
+                // No screen is shown this one: it closes.
+                | E::WorkerDeleted
         )
 }
 

@@ -36,7 +36,7 @@ use crate::base_url::BaseUrl;
 use crate::events_socket::is_wanted;
 use crate::parameters::Parameters;
 use crate::problem::Problem;
-use visitor::Visitor;
+use visitor::{Standing, Visitor};
 
 /// Where screens come to.
 pub(crate) fn routes() -> Router<Arc<Api>> {
@@ -54,17 +54,11 @@ pub(crate) fn routes() -> Router<Arc<Api>> {
 /// The account and the channel that a path of version 1 names.
 type Named = Option<(String, String)>;
 
-async fn visitor(api: &Api, token: &str, named: &Named) -> Result<Visitor, Problem> {
-    match named {
-        None => Visitor::of_access_token(api, token).await,
-        Some((account, channel)) => Visitor::of_capability_token(api, token, account, channel).await,
-    }
-}
-
 /// A screen wants a socket.
 async fn enter(api: Arc<Api>, named: Named, request: Request) -> Result<Response, Problem> {
     let parameters = Parameters::of_query(request.uri())?;
-    let visitor = visitor(&api, parameters.filled(TOKEN).unwrap_or_default(), &named).await?;
+    let standing = Standing::of(&api, parameters.filled(TOKEN).unwrap_or_default(), named.clone());
+    let visitor = standing.visitor().await?;
     if named.is_some() {
         visitor.may("GET", request.uri().path(), &serde_json::Map::new())?;
     }
@@ -72,7 +66,7 @@ async fn enter(api: Arc<Api>, named: Named, request: Request) -> Result<Response
     if !is_wanted(request.headers()) {
         return Err(Problem::MethodNotAllowed);
     }
-    socket::open(api, visitor, &parameters, request).await
+    socket::open(api, visitor, standing, &parameters, request).await
 }
 
 /// A screen asks something.
@@ -84,7 +78,7 @@ async fn ask(api: Arc<Api>, named: Named, request: Request) -> Result<Response, 
     let in_query = Parameters::of_query(request.uri())?;
     let asked = call::Asked::read(request, &api).await?;
     let token = asked.token.as_deref().or(in_query.filled(TOKEN)).unwrap_or_default();
-    let visitor = visitor(&api, token, &named).await?;
+    let visitor = Visitor::of(&api, token, &named).await?;
     if named.is_some() {
         visitor.may("POST", &own_path, &serde_json::Map::new())?;
     }

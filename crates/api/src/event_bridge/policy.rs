@@ -1,6 +1,8 @@
 //! What a capability token of version 1 allows (taskrouter §14.5): the denials in it come first, then what it allows, and
 //! what neither names is denied.
 
+use std::collections::BTreeMap;
+
 use serde_json::{Map, Value};
 
 /// All of a token.
@@ -13,10 +15,10 @@ struct Policy {
     segments: Vec<String>,
     method: String,
     allow: bool,
-    /// Parameters that must be there, of a GET …
-    query_required: Vec<String>,
+    /// Parameters of a GET …
+    query: Filter,
     /// … and of a POST.
-    post_required: Vec<String>,
+    post: Filter,
 }
 
 impl Policies {
@@ -37,25 +39,41 @@ impl Policies {
 
 impl Policy {
     fn read(value: &Value) -> Option<Self> {
-        let required = |name: &str| -> Vec<String> {
-            let filter = value.get(name).and_then(Value::as_object).into_iter().flatten();
-            let required = filter.filter(|(_, rule)| rule.get("required") == Some(&Value::Bool(true)));
-            required.map(|(name, _)| name.clone()).collect()
-        };
         Some(Self {
             segments: segments(value.get("url")?.as_str()?).map(str::to_owned).collect(),
             method: value.get("method")?.as_str()?.to_owned(),
             allow: value.get("allow").and_then(Value::as_bool).unwrap_or(false),
-            query_required: required("query_filter"),
-            post_required: required("post_filter"),
+            query: Filter::read(value.get("query_filter")),
+            post: Filter::read(value.get("post_filter")),
         })
     }
 
     fn matches(&self, method: &str, path: &[&str], parameters: &Map<String, Value>) -> bool {
-        let required = if method.eq_ignore_ascii_case("POST") { &self.post_required } else { &self.query_required };
+        let filter = if method.eq_ignore_ascii_case("POST") { &self.post } else { &self.query };
         self.method.eq_ignore_ascii_case(method)
             && is_like(&self.segments, path)
-            && required.iter().all(|name| parameters.contains_key(name))
+            && filter.has_required(parameters)
+            // A denial is not got round by saying more.
+            && (!self.allow || filter.has_only_listed(parameters))
+    }
+}
+
+/// Which parameters there must be (true), and which there may be. None listed: any.
+#[derive(Debug, Clone, PartialEq, Eq)]
+struct Filter(BTreeMap<String, bool>);
+
+impl Filter {
+    fn read(value: Option<&Value>) -> Self {
+        let rules = value.and_then(Value::as_object).into_iter().flatten();
+        Self(rules.map(|(name, rule)| (name.clone(), rule.get("required") == Some(&Value::Bool(true)))).collect())
+    }
+
+    fn has_required(&self, parameters: &Map<String, Value>) -> bool {
+        self.0.iter().all(|(name, required)| !required || parameters.contains_key(name))
+    }
+
+    fn has_only_listed(&self, parameters: &Map<String, Value>) -> bool {
+        self.0.is_empty() || parameters.keys().all(|name| self.0.contains_key(name))
     }
 }
 
@@ -98,6 +116,8 @@ mod tests {
             {"url": "https://taskrouter.twilio.com/v1/Workspaces/WS1/Tasks/**", "method": "POST", "allow": true},
             {"url": "https://taskrouter.twilio.com/v1/Workspaces/WS1/Tasks/WT9/**", "method": "POST", "allow": false},
             {"url": "https://taskrouter.twilio.com/v1/Workspaces/WS1/Workers/*/Reservations", "method": "GET", "allow": true},
+            {"url": "https://taskrouter.twilio.com/v1/Workspaces/WS1/Tasks/**", "method": "POST", "allow": false,
+                "post_filter": {"Reason": {"required": true}}},
             {"method": "GET", "allow": true},
             "no policy",
         ]));
@@ -108,10 +128,31 @@ mod tests {
             ("by a URL", "get", "https://elsewhere.test/v1/Workspaces/WS1/Workers/WK1?x=y", json!({}), true),
             ("another verb", "POST", "Workspaces/WS1/Workers/WK1", json!({"Attributes": {}}), false),
             ("with what is required", "POST", "Workspaces/WS1/Workers/WK1", json!({"ActivitySid": "WA1"}), true),
+            (
+                "and what may be",
+                "POST",
+                "Workspaces/WS1/Workers/WK1",
+                json!({"ActivitySid": "WA1", "Attributes": {}}),
+                true,
+            ),
+            (
+                "and what is not listed",
+                "POST",
+                "Workspaces/WS1/Workers/WK1",
+                json!({"ActivitySid": "WA1", "FriendlyName": "x"}),
+                false,
+            ),
             ("a task", "POST", "Workspaces/WS1/Tasks/WT1", json!({}), true),
             ("below it", "POST", "Workspaces/WS1/Tasks/WT1/Reservations/WR1", json!({}), true),
             ("all of them", "POST", "Workspaces/WS1/Tasks", json!({}), true),
             ("one that is denied", "POST", "Workspaces/WS1/Tasks/WT9", json!({}), false),
+            (
+                "one denied for what it says, and more",
+                "POST",
+                "Workspaces/WS1/Tasks/WT1",
+                json!({"Reason": "x", "Priority": 1}),
+                false,
+            ),
             ("any worker's", "GET", "Workspaces/WS1/Workers/WK7/Reservations", json!({}), true),
             ("one segment is one", "GET", "Workspaces/WS1/Workers/WK7/x/Reservations", json!({}), false),
             ("nothing said", "GET", "Workspaces/WS1/Workflows", json!({}), false),

@@ -1,8 +1,8 @@
 //! The socket of a worker's screen (taskrouter §14.2): first `init`, then what happens to its worker, in order, and a blank
 //! now and then, by which the screen knows that we are there.
 //!
-//! Close codes: 1000 another screen is to be the only one, 1001 the bridge stops, 1008 the token is over, 1013 the screen is
-//! too slow: it asks for everything again when it is back.
+//! Close codes: 1000 another screen is to be the only one, 1001 the bridge stops, 1008 the token is over or good no
+//! longer, or its worker is gone, 1013 the screen is too slow: it asks for everything again when it is back.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -13,7 +13,7 @@ use axum::response::Response;
 use futures_util::{SinkExt as _, StreamExt as _};
 use hyper::upgrade::OnUpgrade;
 use hyper_util::rt::TokioIo;
-use model::{EventActor, TaskRouterEvent, WorkerSid};
+use model::{EventActor, TaskRouterEvent, TaskRouterEventType, WorkerSid};
 use serde_json::json;
 use switch::Command;
 use switch::routing::{RoutingCommand, RoutingOrder, WorkerUpdate, WorkspaceOrder};
@@ -27,7 +27,7 @@ use tokio_tungstenite::tungstenite::{Bytes, Message};
 
 use super::frame;
 use super::presence::Screen;
-use super::visitor::Visitor;
+use super::visitor::{Standing, Visitor};
 use crate::api::Api;
 use crate::fanout::{Follower, Heard, NotFollowed};
 use crate::parameters::Parameters;
@@ -40,6 +40,7 @@ type Heeds = Follower<WorkerSid, Arc<TaskRouterEvent>>;
 pub(super) async fn open(
     api: Arc<Api>,
     visitor: Visitor,
+    mut standing: Standing,
     parameters: &Parameters,
     mut request: Request,
 ) -> Result<Response, Problem> {
@@ -47,11 +48,12 @@ pub(super) async fn open(
     let upgrade = request.extensions_mut().remove::<OnUpgrade>().ok_or(Problem::MalformedForm { why })?;
     let agreed = create_response(&request.map(|_| ())).map_err(|_| Problem::MalformedForm { why })?;
     let worker = visitor.worker.ok_or(Problem::NotFound)?;
-    api.store.worker(visitor.account, visitor.workspace, worker).await?.ok_or(Problem::NotFound)?;
+    // First of all, so that it hears of its worker's end, whenever that is.
     let heeds = api.feeds.workers().follow(worker).map_err(|why| match why {
         NotFollowed::TooMany => Problem::TooManyRequests { after: RETRY_AFTER },
         NotFollowed::Closed => Problem::Unavailable,
     })?;
+    api.store.worker(visitor.account, visitor.workspace, worker).await?.ok_or(Problem::NotFound)?;
     let closes_others = parameters.is_true("closeExistingSessions").unwrap_or(false);
     let mut screen = api.presence.enter(worker, closes_others);
     if parameters.is_true("setWorkerOfflineIfDisconnected").unwrap_or(false) {
@@ -63,7 +65,7 @@ pub(super) async fn open(
         let bounds =
             WebSocketConfig::default().max_message_size(Some(HEARD_BYTES_MAX)).max_frame_size(Some(HEARD_BYTES_MAX));
         let mut socket = WebSocketStream::from_raw_socket(TokioIo::new(stream), Role::Server, Some(bounds)).await;
-        if let Some(frame) = serve(&mut socket, &api, &visitor, heeds, &mut screen).await {
+        if let Some(frame) = serve(&mut socket, &api, &visitor, &mut standing, heeds, &mut screen).await {
             let goodbye = async {
                 let _ = socket.close(Some(frame)).await;
                 // What nobody reads would make the kernel take back what was said (RFC 1122 §4.2.2.13).
@@ -81,6 +83,7 @@ async fn serve<S: AsyncRead + AsyncWrite + Unpin>(
     socket: &mut WebSocketStream<S>,
     api: &Api,
     visitor: &Visitor,
+    standing: &mut Standing,
     mut heeds: Heeds,
     screen: &mut Screen,
 ) -> Option<CloseFrame> {
@@ -99,6 +102,10 @@ async fn serve<S: AsyncRead + AsyncWrite + Unpin>(
     loop {
         tokio::select! {
             heard = heeds.next() => match heard {
+                Heard::Item(event) if event.event_type == TaskRouterEventType::WorkerDeleted => {
+                    screen.afterwards(None);
+                    return Some(closing(CloseCode::Policy, "the worker is gone"));
+                }
                 Heard::Item(event) => match frame::of(&api.store, &event, api.now()).await {
                     Ok(Some(text)) => send(socket, Message::text(text)).await?,
                     Ok(None) => {}
@@ -121,6 +128,11 @@ async fn serve<S: AsyncRead + AsyncWrite + Unpin>(
             },
             () = dismissed.notified() => return Some(closing(CloseCode::Normal, "another session was opened")),
             () = sleep_until(over) => return Some(closing(CloseCode::Policy, "the token has expired")),
+            () = standing.due() => {
+                if !standing.look().await {
+                    return Some(closing(CloseCode::Policy, "the token is good no longer"));
+                }
+            }
             _ = beats.tick() => {
                 silent_beats += 1;
                 if silent_beats > SILENT_BEATS_MAX {

@@ -3,11 +3,15 @@
 //! Version 2 is an access token, signed with the secret of an API key; version 1 a capability token, signed with the token
 //! of the account. No token is ever logged: whoever reads one is its worker until it expires.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use model::{AccountSid, AccountStatus, ApiKeySid, EventActor, Timestamp, WorkerSid, WorkspaceSid};
 use serde_json::{Map, Value};
+use tokio::sync::watch;
+use tokio::time::{Instant, sleep_until};
 
+use super::Named;
 use super::fault::TokenFault;
 use super::jwt::Jwt;
 use super::policy::Policies;
@@ -38,6 +42,14 @@ pub(super) enum Power {
 }
 
 impl Visitor {
+    /// Whom a token vouches for, at the path it came by.
+    pub(super) async fn of(api: &Api, token: &str, named: &Named) -> Result<Self, Problem> {
+        match named {
+            None => Self::of_access_token(api, token).await,
+            Some((account, channel)) => Self::of_capability_token(api, token, account, channel).await,
+        }
+    }
+
     /// Whom an access token vouches for.
     pub(super) async fn of_access_token(api: &Api, text: &str) -> Result<Self, Problem> {
         let jwt = Jwt::read(text).map_err(Problem::Token)?;
@@ -102,9 +114,60 @@ impl Visitor {
         self.worker.map_or(EventActor::Account(self.account), EventActor::Worker)
     }
 
+    /// Whether its token lists what it may do.
+    pub(super) fn is_listed(&self) -> bool {
+        matches!(self.power, Power::Listed(_))
+    }
+
     /// Whether it may touch what is another worker's.
     pub(super) fn is_only_worker(&self) -> bool {
         self.power == Power::Worker
+    }
+}
+
+/// A token by which a socket is open: it is to close when the token is good no longer.
+pub(super) struct Standing {
+    api: Arc<Api>,
+    token: String,
+    named: Named,
+    changes: watch::Receiver<()>,
+    look_at: Instant,
+}
+
+impl Standing {
+    /// Of a token that is about to be looked at.
+    pub(super) fn of(api: &Arc<Api>, token: &str, named: Named) -> Self {
+        let changes = api.feeds.credential_changes();
+        Self { api: Arc::clone(api), token: token.to_owned(), named, changes, look_at: Instant::now() + LOOK_EVERY }
+    }
+
+    /// Whom it vouches for.
+    pub(super) async fn visitor(&self) -> Result<Visitor, Problem> {
+        Visitor::of(&self.api, &self.token, &self.named).await
+    }
+
+    /// Waits until it is time to look again: keys or accounts have changed, or it has not been looked at for long.
+    pub(super) async fn due(&mut self) {
+        tokio::select! {
+            // What has been seen here is looked at in any case.
+            _ = self.changes.changed() => self.look_at = Instant::now(),
+            () = sleep_until(self.look_at) => {}
+        }
+    }
+
+    /// Whether the token is still good, and its worker there.
+    pub(super) async fn look(&mut self) -> bool {
+        self.changes.mark_unchanged();
+        let found = self.vouched_worker().await;
+        self.look_at = Instant::now() + LOOK_EVERY;
+        // What cannot be read now can be read the next time.
+        matches!(found, Ok(true) | Err(Problem::Internal))
+    }
+
+    async fn vouched_worker(&self) -> Result<bool, Problem> {
+        let visitor = self.visitor().await?;
+        let worker = visitor.worker.ok_or(Problem::NotFound)?;
+        Ok(self.api.store.worker(visitor.account, visitor.workspace, worker).await?.is_some())
     }
 }
 
@@ -132,6 +195,8 @@ fn time_of(jwt: &Jwt, now: Timestamp) -> Result<Timestamp, TokenFault> {
 
 /// `cty` of an access token begins so; its version follows.
 const CONTENT_TYPE: &str = "twilio-fpa";
+/// How often a token is looked at that has not been seen to change.
+const LOOK_EVERY: Duration = Duration::from_secs(60);
 /// Longest life of a token.
 const LIFE_MAX: Duration = Duration::from_secs(24 * 60 * 60);
 /// By how much the clock of whoever wrote it may be ahead of ours.

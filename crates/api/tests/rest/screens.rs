@@ -239,6 +239,18 @@ async fn what_a_screen_asks_for_is_done_in_its_workers_name() {
     };
     assert_eq!(desk.order(), WorkspaceOrder::UpdateWorker { worker: worker(1).sid, if_match: Some(7), change });
 
+    // Attributes stay as they are written; of none, none are left.
+    let written = "{ \"z\": 1.0, \"a\":1e2}";
+    let token = desk.token("worker");
+    for (sent, want) in [(written, written), ("\"\"", "{}")] {
+        desk.bridge.will_answer(answered(RoutingRow::Worker(worker(1))));
+        let body = format!(r#"{{"url":"{url}","method":"POST","params":{{"Attributes":{sent}}},"token":"{token}"}}"#);
+        let request = Request::builder().method("POST").uri("/v1/wschannels").body(Body::from(body));
+        assert_eq!(desk.bridge.send(request.expect("is a request")).await.outcome(), (200, 0));
+        let WorkspaceOrder::UpdateWorker { change, .. } = desk.order() else { panic!("a change of a worker") };
+        assert_eq!(change.attributes.as_deref(), Some(want));
+    }
+
     desk.bridge.will_answer(answered(RoutingRow::Reservation(reservation())));
     let path = format!("{own}/Reservations/{}", reservation().sid);
     let params = json!({"ReservationStatus": "rejected", "WorkerActivitySid": OFFLINE.to_string()});
@@ -336,6 +348,12 @@ async fn a_worker_touches_itself_and_its_tasks_a_supervisor_the_workspace() {
         desk.bridge.will_answer(answered(row));
         assert_eq!(desk.ask("supervisor", "POST", &path, params).await.outcome(), (200, 0), "{case}");
         desk.order();
+    }
+    for role in ["worker", "supervisor"] {
+        let path = format!("/Workers/{}", worker(1).sid);
+        let reply = desk.ask(role, "POST", &path, json!({"FriendlyName": "Queen of all"})).await;
+        assert_eq!(reply.outcome(), (403, 20403), "a screen renames nobody: {}", reply.body);
+        assert!(desk.bridge.asked().is_empty(), "{role}");
     }
     for (case, path, want) in [
         ("another's reservations", format!("/Workers/{other}/Reservations"), (403, 20403)),
@@ -595,6 +613,25 @@ async fn sockets_are_closed_with_a_reason() {
     assert_eq!(closed(&mut two).await, CloseCode::Away);
     let query = format!("?token={}", served.desk.token("worker"));
     assert_eq!(served.open(&query).await.err(), Some(503), "the bridge stops");
+}
+
+#[tokio::test]
+async fn a_socket_lasts_no_longer_than_its_worker_and_its_key() {
+    let served = Served::set_up().await;
+    let mut fired = served.opened("false").await;
+    served.happens(TaskRouterEventType::WorkerDeleted, Concerned::default()).await;
+    assert_eq!(closed(&mut fired).await, CloseCode::Policy, "its worker is gone");
+
+    let mut locked_out = served.opened("false").await;
+    let Desk { bridge, key, .. } = &served.desk;
+    let other = bridge.post("/Keys.json", "").await.json();
+    let other = other["sid"].as_str().expect("is text");
+    assert_eq!(bridge.ask("DELETE", &format!("/Keys/{other}.json"), None).await.outcome().0, 204);
+    let about_task = Concerned { task: Some(task(1)), workers: vec![worker(1).sid], ..Concerned::default() };
+    served.happens(TaskRouterEventType::TaskUpdated, about_task).await;
+    assert_eq!(next(&mut locked_out).await["event_type"], "task.updated", "another key is nothing to it");
+    assert_eq!(bridge.ask("DELETE", &format!("/Keys/{key}.json"), None).await.outcome().0, 204);
+    assert_eq!(closed(&mut locked_out).await, CloseCode::Policy, "its key is gone");
 }
 
 #[tokio::test]
