@@ -119,7 +119,12 @@ impl Live {
         desk: &mut Desk,
     ) -> Answered {
         let status = self.expect_task(sid, if_match)?;
-        let to = change.assignment_status.filter(|to| *to != status);
+        // Where a worker has one task at a time, the end of its call completes it: whoever then wraps it up asks for
+        // what is done already (taskrouter §6.2).
+        let is_past = |to: AssignmentStatus| {
+            !self.row.multi_task_enabled && (status, to) == (AssignmentStatus::Completed, AssignmentStatus::Wrapping)
+        };
+        let to = change.assignment_status.filter(|to| *to != status && !is_past(*to));
         if let Some(to) = to {
             expect_step(sid, status, to)?;
         }

@@ -877,6 +877,12 @@ fn work_that_was_done_on_a_call_is_over_with_it() {
         assert_eq!((row.worker_call_sid, row.post_work_activity_sid), (None, None), "{case}: it is over once");
         let Some(RoutingRow::Worker(row)) = centre.rows.get(&worker.to_string()) else { panic!("a worker") };
         assert_eq!(row.activity_sid, centre.activity("Unavailable"), "{case}");
+        if want == AssignmentStatus::Completed {
+            let change = TaskUpdate { assignment_status: Some(AssignmentStatus::Wrapping), ..TaskUpdate::default() };
+            let wrapped = centre.order(WorkspaceOrder::UpdateTask { task, if_match: None, change });
+            assert_eq!(wrapped.is_ok(), !multi_task_enabled, "{case}: its application wraps it up, too");
+            assert_eq!(centre.status(task), Some(want), "{case}");
+        }
     }
 }
 
