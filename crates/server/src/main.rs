@@ -93,7 +93,7 @@ enum CliCommand {
         #[arg(long, value_name = "URL")]
         url: Option<web::Url>,
         /// The application that is asked what to do: its /assignment and /events.
-        #[arg(long, value_name = "URL")]
+        #[arg(long, value_name = "URL", value_parser = application)]
         application: Option<web::Url>,
         /// Where a worker's phone is, such as shyam=sip:shyam@10.0.0.7; client:shyam and client:emma if not given.
         #[arg(long, value_name = "WORKER=ADDRESS", value_parser = contact)]
@@ -256,7 +256,20 @@ fn seed_demo(
 /// `WORKER=ADDRESS`
 fn contact(text: &str) -> Result<(String, String), String> {
     let (worker, address) = text.split_once('=').ok_or("a worker, =, and an address")?;
+    let phones = seed_demo::phones();
+    if !phones.contains(&worker) {
+        return Err(format!("there is no worker {worker}; there are {}", phones.join(" and ")));
+    }
     Ok((worker.to_owned(), address.to_owned()))
+}
+
+/// Where an application may be.
+fn application(text: &str) -> Result<web::Url, String> {
+    let url: web::Url = text.parse().map_err(|error| format!("{error}"))?;
+    match url.scheme() {
+        "http" | "https" => Ok(url),
+        other => Err(format!("an application is asked by http or https, not {other}")),
+    }
 }
 
 fn serve(config: Config) -> Result<(), StartError> {

@@ -1,7 +1,8 @@
 //! `partyline seed-demo`: a small contact centre to begin with, set up over the API of a bridge that runs.
 //!
 //! Two languages, each with a queue and a worker; a workflow that reads the language that the caller chose; an activity for
-//! the time after a call. What is there already, by its name, is left as it is: a second run changes nothing.
+//! the time after a call. What is there already, by its name, is left as it is: a second run changes nothing, and says
+//! where that is not what it was asked for.
 
 use std::time::Duration;
 
@@ -53,11 +54,12 @@ impl Seed {
         let hook = |path: &str| self.application.as_ref().and_then(|base| base.join(path).ok()).map(String::from);
         let mut workspace = vec![("FriendlyName", WORKSPACE.to_owned())];
         workspace.extend(hook("/events").map(|url| ("EventCallbackUrl", url)));
-        let workspace = self.ensure(web, "/v1/Workspaces", "workspaces", &workspace).await?;
+        let (workspace, shown) = self.ensure(web, "/v1/Workspaces", "workspaces", &workspace).await?;
         let within = |list: &str| format!("/v1/Workspaces/{workspace}/{list}");
-        let mut report = vec![(WORKSPACE.to_owned(), workspace.clone())];
+        let mut report = vec![(shown, workspace.clone())];
         let wrap_up = [("FriendlyName", WRAP_UP.to_owned()), ("Available", "false".to_owned())];
-        report.push((WRAP_UP.to_owned(), self.ensure(web, &within("Activities"), "activities", &wrap_up).await?));
+        let (sid, shown) = self.ensure(web, &within("Activities"), "activities", &wrap_up).await?;
+        report.push((shown, sid));
         let mut filters = Vec::new();
         for (language, queue_name, worker, client) in LANGUAGES {
             let queue = [
@@ -65,13 +67,13 @@ impl Seed {
                 ("TargetWorkers", format!("languages HAS \"{language}\"")),
                 ("MaxReservedWorkers", "1".to_owned()),
             ];
-            let queue = self.ensure(web, &within("TaskQueues"), "task_queues", &queue).await?;
+            let (queue, shown_queue) = self.ensure(web, &within("TaskQueues"), "task_queues", &queue).await?;
             let contact = self.contacts.iter().find(|(name, _)| name == client).map(|(_, uri)| uri.clone());
             let contact = contact.unwrap_or_else(|| format!("client:{client}"));
             let attributes = serde_json::json!({"languages": [language], "contact_uri": contact}).to_string();
             let row = [("FriendlyName", worker.to_owned()), ("Attributes", attributes)];
-            let sid = self.ensure(web, &within("Workers"), "workers", &row).await?;
-            report.extend([(queue_name.to_owned(), queue.clone()), (worker.to_owned(), sid)]);
+            let (sid, shown) = self.ensure(web, &within("Workers"), "workers", &row).await?;
+            report.extend([(shown_queue, queue.clone()), (shown, sid)]);
             filters.push(serde_json::json!({
                 "filter_friendly_name": format!("Language - {language}"),
                 "expression": format!("selected_language == \"{language}\""),
@@ -99,12 +101,19 @@ impl Seed {
             ("TaskReservationTimeout", RESERVATION_TIMEOUT_S.to_string()),
         ];
         workflow.extend(hook("/assignment").map(|url| ("AssignmentCallbackUrl", url)));
-        report.push((WORKFLOW.to_owned(), self.ensure(web, &within("Workflows"), "workflows", &workflow).await?));
+        let (sid, shown) = self.ensure(web, &within("Workflows"), "workflows", &workflow).await?;
+        report.push((shown, sid));
         Ok(report)
     }
 
-    /// The SID of what has this `FriendlyName` in the list, made if there is nothing of that name.
-    async fn ensure(&self, web: &Web, path: &str, key: &str, fields: &[(&str, String)]) -> Result<String, SeedError> {
+    /// The SID of what has this `FriendlyName` in the list, made if there is nothing of that name; and how it is shown.
+    async fn ensure(
+        &self,
+        web: &Web,
+        path: &str,
+        key: &str,
+        fields: &[(&str, String)],
+    ) -> Result<(String, String), SeedError> {
         let name = fields.iter().find(|(field, _)| *field == "FriendlyName").map_or("", |(_, name)| name);
         let query: String = form_urlencoded::Serializer::new(String::new())
             .append_pair("FriendlyName", name)
@@ -113,11 +122,12 @@ impl Seed {
         let listed = self.ask(web, Method::GET, &format!("{path}?{query}"), None).await?;
         let rows = listed[key].as_array().cloned().unwrap_or_default();
         if let Some(row) = rows.iter().find(|row| row["friendly_name"] == name) {
-            return Ok(row["sid"].as_str().unwrap_or_default().to_owned());
+            let shown = format!("{name}{}", left(fields, row));
+            return Ok((row["sid"].as_str().unwrap_or_default().to_owned(), shown));
         }
         let form: String = form_urlencoded::Serializer::new(String::new()).extend_pairs(fields).finish();
         let made = self.ask(web, Method::POST, path, Some(form)).await?;
-        Ok(made["sid"].as_str().unwrap_or_default().to_owned())
+        Ok((made["sid"].as_str().unwrap_or_default().to_owned(), name.to_owned()))
     }
 
     async fn ask(&self, web: &Web, method: Method, path: &str, form: Option<String>) -> Result<Value, SeedError> {
@@ -147,5 +157,52 @@ impl Seed {
             return Err(refused());
         }
         serde_json::from_slice(&said).map_err(|_| refused())
+    }
+}
+
+/// What phones the workers have, by the names that `--contact` knows.
+pub(crate) fn phones() -> [&'static str; 2] {
+    LANGUAGES.map(|(_, _, _, client)| client)
+}
+
+/// What of it is left as it is, though other than it is asked for.
+fn left(fields: &[(&str, String)], row: &Value) -> String {
+    let differs = |(field, wanted): &(&str, String)| {
+        let (_, member) = SAID.iter().find(|(said, _)| said == field)?;
+        let is = row[*member].as_str().unwrap_or_default();
+        let stays = if is.is_empty() { "nothing" } else { is };
+        (is != wanted).then(|| format!("; there already: its {field} stays {stays}"))
+    };
+    fields.iter().filter_map(differs).collect()
+}
+
+/// What may be given to another run differently, and what it is called in answers.
+const SAID: [(&str, &str); 3] = [
+    ("EventCallbackUrl", "event_callback_url"),
+    ("AssignmentCallbackUrl", "assignment_callback_url"),
+    ("Attributes", "attributes"),
+];
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_there_already_is_left_and_that_is_said() {
+        let row = serde_json::json!({"friendly_name": "x", "event_callback_url": "http://one.test/events",
+            "assignment_callback_url": null, "attributes": "{}"});
+        for (field, wanted, want) in [
+            ("EventCallbackUrl", "http://one.test/events", ""),
+            (
+                "EventCallbackUrl",
+                "http://two.test/events",
+                "; there already: its EventCallbackUrl stays http://one.test/events",
+            ),
+            ("AssignmentCallbackUrl", "http://two.test/a", "; there already: its AssignmentCallbackUrl stays nothing"),
+            ("Attributes", "{}", ""),
+            ("Configuration", "whatever", ""),
+        ] {
+            assert_eq!(left(&[("FriendlyName", "x".to_owned()), (field, wanted.to_owned())], &row), want, "{wanted}");
+        }
     }
 }
