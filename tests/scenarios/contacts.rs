@@ -6,7 +6,7 @@ use model::{
     AccountSid, AccountStatus, AuthType, CallStatus, Credential, CredentialListSid, CredentialSid, DirectoryRow,
     MappedList, Password, SipDomain, SipDomainMapping, SipDomainSid, Timestamp, VoiceHooks,
 };
-use switch::{CallCallback, Callee, Command};
+use switch::{CallCallback, Callee, Command, Parameter};
 
 use crate::phone::State;
 use crate::wanted;
@@ -314,4 +314,26 @@ fn a_phone_that_gives_our_own_address_for_its_own_is_not_called() {
     assert_eq!((world.calls.len(), world.times_notified(13_224)), (1, 1), "({world})");
     assert_eq!(world.phone("ana").state, State::Over(200));
     assert!(world.switch.is_idle(), "{world}");
+}
+
+#[test]
+fn what_a_client_is_told_is_told_of_it_and_what_no_header_can_carry_is_told_to_nobody() {
+    let mut world = alice_of(ACCOUNT, 412, &["desk"]);
+    let parameter = |name: &str, value: &str| Parameter { name: name.to_owned(), value: value.to_owned() };
+    let parameters = vec![parameter("tier", "gold"), parameter("bad name", "1"), parameter("note", "a\nb")];
+    let mut new = wanted::call("", URL);
+    new.leg.to = Callee::Client { identity: "alice".to_owned(), parameters };
+    new.leg.from = "client:sys?shift=late+one&desk=%237".to_owned();
+    world.documents(URL, &["<Pause length=\"9\"/>"]);
+    world.command(Command::CreateCall(Box::new(new))).expect("her phone is known");
+    world.run_for(Duration::from_millis(200));
+    let phone = world.phone("desk");
+    assert_eq!((phone.called_with("x-tier"), phone.called_with("x-note")), (Some("gold"), None));
+    assert_eq!(world.times_notified(13_252), 2);
+    world.take_up("desk");
+    world.run_for(Duration::from_millis(200));
+    let told = &world.asks.first().expect("its document is asked for").call;
+    assert_eq!(told.call.from, "client:sys");
+    let said = told.custom.iter().map(|(name, value)| (name.as_str(), value.as_str())).collect::<Vec<_>>();
+    assert_eq!(said, [("shift", "late one"), ("desk", "#7"), ("tier", "gold")], "the caller's own, then the called's");
 }

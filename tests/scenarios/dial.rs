@@ -483,3 +483,29 @@ fn a_callee_may_transfer_its_caller_only_where_the_document_says_whom_to_ask() {
         assert_eq!(told, (notified, asked), "{attribute} ({world})");
     }
 }
+
+#[test]
+fn a_callee_that_cannot_be_told_what_it_was_to_be_told_is_not_connected() {
+    const SORRY: &str = "We are sorry. An application error has occurred. Goodbye.";
+    let keys = "<Gather numDigits=\"1\" timeout=\"1\" actionOnEmptyResult=\"true\" action=\"/missing\"/>";
+    for (case, whisper) in [("none", None), ("no document", Some("<Say>")), ("none of a later one", Some(keys))] {
+        let mut world =
+            ana_dials(43, |ben, _| format!("<Dial action=\"/after\"><Sip url=\"/whisper\">{ben}</Sip></Dial>"));
+        world.documents("https://app.test/whisper", whisper.as_slice());
+        world.voice(SORRY, 1_000);
+        world.take_up("ben");
+        world.run_for(Duration::from_millis(2_500));
+        assert_eq!(world.phone("ben").state, State::Over(200), "{case} ({world})");
+        assert_eq!(result(&world), (DialCallStatus::Completed, Some(false)), "{case}");
+        assert_eq!(world.phone("ana").state, State::Talking, "{case}: the parent goes on");
+    }
+}
+
+#[test]
+fn a_dial_of_nobody_has_bridged_nobody() {
+    let reservation = "<Queue reservationSid=\"WR00000000000000000000000000000001\"/>";
+    for noun in ["", "<Sip>nobody</Sip>", "<Number>call me</Number>", "<Queue>unknown</Queue>", reservation] {
+        let world = ana_dials(44, |_, _| format!("<Dial action=\"/after\">{noun}</Dial>"));
+        assert_eq!(result(&world), (DialCallStatus::Failed, Some(false)), "{noun}");
+    }
+}

@@ -68,7 +68,7 @@ fn keys_are_gathered_and_told() {
     world.press("ana", 2);
     seconds(&mut world, 1);
     let told = world.purposes("https://app.test/menu");
-    let [Purpose::Gather { digits, finished_on_key: None, speech: None }] = told.as_slice() else {
+    let [Purpose::Gather { digits, finished_on_key: None, speech: None, waiting: None }] = told.as_slice() else {
         panic!("one action, not {told:?}");
     };
     assert_eq!(digits.as_deref(), Some("42"));

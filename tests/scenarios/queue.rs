@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use switch::webhook::{DequeueResult, DialCallStatus, Purpose, QueueResult};
+use switch::webhook::{DequeueResult, DialCallStatus, Purpose, QueueResult, Waiting};
 use switch::{Answer, Command, QueueCommand};
 
 use crate::phone::State;
@@ -96,7 +96,7 @@ fn a_wait_document_runs_over_and_over_and_may_leave() {
     let told = world.purposes(wait);
     assert_eq!(told.len(), 3, "{told:?}");
     assert!(
-        matches!(told[1], Purpose::QueueWait { position: 1, current_size: 1, max_size: 1_000, .. }),
+        matches!(told[1], Purpose::QueueWait(Waiting { position: 1, current_size: 1, max_size: 1_000, .. })),
         "{:?}",
         told[1]
     );
@@ -135,8 +135,26 @@ fn a_queue_is_not_empty_while_the_one_it_is_left_by_may_come_back() {
     assert!(world.command(delete()).is_err(), "she waits again");
     let told = world.purposes(wait);
     assert_eq!(told.len(), 2, "{told:?}");
-    assert!(matches!(told[1], Purpose::QueueWait { position: 1, max_size: 1_000, .. }), "{:?}", told[1]);
+    assert!(matches!(told[1], Purpose::QueueWait(Waiting { position: 1, max_size: 1_000, .. })), "{:?}", told[1]);
     world.hang_up("ana");
     world.run_for(Duration::from_millis(100));
     assert_eq!(world.command(delete()), Ok(Answer::Removed));
+}
+
+#[test]
+fn the_answer_to_keys_in_a_wait_document_is_one_too() {
+    let mut world = queue(45, "<Enqueue action=\"/left\" waitUrl=\"/wait\">support</Enqueue>");
+    world.documents("https://app.test/wait", &["<Gather numDigits=\"1\" action=\"/menu\"/>"]);
+    world.documents("https://app.test/menu", &["<Leave/>"]);
+    world.try_dial("ana", CALLER);
+    world.run_for(Duration::from_secs(2));
+    world.press("ana", 1);
+    world.run_for(Duration::from_secs(1));
+    let told = world.purposes("https://app.test/menu");
+    let [Purpose::Gather { digits, waiting: Some(waiting), .. }] = told.as_slice() else { panic!("told {told:?}") };
+    assert_eq!(digits.as_deref(), Some("1"));
+    let Waiting { queue, position, time, current_size, max_size, .. } = *waiting;
+    assert_eq!((queue, position, current_size, max_size), (world.queue("support"), 1, 1, 1_000));
+    assert!((1..=2).contains(&time.as_secs()), "{time:?}");
+    assert_eq!(world.purposes("https://app.test/left").len(), 1, "and may leave");
 }

@@ -3,7 +3,7 @@
 use std::ops::RangeInclusive;
 use std::time::Duration;
 
-use model::{AccountSid, CallSid, HttpMethod, Level};
+use model::{AccountSid, CallSid, HttpMethod};
 use switch::webhook::Remark;
 use switch::{
     Amd, AudioUrl, CallCallback, CallChange, CallEnd, Callee, Instructions, LegRecording, Link, MachineDetection,
@@ -201,7 +201,7 @@ pub(crate) fn set(flag: &mut bool) -> bool {
 pub(crate) fn passed_over(name: &str, word: &str, remarks: &mut Vec<Remark>) -> bool {
     if remarks.len() < REMARKS_MAX {
         let word: String = word.chars().take(WORD_CHARACTERS_MAX).collect();
-        remarks.push(Remark { level: Level::Error, code: 21626, message: format!("{name}: {word:?} is no event") });
+        remarks.push(Remark { code: 21626, message: format!("{name}: {word:?} is no event") });
     }
     false
 }

@@ -150,3 +150,20 @@ impl InstanceJson {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use model::Level;
+    use serde_json::Value;
+
+    #[test]
+    fn every_code_has_the_level_of_the_dictionary() {
+        let vectors: Value = serde_json::from_str(include_str!("../../../fixtures/rest/vectors/errors.json"))
+            .expect("the vectors are JSON");
+        for entry in vectors["codes"].as_array().expect("a list") {
+            let code = entry["code"].as_u64().and_then(|code| u16::try_from(code).ok()).expect("a code");
+            let want = if entry["level"] == "warning" { Level::Warning } else { Level::Error };
+            assert_eq!(Level::of(code), want, "{code}");
+        }
+    }
+}

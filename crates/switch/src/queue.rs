@@ -9,7 +9,7 @@ use twiml::{Link, WaitAudio};
 use crate::dial::DialId;
 use crate::queue_command::{MemberRef, QueueLoad, QueueMember};
 use crate::script::ScriptId;
-use crate::webhook::Purpose;
+use crate::webhook::Waiting;
 
 /// Everybody who waits, in every queue, and whoever waits for them.
 #[derive(Debug, Default)]
@@ -176,12 +176,12 @@ impl Queues {
     }
 
     /// What a wait document is told (twiml §7.2).
-    pub(crate) fn wait_purpose(&self, call: CallSid, now: Instant) -> Option<Purpose> {
+    pub(crate) fn waiting(&self, call: CallSid, now: Instant) -> Option<Waiting> {
         let queue = *self.of_call.get(&call)?;
         let line = self.lines.get(&queue)?;
         let at = line.members.iter().position(|member| member.call == call)?;
         let QueueLoad { current_size, average_wait } = self.load(queue, now);
-        Some(Purpose::QueueWait {
+        Some(Waiting {
             queue,
             position: count(at + 1),
             time: now.saturating_duration_since(line.members.get(at)?.since),

@@ -6,8 +6,8 @@ use std::time::Instant;
 
 use media::Pages;
 use model::{
-    AccountEvent, AccountSid, Call, CallSid, Conference, ConferenceSid, Exchange, HttpMethod, LegId, Notification,
-    NotificationSid, Participant, PlaybackId, QueueEvent, QueueHappening, QueueSid, RoomId, Timestamp,
+    AccountEvent, AccountSid, Call, CallSid, Conference, ConferenceSid, Exchange, HttpMethod, LegId, Level,
+    Notification, NotificationSid, Participant, PlaybackId, QueueEvent, QueueHappening, QueueSid, RoomId, Timestamp,
 };
 use rand::rngs::StdRng;
 use rand::{Rng, SeedableRng};
@@ -83,7 +83,7 @@ impl Turn<'_> {
             sid: self.names.notification(),
             account_sid: account,
             call_sid: call,
-            level: remark.level,
+            level: Level::of(remark.code),
             error_code: remark.code,
             message: remark.message,
             exchange,

@@ -15,7 +15,7 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use model::{
-    AccountSid, Call, CallSid, CallStatus, ConferenceEvent, ConferenceSid, Exchange, HttpMethod, Level, QueueSid,
+    AccountSid, Call, CallSid, CallStatus, ConferenceEvent, ConferenceSid, Exchange, HttpMethod, QueueSid,
     RecordingSid, ReservationSid, StreamSid, TaskRouterEvent, TaskSid, Timestamp, WorkerSid, WorkflowSid, WorkspaceSid,
 };
 pub use model::{AnsweredBy, QueueResult};
@@ -133,6 +133,8 @@ pub enum Purpose {
         finished_on_key: Option<char>,
         /// What was said.
         speech: Option<Speech>,
+        /// Where the call waits meanwhile, if it does.
+        waiting: Option<Waiting>,
     },
     /// The action of `<Record>`.
     Record {
@@ -155,20 +157,7 @@ pub enum Purpose {
         task: Option<(TaskSid, WorkflowSid)>,
     },
     /// The wait URL of a queue.
-    QueueWait {
-        /// Which.
-        queue: QueueSid,
-        /// From 1.
-        position: u32,
-        /// How long the call has waited.
-        time: Duration,
-        /// How long those in it have waited on average.
-        average_time: Duration,
-        /// How many wait.
-        current_size: u32,
-        /// How many may.
-        max_size: u32,
-    },
+    QueueWait(Waiting),
     /// A wait, hold or announcement URL of a conference.
     ConferenceWait {
         /// Which.
@@ -201,6 +190,23 @@ pub enum Purpose {
     },
     /// The action of `<Connect><Conversation>`.
     Conversation(Box<ConversationResult>),
+}
+
+/// How a call waits in a queue (twiml §7.2).
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Waiting {
+    /// Which.
+    pub queue: QueueSid,
+    /// From 1.
+    pub position: u32,
+    /// How long the call has waited.
+    pub time: Duration,
+    /// How long those in it have waited on average.
+    pub average_time: Duration,
+    /// How many wait.
+    pub current_size: u32,
+    /// How many may.
+    pub max_size: u32,
 }
 
 /// What somebody said.
@@ -365,9 +371,7 @@ pub struct AskFailed {
 /// Something a developer should know although it did no harm.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Remark {
-    /// How bad it is.
-    pub level: Level,
-    /// Of the error dictionary.
+    /// Of the error dictionary, which says how bad it is.
     pub code: u16,
     /// What was seen.
     pub message: String,

@@ -5,7 +5,7 @@
 use std::sync::Arc;
 use std::sync::atomic::Ordering::Relaxed;
 
-use model::{HttpMethod, Level};
+use model::HttpMethod;
 use serde_json::Value;
 use switch::Event;
 use switch::routing::{ASSIGNMENT_TIMEOUT, Assignment, Instruction};
@@ -25,7 +25,7 @@ impl Webhooks {
             let error = (code(error), error.to_string());
             let failed = (error.0, reply.exchange.url.as_str());
             let second = self.ask_assignment(&assignment, fallback_url, Some(failed)).await;
-            remarks.push(Remark { level: Level::Error, code: error.0, message: error.1 });
+            remarks.push(Remark { code: error.0, message: error.1 });
             remarks.extend(second.remarks.iter().cloned());
             reply = Reply { remarks: Vec::new(), ..second };
         }
@@ -73,7 +73,7 @@ impl Webhooks {
 /// What an answer instructs. One that says nothing means that the application will act by REST; with one that cannot be
 /// understood the reservation just stays as it is, and developers are told why.
 fn instruction(answer: &Answer, content_type: &str, remarks: &mut Vec<Remark>) -> Option<Instruction> {
-    let mut warn = |code, message: String| remarks.push(Remark { level: Level::Warning, code, message });
+    let mut warn = |code, message: String| remarks.push(Remark { code, message });
     if answer.body.iter().all(u8::is_ascii_whitespace) {
         return None;
     }
@@ -108,7 +108,7 @@ fn instruction(answer: &Answer, content_type: &str, remarks: &mut Vec<Remark>) -
         Err(problem) => {
             let (code, message) = problem.code_and_message();
             let code = u16::try_from(code).expect("all of them are within 16 bits");
-            remarks.push(Remark { level: Level::Error, code, message });
+            remarks.push(Remark { code, message });
             None
         }
     }

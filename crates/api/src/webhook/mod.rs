@@ -23,7 +23,7 @@ use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
-use model::{AccountSid, CallEvent, CallSid, Exchange, HttpMethod, Level, Timestamp};
+use model::{AccountSid, CallEvent, CallSid, Exchange, HttpMethod, Timestamp};
 use rand::rngs::StdRng;
 use rand::{RngExt as _, SeedableRng as _};
 use store::{Row, Store, Writer};
@@ -169,11 +169,7 @@ impl Webhooks {
                     Ok(Answered::Audio { url, file: Some(file).filter(|file| !file.bytes.is_empty()) })
                 }
                 _ if answer.body.is_empty() => {
-                    remarks.push(Remark {
-                        level: Level::Error,
-                        code: 11_770,
-                        message: "the answer is empty".to_owned(),
-                    });
+                    remarks.push(Remark { code: 11_770, message: "the answer is empty".to_owned() });
                     Ok(Answered::Empty { url })
                 }
                 Kind::Document => Ok(Answered::Document { bytes: answer.body, url }),

@@ -17,7 +17,7 @@ use std::pin::Pin;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-use model::{CallSid, CallbackKind, Level, Timestamp};
+use model::{CallSid, CallbackKind, Timestamp};
 use store::{OpenCallback, Rows, Store};
 use switch::webhook::{Callback, CallbackBody, CallbackClosed, CallbackId, Lane, Purpose, Remark};
 use tokio::sync::Notify;
@@ -405,18 +405,18 @@ impl Webhooks {
 
 /// What developers are told of a callback that failed.
 fn failure(kind: CallbackKind, error: &FetchError, waited: bool) -> Option<Remark> {
-    let (level, code) = match (kind, error) {
+    let code = match (kind, error) {
         (_, FetchError::Status(..400)) => return None, // an answer is an answer
-        (_, _) if waited => (Level::Error, 15_002),
-        (CallbackKind::Conference, FetchError::Status(_)) => (Level::Error, 16_011),
-        (CallbackKind::Conference, _) => (Level::Error, 16_010),
-        (CallbackKind::Action, error) => (Level::Error, code(error)), // as of any action
-        (_, FetchError::Status(_)) => (Level::Warning, 15_003),
-        (_, FetchError::Unsigned(_)) => (Level::Error, 15_000),
-        (_, error) => (Level::Error, code(error)),
+        (_, _) if waited => 15_002,
+        (CallbackKind::Conference, FetchError::Status(_)) => 16_011,
+        (CallbackKind::Conference, _) => 16_010,
+        (CallbackKind::Action, error) => code(error), // as of any action
+        (_, FetchError::Status(_)) => 15_003,
+        (_, FetchError::Unsigned(_)) => 15_000,
+        (_, error) => code(error),
     };
     let message = if waited { "it waited too long to be sent".to_owned() } else { error.to_string() };
-    Some(Remark { level, code, message })
+    Some(Remark { code, message })
 }
 
 /// Callbacks read from the table at once.

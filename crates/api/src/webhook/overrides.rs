@@ -5,7 +5,6 @@
 
 use std::time::Duration;
 
-use model::Level;
 use switch::webhook::Remark;
 use web::{Connecting, form_urlencoded};
 
@@ -59,7 +58,7 @@ impl Overrides {
     /// it.
     pub(crate) fn parse(self, fragment: &str) -> (Self, Vec<Remark>) {
         let (mut overrides, mut remarks) = (self, Vec::new());
-        let remark = |code, message: String| Remark { level: Level::Error, code, message };
+        let remark = |code, message: String| Remark { code, message };
         for (name, value) in form_urlencoded::parse(fragment.as_bytes()) {
             let span = |from_ms: u64, to_ms: u64| {
                 let ms: Option<u64> = value.parse().ok().filter(|ms| (from_ms..=to_ms).contains(ms));

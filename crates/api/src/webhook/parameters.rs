@@ -7,7 +7,7 @@ use model::{AccountSid, TaskRouterEvent, Timestamp, country};
 use switch::routing::Assignment;
 use switch::webhook::{
     Ask, CallEventName, CallFacts, CallProgress, CallbackBody, ConversationResult, DialResult, Lane, Purpose,
-    RecordingFacts, RecordingProgress,
+    RecordingFacts, RecordingProgress, Waiting,
 };
 
 use crate::json::API_VERSION;
@@ -187,9 +187,10 @@ fn call(facts: &CallFacts, status: &str, pairs: &mut Pairs) {
 fn purpose(purpose: &Purpose, pairs: &mut Pairs) {
     match purpose {
         Purpose::Voice | Purpose::Plain => {}
-        Purpose::Gather { digits, finished_on_key, speech } => {
+        Purpose::Gather { digits, finished_on_key, speech, waiting } => {
             pairs.add_if("Digits", digits.as_ref());
             pairs.add_if("FinishedOnKey", *finished_on_key);
+            waiting.iter().for_each(|waiting| self::waiting(waiting, pairs));
             if let Some(speech) = speech {
                 pairs.add("SpeechResult", &speech.result);
                 pairs.add("Confidence", f64::from(speech.confidence_thousandths) / 1_000.0);
@@ -207,14 +208,7 @@ fn purpose(purpose: &Purpose, pairs: &mut Pairs) {
             pairs.add_if("TaskSid", task.map(|(task, _)| task));
             pairs.add_if("WorkflowSid", task.map(|(_, workflow)| workflow));
         }
-        Purpose::QueueWait { queue, position, time, average_time, current_size, max_size } => {
-            pairs.add("QueueSid", queue);
-            pairs.add("QueuePosition", position);
-            pairs.seconds("QueueTime", *time);
-            pairs.seconds("AvgQueueTime", *average_time);
-            pairs.add("CurrentQueueSize", current_size);
-            pairs.add("MaxQueueSize", max_size);
-        }
+        Purpose::QueueWait(waiting) => self::waiting(waiting, pairs),
         Purpose::ConferenceWait { conference, friendly_name } => {
             pairs.add("ConferenceSid", conference);
             pairs.add("FriendlyName", friendly_name);
@@ -232,6 +226,16 @@ fn purpose(purpose: &Purpose, pairs: &mut Pairs) {
         Purpose::ReferTransfer { target } => pairs.add("ReferTransferTarget", target),
         Purpose::Conversation(result) => conversation(result, pairs),
     }
+}
+
+/// §7.2.
+fn waiting(waiting: &Waiting, pairs: &mut Pairs) {
+    pairs.add("QueueSid", waiting.queue);
+    pairs.add("QueuePosition", waiting.position);
+    pairs.seconds("QueueTime", waiting.time);
+    pairs.seconds("AvgQueueTime", waiting.average_time);
+    pairs.add("CurrentQueueSize", waiting.current_size);
+    pairs.add("MaxQueueSize", waiting.max_size);
 }
 
 fn dial(result: &DialResult, pairs: &mut Pairs) {
@@ -446,15 +450,19 @@ mod tests {
             url: "https://bridge.test/RE".to_owned(),
             duration: Some(secs(42)),
         };
-        let digits =
-            |digits: &str, key| Purpose::Gather { digits: Some(digits.to_owned()), finished_on_key: key, speech: None };
+        let digits = |digits: &str, key| Purpose::Gather {
+            digits: Some(digits.to_owned()),
+            finished_on_key: key,
+            speech: None,
+            waiting: None,
+        };
         let speech = Speech { result: "größe".to_owned(), confidence_thousandths: 913 };
         for (purpose, want) in [
             (Purpose::Plain, ""),
             (digits("12", Some('#')), "Digits=12&FinishedOnKey=#"),
             (digits("", None), "Digits="),
             (
-                Purpose::Gather { digits: None, finished_on_key: None, speech: Some(speech) },
+                Purpose::Gather { digits: None, finished_on_key: None, speech: Some(speech), waiting: None },
                 "SpeechResult=größe&Confidence=0.913",
             ),
             (
@@ -505,14 +513,14 @@ mod tests {
                 "QueueResult=queue-full&QueueTime=0",
             ),
             (
-                Purpose::QueueWait {
+                Purpose::QueueWait(Waiting {
                     queue,
                     position: 2,
                     time: secs(30),
                     average_time: secs(20),
                     current_size: 3,
                     max_size: 1_000,
-                },
+                }),
                 "QueueSid=QUe&QueuePosition=2&QueueTime=30&AvgQueueTime=20&CurrentQueueSize=3&MaxQueueSize=1000",
             ),
             (

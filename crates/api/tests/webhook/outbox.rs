@@ -4,9 +4,7 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use api::webhook::{Outbox, OutboxConfig, row};
-use model::{
-    AccountSid, CallSid, CallbackKind, ConferenceEvent, ConferenceSid, Happening, HttpMethod, Level, Timestamp,
-};
+use model::{AccountSid, CallSid, CallbackKind, ConferenceEvent, ConferenceSid, Happening, HttpMethod, Timestamp};
 use store::{OpenCallback, Row};
 use switch::webhook::{
     Ask, CallEventName, CallFacts, CallProgress, Callback, CallbackBody, CallbackClosed, CallbackId, DialCallStatus,
@@ -276,26 +274,25 @@ async fn developers_are_told_what_became_of_a_callback() {
     let oops = desk.application.raw("/oops", &[&answer("500 Oops", "", "why")]);
     let nobody =
         format!("http://{}/", std::net::TcpListener::bind("127.0.0.1:0").and_then(|l| l.local_addr()).expect("a port"));
-    let (error, warning) = (Level::Error, Level::Warning);
     let mut delivery = Delivery::start(&desk, OutboxConfig::default());
     let mut number = 0;
     for (case, kind, url, account, created, want) in [
         ("told", CallbackKind::CallStatus, &fine, ACCOUNT, NOW, None),
         ("told elsewhere", CallbackKind::CallStatus, &moved, ACCOUNT, NOW, None),
-        ("an error", CallbackKind::CallStatus, &oops, ACCOUNT, NOW, Some((warning, 15_003, 1))),
-        ("an error, of a recording", CallbackKind::Recording, &oops, ACCOUNT, NOW, Some((warning, 15_003, 1))),
-        ("an error, of a conference", CallbackKind::Conference, &oops, ACCOUNT, NOW, Some((error, 16_011, 1))),
-        ("nobody there", CallbackKind::CallStatus, &nobody, ACCOUNT, NOW, Some((error, 11_205, 2))),
-        ("nobody there, of a conference", CallbackKind::Conference, &nobody, ACCOUNT, NOW, Some((error, 16_010, 2))),
-        ("whose?", CallbackKind::CallStatus, &fine, AccountSid::from_bits(9), NOW, Some((error, 15_000, 0))),
-        ("too old", CallbackKind::CallStatus, &fine, ACCOUNT, Timestamp::from_micros(0), Some((error, 15_002, 0))),
+        ("an error", CallbackKind::CallStatus, &oops, ACCOUNT, NOW, Some((15_003, 1))),
+        ("an error, of a recording", CallbackKind::Recording, &oops, ACCOUNT, NOW, Some((15_003, 1))),
+        ("an error, of a conference", CallbackKind::Conference, &oops, ACCOUNT, NOW, Some((16_011, 1))),
+        ("nobody there", CallbackKind::CallStatus, &nobody, ACCOUNT, NOW, Some((11_205, 2))),
+        ("nobody there, of a conference", CallbackKind::Conference, &nobody, ACCOUNT, NOW, Some((16_010, 2))),
+        ("whose?", CallbackKind::CallStatus, &fine, AccountSid::from_bits(9), NOW, Some((15_000, 0))),
+        ("too old", CallbackKind::CallStatus, &fine, ACCOUNT, Timestamp::from_micros(0), Some((15_002, 0))),
     ] {
         number += 1;
         let row = OpenCallback { kind, account_sid: account, created, ..callback(number, 1, url) };
         save(&desk, std::slice::from_ref(&row)).await;
         delivery.outbox.accept(vec![row]);
         let closed = delivery.next().await;
-        let said = closed.remarks.first().map(|remark| (remark.level, remark.code, closed.attempts));
+        let said = closed.remarks.first().map(|remark| (remark.code, closed.attempts));
         assert_eq!((said, closed.call), (want, Some(CallSid::from_bits(1))), "{case}");
         if case == "an error" {
             assert_eq!((closed.exchange.status, closed.exchange.body.as_str()), (Some(500), "why"));

@@ -117,7 +117,7 @@ impl Board {
         }
         let Some(voice) = audio_url(&called.hooks.voice) else {
             let message = "nothing says what is to be done with a call to this number".to_owned();
-            let remark = Remark { level: model::Level::Error, code: 11_100, message };
+            let remark = Remark { code: 11_100, message };
             turn.notify(account, Some(sid), remark, None);
             return self.reject_call(sid, 486, CallStatus::Busy, turn);
         };

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use model::{CallSid, Exchange, Level};
+use model::{CallSid, Exchange};
 use tracing::{info, warn};
 use twiml::{Document, Interpreter, Link, Repeat};
 
@@ -14,9 +14,9 @@ use crate::script::{Doing, Outcome, Role, Script, ScriptId, Source};
 use crate::turn::Turn;
 use crate::webhook::{Answered, AskFailed, AskId, Purpose, Remark};
 
-/// What the caller hears when the application has failed for good (twiml §13).
+/// What a phone hears when the application has failed for good (twiml §13).
 const APPLICATION_ERROR: &str =
-    "<Response><Say>We are sorry. An application error has occurred. Goodbye.</Say></Response>";
+    "<Response><Say>We are sorry. An application error has occurred. Goodbye.</Say><Hangup/></Response>";
 /// How long after a failure the wait URL of a queue is asked again (twiml §7.2).
 const WAIT_AGAIN: Duration = Duration::from_secs(10);
 
@@ -78,6 +78,11 @@ impl Board {
         let Some((call, role)) = self.scripts.get(&id).map(|script| (script.call, script.role)) else { return };
         let purpose = match purpose {
             Purpose::Plain => self.purpose_of(call, role, turn),
+            // Its answer is a wait document as any (twiml §7.2).
+            Purpose::Gather { digits, finished_on_key, speech, .. } if role == Role::QueueWait => {
+                let waiting = self.queues.waiting(call, turn.now.instant);
+                Purpose::Gather { digits, finished_on_key, speech, waiting }
+            }
             told => told,
         };
         let Some(facts) = self.calls.get(&call).map(LiveCall::facts) else { return };
@@ -97,7 +102,7 @@ impl Board {
                 let name = self.conferences.get(&conference).map(|live| live.row.friendly_name.clone());
                 Purpose::ConferenceWait { conference, friendly_name: name.unwrap_or_default() }
             }
-            Role::QueueWait => self.queues.wait_purpose(call, turn.now.instant).unwrap_or(Purpose::Plain),
+            Role::QueueWait => self.queues.waiting(call, turn.now.instant).map_or(Purpose::Plain, Purpose::QueueWait),
             Role::QueueWhisper { dial } => self.queue_whisper_purpose(dial, turn).unwrap_or(Purpose::Plain),
             Role::Main | Role::CalleeWhisper { .. } => Purpose::Plain,
         }
@@ -198,7 +203,7 @@ impl Board {
     ) {
         let Some(call) = self.scripts.get(&id).and_then(|script| self.calls.get(&script.call)) else { return };
         for warning in warnings {
-            let remark = Remark { level: Level::Warning, code: warning.code, message: warning.message.clone() };
+            let remark = Remark { code: warning.code, message: warning.message.clone() };
             turn.notify(call.row.account_sid, Some(call.sid()), remark, exchange.cloned());
         }
     }
@@ -215,16 +220,17 @@ impl Board {
         self.counts.documents_failed += 1;
         let Some(script) = self.scripts.get_mut(&id) else { return };
         let Some(call) = self.calls.get(&script.call) else { return };
-        let remark = Remark { level: Level::Error, code, message: message.clone() };
+        let remark = Remark { code, message: message.clone() };
         turn.notify(call.row.account_sid, Some(call.sid()), remark, exchange);
-        let failed_url = script.here.as_ref().map(|link| link.url.clone()).unwrap_or_default();
+        let failed_url = script.here.as_ref().map(|link| told(&link.url)).unwrap_or_default();
         let role = script.role;
         if let (Role::Main, false, Some(fallback)) = (role, script.falls_back, script.fallback.clone()) {
             script.falls_back = true;
             return self.ask(id, fallback, Purpose::Plain, Some((code, failed_url)), turn);
         }
         match role {
-            Role::Main => {
+            // The callee of a `<Dial>` is not connected without what it was to be told first, either.
+            Role::Main | Role::CalleeWhisper { .. } => {
                 warn!(error_code = code, "the application has failed, the call ends: {message}");
                 if let Ok(document) = twiml::parse(APPLICATION_ERROR.as_bytes()) {
                     self.run(id, document, None, turn);
@@ -241,12 +247,39 @@ impl Board {
                     conference.announcement_over(id, Some(&message), turn);
                 }
             }
-            // Who was to be told something is connected without.
-            Role::CalleeWhisper { .. } | Role::QueueWhisper { .. } => self.script_over(id, turn),
+            // Whoever has waited in a queue is connected without.
+            Role::QueueWhisper { .. } => self.script_over(id, turn),
         }
     }
 }
 
+/// A URL as it may be told to others: without user and password, and without the fragment, which is ours to read.
+fn told(url: &str) -> String {
+    let url = url.split('#').next().unwrap_or_default();
+    let Some((scheme, rest)) = url.split_once("://") else { return url.to_owned() };
+    let (authority, path) = rest.split_at(rest.find(['/', '?']).unwrap_or(rest.len()));
+    let host = authority.rsplit_once('@').map_or(authority, |(_, host)| host);
+    format!("{scheme}://{host}{path}")
+}
+
 fn remark_of(failed: &AskFailed) -> Remark {
-    Remark { level: Level::Error, code: failed.code, message: failed.message.clone() }
+    Remark { code: failed.code, message: failed.message.clone() }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_url_is_told_without_what_is_secret_or_ours() {
+        for (url, want) in [
+            ("https://app.test/voice?a=1", "https://app.test/voice?a=1"),
+            ("https://ana:secret@app.test/voice#rc=2", "https://app.test/voice"),
+            ("https://ana:se/cret@app.test", "https://ana:se/cret@app.test"), // a path, whatever was meant
+            ("https://ana@app.test:8443?to=a@b", "https://app.test:8443?to=a@b"),
+            ("", ""),
+        ] {
+            assert_eq!(told(url), want, "{url}");
+        }
+    }
 }

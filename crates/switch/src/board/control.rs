@@ -1,6 +1,6 @@
 //! What the control layer asks for: calls, conferences, participants, queues.
 
-use model::{AccountSid, AccountStatus, CallSid, CallStatus, ConferenceSid, Direction, Level, Participant};
+use model::{AccountSid, AccountStatus, CallSid, CallStatus, ConferenceSid, Direction, Participant};
 use tracing::{Span, info};
 
 use super::Board;
@@ -331,7 +331,7 @@ impl Board {
     /// Somebody whom the application wanted in a conference did not come (rest-voice §5.2).
     pub(super) fn not_added(&mut self, id: ConferenceSid, call: &LiveCall, turn: &mut Turn) {
         let message = format!("{} was not reached: {}", call.row.to, call.row.status);
-        let remark = Remark { level: Level::Warning, code: 16_030, message };
+        let remark = Remark { code: 16_030, message };
         turn.notify(call.row.account_sid, Some(call.sid()), remark, None);
         if call.row.status != CallStatus::Completed {
             info!(conference_sid = %id, "participant not added");

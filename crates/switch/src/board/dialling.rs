@@ -7,7 +7,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use media::{Command, MAIN};
-use model::{AccountSid, CallSid, ConferenceSid, Level};
+use model::{AccountSid, CallSid, ConferenceSid};
 use sip::Reason;
 use tracing::info;
 use twiml::{Coach, ConferenceNoun, Dial, DialTo, Party, WaitAudio};
@@ -52,7 +52,7 @@ impl Board {
                 let noun = noun.clone();
                 let message = format!("{} is no application of this account with a VoiceUrl", noun.application_sid);
                 if !self.dial_application(script, sid, dial, &noun, turn) {
-                    self.dial_failed(script, sid, Remark { level: Level::Error, code: 13_000, message }, turn);
+                    self.dial_failed(script, sid, Remark { code: 13_000, message }, turn);
                 }
             }
             // Why not has been told with the document's other warnings.
@@ -74,7 +74,7 @@ impl Board {
         let Some(call) = self.calls.get(&sid) else { return };
         info!(error_code = remark.code, "dial failed: {}", remark.message);
         turn.notify(call.row.account_sid, Some(sid), remark, None);
-        self.not_dialled(script, DialResult { bridged: Some(false), ..DialResult::of(DialCallStatus::Failed) }, turn);
+        self.not_dialled(script, DialResult::of(DialCallStatus::Failed), turn);
     }
 
     /// A dial is over: the parent's document goes on with that.
@@ -87,7 +87,7 @@ impl Board {
 
     /// Nobody could be dialled.
     pub(super) fn not_dialled(&mut self, script: ScriptId, result: DialResult, turn: &mut Turn) {
-        self.dialled(script, result, twiml::Outcome::Failed, turn);
+        self.dialled(script, DialResult { bridged: Some(false), ..result }, twiml::Outcome::Failed, turn);
     }
 
     /// A caller that hears us hears that it rings.
@@ -131,12 +131,12 @@ impl Board {
         live.result = DialResult { bridged: Some(false), ..DialResult::of(DialCallStatus::Failed) };
         let parent = live.parent;
         let Some(account) = self.calls.get(&parent).map(|call| call.row.account_sid) else { return };
-        let (level, code, to) = match party {
-            Party::Number(number) => (Level::Error, 13_224, &number.number),
-            Party::Client(client) => (Level::Error, 13_224, &client.identity),
-            Party::Sip(sip) => (Level::Warning, 13_254, &sip.uri),
+        let (code, to) = match party {
+            Party::Number(number) => (13_224, &number.number),
+            Party::Client(client) => (13_224, &client.identity),
+            Party::Sip(sip) => (13_254, &sip.uri),
         };
-        turn.notify(account, Some(parent), Remark { level, code, message: format!("nothing leads to {to}") }, None);
+        turn.notify(account, Some(parent), Remark { code, message: format!("nothing leads to {to}") }, None);
     }
 
     /// A callee rings; what it says before it answers may be heard.
@@ -431,7 +431,7 @@ impl Board {
             }
             return match outcome {
                 twiml::Outcome::Refused => self.went(script, twiml::Outcome::Refused, turn),
-                _ => self.not_dialled(script, DialResult::of(DialCallStatus::Failed), turn),
+                outcome => self.dialled(script, DialResult::of(DialCallStatus::Failed), outcome, turn),
             };
         }
         let entry = entry_of(noun);
@@ -460,7 +460,7 @@ impl Board {
         noun: &ConferenceNoun,
         turn: &Turn,
     ) -> Result<(), (Option<Remark>, twiml::Outcome)> {
-        let remark = |level, code, message: String| Some(Remark { level, code, message });
+        let remark = |code, message: String| Some(Remark { code, message });
         let legs_max = turn.config.room_legs_max;
         let Some(conference) = self.conferences.get_mut(&id) else { return Ok(()) };
         match &noun.coach {
@@ -469,17 +469,17 @@ impl Board {
             Some(Coach::Malformed(_)) => return Err((None, twiml::Outcome::Failed)),
             Some(Coach::Call(target)) => {
                 if let Err(refusal) = conference.may_coach(sid, *target) {
-                    return Err((remark(Level::Error, 13_240, refusal.to_string()), twiml::Outcome::Failed));
+                    return Err((remark(13_240, refusal.to_string()), twiml::Outcome::Failed));
                 }
             }
         }
         if let Some(label) = noun.label.as_deref().filter(|label| !conference.is_free(label)) {
             let message = format!("participantLabel {label} is taken in this conference");
-            return Err((remark(Level::Warning, 16_025, message), twiml::Outcome::Refused));
+            return Err((remark(16_025, message), twiml::Outcome::Refused));
         }
         conference.bound(noun.participants_max as usize);
         if !conference.expect(legs_max) {
-            return Err((remark(Level::Error, 16_020, "the conference is full".to_owned()), twiml::Outcome::Failed));
+            return Err((remark(16_020, "the conference is full".to_owned()), twiml::Outcome::Failed));
         }
         Ok(())
     }
@@ -514,7 +514,7 @@ fn caller_id(dial: &Dial, account: AccountSid, turn: &Turn) -> Result<Option<Str
         Some(own) => Ok(Some(own)),
         None if to_number || bare.starts_with('+') => {
             let message = format!("callerId {id} is neither a number of this account nor verified");
-            Err(Remark { level: Level::Error, code: 13_214, message })
+            Err(Remark { code: 13_214, message })
         }
         None => Ok(Some(id.clone())),
     }

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use model::{CallSid, Level};
+use model::CallSid;
 use tracing::info;
 use twiml::{Gathered, Patience};
 
@@ -24,7 +24,7 @@ impl Board {
         {
             let heard = if speech_only { "nothing is" } else { "only keys are" };
             let message = format!("no speech engine is configured: {heard} heard");
-            let remark = Remark { level: Level::Warning, code: 13_340, message };
+            let remark = Remark { code: 13_340, message };
             turn.notify(call.row.account_sid, Some(call.sid()), remark, None);
         }
         info!(digits_max = gather.digits_max, speech_only, "gathering");

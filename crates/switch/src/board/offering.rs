@@ -5,8 +5,8 @@
 
 use media::Command;
 use model::{
-    AccountSid, ActivitySid, CallSid, CallStatus, ConferenceSid, Direction, Level, ReservationSid, ReservationStatus,
-    TaskSid, Tuning, WorkspaceSid,
+    AccountSid, ActivitySid, CallSid, CallStatus, ConferenceSid, Direction, ReservationSid, ReservationStatus, TaskSid,
+    Tuning, WorkspaceSid,
 };
 use tracing::info;
 
@@ -87,7 +87,7 @@ impl Board {
 
     fn tell_trouble(&self, account: AccountSid, code: u16, message: &str, turn: &mut Turn) {
         info!(error_code = code, "instruction: {message}");
-        let remark = Remark { level: Level::Error, code, message: message.to_owned() };
+        let remark = Remark { code, message: message.to_owned() };
         turn.notify(account, None, remark, None);
     }
 

@@ -5,7 +5,7 @@ use std::net::IpAddr;
 use std::time::Duration;
 
 use media::{Command, MAIN};
-use model::{AccountSid, Call, CallSid, CallStatus, CallStep, Direction, Level, RoomId};
+use model::{AccountSid, Call, CallSid, CallStatus, CallStep, Direction, RoomId};
 use sip::{
     Binding, Credentials, DialogId, Failure, Flow, Headers, Host, NameAddr, Response, SessionDescription, SipUri, Uri,
 };
@@ -58,6 +58,22 @@ pub(super) struct Order {
 }
 
 impl Order {
+    /// Takes what a client that calls says beside its name: `client:sys?k=v` (rest-voice §1.10).
+    pub(super) fn take_caller_parameters(&mut self) -> Vec<(String, String)> {
+        let asked = self.from.find('?').filter(|_| self.from.starts_with("client:"));
+        let Some(at) = asked else { return Vec::new() };
+        let query = self.from.split_off(at);
+        let decoded = |text: &str| percent_decode(&text.replace('+', " "));
+        let pairs = query[1..].split('&').map(|pair| pair.split_once('=').unwrap_or((pair, "")));
+        pairs.filter_map(|(name, value)| Some((decoded(name)?, decoded(value)?))).collect()
+    }
+
+    /// Takes those of a client's parameters that cannot travel as headers.
+    fn take_unfit_parameters(&mut self) -> Vec<Parameter> {
+        let Callee::Client { parameters, .. } = &mut self.to else { return Vec::new() };
+        parameters.extract_if(.., |parameter| !is_header(&format!("X-{}", parameter.name), &parameter.value)).collect()
+    }
+
     /// The row of the call it makes.
     pub(super) fn row(&self, turn: &mut Turn) -> Call {
         Call {
@@ -136,7 +152,7 @@ impl Board {
     }
 
     /// Makes a call: its row and its leg; the INVITEs follow when the leg has a port.
-    pub(super) fn place(&mut self, order: Order, turn: &mut Turn) -> Result<CallSid, NoRoute> {
+    pub(super) fn place(&mut self, mut order: Order, turn: &mut Turn) -> Result<CallSid, NoRoute> {
         if self.calls.len() >= turn.config.calls_max {
             self.counts.refused_full += 1;
             return Err(NoRoute);
@@ -148,6 +164,8 @@ impl Board {
             info!(to = order.to.address(), "a call that has come round too often (RFC 3261 §16.3)");
             return Err(NoRoute);
         }
+        let mut custom = order.take_caller_parameters();
+        let unfit = order.take_unfit_parameters();
         let shown_from = order.caller_id.clone().unwrap_or_else(|| order.from.clone());
         let own_room = turn.names.room();
         let room = order.room.unwrap_or(own_room);
@@ -170,10 +188,15 @@ impl Board {
         span.in_scope(|| info!(from = row.from, to = row.to, paths = phones.len(), "calling"));
         let leg = turn.names.leg();
         self.legs.insert(leg, LiveLeg::new(sid, span.clone()));
-        let mut facts = CallFacts::of(row);
-        if let Callee::Client { parameters, .. } = &order.to {
-            facts.custom = parameters.iter().map(|p| (p.name.clone(), p.value.clone())).collect();
+        for Parameter { name, .. } in unfit {
+            let message = format!("the parameter {name:?} is left out: no header can carry its name, or its value");
+            let remark = Remark { code: 13_252, message };
+            turn.notify(order.account, Some(order.parent.unwrap_or(sid)), remark, None);
         }
+        if let Callee::Client { parameters, .. } = &order.to {
+            custom.extend(parameters.iter().map(|p| (p.name.clone(), p.value.clone())));
+        }
+        let facts = CallFacts { custom, ..CallFacts::of(row) };
         let place = match (&order.errand, order.room) {
             (Errand::Callee(dial), _) => Place::Guest(*dial),
             _ => Place::Own,
@@ -408,7 +431,7 @@ impl Board {
             if call.row.parent_call_sid.is_some() && matches!(status, 401 | 407) {
                 let message =
                     format!("{} wants a user name and a password that are not given, or are wrong", call.row.to);
-                let remark = Remark { level: Level::Warning, code: 13_244, message };
+                let remark = Remark { code: 13_244, message };
                 turn.notify(call.row.account_sid, call.row.parent_call_sid, remark, None);
             }
             let failure = if failure == Failure::NoAnswer { CallStatus::NoAnswer } else { status_of(status) };
@@ -578,11 +601,14 @@ fn tell(headers: &mut Headers, parameters: &[Parameter]) {
 
 /// Adds a header, unless its name or value would break the message.
 pub(super) fn push_header(headers: &mut Headers, name: &str, value: &str) {
-    let is_name =
-        !name.is_empty() && name.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"-_.!%*+`'~".contains(&byte));
-    if is_name && !value.chars().any(char::is_control) {
+    if is_header(name, value) {
         headers.push(sip::Name::from(name), value);
     }
+}
+
+fn is_header(name: &str, value: &str) -> bool {
+    let is_token = |byte: u8| byte.is_ascii_alphanumeric() || b"-_.!%*+`'~".contains(&byte);
+    !name.is_empty() && name.bytes().all(is_token) && !value.chars().any(char::is_control)
 }
 
 /// How registered phones are reached: down the path they registered by, or where their proxy or their contact leads.

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use media::Pages;
-use model::{CallSid, ConferenceSid, Level, PlaybackId};
+use model::{CallSid, ConferenceSid, PlaybackId};
 use tracing::warn;
 use twiml::{Prompt, Repeat};
 
@@ -67,7 +67,7 @@ impl Board {
                     UNPLAYABLE if script.gathering.is_some() => UNPLAYABLE_IN_GATHER,
                     code => code,
                 };
-                let remark = Remark { level: Level::Warning, code, message: error.reason };
+                let remark = Remark { code, message: error.reason };
                 turn.notify(call.row.account_sid, Some(call.sid()), remark, None);
                 return self.sound_missing(id, turn);
             }
@@ -112,7 +112,7 @@ impl Board {
         self.counts.fetches_failed += 1;
         if let Some(call) = self.scripts.get(&id).and_then(|script| self.calls.get(&script.call)) {
             let message = "too many sounds are being fetched: nothing is heard in place of this one".to_owned();
-            let remark = Remark { level: Level::Error, code: 11_200, message };
+            let remark = Remark { code: 11_200, message };
             turn.notify(call.row.account_sid, Some(call.sid()), remark, None);
         }
         self.sound_missing(id, turn);
@@ -204,7 +204,7 @@ impl Board {
         let call = turn.fetches.asker(fetch).and_then(|id| self.scripts.get(&id)).map(|script| script.call);
         let Some(call) = call.and_then(|sid| self.calls.get(&sid)) else { return };
         let code = u16::try_from(code).unwrap_or(11_200);
-        let remark = Remark { level: Level::Warning, code, message: reason };
+        let remark = Remark { code, message: reason };
         turn.notify(call.row.account_sid, Some(call.sid()), remark, None);
     }
 }

@@ -6,7 +6,7 @@
 use std::sync::Arc;
 
 use media::{Command, MAIN};
-use model::{CallSid, Level, Queue, QueueHappening, QueueSid};
+use model::{CallSid, Queue, QueueHappening, QueueSid};
 use tracing::info;
 use twiml::{Dial, Enqueue, EnqueueTo, QueueNoun, WaitAudio};
 
@@ -41,7 +41,7 @@ impl Board {
                 Some(workflow) => Some(workflow),
                 None => {
                     let message = format!("there is no workflow {name}");
-                    turn.notify(account, Some(sid), Remark { level: Level::Error, code: 14_220, message }, None);
+                    turn.notify(account, Some(sid), Remark { code: 14_220, message }, None);
                     return self.not_queued(script, QueueResult::Error, None, turn);
                 }
             },
@@ -52,7 +52,7 @@ impl Board {
         let queue = match list.ensure(account, &name, max_size, &mut desk) {
             Ok(queue) => queue,
             Err(refusal) => {
-                let remark = Remark { level: Level::Error, code: 14_201, message: refusal.to_string() };
+                let remark = Remark { code: 14_201, message: refusal.to_string() };
                 turn.notify(account, Some(sid), remark, None);
                 return self.not_queued(script, QueueResult::Error, None, turn);
             }
@@ -63,7 +63,7 @@ impl Board {
         let Some(position) = self.queues.join(&queue, enqueue.queue_size_max, member) else {
             turn.note_queue(account, queue.sid, QueueHappening::Full { call: sid });
             let message = format!("the queue {} is full", queue.friendly_name);
-            turn.notify(account, Some(sid), Remark { level: Level::Warning, code: 14_207, message }, None);
+            turn.notify(account, Some(sid), Remark { code: 14_207, message }, None);
             return self.not_queued(script, QueueResult::QueueFull, Some(queue.sid), turn);
         };
         turn.note_queue(account, queue.sid, QueueHappening::Joined { call: sid, position });

@@ -1,6 +1,6 @@
 //! Transfers: REFER from a phone, REFER to a phone, and calls that take the place of another.
 
-use model::{CallSid, Level};
+use model::CallSid;
 use sip::{
     DialogId, Flow, Headers, NameAddr, OfferAnswer, ReferId, Reject, Rejection, Replaces, Request, SessionDescription,
 };
@@ -39,12 +39,7 @@ impl Board {
             && let Some(call) = self.calls.get(&parent)
         {
             let message = format!("the callee's phone asks for a transfer to {}, and there is no referUrl", target.uri);
-            turn.notify(
-                call.row.account_sid,
-                Some(parent),
-                Remark { level: Level::Error, code: 13_802, message },
-                None,
-            );
+            turn.notify(call.row.account_sid, Some(parent), Remark { code: 13_802, message }, None);
         }
         let Some((parent, link)) = asked.and_then(|live| live.dial.refer.clone().map(|link| (live.parent, link)))
         else {
@@ -73,7 +68,7 @@ impl Board {
         let target = target.map(|uri| NameAddr { display: None, uri, params: sip::Params::new() });
         let (Some(target), Some(dialog)) = (target, call.line.dialog()) else {
             let message = format!("the call cannot be referred to {}", refer.uri);
-            turn.notify(account, Some(sid), Remark { level: Level::Error, code: 13_801, message }, None);
+            turn.notify(account, Some(sid), Remark { code: 13_801, message }, None);
             return self.refer_over(script, ReferCallStatus::Failed, None, None, turn);
         };
         let mut headers = Headers::new();

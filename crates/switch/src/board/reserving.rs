@@ -3,7 +3,7 @@
 
 use std::sync::Arc;
 
-use model::{CallSid, Level, ReservationSid, ReservationStatus, TaskSid, WorkEnd, WorkflowSid, country};
+use model::{CallSid, ReservationSid, ReservationStatus, TaskSid, WorkEnd, WorkflowSid, country};
 use tracing::info;
 use twiml::{Dial, QueueNoun};
 
@@ -28,7 +28,7 @@ impl Board {
         turn: &mut Turn,
     ) -> Result<TaskSid, Remark> {
         let Some(call) = self.calls.get(&sid) else {
-            return Err(Remark { level: Level::Error, code: 14_222, message: "the call is over".to_owned() });
+            return Err(Remark { code: 14_222, message: "the call is over".to_owned() });
         };
         let new = NewCallTask {
             account: call.row.account_sid,
@@ -40,7 +40,7 @@ impl Board {
             timeout: work.timeout,
         };
         let created = turn.routing.create_task_for_call(turn.now.wall, turn.names, new);
-        let task = created.map_err(|TaskRefused { code, message }| Remark { level: Level::Error, code, message })?;
+        let task = created.map_err(|TaskRefused { code, message }| Remark { code, message })?;
         self.queues.wait_for(sid, QueuedTask { sid: task, workflow, hangs_on_wait: true });
         info!(task_sid = %task, workflow_sid = %workflow, "waiting for a task's worker");
         Ok(task)
@@ -71,7 +71,7 @@ impl Board {
             Some(Ok(activity)) if turn.routing.has_activity(workspace, activity) => Some(activity),
             Some(_) => {
                 let message = "postWorkActivitySid is no activity of the workspace".to_owned();
-                turn.notify(account, Some(sid), Remark { level: Level::Error, code: 14_218, message }, None);
+                turn.notify(account, Some(sid), Remark { code: 14_218, message }, None);
                 None
             }
         };
@@ -92,7 +92,7 @@ impl Board {
     fn not_reserved(&mut self, script: ScriptId, sid: CallSid, code: u16, message: String, turn: &mut Turn) {
         if let Some(account) = self.calls.get(&sid).map(|call| call.row.account_sid) {
             info!(error_code = code, "dial failed: {message}");
-            turn.notify(account, Some(sid), Remark { level: Level::Error, code, message }, None);
+            turn.notify(account, Some(sid), Remark { code, message }, None);
         }
         let result = DequeueResult::Error;
         let dequeued = Dequeued { queue: None, result, call: None, queue_time: None, duration: None };

@@ -105,7 +105,7 @@ impl Board {
         match with {
             Asked::Redirect => Purpose::Plain,
             Asked::Gather(Gathered::Digits { digits, finished_on_key }) => {
-                Purpose::Gather { digits: Some(digits), finished_on_key, speech: None }
+                Purpose::Gather { digits: Some(digits), finished_on_key, speech: None, waiting: None }
             }
             Asked::Gather(Gathered::Speech { .. }) => Purpose::Plain, // nothing recognises speech
             Asked::Record => Purpose::Record { recording: None, digits: None },

@@ -1,6 +1,6 @@
 //! Media streams: applications that listen to a call, and may speak to it (twiml §9.3).
 
-use model::{AccountSid, CallSid, Level, StreamSid, Timestamp, Tracks};
+use model::{AccountSid, CallSid, StreamSid, Timestamp, Tracks};
 use tracing::info;
 use twiml::{Connect, ConnectTo, StopStream, Stream};
 
@@ -72,7 +72,7 @@ impl Board {
         let call = self.calls.get_mut(&sid)?;
         if call.streams.len() >= STREAMS_MAX {
             let message = format!("a call has at most {STREAMS_MAX} streams");
-            turn.notify(call.row.account_sid, Some(sid), Remark { level: Level::Error, code: 14_300, message }, None);
+            turn.notify(call.row.account_sid, Some(sid), Remark { code: 14_300, message }, None);
             return None;
         }
         let id = turn.names.stream();
@@ -208,7 +208,7 @@ impl Board {
         }
         if let Became::Failed { code, reason } = &event {
             let code = u16::try_from(*code).unwrap_or(31_920);
-            let remark = Remark { level: Level::Error, code, message: reason.clone() };
+            let remark = Remark { code, message: reason.clone() };
             turn.notify(account, Some(sid), remark, None);
         }
         if event == Became::Started {

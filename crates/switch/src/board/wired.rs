@@ -90,10 +90,11 @@ impl Board {
     /// Calls an application, and has it called.
     pub(super) fn call_application(
         &mut self,
-        order: Order,
+        mut order: Order,
         wanted: Wanted,
         turn: &mut Turn,
     ) -> Result<CallSid, NoRoute> {
+        let mut custom = order.take_caller_parameters();
         let Callee::Application { sid: application, parameters } = &order.to else { return Err(NoRoute) };
         let application = turn.directory.application(order.account, *application).ok_or(NoRoute)?;
         let voice = wanted.url.or_else(|| audio_url(&application.voice.voice)).ok_or(NoRoute)?;
@@ -104,7 +105,7 @@ impl Board {
         }
         self.counts.calls += 2;
         self.counts.calls_out += 1;
-        let custom: Vec<_> = parameters.iter().map(|p| (p.name.clone(), p.value.clone())).collect();
+        custom.extend(parameters.iter().map(|p| (p.name.clone(), p.value.clone())));
         let (own_room, its_room) = (turn.names.room(), turn.names.room());
         let room = order.room.unwrap_or(own_room);
         let mut row = order.row(turn);

@@ -62,7 +62,7 @@ impl Desk<'_> {
             sid: self.names.notification(),
             account_sid: account,
             call_sid: None,
-            level: remark.level,
+            level: Level::of(remark.code),
             error_code: remark.code,
             message: remark.message,
             exchange,
@@ -72,6 +72,6 @@ impl Desk<'_> {
     }
 
     pub(super) fn notify_error(&mut self, account: AccountSid, code: u16, message: String) {
-        self.notify(account, Remark { level: Level::Error, code, message }, None);
+        self.notify(account, Remark { code, message }, None);
     }
 }

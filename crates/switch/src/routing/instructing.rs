@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use model::{ActivitySid, Exchange, Level, ReservationSid, ReservationStatus, TaskSid, WorkerSid};
+use model::{ActivitySid, Exchange, ReservationSid, ReservationStatus, TaskSid, WorkerSid};
 use taskrouter::Attributes;
 
 use super::assignment::{Assignment, AssignmentId};
@@ -202,7 +202,7 @@ impl Workspaces {
             Ok(Some(instruction)) => instruction,
             Ok(None) => return,
             Err(AskFailed { code, message, .. }) => {
-                let remark = Remark { level: Level::Error, code, message };
+                let remark = Remark { code, message };
                 return desk.notify(account, remark, Some(Arc::clone(exchange)));
             }
         };
@@ -214,7 +214,7 @@ impl Workspaces {
                 RoutingRefusal::Coded { code, message } => (code, message),
                 other => (NOT_DONE, other.to_string()),
             };
-            let remark = Remark { level: Level::Error, code, message };
+            let remark = Remark { code, message };
             desk.notify(account, remark, Some(Arc::clone(exchange)));
         }
     }
