@@ -85,6 +85,12 @@ impl Authorizer {
             request.headers.push(met.answer, value);
         }
     }
+
+    /// The request written last has not been sent, and will be written anew: nobody has seen those answers, and a nonce
+    /// is counted from 1 (RFC 7616 §3.4).
+    pub(crate) fn take_back(&mut self) {
+        self.met.iter_mut().for_each(|met| met.nc = met.nc.saturating_sub(1));
+    }
 }
 
 /// How often one request is sent again for being challenged: by two proxies and the phone, and once for a stale nonce.

@@ -64,6 +64,7 @@ impl Endpoint {
             self.drop_early(id);
             if let Some(attempt) = self.attempts.get_mut(&id) {
                 attempt.number -= 1;
+                attempt.authorizer.iter_mut().for_each(|authorizer| authorizer.take_back());
                 attempt.stage = Trying::Connecting;
             }
             return self.settle_attempt(id);

@@ -3,7 +3,7 @@
 use bytes::Bytes;
 use sip::{Config, DialogId, EndCause, Event, Flow, Headers, Method, Name, Outgoing, Transport};
 
-use crate::callee::outgoing;
+use crate::callee::{Callee, credentials, outgoing};
 use crate::phone::{ANSWER, OFFER, Phone, World, flow, secs};
 
 #[test]
@@ -238,6 +238,29 @@ fn what_is_too_long_for_a_datagram_goes_by_a_stream_where_there_is_one() {
     assert_eq!(world.request().0.transport, Transport::Udp);
     world.connects(Some(9));
     assert_eq!(world.said(), [""; 0], "too late");
+}
+
+#[test]
+fn a_proof_that_makes_it_too_long_is_the_first_of_its_nonce() {
+    let call = |padding: usize| {
+        let mut headers = Headers::new();
+        headers.push(Name::from("X-Long"), "x".repeat(padding));
+        Outgoing { headers, credentials: credentials(), ..outgoing() }
+    };
+    let mut world = World::new();
+    world.calls(call(1));
+    let length = world.request().1.to_bytes().len();
+    let mut world = World::new();
+    world.calls(call(1_200 - length));
+    let ben = Callee::called(&mut world);
+    assert_eq!(ben.flow.transport, Transport::Udp, "without a proof it fits");
+    ben.says(&mut world, 401, "WWW-Authenticate: Digest realm=\"x\", nonce=\"a\", qop=\"auth\"", "");
+    assert_eq!(world.said(), ["ACK"]);
+    world.connects(Some(2));
+    let (flow, again) = world.request();
+    assert_eq!(flow.transport, Transport::Tcp);
+    let proof = again.headers.text(Name::Authorization).expect("a proof").into_owned();
+    assert!(proof.contains("nc=00000001"), "{proof}"); // RFC 7616 §3.4
 }
 
 #[test]
