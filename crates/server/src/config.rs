@@ -75,8 +75,6 @@ pub(crate) struct Config {
     pub(crate) fetch_allow: Vec<AllowRule>,
     /// A service that speaks instead of flite and espeak-ng.
     pub(crate) speech_url: Option<Url>,
-    /// Media streams may go without TLS to anywhere, not to this machine only.
-    pub(crate) stream_plain: bool,
     /// PEM file of certificate authorities trusted beside the machine's.
     pub(crate) trusted_ca: Option<PathBuf>,
     /// How long an application may take to answer.
@@ -208,7 +206,6 @@ const SETTINGS: &[(&str, &str, &str)] = &[
         "",
         "a service that speaks: it is posted JSON (text, ssml, voice, language) and answers WAV or MP3; where it fails, and if not given, flite and espeak-ng speak",
     ),
-    ("stream_plain", "off", "whether media streams may go without TLS beyond this machine: on, off"),
     ("log", "info", "what is logged, such as info or sip=debug,info"),
 ];
 
@@ -430,7 +427,6 @@ impl Given {
                 list(text, |item| item.parse::<AllowRule>().map_err(|error| error.to_string()))
             })?,
             speech_url: self.optional("speech_url", service_url)?,
-            stream_plain: self.parse("stream_plain", on_or_off)?,
             trusted_ca: self.optional("trusted_ca", |text| Ok(PathBuf::from(text)))?,
             webhook_timeout: self.seconds("webhook_timeout_seconds", 1..=15)?,
             webhook_connect_timeout: self.seconds("webhook_connect_timeout_seconds", 1..=10)?,
@@ -562,14 +558,6 @@ fn public_url(text: &str) -> Result<String, String> {
     if bare { Ok(text.trim_end_matches('/').to_owned()) } else { Err(expected()) }
 }
 
-fn on_or_off(text: &str) -> Result<bool, String> {
-    match text {
-        "on" => Ok(true),
-        "off" => Ok(false),
-        _ => Err("on or off was expected".to_owned()),
-    }
-}
-
 fn service_url(text: &str) -> Result<Url, String> {
     let url = Url::parse(text).ok().filter(|url| matches!(url.scheme(), "http" | "https") && url.has_host());
     url.ok_or_else(|| "an http or https URL was expected".to_owned())
@@ -642,7 +630,6 @@ mod tests {
             ("PARTYLINE_WEBHOOKS_MAX", "1"),
             ("PARTYLINE_CALLBACKS_MAX", "many"),
             ("PARTYLINE_SPEECH_URL", "speech.example.test/say"),
-            ("PARTYLINE_STREAM_PLAIN", "perhaps"),
             ("PARTYLINE_NO_SUCH_THING", "1"),
         ] {
             let error = read(&[(key, value)]).expect_err(value).to_string();

@@ -371,7 +371,7 @@ async fn bridge(config: Config, logs: &Path) -> Result<(), StartError> {
         sockets,
         writer: Arc::clone(&writer),
         applications,
-        streams: Streams::new(stream_web, config.stream_plain, tokio::runtime::Handle::current(), inbox.clone()),
+        streams: Streams::new(stream_web, tokio::runtime::Handle::current(), inbox.clone()),
         fetches: Fetches::new(fetcher, speaker, tokio::runtime::Handle::current(), inbox.clone()),
         lookups: Lookups::new(tokio::runtime::Handle::current(), inbox.clone()),
         drain: config.drain,

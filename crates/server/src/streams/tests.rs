@@ -70,7 +70,7 @@ impl Scene {
         let allow = vec!["127.0.0.1".parse().expect("a rule")];
         let web = Web::new(&WebConfig { allow, trusted: Vec::new() }).expect("a way out");
         let application = TcpListener::bind("127.0.0.1:0").await.expect("a port");
-        let streams = Streams::new(web, false, Handle::current(), inbox);
+        let streams = Streams::new(web, Handle::current(), inbox);
         Self { streams, plane, inputs, application, now_us: 0 }
     }
 
@@ -212,6 +212,11 @@ async fn an_application_speaks_and_hears_its_marks() {
     let dtmf = scene.next_of(&mut application, "dtmf").await.expect("told");
     assert_eq!(dtmf["dtmf"], json!({"track": "inbound_track", "digit": "#"}));
     application.close(None).await.expect("closed");
+    let mut answered = false;
+    while let Some(message) = application.next().await {
+        answered |= message.expect("frames, and nothing broken off").is_close();
+    }
+    assert!(answered, "its goodbye is answered (RFC 6455 §5.5.1)");
     assert_eq!((scene.told().await, scene.told().await), (StreamEvent::Started, StreamEvent::Stopped));
 }
 
@@ -234,7 +239,7 @@ async fn what_cannot_be_opened_is_said() {
     for (case, url, code) in [
         ("not a URL", "app.example".to_owned(), BAD_URL),
         ("not a WebSocket", near.replace("ws://", "http://"), BAD_URL),
-        ("no TLS, elsewhere", "ws://app.example/".to_owned(), BAD_URL),
+        ("no host", "wss://".to_owned(), BAD_URL),
         ("an address that may not be opened", "wss://10.0.0.1/".to_owned(), 11_200),
         ("nobody there", format!("ws://{closed}/"), 11_205),
     ] {
