@@ -42,9 +42,6 @@ pub enum DocumentError {
     /// XML of another kind.
     #[error("the root element is <{0}>, not <Response>")]
     Root(String),
-    /// What came is of a type that is neither TwiML nor audio nor text.
-    #[error("the content type {0} is neither TwiML nor audio nor text")]
-    ContentType(String),
 }
 
 impl DocumentError {
@@ -55,7 +52,6 @@ impl DocumentError {
             Self::Malformed { .. } => 12100,
             Self::Version(_) => 12101,
             Self::Root(_) => 12102,
-            Self::ContentType(_) => 12300,
         }
     }
 }

@@ -18,7 +18,6 @@
 //! # Ok::<(), twiml::DocumentError>(())
 //! ```
 
-mod answer;
 mod attributes;
 mod conference;
 mod connect;
@@ -39,7 +38,6 @@ mod verb;
 mod warning;
 mod xml;
 
-pub use answer::Answer;
 pub use conference::{Coach, ConferenceEvents, ConferenceNoun, WaitAudio};
 pub use connect::{Connect, ConnectTo, ConversationNoun};
 pub use dial::{Dial, DialTo};

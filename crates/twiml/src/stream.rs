@@ -97,7 +97,8 @@ pub(crate) fn stop(element: &Element, warnings: &mut Warnings, verbs: &mut Vec<V
             let mut attributes = Attributes::of(child, warnings);
             let name = attributes.text("name");
             // The builders know no other class for it than the one that starts a stream.
-            attributes.ignore(&["url", "track", "connectorName", "statusCallback", "statusCallbackMethod"]);
+            attributes.ignore(&["url", "track", "connectorName", "audioFormat", "sampleRate"]);
+            attributes.ignore(&["statusCallback", "statusCallbackMethod"]);
             attributes.finish();
             verbs.push(Verb::StopStream(StopStream { name }));
         } else {

@@ -2,11 +2,10 @@
 
 use proptest::collection::vec;
 use proptest::prelude::*;
-use twiml::{Answer, Document, Gathered, Interpreter, Kind, Link, Outcome, Prompt, Say, Step, Verb, parse};
+use twiml::{Document, Gathered, Interpreter, Kind, Link, Outcome, Prompt, Say, Step, Verb, parse};
 
 /// Reads bytes as a document and, if they are one, runs it for every kind with these outcomes.
 fn check(bytes: &[u8], outcomes: &[Outcome]) -> Result<(), TestCaseError> {
-    let _ = Answer::classify(Some("text/plain"), bytes);
     let Ok(document) = parse(bytes) else { return Ok(()) };
     prop_assert!(document.warnings.len() <= 100);
     for say in document.verbs.iter().flat_map(says) {
@@ -203,7 +202,7 @@ fn the_largest_documents_come_to_an_end() {
         ("comments in text", fill("<Response><Say>", "a<!---->", "</Say></Response>"), true),
         ("words of a list", fill(events, "x ", "'>c</Conference></Dial></Response>"), true),
         ("hints", fill("<Response><Gather hints='", "x,", "'/></Response>"), true),
-        ("verbs", fill("<Response>", "<Leave/>", "</Response>"), false),
+        ("verbs", fill("<Response>", "<Leave/>", "</Response>"), true),
         ("nesting", fill("<Response>", "<Say>", ""), false),
         ("attributes", numbered("<Response", |i| format!(" a{i}=''"), "/>"), false),
         ("namespaces", numbered("<Response>", |i| format!("<a xmlns:n{i}='u'>"), ""), false),

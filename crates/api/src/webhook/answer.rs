@@ -14,12 +14,12 @@ pub(crate) enum Kind {
 }
 
 impl Kind {
-    /// By `Content-Type`; an answer without one is taken for what was asked for.
+    /// By `Content-Type`; nothing is guessed where there is none.
     pub(crate) fn of(content_type: Option<&str>) -> Self {
-        let Some(content_type) = content_type else { return Self::Document };
+        let content_type = content_type.unwrap_or_default();
         let essence = content_type.split(';').next().unwrap_or_default().trim().to_ascii_lowercase();
         match essence.as_str() {
-            "" | "text/xml" | "application/xml" | "text/html" => Self::Document,
+            "text/xml" | "application/xml" | "text/html" => Self::Document,
             "text/plain" => Self::Text,
             // Beside the contract's list, the usual names of MP3 and of WAV.
             "audio/mpeg" | "audio/mp3" | "audio/wav" | "audio/wave" | "audio/x-wav" | "audio/vnd.wave"
@@ -47,8 +47,8 @@ mod tests {
             (Some("audio/ogg"), Kind::NotAccepted),
             (Some("application/json"), Kind::NotAccepted),
             (Some("text"), Kind::NotAccepted),
-            (Some(""), Kind::Document),
-            (None, Kind::Document),
+            (Some(""), Kind::NotAccepted),
+            (None, Kind::NotAccepted),
         ] {
             assert_eq!(Kind::of(content_type), want, "{content_type:?}");
         }
