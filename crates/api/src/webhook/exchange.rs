@@ -306,7 +306,10 @@ impl<'a> Way<'a> {
                 put(header::CONTENT_TYPE, JSON_TYPE);
                 signature::of_url(token, &url)
             }
-            None => signature::of_url(token, &url),
+            None => {
+                put(header::CONTENT_LENGTH, "0"); // always (twiml §10); of a body the client writes it
+                signature::of_url(token, &url)
+            }
         };
         put(SIGNATURE, &signature);
         put(IDEMPOTENCY_TOKEN, &self.message.idempotency_token);

@@ -158,7 +158,8 @@ fn call(facts: &CallFacts, status: &str, pairs: &mut Pairs) {
     pairs.add("ApiVersion", API_VERSION);
     pairs.add("Direction", call.direction);
     pairs.add_if("ForwardedFrom", facts.call.forwarded_from.as_ref());
-    pairs.add_if("CalledVia", facts.called_via.as_ref());
+    // Of all that a call has come by, Diversion tells who diverted it last.
+    pairs.add_if("CalledVia", facts.call.forwarded_from.as_ref());
     pairs.add_if("CallerName", call.caller_name.as_ref());
     pairs.add_if("ParentCallSid", call.parent_call_sid);
     for (names, number) in [(FROM, &call.from), (TO, &call.to), (CALLER, &call.from), (CALLED, &call.to)] {
@@ -414,7 +415,6 @@ mod tests {
 
         let mut all = facts("+442079460000", "+15005550001");
         all.call.forwarded_from = Some("+15005550002".to_owned());
-        all.called_via = Some("+15005550003".to_owned());
         all.call.caller_name = Some("Ana".to_owned());
         all.call.parent_call_sid = Some(CallSid::from_bits(0xd));
         all.call.answered_by = Some(AnsweredBy::MachineEndBeep);
@@ -433,7 +433,7 @@ mod tests {
             shown(&ask(all, Purpose::Voice, error)),
             "CallSid=CAc&AccountSid=ACa&From=+442079460000&To=+15005550001&Caller=+442079460000&Called=+15005550001&\
              CallStatus=in-progress&ApiVersion=2010-04-01&Direction=inbound&ForwardedFrom=+15005550002&\
-             CalledVia=+15005550003&CallerName=Ana&ParentCallSid=CAd&FromCity=&FromState=&FromZip=&FromCountry=GB&\
+             CalledVia=+15005550002&CallerName=Ana&ParentCallSid=CAd&FromCity=&FromState=&FromZip=&FromCountry=GB&\
              ToCity=&ToState=&ToZip=&ToCountry=US&CallerCity=&CallerState=&CallerZip=&CallerCountry=GB&CalledCity=&\
              CalledState=&CalledZip=&CalledCountry=US&AnsweredBy=machine_end_beep&MachineDetectionDuration=2345&\
              SipDomain=acme.sip.test&SipDomainSid=SD1&SipCallId=id@phone&SipSourceIp=192.0.2.1&SipHeader_X-Tenant=7&\
