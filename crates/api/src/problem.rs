@@ -338,6 +338,7 @@ impl From<StoreError> for Problem {
 
 #[cfg(test)]
 mod tests {
+    use model::Level;
     use serde_json::Value;
 
     use super::*;
@@ -430,6 +431,17 @@ mod tests {
             // The dictionary has one status for a code, the contract a second one for this (rest-voice §1.8).
             let want = if problem == Problem::KeyNotPermitted { 403.into() } else { entry["http"].clone() };
             assert_eq!(want, status.as_u16(), "{problem:?}");
+        }
+    }
+
+    #[test]
+    fn every_code_is_as_bad_as_the_dictionary_says() {
+        let vectors: Value = serde_json::from_str(include_str!("../../../fixtures/rest/vectors/errors.json"))
+            .expect("the vectors are JSON");
+        for entry in vectors["codes"].as_array().expect("a list") {
+            let code = entry["code"].as_u64().and_then(|code| u16::try_from(code).ok()).expect("a code");
+            let want = if entry["level"] == "warning" { Level::Warning } else { Level::Error };
+            assert_eq!(Level::of(code), want, "{code}");
         }
     }
 

@@ -69,8 +69,6 @@ pub struct Ask {
 pub struct CallFacts {
     /// The call as it is now.
     pub call: Call,
-    /// By way of which number it was diverted.
-    pub called_via: Option<String>,
     /// How long that took.
     pub machine_detection_ms: Option<u32>,
     /// Of a call that came in by SIP.
@@ -99,7 +97,7 @@ pub struct OfferFacts {
 impl CallFacts {
     /// Nothing beside the call itself.
     pub fn of(call: Call) -> Self {
-        Self { call, called_via: None, machine_detection_ms: None, sip: None, custom: Vec::new(), offer: None }
+        Self { call, machine_detection_ms: None, sip: None, custom: Vec::new(), offer: None }
     }
 }
 

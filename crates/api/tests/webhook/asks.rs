@@ -71,6 +71,7 @@ async fn a_get_says_the_same_in_its_query() {
     assert!(seen.target.starts_with("/voice?tenant=7&CallSid=CA0000"), "{seen:?}");
     assert!(seen.target.contains("&From=%2B442079460000&"), "{seen:?}");
     assert_eq!((seen.method.as_str(), seen.body.as_str()), ("GET", ""));
+    assert_eq!(seen.header("content-length"), Some("0"));
     assert_signed(seen);
     assert_eq!(asked.exchange.url, format!("{url}?tenant=7"), "shown without our parameters");
     for (case, given, want) in [
@@ -101,7 +102,7 @@ async fn answers_are_taken_for_what_they_are() {
     for (path, raw, want) in [
         ("/xml", xml("<Response/>"), Ok("<Response/>")),
         ("/html", typed("text/html; charset=utf-8", "<Response/>"), Ok("<Response/>")),
-        ("/untyped", answer("200 OK", "", "<Response/>"), Ok("<Response/>")),
+        ("/untyped", answer("200 OK", "", "<Response/>"), Err(12_300)),
         ("/text", typed("text/plain", "hello"), Ok("text: hello")),
         ("/a.wav", typed("Audio/X-WAV; rate=8000", "RIFF"), Ok("audio: a.wav Some((4, \"audio/x-wav\"))")),
         ("/large.wav", typed("audio/wav", &huge.repeat(16)), Ok("audio: large.wav None")),
