@@ -195,6 +195,7 @@ impl FakeSwitch {
                 Effect::Save(switch::Row::Routing(row)) => rows.push(Row::Routing(row)),
                 Effect::Save(switch::Row::RoutingDeleted(key)) => rows.push(Row::RoutingDeleted(key)),
                 Effect::Save(switch::Row::TaskRouterEvent(event)) => rows.push(Row::TaskRouterEvent(event)),
+                Effect::Save(switch::Row::StatisticsBucket(row)) => rows.push(Row::StatisticsBucket(row)),
                 Effect::Reply { answer, .. } => answers.push(answer),
                 other => panic!("unexpected: {other:?}"),
             }
