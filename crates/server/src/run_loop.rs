@@ -243,6 +243,7 @@ impl RunLoop {
 
     fn handle(&mut self, event: Event, effects: &mut Vec<Effect>) {
         let now = Now { instant: Instant::now(), wall: Timestamp::from(SystemTime::now()) };
+        self.switch.saves_waiting(self.writer.stats().batches_waiting);
         self.switch.handle(now, event, effects);
         self.execute(now.wall, effects);
         self.turns.took(now.instant.elapsed());

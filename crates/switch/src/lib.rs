@@ -305,6 +305,12 @@ impl Switch {
         .min()
     }
 
+    /// So many turns' rows wait to be stored, as the next one begins: TaskRouter does no more than it is asked for until they
+    /// are fewer.
+    pub fn saves_waiting(&mut self, turns: usize) {
+        self.routing.workspaces.saves_waiting(turns);
+    }
+
     /// No call lives, every BYE has been answered and every leg has said what it did: a drained server may stop.
     pub fn is_idle(&self) -> bool {
         self.board.calls_live() == 0 && self.board.legs_live() == 0 && self.board.endpoint.dialogs_open() == 0

@@ -30,7 +30,7 @@ mod tests;
 pub(crate) mod whom;
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use model::{AccountSid, RoutingRow, Timestamp, WorkspaceSid};
 
@@ -81,6 +81,8 @@ pub(crate) struct Workspaces {
     endings: VecDeque<Ending>,
     /// How much work there may still be in this turn.
     budget: usize,
+    /// The store is behind: what is not asked for by anybody waits until it has caught up.
+    is_ahead: bool,
     /// The moment of the last turn, by both clocks.
     now: Option<Now>,
 }
@@ -91,7 +93,8 @@ impl Routing {
         let Workspaces { queue, endings, deadlines, now, .. } = &self.workspaces;
         let now = (*now)?;
         if !(queue.is_empty() && endings.is_empty()) {
-            return Some(now.instant);
+            let pause = if self.workspaces.is_ahead { CATCH_UP } else { Duration::ZERO };
+            return Some(now.instant + pause);
         }
         deadlines.first().map(|(at, _)| now.instant + at.since(now.wall))
     }
@@ -171,7 +174,13 @@ impl Workspaces {
     /// A turn begins.
     pub(crate) fn begin(&mut self, now: Now) {
         self.now = Some(now);
-        self.budget = WORK_PER_TURN;
+        self.budget = if self.is_ahead { 0 } else { WORK_PER_TURN };
+    }
+
+    /// So many turns are yet to be saved. Work that needs no event to go on would fill the store's queue otherwise, and
+    /// what calls and requests have to save would find no room in it.
+    pub(crate) fn saves_waiting(&mut self, turns: usize) {
+        self.is_ahead = turns > SAVES_AHEAD_MAX;
     }
 
     /// Tells what has happened, and decides who gets which task, as far as there may be work in this turn. True: there
@@ -312,3 +321,7 @@ const WORKSPACES_MAX: usize = 1_000;
 const WORK_PER_TURN: usize = 100;
 /// … and in one workspace before the next has its share.
 const WORK_AT_ONCE: usize = 50;
+/// Turns that may wait to be saved while there is more work: some tenths of a second of the store's.
+const SAVES_AHEAD_MAX: usize = 64;
+/// How long the store is left alone then.
+const CATCH_UP: Duration = Duration::from_millis(5);

@@ -1039,6 +1039,22 @@ fn a_turn_has_its_bounds_and_what_is_left_is_done_at_once() {
 }
 
 #[test]
+fn what_nobody_asks_for_waits_while_the_store_is_behind() {
+    let mut centre = Centre::fifo();
+    centre.worker("ana", "{}");
+    centre.run_for(Duration::ZERO);
+    centre.routing.workspaces.saves_waiting(SAVES_AHEAD_MAX + 1);
+    let task = centre.task("{}");
+    assert_eq!(centre.status(task), Some(AssignmentStatus::Pending), "it is taken, and not decided on");
+    assert_eq!(centre.routing.next_deadline(), Some(centre.started + CATCH_UP), "and that soon");
+    centre.turn(|_, _| ());
+    assert_eq!(centre.status(task), Some(AssignmentStatus::Pending));
+    centre.routing.workspaces.saves_waiting(SAVES_AHEAD_MAX);
+    centre.turn(|_, _| ());
+    assert_eq!(centre.status(task), Some(AssignmentStatus::Reserved));
+}
+
+#[test]
 fn tasks_that_are_to_begin_anew_do_so_after_a_crash_and_others_stay_where_they_are() {
     for re_evaluate_tasks in [false, true] {
         let mut centre = Centre::fifo();
