@@ -171,6 +171,7 @@ fn a_caller_is_brought_to_whoever_speaks_the_language() {
     routed.wait_told(&[
         "task.created",
         "reservation.created",
+        "task.updated", // with the worker's call
         "reservation.accepted",
         "reservation.completed",
         "task.completed",
